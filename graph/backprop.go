@@ -1,0 +1,206 @@
+package graph
+
+import "slices"
+
+// sweep is the state of one reverse sweep.
+type sweep struct {
+	grads   map[*Node]View
+	inSweep map[*Node]bool // the node reaches one of the sweep's losses
+	needs   map[*Node]bool // the node's output depends on something that is trained
+	written map[*Buffer][]span
+	done    map[*Param]bool // parameters whose gradient the plan has written
+}
+
+// span is a range of channels [from, to) of a gradient buffer.
+type span struct{ from, to int }
+
+// backprop emits the loss step and the reverse sweep over the union of trunk and heads: every node is visited once, whatever
+// the number of losses. Where a node feeds several consumers, the first gradient written stores, and the later ones
+// accumulate inside their own step. With Options.SweepPerLoss it emits one sweep for each loss instead.
+func (c *compiler) backprop() {
+	c.done = map[*Param]bool{}
+	c.plan.Labels = c.buffer("labels", Int32, c.opts.Batch)
+	c.plan.Labels.External = true
+	if c.opts.Training && c.opts.SweepPerLoss {
+		for _, l := range c.plan.Losses {
+			c.sweepFrom([]*Loss{l})
+		}
+		return
+	}
+	c.sweepFrom(c.plan.Losses)
+}
+
+func (c *compiler) sweepFrom(losses []*Loss) {
+	done := c.done
+	c.sweep = sweep{map[*Node]View{}, map[*Node]bool{}, map[*Node]bool{}, map[*Buffer][]span{}, done}
+	var visit func(n *Node)
+	visit = func(n *Node) {
+		if !c.inSweep[n] {
+			c.inSweep[n] = true
+			for _, x := range c.ins[n] {
+				visit(x)
+			}
+		}
+	}
+	for _, l := range losses {
+		visit(l.Logits)
+	}
+	for _, n := range c.order {
+		c.needs[n] = slices.ContainsFunc(n.params, func(p *Param) bool { return p.Trainable }) ||
+			slices.ContainsFunc(c.ins[n], func(x *Node) bool { return c.needs[x] })
+	}
+
+	c.phase = LossPhase
+	step := &SoftmaxCrossEntropy{at: at{losses[0].Logits.name}, Labels: c.dense(c.plan.Labels, c.opts.Batch, Shape{1, 1, 1})}
+	for _, l := range losses {
+		h := LossHead{Name: l.Name, Index: slices.Index(c.plan.Losses, l), Smoothing: l.Smoothing, Logits: c.view(l.Logits)}
+		if c.opts.Training && c.needs[l.Logits] {
+			h.DLogits, _, _ = c.target(l.Logits)
+		}
+		step.Heads = append(step.Heads, h)
+	}
+	c.emit(step)
+	if !c.opts.Training {
+		return
+	}
+	c.phase = Backward
+	for _, n := range slices.Backward(c.order) {
+		if c.swept(n) {
+			n.op.backward(c, n)
+		}
+	}
+}
+
+// swept says whether the sweep has a gradient for a node and a use for it.
+func (c *compiler) swept(n *Node) bool { return c.inSweep[n] && c.needs[n] }
+
+// grad is where the gradient of a node's output lies.
+func (c *compiler) grad(n *Node) View {
+	if v, ok := c.grads[n]; ok {
+		return v
+	}
+	var v View
+	if s, ok := c.slot[n]; ok && c.swept(s.concat) {
+		v = c.grad(s.concat).Channels(c.channelsBefore(s), n.shape.C)
+	} else if m := c.gradHost(n); m != nil {
+		v = c.grad(m)
+	} else {
+		v = c.batch("d("+n.name+")", Float, n.shape)
+	}
+	c.grads[n] = v
+	return v
+}
+
+// gradHost returns the node whose gradient memory a node takes over: its only reader, if that reader's gradient rule works in
+// place.
+func (c *compiler) gradHost(n *Node) *Node {
+	var only *Node
+	for _, r := range c.readers[n] {
+		if c.swept(r) {
+			if only != nil {
+				return nil
+			}
+			only = r
+		}
+	}
+	if only == nil || slices.ContainsFunc(c.plan.Losses, func(l *Loss) bool { return l.Logits == n }) {
+		return nil
+	}
+	switch only.op.(type) {
+	case AddBias, ReLU, BatchNorm, Scale, Dropout:
+		return only
+	case Add: // one input may: the first that can
+		for _, x := range c.ins[only] {
+			if _, slotted := c.slot[x]; x == n {
+				return only
+			} else if !slotted && c.soleReader(x) && c.needs[x] {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+func (c *compiler) soleReader(n *Node) bool {
+	k := 0
+	for _, r := range c.readers[n] {
+		if c.swept(r) {
+			k++
+		}
+	}
+	return k == 1 && !c.reserved[n]
+}
+
+// sharesGrad says whether the gradient of x lies in the memory of the gradient of its reader n.
+func (c *compiler) sharesGrad(x, n *Node) bool {
+	if _, ok := c.slot[x]; ok && c.swept(c.slot[x].concat) {
+		return false
+	}
+	return c.gradHost(x) == n
+}
+
+// target is where a step writes a contribution to the gradient of x: the view, whether to accumulate, and whether anybody
+// wants it. Every call announces one contribution.
+func (c *compiler) target(x *Node) (v View, accumulate, want bool) {
+	if !c.swept(x) {
+		return View{}, false, false
+	}
+	v = c.grad(x)
+	from := v.Offset % v.Stride
+	to := from + v.Shape.C
+	gaps := []span{{from, to}}
+	for _, s := range c.written[v.Buffer] {
+		var rest []span
+		for _, g := range gaps {
+			if s.to <= g.from || s.from >= g.to {
+				rest = append(rest, g)
+				continue
+			}
+			if g.from < s.from {
+				rest = append(rest, span{g.from, s.from})
+			}
+			if s.to < g.to {
+				rest = append(rest, span{s.to, g.to})
+			}
+		}
+		gaps = rest
+	}
+	if len(gaps) == 1 && gaps[0] == (span{from, to}) {
+		c.written[v.Buffer] = append(c.written[v.Buffer], gaps[0])
+		return v, false, true
+	}
+	for _, g := range gaps { // part of it is written already, by a head on one tower
+		c.emit(&Fill{at{x.name}, v.Channels(g.from-from, g.to-g.from)})
+		c.written[v.Buffer] = append(c.written[v.Buffer], g)
+	}
+	return v, true, true
+}
+
+// targetInPlace is target for rules that can overwrite the gradient of n itself.
+func (c *compiler) targetInPlace(n, x *Node) (v View, accumulate, want bool) {
+	if c.swept(x) && c.sharesGrad(x, n) {
+		return c.grad(x), false, true
+	}
+	return c.target(x)
+}
+
+// passThrough carries the gradient of n unchanged to its input.
+func (c *compiler) passThrough(n *Node) {
+	x := c.in(n, 0)
+	if !c.swept(x) || c.sharesGrad(x, n) {
+		return
+	}
+	if dx, acc, want := c.target(x); want {
+		c.emit(&Copy{at{n.name}, c.grad(n), dx, acc})
+	}
+}
+
+// accumulates announces that a step finishes the gradients of parameters, and says whether an earlier sweep of the plan has
+// written them already.
+func (c *compiler) accumulates(ps ...*Param) bool {
+	acc := len(ps) > 0 && c.done[ps[0]]
+	for _, p := range ps {
+		c.done[p] = true
+	}
+	return acc
+}

@@ -1,0 +1,103 @@
+package graph
+
+import "fmt"
+
+// AddBias is y = x + bias[c]. Behind a convolution or a linear layer it is fused into that step's epilogue.
+type AddBias struct {
+	Init    Init
+	LRScale float64 // factor of the learning rate; 0 means 1
+}
+
+// Kind implements Op.
+func (AddBias) Kind() string { return "bias" }
+
+func (o AddBias) infer(in []Shape) (Op, Shape, error) {
+	if len(in) != 1 {
+		return nil, Shape{}, fmt.Errorf("needs one input, has %d", len(in))
+	}
+	if o.Init == nil {
+		o.Init = Constant(0)
+	}
+	if o.LRScale == 0 {
+		o.LRScale = 1
+	}
+	return o, in[0], nil
+}
+
+func (o AddBias) params(in []Shape) []*Param {
+	p := vector(Bias, in[0].C, o.Init)
+	p.LRScale = o.LRScale
+	return []*Param{p}
+}
+
+func (o AddBias) forward(c *compiler, n *Node) {
+	if !c.absorbed(n) {
+		c.emit(&Affine{at: at{n.name}, X: c.view(c.in(n, 0)), Y: c.view(n), Bias: n.params[0]})
+	}
+}
+
+// The gradient of the input is the output's, so both are one buffer where the input has no other reader.
+func (o AddBias) backward(c *compiler, n *Node) {
+	if !c.absorbed(n) && n.params[0].Trainable {
+		c.emit(&BiasBackward{at{n.name}, c.grad(n), n.params[0], c.accumulates(n.params[0])})
+	}
+	c.passThrough(n)
+}
+
+// AddBias adds a bias. A nil init means zeros.
+func (g *Graph) AddBias(name string, x *Node, init Init) *Node {
+	return g.Apply(name, AddBias{Init: init}, x)
+}
+
+// Affine computes Y = X·Scale + Shift + Bias per channel, each part optional, then ReLU if set: a bias, or a batch
+// normalisation in evaluation, that could not be fused into a convolution.
+type Affine struct {
+	at
+	X, Y         View
+	Scale, Shift View
+	Bias         *Param
+	ReLU         bool
+}
+
+// Kind implements Step.
+func (*Affine) Kind() string { return "affine" }
+
+// Views implements Step.
+func (s *Affine) Views(f func(View, Access)) {
+	f(s.X, Read)
+	if s.Scale.Valid() {
+		f(s.Scale, Read)
+		f(s.Shift, Read)
+	}
+	f(s.Y, Write)
+}
+
+func (s *Affine) uses() []*Param {
+	if s.Bias != nil {
+		return []*Param{s.Bias}
+	}
+	return nil
+}
+
+// FLOPs implements Step.
+func (s *Affine) FLOPs() int64 { return 2 * int64(s.Y.Elements()) }
+
+// BiasBackward computes (or adds) the gradient of a bias that no filter gradient takes along: the sum of DY over pixels.
+type BiasBackward struct {
+	at
+	DY         View
+	Bias       *Param
+	Accumulate bool
+}
+
+// Kind implements Step.
+func (*BiasBackward) Kind() string { return "bias.backward" }
+
+// Views implements Step.
+func (s *BiasBackward) Views(f func(View, Access)) { f(s.DY, Read) }
+
+// Gradients implements Step.
+func (s *BiasBackward) Gradients() []*Param { return []*Param{s.Bias} }
+
+// FLOPs implements Step.
+func (s *BiasBackward) FLOPs() int64 { return int64(s.DY.Elements()) }

@@ -1,0 +1,338 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Fusions says which fused steps a backend takes. Every fused step has its unfused meaning, so any set gives a right plan.
+type Fusions struct {
+	Epilogue bool // bias, ReLU and folded batch normalisation in a convolution's epilogue
+	Sums     bool // batch normalisation's sums in a convolution's epilogue
+	NormReLU bool // ReLU inside batch normalisation, forward and backward
+	Siblings bool // 1×1 convolutions of one input as one step
+}
+
+// AllFusions has every fusion on.
+var AllFusions = Fusions{true, true, true, true}
+
+// Options say what a plan is for.
+type Options struct {
+	Batch    int
+	Training bool
+	// Losses names the heads that the plan evaluates; nil means all. Nodes that only other heads need are left out: this is
+	// how heads are stripped for inference.
+	Losses []string
+	// Keep names nodes whose activation can be read after a run, besides the logits.
+	Keep []string
+	// Normalize makes the plan take uint8 pixels; nil means that it takes floats.
+	Normalize *Normalization
+	// Optimizer adds the update step; nil leaves the gradients as the result.
+	Optimizer *Optimizer
+	// NoDropout leaves dropout out of a training plan.
+	NoDropout bool
+	// SweepPerLoss runs one reverse sweep for each loss, one after another, and adds up parameter gradients: the baseline
+	// that tests and benchmarks compare the fused sweep with.
+	SweepPerLoss bool
+	// NoReuse gives every buffer memory of its own: for tests of the memory plan.
+	NoReuse bool
+	Fusions Fusions
+}
+
+type fusion struct {
+	bias, bn, relu *Node
+	sums           bool // of a batch normalisation: its sums come from the convolution before it
+}
+
+// slot is the place of a node's output in a concatenation.
+type slot struct {
+	concat *Node
+	input  int
+}
+
+type compiler struct {
+	g    *Graph
+	opts Options
+	plan *Plan
+	err  error
+
+	order    []*Node
+	ins      map[*Node][]*Node
+	readers  map[*Node][]*Node // one entry for each edge
+	reserved map[*Node]bool    // read by a loss or kept: never fused away
+	fusion   map[*Node]fusion
+	merged   map[*Node]bool
+	outOf    map[*Node]*Node
+	slot     map[*Node]slot
+	groups   map[*Node][]*Node
+	views    map[*Node]View
+	extra    map[string]View
+	fold     *BatchNormFold
+	phase    Phase
+	sweep
+}
+
+// Compile makes the plan of a training or an evaluation step. The layout is the graph's (NewLayout), so that all plans of a
+// graph share one set of parameters. It refuses what cannot run, and says why and what to do.
+func Compile(g *Graph, layout *Layout, o Options) (*Plan, error) {
+	if g.err != nil {
+		return nil, g.err
+	}
+	if layout == nil || layout.Graph != g {
+		return nil, errors.New("graph: the layout is of another graph: make it with NewLayout")
+	}
+	return compile(g, layout, o)
+}
+
+func compile(g *Graph, layout *Layout, o Options) (*Plan, error) {
+	if o.Batch < 1 {
+		return nil, fmt.Errorf("graph: batch size %d: must be at least 1", o.Batch)
+	}
+	c := &compiler{g: g, opts: o, plan: &Plan{Graph: g, Layout: layout, Options: o, outputs: map[string]View{}}}
+	var err error
+	if c.plan.Losses, err = g.selectLosses(o.Losses); err != nil {
+		return nil, err
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if err := c.schedule(); err != nil {
+		return nil, err
+	}
+	c.fuse()
+	c.emitForward()
+	c.backprop()
+	if o.Optimizer != nil {
+		c.emitUpdate()
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	c.finish()
+	return c.plan, nil
+}
+
+func (g *Graph) selectLosses(names []string) ([]*Loss, error) {
+	if len(g.losses) == 0 {
+		return nil, fmt.Errorf("graph: network %s has no classifier: add a loss", g.name)
+	}
+	if names == nil {
+		return g.losses, nil
+	}
+	var out []*Loss
+	for _, name := range names {
+		i := slices.IndexFunc(g.losses, func(l *Loss) bool { return l.Name == name })
+		if i < 0 {
+			var known []string
+			for _, l := range g.losses {
+				known = append(known, l.Name)
+			}
+			return nil, &UnknownError{What: "head of " + g.name, Name: name, Nearest: Nearest(name, known, 3)}
+		}
+		out = append(out, g.losses[i])
+	}
+	if len(out) == 0 {
+		return nil, errors.New("graph: a plan needs at least one head")
+	}
+	return out, nil
+}
+
+func (c *compiler) check() error {
+	o := c.opts
+	in := c.g.InputNode()
+	if in == nil {
+		return fmt.Errorf("graph: network %s has no input", c.g.name)
+	}
+	if z := o.Normalize; z != nil {
+		if len(z.Mean) != in.shape.C || len(z.Std) != in.shape.C {
+			return fmt.Errorf("graph: %d means and %d standard deviations for images of %d channels", len(z.Mean), len(z.Std), in.shape.C)
+		}
+		for i, s := range z.Std {
+			if !(s > 0) {
+				return fmt.Errorf("graph: standard deviation %v of channel %d: must be above 0", s, i)
+			}
+		}
+	}
+	if o.Optimizer != nil {
+		if !o.Training {
+			return errors.New("graph: an evaluation plan takes no optimizer")
+		}
+		if err := o.Optimizer.Check(); err != nil {
+			return err
+		}
+	}
+	seen := map[*Node]string{}
+	for _, l := range c.plan.Losses {
+		if other, ok := seen[l.Logits]; ok {
+			return fmt.Errorf("graph: heads %q and %q read the same logits", other, l.Name)
+		}
+		seen[l.Logits] = l.Name
+	}
+	return nil
+}
+
+func (c *compiler) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// in is the i-th input of a node, past dropouts that do nothing in this plan.
+func (c *compiler) in(n *Node, i int) *Node { return c.ins[n][i] }
+
+func (c *compiler) emit(s Step) {
+	c.plan.Steps = append(c.plan.Steps, s)
+	c.plan.Phases = append(c.plan.Phases, c.phase)
+}
+
+func (c *compiler) buffer(name string, e Elem, elements int) *Buffer {
+	b := &Buffer{Name: name, Elem: e, Elements: elements, First: -1}
+	c.plan.Buffers = append(c.plan.Buffers, b)
+	return b
+}
+
+func (c *compiler) dense(b *Buffer, n int, s Shape) View {
+	return View{Buffer: b, N: n, Shape: s, Stride: s.C}
+}
+
+// batch makes a dense view of a new buffer that has the shape for every sample.
+func (c *compiler) batch(name string, e Elem, s Shape) View {
+	return c.dense(c.buffer(name, e, c.opts.Batch*s.Elements()), c.opts.Batch, s)
+}
+
+func (c *compiler) external(name string, e Elem, s Shape) View {
+	v := c.batch(name, e, s)
+	v.Buffer.External = true
+	return v
+}
+
+// view is where a node's output lies.
+func (c *compiler) view(n *Node) View {
+	if v, ok := c.views[n]; ok {
+		return v
+	}
+	var v View
+	if o := c.outOf[n]; o != nil {
+		v = c.view(o)
+	} else if s, ok := c.slot[n]; ok {
+		v = c.view(s.concat).Channels(c.channelsBefore(s), n.shape.C)
+	} else if _, ok := n.op.(Input); ok && c.opts.Normalize == nil {
+		v = c.external(n.name, Float, n.shape)
+	} else {
+		v = c.batch(n.name, Float, n.shape)
+	}
+	c.views[n] = v
+	return v
+}
+
+func (c *compiler) channelsBefore(s slot) int {
+	from := 0
+	for i := range s.input {
+		from += c.in(s.concat, i).shape.C
+	}
+	return from
+}
+
+// saved is memory that a node's forward step fills for its backward step.
+func (c *compiler) saved(n *Node, what string, e Elem, s Shape) View {
+	key := n.name + "#" + what
+	v, ok := c.extra[key]
+	if !ok {
+		v = c.batch(key, e, s)
+		c.extra[key] = v
+	}
+	return v
+}
+
+// perChannel is memory for k values of each channel of a node.
+func (c *compiler) perChannel(n *Node, what string, e Elem, k int) View {
+	key := n.name + "#" + what
+	v, ok := c.extra[key]
+	if !ok {
+		s := Shape{1, 1, k * n.shape.C}
+		v = c.dense(c.buffer(key, e, s.C), 1, s)
+		c.extra[key] = v
+	}
+	return v
+}
+
+func (c *compiler) stats(n *Node) BatchNormStats {
+	v, k := c.perChannel(n, "stats", Float, 4), n.shape.C
+	return BatchNormStats{v.Channels(0, k), v.Channels(k, k), v.Channels(2*k, k), v.Channels(3*k, k)}
+}
+
+func (c *compiler) sums(n *Node) View { return c.perChannel(n, "sums", Double, 2) }
+
+func (c *compiler) folded(n *Node) (scale, shift View) {
+	_, known := c.extra[n.name+"#folded"]
+	v, k := c.perChannel(n, "folded", Float, 2), n.shape.C
+	scale, shift = v.Channels(0, k), v.Channels(k, k)
+	if !known {
+		c.fold.Norms = append(c.fold.Norms, bnParams(n))
+		c.fold.Scale = append(c.fold.Scale, scale)
+		c.fold.Shift = append(c.fold.Shift, shift)
+	}
+	return scale, shift
+}
+
+func (c *compiler) emitForward() {
+	c.views, c.extra = map[*Node]View{}, map[string]View{}
+	c.phase = Forward
+	if !c.opts.Training {
+		for _, n := range c.order {
+			if _, ok := n.op.(BatchNorm); ok {
+				c.fold = &BatchNormFold{at: at{n.name}}
+				c.emit(c.fold)
+				break
+			}
+		}
+	}
+	for _, n := range c.order {
+		if _, ok := n.op.(BatchNorm); ok && c.opts.Training && c.opts.Batch*n.shape.Pixels() < 2 {
+			c.fail(&NodeError{n.name, n.op.Kind(), errors.New("one pixel a channel has no variance: train with a batch of at least 2")})
+		}
+		n.op.forward(c, n)
+	}
+}
+
+func (c *compiler) emitUpdate() {
+	c.phase = UpdatePhase
+	u := &UpdateStep{at: at{c.g.name}, Optimizer: *c.opts.Optimizer}
+	for _, p := range c.plan.Layout.Params {
+		if c.done[p] {
+			u.Params = append(u.Params, p)
+		} else if p.IsStatistic() && u.EMA {
+			u.Copies = append(u.Copies, p)
+		}
+	}
+	c.emit(u)
+}
+
+// finish records what can be read, and plans the memory.
+func (c *compiler) finish() {
+	p := c.plan
+	for i, s := range p.Steps {
+		s.Views(func(v View, _ Access) {
+			if v.Buffer.First < 0 {
+				v.Buffer.First = i
+			}
+			v.Buffer.Last = i
+		})
+	}
+	keep := func(n *Node) {
+		v := c.view(n)
+		v.Buffer.kept = true
+		p.outputs[n.name] = v
+	}
+	for _, l := range p.Losses {
+		keep(l.Logits)
+	}
+	for _, name := range c.opts.Keep {
+		n, _ := c.g.Find(name)
+		keep(n)
+		p.outputs[name] = p.outputs[n.name]
+	}
+	p.Buffers = slices.DeleteFunc(p.Buffers, func(b *Buffer) bool { return b.First < 0 && !b.External })
+	planMemory(p)
+}

@@ -1,0 +1,78 @@
+package graph
+
+import "fmt"
+
+// Concat joins channels. It has no step of its own: its inputs write their slice of one buffer, and backward reads slices.
+// Only an input that cannot (because another concatenation owns it, or it stands in this one twice) is copied.
+type Concat struct{}
+
+// Kind implements Op.
+func (Concat) Kind() string { return "concat" }
+
+func (o Concat) infer(in []Shape) (Op, Shape, error) {
+	if len(in) == 0 {
+		return nil, Shape{}, fmt.Errorf("needs at least one input")
+	}
+	out := in[0]
+	for i, s := range in[1:] {
+		if s.H != out.H || s.W != out.W {
+			return nil, Shape{}, fmt.Errorf("input 0 is %s, input %d is %s: height and width must be equal", in[0], i+1, s)
+		}
+		out.C += s.C
+	}
+	return o, out, nil
+}
+
+func (Concat) params([]Shape) []*Param { return nil }
+
+func (o Concat) forward(c *compiler, n *Node) {
+	from := 0
+	for i := range n.in {
+		x := c.in(n, i)
+		if c.slot[x] != (slot{n, i}) {
+			c.emit(&Copy{at{n.name}, c.view(x), c.view(n).Channels(from, x.shape.C), false})
+		}
+		from += x.shape.C
+	}
+}
+
+func (o Concat) backward(c *compiler, n *Node) {
+	from := 0
+	for i := range n.in {
+		x := c.in(n, i)
+		if c.slot[x] != (slot{n, i}) {
+			if dx, acc, want := c.target(x); want {
+				c.emit(&Copy{at{n.name}, c.grad(n).Channels(from, x.shape.C), dx, acc})
+			}
+		}
+		from += x.shape.C
+	}
+}
+
+// Concat adds a concatenation of channels.
+func (g *Graph) Concat(name string, xs ...*Node) *Node { return g.Apply(name, Concat{}, xs...) }
+
+// Copy computes Y = X, or Y += X if Accumulate is set.
+type Copy struct {
+	at
+	X, Y       View
+	Accumulate bool
+}
+
+// Kind implements Step.
+func (*Copy) Kind() string { return "copy" }
+
+// Views implements Step.
+func (s *Copy) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, writeOrUpdate(s.Accumulate)) }
+
+// Fill sets Y to zero: only where one part of a shared gradient has been written before the rest.
+type Fill struct {
+	at
+	Y View
+}
+
+// Kind implements Step.
+func (*Fill) Kind() string { return "fill" }
+
+// Views implements Step.
+func (s *Fill) Views(f func(View, Access)) { f(s.Y, Write) }

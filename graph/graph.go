@@ -1,0 +1,289 @@
+// Package graph is Tributary's intermediate representation: a network with all its heads as named nodes over NHWC
+// activations, the reverse sweep that differentiates any set of weighted losses at once, and the Plan that a Backend runs.
+//
+// The way through the package: a Graph is built node by node (one file per operation family, its shape rule and its gradient
+// rule side by side); Compile schedules, fuses and differentiates it into Steps over Buffers (schedule.go, fuse.go,
+// backprop.go) and lays the buffers out in one arena (memory.go); a Backend turns the Plan into a Program.
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Op is one operation of the graph: the attributes of a node, with its rules. The operations are the types of this package
+// that implement it.
+type Op interface {
+	// Kind is the operation's name in listings, such as "conv" or "maxpool".
+	Kind() string
+	// infer is the shape rule: it checks the inputs and returns the operation with every attribute resolved, and the
+	// output's shape.
+	infer(in []Shape) (Op, Shape, error)
+	// params declares the parameters of a node of this operation.
+	params(in []Shape) []*Param
+	// forward emits the steps that compute a node.
+	forward(c *compiler, n *Node)
+	// backward is the gradient rule: it emits the steps that carry the gradient of a node to its inputs and parameters.
+	backward(c *compiler, n *Node)
+}
+
+// Node is one operation applied to the outputs of others. Names are paths: "inception4a/tower3x3/conv".
+type Node struct {
+	name   string
+	op     Op
+	in     []*Node
+	params []*Param
+	shape  Shape
+	index  int // order of creation, which is a topological order
+}
+
+// Name is the node's unique name.
+func (n *Node) Name() string { return n.name }
+
+// Op returns the node's operation with its attributes resolved.
+func (n *Node) Op() Op { return n.op }
+
+// Inputs are the nodes whose outputs this one reads.
+func (n *Node) Inputs() []*Node { return n.in }
+
+// Params are the node's parameters.
+func (n *Node) Params() []*Param { return n.params }
+
+// Shape is the shape of the node's output for one sample.
+func (n *Node) Shape() Shape { return n.shape }
+
+// EndPoint is a node that a network gives a name of its own: a module's output or the output of one tower inside a module.
+// Heads attach to end points.
+type EndPoint struct {
+	Name string
+	Node *Node
+}
+
+// Loss is one softmax-cross-entropy head: the node that makes its logits, and how it counts.
+type Loss struct {
+	Name      string  // "main", "aux1", …
+	Logits    *Node   // shape (1, 1, classes)
+	Weight    float64 // its factor in the total loss, unless a schedule gives another
+	Smoothing float64 // label smoothing ε: targets are (1-ε)·onehot + ε/classes (Szegedy et al. 2016, section 7)
+	At        string  // the node or end point that the head reads; empty for the main head
+}
+
+// IgnoreLabel is the label of a row that counts for no head: padding of a short batch.
+const IgnoreLabel int32 = -1
+
+// Graph is a network under construction, and afterwards. Building methods return the new node; the first thing that goes
+// wrong is remembered, every later call returns a placeholder, and Err returns it. So a network is written without an error
+// check on every line, and checked once.
+type Graph struct {
+	name   string
+	nodes  []*Node
+	byName map[string]*Node
+	params []*Param
+	ends   []EndPoint
+	losses []*Loss
+	err    error
+}
+
+// New returns an empty graph of a network's name.
+func New(name string) *Graph {
+	return &Graph{name: name, byName: map[string]*Node{}}
+}
+
+// Name is the network's name.
+func (g *Graph) Name() string { return g.name }
+
+// Err returns the first error of building, or nil.
+func (g *Graph) Err() error { return g.err }
+
+// Nodes are all nodes in order of creation, which is a topological order.
+func (g *Graph) Nodes() []*Node { return g.nodes }
+
+// Params are all parameters in order of creation.
+func (g *Graph) Params() []*Param { return g.params }
+
+// EndPoints are the named outputs of modules and towers in order of creation.
+func (g *Graph) EndPoints() []EndPoint { return g.ends }
+
+// Losses are the heads, the main one first.
+func (g *Graph) Losses() []*Loss { return g.losses }
+
+// InputNode returns the graph's input, or nil.
+func (g *Graph) InputNode() *Node {
+	for _, n := range g.nodes {
+		if _, ok := n.op.(Input); ok {
+			return n
+		}
+	}
+	return nil
+}
+
+// NodeError is an error of building or compiling that belongs to a node.
+type NodeError struct {
+	Node string
+	Kind string
+	Err  error
+}
+
+func (e *NodeError) Error() string { return fmt.Sprintf("%s %q: %v", e.Kind, e.Node, e.Err) }
+
+// Unwrap returns the cause.
+func (e *NodeError) Unwrap() error { return e.Err }
+
+// Fail remembers an error found by code that builds on the graph, if it is the first.
+func (g *Graph) Fail(err error) {
+	if g.err == nil {
+		g.err = err
+	}
+}
+
+// Apply adds a node.
+func (g *Graph) Apply(name string, op Op, in ...*Node) *Node {
+	n := &Node{name: name, op: op, in: in, index: len(g.nodes)}
+	if g.err != nil {
+		return n
+	}
+	fail := func(err error) *Node {
+		g.err = &NodeError{Node: name, Kind: op.Kind(), Err: err}
+		return n
+	}
+	if name == "" || strings.ContainsAny(name, " :,*?[]") || path.Clean(name) != name {
+		return fail(errors.New("a node's name is a path like inception4a/tower3x3/conv, without spaces, colons, commas and wildcards"))
+	}
+	if g.byName[name] != nil {
+		return fail(errors.New("the graph has a node of this name already"))
+	}
+	shapes := make([]Shape, len(in))
+	for i, x := range in {
+		if x == nil || x.index >= len(g.nodes) || g.nodes[x.index] != x {
+			return fail(fmt.Errorf("input %d is not a node of this graph", i))
+		}
+		shapes[i] = x.shape
+	}
+	op, shape, err := op.infer(shapes)
+	if err != nil {
+		return fail(err)
+	}
+	if !shape.valid() {
+		return fail(fmt.Errorf("output shape %s is empty", shape))
+	}
+	n.op, n.shape, n.params = op, shape, op.params(shapes)
+	for _, p := range n.params {
+		p.Name = name + "/" + string(p.Role)
+	}
+	g.params = append(g.params, n.params...)
+	g.nodes = append(g.nodes, n)
+	g.byName[name] = n
+	return n
+}
+
+// Mark names a node as an end point: a place where heads attach.
+func (g *Graph) Mark(name string, n *Node) *Node {
+	if g.err == nil {
+		if _, err := g.endPoint(name); err == nil {
+			g.err = fmt.Errorf("the graph has an end point %q already", name)
+			return n
+		}
+		g.ends = append(g.ends, EndPoint{name, n})
+	}
+	return n
+}
+
+func (g *Graph) endPoint(name string) (*Node, error) {
+	for _, e := range g.ends {
+		if e.Name == name {
+			return e.Node, nil
+		}
+	}
+	return nil, fmt.Errorf("no end point %q", name)
+}
+
+// AddLoss adds a head's loss. The first one is the main classifier's.
+func (g *Graph) AddLoss(l Loss) {
+	if g.err != nil {
+		return
+	}
+	switch {
+	case l.Name == "" || l.Logits == nil:
+		g.err = errors.New("a loss needs a name and logits")
+	case l.Logits.shape.Pixels() != 1 || l.Logits.shape.C < 2:
+		g.err = &NodeError{l.Logits.name, "loss", fmt.Errorf("logits have shape %s; a classifier's are 1x1xCLASSES with at least 2 classes", l.Logits.shape)}
+	case len(g.losses) > 0 && l.Logits.shape != g.losses[0].Logits.shape:
+		g.err = &NodeError{l.Logits.name, "loss", fmt.Errorf("head %q has %d classes, the main head has %d", l.Name, l.Logits.shape.C, g.losses[0].Logits.shape.C)}
+	case l.Smoothing < 0 || l.Smoothing >= 1:
+		g.err = fmt.Errorf("head %q: label smoothing %v is not in [0,1)", l.Name, l.Smoothing)
+	case slices.ContainsFunc(g.losses, func(o *Loss) bool { return o.Name == l.Name }):
+		g.err = fmt.Errorf("the graph has a head %q already", l.Name)
+	default:
+		g.losses = append(g.losses, &l)
+	}
+}
+
+// Find returns the end point or node of a name. An unknown name gives an *UnknownError with the nearest ones.
+func (g *Graph) Find(name string) (*Node, error) {
+	if n, err := g.endPoint(name); err == nil {
+		return n, nil
+	}
+	if n := g.byName[name]; n != nil {
+		return n, nil
+	}
+	return nil, &UnknownError{What: "node or end point of " + g.name, Name: name, Nearest: Nearest(name, g.places(), 3)}
+}
+
+// Glob returns the end points whose names match a pattern of path.Match ("inception4*/tower3x3"), in order of creation, or,
+// where no end point matches, the nodes. A pattern that matches nothing is an *UnknownError.
+func (g *Graph) Glob(pattern string) ([]EndPoint, error) {
+	if !strings.ContainsAny(pattern, "*?[") {
+		n, err := g.Find(pattern)
+		if err != nil {
+			return nil, err
+		}
+		return []EndPoint{{pattern, n}}, nil
+	}
+	if _, err := path.Match(pattern, "x"); err != nil {
+		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
+	}
+	var out []EndPoint
+	for _, e := range g.ends {
+		if ok, _ := path.Match(pattern, e.Name); ok {
+			out = append(out, e)
+		}
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	for _, n := range g.nodes {
+		if ok, _ := path.Match(pattern, n.name); ok {
+			out = append(out, EndPoint{n.name, n})
+		}
+	}
+	if len(out) == 0 {
+		return nil, &UnknownError{What: "node or end point of " + g.name, Name: pattern, Nearest: Nearest(pattern, g.places(), 3)}
+	}
+	return out, nil
+}
+
+func (g *Graph) places() []string {
+	var names []string
+	for _, e := range g.ends {
+		names = append(names, e.Name)
+	}
+	for _, n := range g.nodes {
+		names = append(names, n.name)
+	}
+	return names
+}
+
+// Param returns the parameter of a name.
+func (g *Graph) Param(name string) (*Param, error) {
+	names := make([]string, len(g.params))
+	for i, p := range g.params {
+		if p.Name == name {
+			return p, nil
+		}
+		names[i] = p.Name
+	}
+	return nil, &UnknownError{What: "parameter of " + g.name, Name: name, Nearest: Nearest(name, names, 3)}
+}

@@ -1,0 +1,45 @@
+package graph
+
+// LossHead is one head of the loss step.
+type LossHead struct {
+	Name      string
+	Index     int // in Plan.Losses: which of the feed's weights applies
+	Smoothing float64
+	Logits    View
+	DLogits   View // training only
+}
+
+// SoftmaxCrossEntropy computes every head in one step: the mean loss over the rows whose label is not IgnoreLabel, the hits
+// (label among the 1 and the 5 largest logits, ties to the lower class), and in training
+//
+//	dlogits = weight·scale/rows · (softmax(logits) - target),  target = (1-ε)·onehot + ε/classes
+//
+// The weights are scalars of the feed, so a schedule changes them without a new plan.
+type SoftmaxCrossEntropy struct {
+	at
+	Heads  []LossHead
+	Labels View // Int32, (N)
+}
+
+// Kind implements Step.
+func (*SoftmaxCrossEntropy) Kind() string { return "softmax_cross_entropy" }
+
+// Views implements Step.
+func (s *SoftmaxCrossEntropy) Views(f func(View, Access)) {
+	f(s.Labels, Read)
+	for _, h := range s.Heads {
+		f(h.Logits, Read)
+		if h.DLogits.Valid() {
+			f(h.DLogits, Write)
+		}
+	}
+}
+
+// FLOPs implements Step.
+func (s *SoftmaxCrossEntropy) FLOPs() int64 {
+	var n int64
+	for _, h := range s.Heads {
+		n += 5 * int64(h.Logits.Elements())
+	}
+	return n
+}

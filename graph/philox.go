@@ -1,0 +1,67 @@
+package graph
+
+import "math"
+
+// Philox4x32 is the Philox-4x32-10 counter-based generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
+// SC 2011): four uniform 32-bit words that depend on counter and key alone. Every random number of a run comes from it, so
+// dropout replays exactly after a resume and agrees between backends.
+//
+// Dropout uses counter {element/4 low, element/4 high, step low, step high} and key {seed, NodeKey(node)}; weight
+// initialisation uses counter {block low, block high, 0, 0} and key {seed, NodeKey(parameter)}.
+func Philox4x32(ctr [4]uint32, key [2]uint32) [4]uint32 {
+	const (
+		m0, m1 = 0xD2511F53, 0xCD9E8D57
+		w0, w1 = 0x9E3779B9, 0xBB67AE85
+	)
+	for range 10 {
+		p0, p1 := uint64(m0)*uint64(ctr[0]), uint64(m1)*uint64(ctr[2])
+		ctr = [4]uint32{uint32(p1>>32) ^ ctr[1] ^ key[0], uint32(p1), uint32(p0>>32) ^ ctr[3] ^ key[1], uint32(p0)}
+		key[0] += w0
+		key[1] += w1
+	}
+	return ctr
+}
+
+// NodeKey is the 32-bit FNV-1a hash of a name: the part of a Philox key that tells nodes and parameters apart. It does not
+// change when other nodes are added.
+func NodeKey(name string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return h
+}
+
+// Random is a stream of numbers from Philox4x32 for one (seed, name): the i-th number is a function of i alone.
+type Random struct {
+	key   [2]uint32
+	block uint64
+	words [4]uint32
+	used  int
+}
+
+// NewRandom returns the stream of seed and name, from its first number.
+func NewRandom(seed uint64, name string) *Random {
+	return &Random{key: [2]uint32{uint32(seed) ^ uint32(seed>>32)*0x9E3779B9, NodeKey(name)}, used: 4}
+}
+
+// Uint32 returns the next word.
+func (r *Random) Uint32() uint32 {
+	if r.used == 4 {
+		r.words = Philox4x32([4]uint32{uint32(r.block), uint32(r.block >> 32)}, r.key)
+		r.block++
+		r.used = 0
+	}
+	r.used++
+	return r.words[r.used-1]
+}
+
+// Uniform returns the next number in [0,1), with 24 random bits.
+func (r *Random) Uniform() float64 { return float64(r.Uint32()>>8) / (1 << 24) }
+
+// Normal returns the next standard normal number (Box-Muller: two words a number).
+func (r *Random) Normal() float64 {
+	u := 1 - r.Uniform()
+	v := r.Uniform()
+	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*v)
+}

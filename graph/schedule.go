@@ -1,0 +1,91 @@
+package graph
+
+// schedule orders the nodes that the plan needs. The trunk (what the first loss needs) keeps its order of creation, and every
+// head follows the node that it reads at once. So in the reverse sweep the trunk's gradient reaches a node before the head's,
+// stores, and the head's accumulates; and a head's activations live shortly.
+func (c *compiler) schedule() error {
+	c.ins = map[*Node][]*Node{}
+	live := map[*Node]bool{}
+	var visit func(n *Node)
+	visit = func(n *Node) {
+		if live[n] {
+			return
+		}
+		live[n] = true
+		for _, x := range n.in {
+			x = c.skipDropout(x)
+			c.ins[n] = append(c.ins[n], x)
+			visit(x)
+		}
+	}
+	c.reserved = map[*Node]bool{}
+	trunk := map[*Node]bool{}
+	for i, l := range c.plan.Losses {
+		c.reserved[l.Logits] = true
+		visit(l.Logits)
+		if i == 0 {
+			for n := range live {
+				trunk[n] = true
+			}
+		}
+	}
+	for _, name := range c.opts.Keep {
+		n, err := c.g.Find(name)
+		if err != nil {
+			return err
+		}
+		c.reserved[n] = true
+		visit(n)
+	}
+	c.readers = map[*Node][]*Node{}
+	for _, n := range c.g.nodes {
+		if live[n] {
+			for _, x := range c.ins[n] {
+				c.readers[x] = append(c.readers[x], n)
+			}
+		}
+	}
+	placed := map[*Node]bool{}
+	ready := func(n *Node) bool {
+		for _, x := range c.ins[n] {
+			if !placed[x] {
+				return false
+			}
+		}
+		return true
+	}
+	var place func(n *Node)
+	place = func(n *Node) {
+		placed[n] = true
+		c.order = append(c.order, n)
+		for _, m := range c.readers[n] {
+			if !trunk[m] && !placed[m] && ready(m) {
+				place(m)
+			}
+		}
+	}
+	for _, n := range c.g.nodes {
+		if live[n] && !placed[n] && ready(n) {
+			place(n)
+		}
+	}
+	return nil
+}
+
+func (c *compiler) skipDropout(n *Node) *Node {
+	for {
+		d, ok := n.op.(Dropout)
+		if !ok || c.opts.Training && !c.opts.NoDropout && d.P > 0 {
+			return n
+		}
+		n = n.in[0]
+	}
+}
+
+// sole returns the only reader of a node, if the node's output is for nobody else.
+func (c *compiler) sole(n *Node) *Node {
+	if r := c.readers[n]; len(r) == 1 && !c.reserved[n] {
+		return r[0]
+	}
+	return nil
+}
