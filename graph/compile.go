@@ -302,7 +302,7 @@ func (c *compiler) emitUpdate() {
 	for _, p := range c.plan.Layout.Params {
 		if c.done[p] {
 			u.Params = append(u.Params, p)
-		} else if p.IsStatistic() && u.EMA {
+		} else if u.EMA {
 			u.Copies = append(u.Copies, p)
 		}
 	}

@@ -162,14 +162,14 @@ func (g *Graph) Apply(name string, op Op, in ...*Node) *Node {
 		}
 		shapes[i] = x.shape
 	}
-	op, shape, err := op.infer(shapes)
+	resolved, shape, err := op.infer(shapes)
 	if err != nil {
 		return fail(err)
 	}
 	if !shape.valid() {
 		return fail(fmt.Errorf("output shape %s is empty", shape))
 	}
-	n.op, n.shape, n.params = op, shape, op.params(shapes)
+	n.op, n.shape, n.params = resolved, shape, resolved.params(shapes)
 	for _, p := range n.params {
 		p.Name = name + "/" + string(p.Role)
 	}

@@ -101,7 +101,7 @@ type UpdateStep struct {
 	at
 	Optimizer
 	Params []*Param // in the layout's order
-	Copies []*Param // running statistics that only the EMA follows
+	Copies []*Param // what only the EMA follows: running statistics, and parameters that the plan does not train
 }
 
 // Kind implements Step.

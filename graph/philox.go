@@ -6,8 +6,8 @@ import "math"
 // SC 2011): four uniform 32-bit words that depend on counter and key alone. Every random number of a run comes from it, so
 // dropout replays exactly after a resume and agrees between backends.
 //
-// Dropout uses counter {element/4 low, element/4 high, step low, step high} and key {seed, NodeKey(node)}; weight
-// initialisation uses counter {block low, block high, 0, 0} and key {seed, NodeKey(parameter)}.
+// Dropout uses counter {element/4 low, element/4 high, step low, step high} and weight initialisation {block low, block high,
+// 0, 0}; the key of both is StreamKey of the seed and the name of the node or parameter.
 func Philox4x32(ctr [4]uint32, key [2]uint32) [4]uint32 {
 	const (
 		m0, m1 = 0xD2511F53, 0xCD9E8D57
@@ -32,6 +32,11 @@ func NodeKey(name string) uint32 {
 	return h
 }
 
+// StreamKey is the Philox key of a seed and a name's NodeKey.
+func StreamKey(seed uint64, node uint32) [2]uint32 {
+	return [2]uint32{uint32(seed) ^ uint32(seed>>32)*0x9E3779B9, node}
+}
+
 // Random is a stream of numbers from Philox4x32 for one (seed, name): the i-th number is a function of i alone.
 type Random struct {
 	key   [2]uint32
@@ -42,7 +47,7 @@ type Random struct {
 
 // NewRandom returns the stream of seed and name, from its first number.
 func NewRandom(seed uint64, name string) *Random {
-	return &Random{key: [2]uint32{uint32(seed) ^ uint32(seed>>32)*0x9E3779B9, NodeKey(name)}, used: 4}
+	return &Random{key: StreamKey(seed, NodeKey(name)), used: 4}
 }
 
 // Uint32 returns the next word.

@@ -1,0 +1,169 @@
+// Package cpu is the backend that needs no GPU: pure Go with assembly micro-kernels (AVX-512 or AVX2 where the machine has
+// them), on all cores, without cgo. In float64 it is the engine's reference.
+//
+// Every kind of step is bound once, when a plan is loaded, to a function over slices of the arena (bind.go); running a plan is
+// calling these functions in order. The arithmetic is in internal/conv (matrix products) and internal/vec (everything else).
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/tributary-ml/tributary/cpu/internal/conv"
+	"github.com/tributary-ml/tributary/cpu/internal/par"
+	"github.com/tributary-ml/tributary/cpu/internal/vec"
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Options choose how the backend computes. The zero value is float32 on all cores with the best instructions.
+type Options struct {
+	Precision graph.Precision // FP32 (default) or FP64, the reference path in generic Go
+	Threads   int             // 0 means all processors
+	ISA       string          // "avx512", "avx2" or "go"; empty means the best that the machine has. FP64 is always Go
+	Fusions   *graph.Fusions  // which fused steps plans should have; nil means all
+	Poison    bool            // fill scratch memory with NaN before every run: for tests
+}
+
+// New returns a CPU backend.
+func New(o Options) (graph.Backend, error) {
+	if o.Threads < 0 {
+		return nil, fmt.Errorf("cpu: %d threads", o.Threads)
+	}
+	isa, err := parseISA(o.ISA)
+	if err != nil {
+		return nil, err
+	}
+	pool := par.New(o.Threads)
+	switch o.Precision {
+	case "", graph.FP32:
+		o.Precision = graph.FP32
+		engine := conv.New(pool, isa)
+		return &backend[float32]{Options: o, pool: pool, conv: engineConv{engine},
+			name: fmt.Sprintf("CPU, %s, %d threads", engine.ISA(), pool.Workers())}, nil
+	case graph.FP64:
+		return &backend[float64]{Options: o, pool: pool, conv: &referenceConv[float64]{pool: pool},
+			name: fmt.Sprintf("CPU, float64 reference, %d threads", pool.Workers())}, nil
+	}
+	known := []string{string(graph.FP32), string(graph.FP64)}
+	return nil, &graph.UnknownError{What: "precision of the CPU backend", Name: string(o.Precision), Nearest: graph.Nearest(string(o.Precision), known, 2)}
+}
+
+// InstructionSets lists what Options.ISA can be on this machine, best first.
+func InstructionSets() []string {
+	var names []string
+	for _, i := range conv.Available() {
+		names = append(names, i.String())
+	}
+	return names
+}
+
+func parseISA(name string) (conv.ISA, error) {
+	if name == "" {
+		return conv.Auto, nil
+	}
+	for _, i := range conv.Available() {
+		if i.String() == name {
+			return i, nil
+		}
+	}
+	return 0, &graph.UnknownError{What: "instruction set of this machine", Name: name, Nearest: InstructionSets()}
+}
+
+type backend[T vec.Float] struct {
+	Options
+	name string
+	pool *par.Pool
+	conv convolver[T]
+}
+
+func (b *backend[T]) Name() string               { return b.name }
+func (b *backend[T]) Precision() graph.Precision { return b.Options.Precision }
+func (b *backend[T]) Close() error               { return nil }
+
+func (b *backend[T]) Fusions() graph.Fusions {
+	if b.Options.Fusions != nil {
+		return *b.Options.Fusions
+	}
+	return graph.AllFusions
+}
+
+func (b *backend[T]) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
+	st, ok := s.(*state[T])
+	if !ok || st.backend != b {
+		return nil, fmt.Errorf("cpu: the state is of another backend")
+	}
+	if st.layout != p.Layout {
+		return nil, fmt.Errorf("cpu: the plan's layout is not the state's")
+	}
+	if o := p.Options.Optimizer; o != nil {
+		if len(st.slots) < o.Slots() {
+			return nil, fmt.Errorf("cpu: optimizer %s keeps %d slots a parameter, the state has %d", o.Rule, o.Slots(), len(st.slots))
+		}
+		if o.EMA && st.average == nil {
+			return nil, fmt.Errorf("cpu: the optimizer keeps moving averages, the state has none")
+		}
+	}
+	st.scratch.reserve(p)
+	pr := &program[T]{plan: p, state: st}
+	if _, err := pr.bind(st.values); err != nil {
+		return nil, err
+	}
+	return pr, nil
+}
+
+// scratch is the memory of the plans' arenas, shared by all plans of a state.
+type scratch[T vec.Float] struct {
+	floats  []T
+	doubles []float64
+	bytes   []byte
+	images  []T // the float input of plans without normalisation
+	version int // changes when memory has moved
+}
+
+// reserve makes the memory large enough for a plan. Views of it become stale when version changes.
+func (s *scratch[T]) reserve(p *graph.Plan) {
+	grew := growTo(&s.floats, p.Arena[graph.Float])
+	grew = growTo(&s.doubles, p.Arena[graph.Double]) || grew
+	grew = growTo(&s.bytes, p.Arena[graph.Byte]) || grew
+	if p.Images.Buffer.External {
+		grew = growTo(&s.images, p.Images.Elements()) || grew
+	}
+	if grew {
+		s.version++
+	}
+}
+
+func growTo[E any](s *[]E, n int) bool {
+	if len(*s) >= n {
+		return false
+	}
+	*s = alignedSlice[E](n)
+	return true
+}
+
+// alignedSlice is zeroed memory that starts at a cache line.
+func alignedSlice[E any](n int) []E {
+	const line = 64
+	var e E
+	size := int(unsafe.Sizeof(e))
+	s := make([]E, n+line/size)
+	skip := 0
+	for uintptr(unsafe.Pointer(&s[skip]))%line != 0 {
+		skip++
+	}
+	return s[skip : skip+n : skip+n]
+}
+
+func (s *scratch[T]) poison() {
+	nan := T(math.NaN())
+	for i := range s.floats {
+		s.floats[i] = nan
+	}
+	for i := range s.doubles {
+		s.doubles[i] = math.NaN()
+	}
+	for i := range s.bytes {
+		s.bytes[i] = 0xFF
+	}
+}

@@ -1,0 +1,98 @@
+package vec
+
+import "math"
+
+// CrossEntropy is the loss of one head: softmax and cross entropy against integer labels, as PyTorch's CrossEntropyLoss.
+type CrossEntropy struct {
+	Ignore    int32   // rows with this label take no part
+	Smoothing float64 // ε: the target is 1-ε at the label plus ε/K everywhere
+	GradScale float64 // factor of dlogits: the head's weight divided by the number of counted rows of the whole batch
+}
+
+// LossStats is what SoftmaxCrossEntropy counts. The loss is not weighted or averaged: the caller multiplies it.
+type LossStats struct {
+	Loss       float64 // Σ of the rows' losses
+	Top1, Top5 int     // rows whose label is among the 1 or 5 highest logits
+	Counted    int     // rows that are not ignored
+	Invalid    int     // rows whose label is no class; they are treated as ignored
+}
+
+// SoftmaxCrossEntropy computes for every row, with K logits l, label k and the target t[c] = (1-ε)·[c=k] + ε/K,
+//
+//	loss = log Σ exp(l[c]) - Σ t[c]·l[c]
+//	dlogits[c] = GradScale·(softmax(l)[c] - t[c]), 0 in ignored rows
+//
+// in float64, relative to the row's maximum. The rank of a label is the number of classes with a greater logit, or an equal one
+// and a lower number; NaN is greater than everything and never a hit. dlogits may be logits; without dlogits.Data only the
+// statistics are computed.
+func SoftmaxCrossEntropy[T Float](o CrossEntropy, dlogits, logits Mat[T], labels []int32) LossStats {
+	logits.require(len(labels), logits.Cols)
+	if dlogits.Data != nil {
+		dlogits.require(logits.Rows, logits.Cols)
+	}
+	var stats LossStats
+	for i, label := range labels {
+		var d []T
+		if dlogits.Data != nil {
+			d = dlogits.Row(i)
+		}
+		if label == o.Ignore || label < 0 || int(label) >= logits.Cols {
+			if label != o.Ignore {
+				stats.Invalid++
+			}
+			clear(d)
+			continue
+		}
+		l := logits.Row(i)
+		stats.Counted++
+		r := rank(l, int(label))
+		stats.Top1 += bit(r < 1)
+		stats.Top5 += bit(r < 5)
+		stats.Loss += crossEntropyRow(o, d, l, int(label))
+	}
+	return stats
+}
+
+// rank counts the classes that come before label. A NaN label comes after everything.
+func rank[T Float](l []T, label int) int {
+	n := 0
+	for c, v := range l {
+		if v > l[label] || v == l[label] && c < label || v != v {
+			n++
+		}
+	}
+	if l[label] != l[label] {
+		return len(l)
+	}
+	return n
+}
+
+// crossEntropyRow returns one row's loss and writes its gradient to d unless that is nil. d may be l.
+func crossEntropyRow[T Float](o CrossEntropy, d, l []T, label int) float64 {
+	top := math.Inf(-1)
+	for _, v := range l {
+		top = max(top, float64(v)) // NaN if any is
+	}
+	on, off := 1-o.Smoothing, o.Smoothing/float64(len(l))
+	loss := -on * (float64(l[label]) - top)
+	sum := 0.0
+	for c, v := range l {
+		z := float64(v) - top
+		if off != 0 {
+			loss -= off * z
+		}
+		e := math.Exp(z)
+		sum += e
+		if d != nil {
+			d[c] = T(e)
+		}
+	}
+	for c, e := range d {
+		t := off
+		if c == label {
+			t += on
+		}
+		d[c] = T(o.GradScale * (float64(e)/sum - t))
+	}
+	return loss + math.Log(sum)
+}

@@ -1,0 +1,106 @@
+package cpu
+
+import (
+	"context"
+	"slices"
+
+	"github.com/tributary-ml/tributary/cpu/internal/vec"
+	"github.com/tributary-ml/tributary/graph"
+	"gorgonia.org/tensor"
+)
+
+// program is a plan bound to memory.
+type program[T vec.Float] struct {
+	plan    *graph.Plan
+	state   *state[T]
+	version int                 // of the scratch memory that bound is for
+	bound   map[*T][]func(*run) // by the parameter arena that it reads
+	metrics graph.Metrics
+}
+
+// run is what the steps of one run share.
+type run struct {
+	feed    *graph.Feed
+	metrics *graph.Metrics
+}
+
+func (p *program[T]) Plan() *graph.Plan { return p.plan }
+func (p *program[T]) Close() error      { return nil }
+
+// bind returns the functions of all steps that read parameters from an arena of values.
+func (p *program[T]) bind(values []T) ([]func(*run), error) {
+	if v := p.state.scratch.version; p.version != v || p.bound == nil {
+		p.version, p.bound = v, map[*T][]func(*run){}
+	}
+	var key *T
+	if len(values) > 0 {
+		key = &values[0]
+	}
+	if f, ok := p.bound[key]; ok {
+		return f, nil
+	}
+	b := &binder[T]{program: p, state: p.state, plan: p.plan, values: values, pool: p.state.backend.pool}
+	var fs []func(*run)
+	for _, s := range p.plan.Steps {
+		f, err := b.step(s)
+		if err != nil {
+			return nil, &graph.NodeError{Node: s.NodeName(), Kind: s.Kind(), Err: err}
+		}
+		fs = append(fs, f)
+	}
+	p.bound[key] = fs
+	return fs, nil
+}
+
+func (p *program[T]) Run(ctx context.Context, f *graph.Feed) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := graph.CheckFeed(p.plan, f); err != nil {
+		return err
+	}
+	values := p.state.values
+	if f.UseAverages && p.state.average != nil {
+		values = p.state.average
+	}
+	steps, err := p.bind(values)
+	if err != nil {
+		return err
+	}
+	if p.state.backend.Poison {
+		p.state.scratch.poison()
+	}
+	p.metrics = graph.Metrics{Heads: make([]graph.HeadMetrics, len(p.plan.Losses))}
+	if p.plan.Images.Buffer.External {
+		convert(p.images(), f.Images)
+	}
+	r := &run{feed: f, metrics: &p.metrics}
+	for _, step := range steps {
+		step(r)
+	}
+	return nil
+}
+
+func (p *program[T]) Metrics() (*graph.Metrics, error) {
+	m := p.metrics
+	m.Heads = slices.Clone(m.Heads)
+	return &m, nil
+}
+
+func (p *program[T]) Read(node string) (*tensor.Dense, error) {
+	v, err := p.plan.Output(node)
+	if err != nil {
+		return nil, err
+	}
+	b := &binder[T]{program: p, state: p.state}
+	m := b.mat(v)
+	out := make([]T, 0, v.Elements())
+	for i := range m.Rows {
+		out = append(out, m.Row(i)...)
+	}
+	dims := []int{v.N, v.Shape.H, v.Shape.W, v.Shape.C}
+	if v.Shape.Pixels() == 1 {
+		dims = []int{v.N, v.Shape.C}
+	}
+	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(out)), nil
+}

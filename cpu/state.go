@@ -1,0 +1,114 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tributary-ml/tributary/cpu/internal/vec"
+	"github.com/tributary-ml/tributary/graph"
+	"gorgonia.org/tensor"
+)
+
+// state holds the flat arenas: values of all parameters, gradients and slots of the trained ones, averages of all.
+type state[T vec.Float] struct {
+	backend   *backend[T]
+	layout    *graph.Layout
+	values    []T
+	gradients []T
+	average   []T
+	slots     [][]T
+	scratch   scratch[T]
+}
+
+func (b *backend[T]) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, error) {
+	if o.Slots < 0 || o.Slots > 2 {
+		return nil, fmt.Errorf("cpu: %d optimizer slots: 0 to 2", o.Slots)
+	}
+	s := &state[T]{backend: b, layout: l, values: alignedSlice[T](l.Elements), gradients: alignedSlice[T](l.Trained)}
+	if o.EMA {
+		s.average = alignedSlice[T](l.Elements)
+	}
+	for range o.Slots {
+		s.slots = append(s.slots, alignedSlice[T](l.Trained))
+	}
+	return s, nil
+}
+
+func (s *state[T]) Layout() *graph.Layout { return s.layout }
+func (s *state[T]) Close() error          { return nil }
+
+func (s *state[T]) Parts() []graph.Part {
+	parts := []graph.Part{graph.Value, graph.Gradient}
+	if s.average != nil {
+		parts = append(parts, graph.Average)
+	}
+	return append(parts, []graph.Part{graph.Slot0, graph.Slot1}[:len(s.slots)]...)
+}
+
+// slice is the memory of one part of a parameter.
+func (s *state[T]) slice(part graph.Part, p *graph.Param) ([]T, error) {
+	var arena []T
+	switch part {
+	case graph.Value:
+		arena = s.values
+	case graph.Gradient:
+		arena = s.gradients
+	case graph.Average:
+		arena = s.average
+	case graph.Slot0, graph.Slot1:
+		if i := int(part[len(part)-1] - '0'); i < len(s.slots) {
+			arena = s.slots[i]
+		}
+	}
+	if arena == nil {
+		return nil, fmt.Errorf("cpu: the state keeps no part %q, only %v", part, s.Parts())
+	}
+	if !slices.Contains(s.layout.Params, p) {
+		return nil, fmt.Errorf("cpu: parameter %q is not of this state's network", p.Name)
+	}
+	from := s.layout.Offset(p)
+	if len(arena) < s.layout.Elements && !s.layout.IsTrained(p) {
+		return nil, fmt.Errorf("cpu: parameter %q is not trained: it has no part %q", p.Name, part)
+	}
+	return arena[from:][:p.Elements():p.Elements()], nil
+}
+
+func (s *state[T]) Get(part graph.Part, p *graph.Param) (*tensor.Dense, error) {
+	v, err := s.slice(part, p)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(slices.Clone(v))), nil
+}
+
+func (s *state[T]) Set(part graph.Part, p *graph.Param, v *tensor.Dense) error {
+	dst, err := s.slice(part, p)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal([]int(v.Shape()), p.Dims) {
+		return fmt.Errorf("cpu: parameter %q has dimensions %v, the tensor %v", p.Name, p.Dims, v.Shape())
+	}
+	if !v.IsNativelyAccessible() || v.RequiresIterator() {
+		return fmt.Errorf("cpu: the tensor for parameter %q is a view: clone it first", p.Name)
+	}
+	switch data := v.Data().(type) {
+	case []float32:
+		convert(dst, data)
+	case []float64:
+		convert(dst, data)
+	case float32: // tensor hands out a scalar for one element
+		dst[0] = T(data)
+	case float64:
+		dst[0] = T(data)
+	default:
+		return fmt.Errorf("cpu: parameter %q takes float32 or float64, not %v", p.Name, v.Dtype())
+	}
+	return nil
+}
+
+func convert[D, S vec.Float](dst []D, src []S) {
+	for i, v := range src {
+		dst[i] = D(v)
+	}
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand" //nolint:staticcheck // operands read as assembly does
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// lane is one instruction set: it hides how AVX2 and AVX-512 differ in width, in masks and in comparisons. Most instructions
+// have one name for both.
+type lane struct {
+	*build.Context
+	name   string
+	width  int // float32 in a register: 8 or 16
+	labels int
+	data   map[string]Mem // the file's constants
+}
+
+// mask selects the first lanes of a vector: the columns left at the end of a row. A nil mask selects all.
+type mask struct {
+	v reg.VecVirtual    // AVX2: the sign bits
+	k reg.OpmaskVirtual // AVX-512
+}
+
+// Comparison predicates of VCMPPS. "Not" ones hold for NaN.
+const (
+	unordered      = U8(0x03)
+	lessOrEqual    = U8(0x12)
+	notLessOrEqual = U8(0x16)
+	greater        = U8(0x1e)
+)
+
+func (l *lane) wide() bool { return l.width == 16 }
+
+// vec is a fresh vector register.
+func (l *lane) vec() reg.VecVirtual {
+	if l.wide() {
+		return l.ZMM()
+	}
+	return l.YMM()
+}
+
+func (l *lane) vecs(n int) []reg.VecVirtual {
+	v := make([]reg.VecVirtual, n)
+	for i := range v {
+		v[i] = l.vec()
+	}
+	return v
+}
+
+// label is a label that this function does not have yet.
+func (l *lane) label(name string) string {
+	l.labels++
+	return fmt.Sprintf("%s%d", name, l.labels)
+}
+
+// function begins the kernel name+AVX2 or name+AVX512.
+func (l *lane) function(name, doc, signature string) {
+	l.Function(name + l.name)
+	l.Attributes(attr.NOSPLIT)
+	l.Pragma("noescape")
+	l.Doc(name + l.name + " " + doc)
+	l.SignatureExpr(signature)
+	l.labels = 0
+}
+
+// end leaves the function.
+func (l *lane) end() {
+	l.VZEROUPPER()
+	l.RET()
+}
+
+// arg loads an integer or pointer argument.
+func (l *lane) arg(name string) reg.GPVirtual {
+	r := l.GP64()
+	l.Load(l.Param(name), r)
+	return r
+}
+
+// stack is the place of an argument, for those that are not worth a register.
+func (l *lane) stack(name string) Mem {
+	b, err := l.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return b.Addr
+}
+
+// spread fills a vector with a float32 argument.
+func (l *lane) spread(name string) reg.VecVirtual {
+	v := l.vec()
+	l.VBROADCASTSS(l.stack(name), v)
+	return v
+}
+
+// constant fills a vector with a float32.
+func (l *lane) constant(f float32) reg.VecVirtual {
+	bits := math.Float32bits(f)
+	if bits == 0 {
+		v := l.vec()
+		l.VXORPS(v, v, v)
+		return v
+	}
+	t, v := l.GP32(), l.vec()
+	l.MOVL(U32(bits), t)
+	x := v.AsX()
+	l.VMOVD(t, x)
+	l.VBROADCASTSS(x, v)
+	return v
+}
+
+// tail makes the mask of the columns left after whole vectors, cols mod width.
+func (l *lane) tail(cols reg.GPVirtual) *mask {
+	left := l.GP64()
+	l.MOVQ(cols, left)
+	l.ANDQ(Imm(uint64(l.width-1)), left)
+	if l.wide() {
+		m, ones := &mask{k: l.K()}, l.GP32()
+		l.MOVL(U32(0xffffffff), ones)
+		l.BZHIL(left.As32(), ones, ones)
+		l.KMOVW(ones, m.k)
+		return m
+	}
+	m, lanes := &mask{v: l.YMM()}, l.YMM()
+	x := m.v.AsX()
+	l.VMOVD(left.As32(), x)
+	l.VPBROADCASTD(x, m.v)
+	l.VPMOVSXBD(l.memory("sequence", U64(0x0706050403020100)), lanes)
+	l.VPCMPGTD(lanes, m.v, m.v)
+	return m
+}
+
+// memory is a constant in memory, one of a name in a file.
+func (l *lane) memory(name string, value Constant) Mem {
+	m, ok := l.data[name]
+	if !ok {
+		m = l.ConstData(name, value)
+		l.data[name] = m
+	}
+	return m
+}
+
+// load reads a vector; the lanes beyond the mask are zero and not touched in memory.
+func (l *lane) load(from Mem, part *mask) reg.VecVirtual {
+	v := l.vec()
+	switch {
+	case part == nil:
+		l.VMOVUPS(from, v)
+	case l.wide():
+		l.VMOVUPS_Z(from, part.k, v)
+	default:
+		l.VMASKMOVPS(from, part.v, v)
+	}
+	return v
+}
+
+// store writes a vector but for the lanes beyond the mask.
+func (l *lane) store(v reg.VecVirtual, to Mem, part *mask) {
+	switch {
+	case part == nil:
+		l.VMOVUPS(v, to)
+	case l.wide():
+		l.VMOVUPS(v, part.k, to)
+	default:
+		l.VMASKMOVPS(v, part.v, to)
+	}
+}
+
+// clamp computes v = max(v, 0) and keeps NaN: MAXPS returns its second source if either is NaN.
+func (l *lane) clamp(v, zero reg.VecVirtual) { l.VMAXPS(v, zero, v) }
+
+// gate computes g = (v <= 0 ? 0 : g); a NaN in v lets g through.
+func (l *lane) gate(g, v, zero reg.VecVirtual) {
+	if l.wide() {
+		k := l.K()
+		l.VCMPPS(notLessOrEqual, zero, v, k)
+		l.VMOVAPS_Z(g, k, g)
+		return
+	}
+	m := l.YMM()
+	l.VCMPPS(lessOrEqual, zero, v, m)
+	l.VANDNPS(g, m, g)
+}
+
+// addDoubles adds the lanes of a float32 vector to as many float64 at to.
+func (l *lane) addDoubles(v reg.VecVirtual, to Mem, part *mask) {
+	if l.wide() {
+		lo, hi, top := l.ZMM(), l.ZMM(), l.YMM()
+		l.VCVTPS2PD(v.AsY(), lo)
+		l.VEXTRACTF64X4(Imm(1), v, top)
+		l.VCVTPS2PD(top, hi)
+		if part == nil {
+			l.VADDPD(to, lo, lo)
+			l.VMOVUPD(lo, to)
+			l.VADDPD(to.Offset(64), hi, hi)
+			l.VMOVUPD(hi, to.Offset(64))
+			return
+		}
+		k := l.K()
+		l.KSHIFTRW(Imm(8), part.k, k)
+		l.VADDPD_Z(to, lo, part.k, lo)
+		l.VMOVUPD(lo, part.k, to)
+		l.VADDPD_Z(to.Offset(64), hi, k, hi)
+		l.VMOVUPD(hi, k, to.Offset(64))
+		return
+	}
+	lo, hi, top := l.YMM(), l.YMM(), l.XMM()
+	l.VCVTPS2PD(v.AsX(), lo)
+	l.VEXTRACTF128(Imm(1), v, top)
+	l.VCVTPS2PD(top, hi)
+	if part == nil {
+		l.VADDPD(to, lo, lo)
+		l.VMOVUPD(lo, to)
+		l.VADDPD(to.Offset(32), hi, hi)
+		l.VMOVUPD(hi, to.Offset(32))
+		return
+	}
+	m, old := l.YMM(), l.YMM()
+	l.VPMOVSXDQ(part.v.AsX(), m)
+	l.VMASKMOVPD(to, m, old)
+	l.VADDPD(old, lo, lo)
+	l.VMASKMOVPD(lo, m, to)
+	l.VEXTRACTF128(Imm(1), part.v, top)
+	l.VPMOVSXDQ(top, m)
+	l.VMASKMOVPD(to.Offset(32), m, old)
+	l.VADDPD(old, hi, hi)
+	l.VMASKMOVPD(hi, m, to.Offset(32))
+}

@@ -1,0 +1,68 @@
+// Command vec writes the assembly of cpu/internal/vec: one file of kernels and one of their Go declarations for each topic,
+// every kernel for AVX2 with FMA and for AVX-512. Run it with go generate ./cpu/internal/vec; its output depends on nothing
+// but its source.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
+)
+
+// topics are the files and what emits their kernels.
+var topics = []struct {
+	name string
+	emit func(l *lane)
+}{
+	{"elementwise", elementwise},
+	{"batchnorm", batchNorm},
+	{"pool", pool},
+	{"lrn", lrn},
+	{"optimizer", optimizer},
+	{"normalize", normalize},
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: vec FOLDER: writes the assembly into the folder of package vec")
+		os.Exit(2)
+	}
+	for _, t := range topics {
+		if err := write(filepath.Join(os.Args[1], t.name+"_amd64"), t.emit); err != nil {
+			fmt.Fprintf(os.Stderr, "vec: %s: %v\n", t.name, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// write emits one topic for both instruction sets into path.s and path.go.
+func write(path string, emit func(l *lane)) error {
+	ctx, data := build.NewContext(), map[string]operand.Mem{}
+	for _, l := range []*lane{{name: "AVX2", width: 8}, {name: "AVX512", width: 16}} {
+		l.Context, l.data = ctx, data
+		emit(l)
+	}
+	file, err := ctx.Result()
+	if err != nil {
+		return err
+	}
+	if err := pass.Compile.Execute(file); err != nil {
+		return err
+	}
+	config := printer.Config{Pkg: "vec", Argv: []string{"go", "generate", "./cpu/internal/vec"}}
+	for suffix, p := range map[string]printer.Printer{".s": printer.NewGoAsm(config), ".go": printer.NewStubs(config)} {
+		text, err := p.Print(file)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path+suffix, text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

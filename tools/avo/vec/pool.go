@@ -1,0 +1,252 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/operand" //nolint:staticcheck // operands read as assembly does
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The struct tap of package vec, whose offsets are in bytes here.
+const (
+	tapSource = 0
+	tapCode   = 8
+	tapWeight = 24
+	tapIndex  = 28
+	tapSize   = 32
+)
+
+// pool emits the kernels of vec/maxpool.go and vec/avgpool.go: n outputs, one after another, with the same taps.
+func pool(l *lane) {
+	for _, keep := range []bool{false, true} {
+		l.maxRun(keep)
+	}
+	for _, acc := range []bool{false, true} {
+		l.maxBackRun(acc)
+		l.sumRun(acc)
+	}
+}
+
+// walk is what the pooling kernels share: the loops over outputs, columns and taps.
+type walk struct {
+	*lane
+	base map[string]reg.GPVirtual
+	cols reg.GPVirtual
+	j    reg.GPVirtual
+}
+
+// runs emits the loop over n outputs. After each, every pointer advances by its step in bytes, the argument NameStep.
+func (l *lane) runs(pointers []string, body func(w walk, n int, part *mask)) {
+	w := walk{lane: l, base: map[string]reg.GPVirtual{}, cols: l.arg("cols"), j: l.GP64()}
+	for _, p := range pointers {
+		w.base[p] = l.arg(p)
+	}
+	part := l.tail(w.cols)
+	l.Label("outputs")
+	l.columns(w.cols, w.j, 4, part, func(n int, part *mask) { body(w, n, part) })
+	for _, p := range pointers {
+		l.ADDQ(l.stack(p+"Step"), w.base[p])
+	}
+	l.DECQ(l.stack("n"))
+	l.JNZ(LabelRef("outputs"))
+	l.end()
+}
+
+// taps emits the loop over the taps, which may be none. For each, source is the vectors from column j on of the tap's source
+// among the rows at name.
+func (w walk) taps(name string, body func(source, tap Mem)) {
+	tap, left, column, offset := w.arg("taps"), w.arg("ntaps"), w.GP64(), w.GP64()
+	w.LEAQ(w.at(w.base[name], w.j, 0), column)
+	again, done := w.label("taps"), w.label("done")
+	w.Label(again)
+	w.DECQ(left)
+	w.JLT(LabelRef(done))
+	w.MOVQ(Mem{Base: tap, Disp: tapSource}, offset)
+	body(Mem{Base: column, Index: offset, Scale: 1}, Mem{Base: tap})
+	w.ADDQ(Imm(tapSize), tap)
+	w.JMP(LabelRef(again))
+	w.Label(done)
+}
+
+// maxRun emits the forward pass of max pooling, with or without indices.
+func (l *lane) maxRun(keep bool) {
+	pointers, name, doc := []string{"y", "x"}, "maxRun", "computes y = max x over the taps."
+	signature := "func(y, x *float32, taps *byte, ntaps, n, cols, yStep, xStep int)"
+	if keep {
+		pointers, name = []string{"y", "index", "x"}, "maxIndexRun"
+		doc = "computes y = max x over the taps and the index of the first maximum or the last NaN."
+		signature = "func(y *float32, index *byte, x *float32, taps *byte, ntaps, n, cols, yStep, indexStep, xStep int)"
+	}
+	l.function(name, doc, signature)
+	l.runs(pointers, func(w walk, n int, part *mask) {
+		top, at := l.vecs(n), l.vecs(n)
+		first, number := l.arg("taps"), l.vec()
+		for u := range n {
+			l.VBROADCASTSS(l.memory("negativeInfinity", U32(0xff800000)), top[u])
+			if keep {
+				l.VPBROADCASTD(Mem{Base: first, Disp: tapIndex}, at[u])
+			}
+		}
+		w.taps("x", func(source, tap Mem) {
+			if keep {
+				l.VPBROADCASTD(tap.Offset(tapIndex), number)
+			}
+			for u := range n {
+				v := l.load(source.Offset(4*l.width*u), part)
+				if l.wide() {
+					k, nan := l.K(), l.K()
+					l.VCMPPS(greater, top[u], v, k)
+					l.VCMPPS(unordered, v, v, nan)
+					l.KORW(k, nan, k)
+					l.VMOVAPS(v, k, top[u])
+					if keep {
+						l.VMOVDQA32(number, k, at[u])
+					}
+					continue
+				}
+				m, nan := l.YMM(), l.YMM()
+				l.VCMPPS(greater, top[u], v, m)
+				l.VCMPPS(unordered, v, v, nan)
+				l.VORPS(m, nan, m)
+				l.VBLENDVPS(m, v, top[u], top[u])
+				if keep {
+					l.VBLENDVPS(m, number, at[u], at[u])
+				}
+			}
+		})
+		for u := range n {
+			l.store(top[u], l.at(w.base["y"], w.j, u), part)
+			if keep {
+				w.storeBytes(at[u], Mem{Base: w.base["index"], Index: w.j, Scale: 1, Disp: l.width * u}, part)
+			}
+		}
+	})
+}
+
+// storeBytes writes the low bytes of the 32-bit lanes. Under a mask AVX2 writes the last 8 columns and keeps those before j:
+// rows have at least 8.
+func (w walk) storeBytes(v reg.VecVirtual, to Mem, part *mask) {
+	if w.wide() {
+		if part == nil {
+			w.VPMOVDB(v, to)
+		} else {
+			w.VPMOVDB(v, part.k, to)
+		}
+		return
+	}
+	low, high := w.XMM(), w.XMM()
+	w.VEXTRACTI128(Imm(1), v, high)
+	w.VPACKUSDW(high, v.AsX(), low)
+	w.VPACKUSWB(low, low, low)
+	if part == nil {
+		w.VMOVQ(low, to)
+		return
+	}
+	fresh, old, shift := w.GP64(), w.GP64(), w.GP64()
+	last := Mem{Base: to.Base, Index: w.cols, Scale: 1, Disp: -8}
+	w.VMOVQ(low, fresh)
+	w.tailShift(shift)
+	w.SHLXQ(shift, fresh, fresh)
+	w.MOVQ(last, old)
+	w.BZHIQ(shift, old, old)
+	w.ORQ(old, fresh)
+	w.MOVQ(fresh, last)
+}
+
+// loadBytes reads bytes into 32-bit lanes, as storeBytes writes them.
+func (w walk) loadBytes(from Mem, part *mask) reg.VecVirtual {
+	v := w.vec()
+	if part == nil {
+		w.VPMOVZXBD(from, v)
+		return v
+	}
+	if w.wide() {
+		w.VPMOVZXBD_Z(from, part.k, v)
+		return v
+	}
+	bytes, shift, x := w.GP64(), w.GP64(), w.XMM()
+	w.tailShift(shift)
+	w.MOVQ(from.Offset(-8), bytes) // the 8 bytes that end with the tail: from is the end of the row here
+	w.SHRXQ(shift, bytes, bytes)
+	w.VMOVQ(bytes, x)
+	w.VPMOVZXBD(x, v)
+	return v
+}
+
+// tailShift is the number of bits in the last 8 bytes of a row that come before column j: 8·(8 - (cols mod 8)).
+func (w walk) tailShift(shift reg.GPVirtual) {
+	w.MOVQ(w.j, shift)
+	w.SUBQ(w.cols, shift)
+	w.LEAQ(Mem{Base: shift, Disp: 8}, shift)
+	w.SHLQ(Imm(3), shift)
+}
+
+// maxBackRun emits the backward pass of max pooling.
+func (l *lane) maxBackRun(acc bool) {
+	name, doc := "maxBackRun", "computes dx = Σ dy over the taps whose index is theirs."
+	if acc {
+		name, doc = "maxBackRunAcc", "adds dx += Σ dy over the taps whose index is theirs."
+	}
+	l.function(name, doc, "func(dx, dy *float32, index, taps *byte, ntaps, n, cols, dxStep, dyStep, indexStep int)")
+	l.runs([]string{"dx", "dy", "index"}, func(w walk, n int, part *mask) {
+		sum, number := w.start("dx", n, part, acc), l.vec()
+		w.taps("dy", func(source, tap Mem) {
+			code := l.GP64()
+			l.MOVQ(tap.Offset(tapCode), code)
+			if part != nil && !l.wide() {
+				l.ADDQ(w.cols, code)
+			} else {
+				l.ADDQ(w.j, code)
+			}
+			l.VPBROADCASTD(tap.Offset(tapIndex), number)
+			for u := range n {
+				from := Mem{Base: w.base["index"], Index: code, Scale: 1, Disp: l.width * u}
+				v, at := l.load(source.Offset(4*l.width*u), part), w.loadBytes(from, part)
+				if l.wide() {
+					k := l.K()
+					l.VPCMPEQD(number, at, k)
+					l.VADDPS(v, sum[u], k, sum[u])
+					continue
+				}
+				l.VPCMPEQD(number, at, at)
+				l.VANDPS(v, at, v)
+				l.VADDPS(v, sum[u], sum[u])
+			}
+		})
+		for u := range n {
+			l.store(sum[u], l.at(w.base["dx"], w.j, u), part)
+		}
+	})
+}
+
+// sumRun emits average pooling: the forward pass over windows, the backward pass over covers.
+func (l *lane) sumRun(acc bool) {
+	name, doc := "sumRun", "computes y = Σ weight·x over the taps."
+	if acc {
+		name, doc = "sumRunAcc", "adds y += Σ weight·x over the taps."
+	}
+	l.function(name, doc, "func(y, x *float32, taps *byte, ntaps, n, cols, yStep, xStep int)")
+	l.runs([]string{"y", "x"}, func(w walk, n int, part *mask) {
+		sum, weight := w.start("y", n, part, acc), l.vec()
+		w.taps("x", func(source, tap Mem) {
+			l.VBROADCASTSS(tap.Offset(tapWeight), weight)
+			for u := range n {
+				l.VFMADD231PS(l.load(source.Offset(4*l.width*u), part), weight, sum[u])
+			}
+		})
+		for u := range n {
+			l.store(sum[u], l.at(w.base["y"], w.j, u), part)
+		}
+	})
+}
+
+// start is the sums before the first tap: what lies in the output, or zero.
+func (w walk) start(output string, n int, part *mask, acc bool) []reg.VecVirtual {
+	sum := make([]reg.VecVirtual, n)
+	for u := range sum {
+		if acc {
+			sum[u] = w.load(w.at(w.base[output], w.j, u), part)
+		} else {
+			sum[u] = w.constant(0)
+		}
+	}
+	return sum
+}
