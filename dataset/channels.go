@@ -1,0 +1,72 @@
+package dataset
+
+import "slices"
+
+// withChannels is a source whose grey images are repeated into three channels,
+// or whose colour images are reduced to their luma.
+type withChannels struct {
+	Source
+	info Info
+}
+
+// asChannels returns src with c channels, 1 or 3: src itself if it has as many.
+//
+// The luma's mean follows from the channels' means; its standard deviation is
+// the weighted sum of theirs, exact for fully correlated channels.
+func asChannels(src Source, c int) Source {
+	info := src.Info()
+	if info.C == c {
+		return src
+	}
+	info.Mean, info.Std = channelStats(info.Mean, c), channelStats(info.Std, c)
+	info.C = c
+	return &withChannels{src, info}
+}
+
+// channelStats turns one number for grey into three, or three into one.
+func channelStats(v []float32, c int) []float32 {
+	if len(v) == c {
+		return v
+	}
+	if c == 1 {
+		return []float32{0.299*v[0] + 0.587*v[1] + 0.114*v[2]}
+	}
+	return []float32{v[0], v[0], v[0]}
+}
+
+func (s *withChannels) Info() Info { return s.info }
+
+func (s *withChannels) Decode(i int, dst *Image) (int32, error) {
+	label, err := s.Source.Decode(i, dst)
+	if err != nil {
+		return 0, err
+	}
+	n := dst.H * dst.W
+	if s.info.C == 1 {
+		lumaOf(dst.Pix, dst.Pix)
+		dst.Reshape(dst.H, dst.W, 1)
+		return label, nil
+	}
+	dst.Pix = slices.Grow(dst.Pix[:n], 2*n)[:3*n]
+	dst.C = 3
+	// From the end, so that no grey value is overwritten before it is read.
+	for i := n - 1; i >= 0; i-- {
+		v := dst.Pix[i]
+		dst.Pix[3*i], dst.Pix[3*i+1], dst.Pix[3*i+2] = v, v, v
+	}
+	return label, nil
+}
+
+// luma is the brightness of a colour in ITU-R BT.601's weights, rounded as
+// Pillow and libjpeg round it.
+func luma(r, g, b uint8) uint8 {
+	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
+}
+
+// lumaOf writes the luma of each pixel of rgb to grey, which may be the same
+// memory.
+func lumaOf(grey, rgb []byte) {
+	for i := range len(rgb) / 3 {
+		grey[i] = luma(rgb[3*i], rgb[3*i+1], rgb[3*i+2])
+	}
+}

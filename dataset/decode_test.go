@@ -1,0 +1,218 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/gif"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDecodeImagePNG(t *testing.T) {
+	m := pattern(5, 3)
+	m.SetNRGBA(1, 0, color.NRGBA{100, 150, 200, 7}) // transparency is dropped
+	var rgb, grey Image
+	_, err := decodeImage(pngFile(t, m), 3, &rgb)
+	require.NoError(t, err)
+	require.Equal(t, []int{3, 5, 3}, []int{rgb.H, rgb.W, rgb.C})
+	require.Equal(t, []byte{0, 0, 0, 100, 150, 200, 6, 0, 2}, rgb.Pix[:9])
+	require.Equal(t, []byte{12, 10, 6}, rgb.Pix[3*(2*5+4):][:3])
+
+	_, err = decodeImage(pngFile(t, m), 1, &grey)
+	require.NoError(t, err)
+	require.Equal(t, 15, len(grey.Pix))
+	require.Equal(t, luma(100, 150, 200), grey.Pix[1])
+}
+
+// Every kind of pixel gives the same colours.
+func TestSetPixelsKinds(t *testing.T) {
+	colours := []color.NRGBA{{10, 20, 30, 255}, {250, 128, 0, 255}, {0, 0, 0, 255}, {255, 255, 255, 255}}
+	palette := color.Palette{}
+	for _, c := range colours {
+		palette = append(palette, c)
+	}
+	r := image.Rect(0, 0, 2, 2)
+	for _, img := range []interface {
+		image.Image
+		Set(x, y int, c color.Color)
+	}{
+		image.NewNRGBA(r), image.NewRGBA(r), image.NewPaletted(r, palette),
+		image.NewNRGBA64(r), image.NewRGBA64(r), image.NewCMYK(r),
+	} {
+		var want []byte
+		for i, c := range colours {
+			img.Set(i%2, i/2, c)
+			want = append(want, c.R, c.G, c.B)
+		}
+		var got Image
+		setPixels(&got, img, 3)
+		require.InDeltaSlice(t, toInts(want), toInts(got.Pix), 1, "%T", img)
+	}
+	var got Image
+	half := image.NewRGBA(image.Rect(0, 0, 1, 1))
+	half.SetRGBA(0, 0, color.RGBA{64, 32, 0, 128})
+	setPixels(&got, half, 3)
+	require.InDeltaSlice(t, []int{128, 64, 0}, toInts(got.Pix), 1)
+}
+
+func toInts(b []byte) []int {
+	v := make([]int, len(b))
+	for i := range b {
+		v[i] = int(b[i])
+	}
+	return v
+}
+
+// rowYCbCr agrees with the standard library for all ways of subsampling.
+func TestYCbCr(t *testing.T) {
+	for ratio := image.YCbCrSubsampleRatio444; ratio <= image.YCbCrSubsampleRatio410; ratio++ {
+		img := image.NewYCbCr(image.Rect(0, 0, 9, 7), ratio)
+		for i := range img.Y {
+			img.Y[i] = byte(37 * i)
+		}
+		for i := range img.Cb {
+			img.Cb[i], img.Cr[i] = byte(91*i), byte(201-57*i)
+		}
+		var got Image
+		setPixels(&got, img, 3)
+		for y := range 7 {
+			for x := range 9 {
+				r, g, b, _ := img.At(x, y).RGBA()
+				require.Equal(t, []byte{byte(r >> 8), byte(g >> 8), byte(b >> 8)}, got.Pix[3*(9*y+x):][:3], "%v (%d,%d)", ratio, x, y)
+			}
+		}
+	}
+}
+
+// The standard library's edge cases decode to about the same picture, and with
+// their ends cut off they fail.
+func TestDecodeStandardLibraryImages(t *testing.T) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Skip("no go command")
+	}
+	files, _ := filepath.Glob(filepath.Join(strings.TrimSpace(string(root)), "src/image/testdata/video-001*"))
+	if len(files) == 0 {
+		t.Skip("no image/testdata in GOROOT")
+	}
+	decoded := func(name string) (m Image) {
+		_, err := decodeImage(readFile(t, filepath.Join(filepath.Dir(files[0]), name)), 3, &m)
+		require.NoError(t, err)
+		return m
+	}
+	rgb, cmyk, few := decoded("video-001.png"), decoded("video-001.cmyk.png"), decoded("video-001.progressive.truncated.png")
+	for _, file := range files {
+		name := filepath.Base(file)
+		data := readFile(t, file)
+		var got Image
+		_, err := decodeImage(data, 3, &got)
+		require.NoError(t, err, name)
+		want := rgb
+		switch {
+		case strings.Contains(name, "cmyk"):
+			want = cmyk
+		case strings.Contains(name, "truncated"): // some of its scans, and a proper end
+			want = few
+		}
+		require.Equal(t, []int{want.H, want.W}, []int{got.H, got.W}, name)
+		sum := 0
+		for i := range got.Pix {
+			sum += max(int(got.Pix[i])-int(want.Pix[i]), int(want.Pix[i])-int(got.Pix[i]))
+		}
+		require.Less(t, float64(sum)/float64(len(got.Pix)), 12.0, name)
+		_, err = decodeImage(data, 1, &got)
+		require.NoError(t, err, name)
+		require.Equal(t, got.H*got.W, len(got.Pix))
+		_, err = decodeImage(data[:len(data)*2/3], 3, &got)
+		require.ErrorContains(t, err, "damaged", name)
+	}
+}
+
+func readFile(t testing.TB, path string) []byte {
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return data
+}
+
+func TestDecodeImageErrors(t *testing.T) {
+	j := jpegFile(t, 40, 30)
+	p := pngFile(t, pattern(40, 30))
+	damaged := bytes.Clone(p)
+	damaged[len(damaged)/2] ^= 0xff
+	var g bytes.Buffer
+	require.NoError(t, gif.Encode(&g, pattern(8, 8), nil))
+	for _, c := range []struct {
+		name string
+		file []byte
+		text string
+	}{
+		{"empty", nil, "the file is empty"},
+		{"text", []byte("<html>404"), "starts with 3c 68 74 6d 6c 3e 34 30: not a JPEG, PNG, GIF or WebP"},
+		{"JPEG truncated", j[:len(j)/2], "damaged JPEG"},
+		{"JPEG header", j[:10], "damaged JPEG header"},
+		{"PNG truncated", p[:len(p)/2], "damaged PNG"},
+		{"PNG damaged", damaged, "damaged PNG"},
+		{"GIF truncated", g.Bytes()[:g.Len()/2], "damaged GIF"},
+		{"WebP header", []byte("RIFF\x20\x00\x00\x00WEBPVP8 "), "damaged WebP"},
+		{"too many pixels", pngHeader(1<<16, 1<<16), "65536×65536 pixels: at most"},
+		{"too many for its bytes", pngHeader(8000, 8000), "far too many for a file of"},
+		{"absurd", pngHeader(1<<31-1, 1<<31-1), "PNG"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			offset, err := decodeImage(c.file, 3, &Image{})
+			require.ErrorContains(t, err, c.text)
+			require.LessOrEqual(t, offset, int64(len(c.file)))
+		})
+	}
+}
+
+// pngHeader is a PNG that claims to have w×h pixels of 16-bit RGBA and has none.
+func pngHeader(w, h uint32) []byte {
+	var chunk []byte
+	chunk = append(chunk, "IHDR"...)
+	chunk = binary.BigEndian.AppendUint32(chunk, w)
+	chunk = binary.BigEndian.AppendUint32(chunk, h)
+	chunk = append(chunk, 16, 6, 0, 0, 0)
+	out := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d")
+	out = append(out, chunk...)
+	out = binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(chunk))
+	return append(out, "\x00\x00\x00\x00IDAT"...)
+}
+
+func TestStretch(t *testing.T) {
+	// ITU-R BT.601's black, white and beyond.
+	luma := []byte{0, 16, 126, 235, 255}
+	stretch(luma, 16, 219, 0)
+	require.Equal(t, []byte{0, 0, 128, 255, 255}, luma)
+	chroma := []byte{0, 16, 128, 240, 255}
+	stretch(chroma, 128, 224, 128)
+	require.Equal(t, []byte{0, 1, 128, 255, 255}, chroma)
+}
+
+func FuzzDecodeImage(f *testing.F) {
+	f.Add(jpegFile(f, 20, 10))
+	f.Add(pngFile(f, pattern(7, 5)))
+	f.Add(pngHeader(3000, 3000))
+	var g bytes.Buffer
+	require.NoError(f, gif.Encode(&g, pattern(6, 6), nil))
+	f.Add(g.Bytes())
+	// One white pixel, lossless.
+	f.Add([]byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		var m Image
+		if offset, err := decodeImage(file, 3, &m); err != nil {
+			require.LessOrEqual(t, offset, int64(len(file)))
+			return
+		}
+		require.Len(t, m.Pix, m.H*m.W*3)
+		require.NotEmpty(t, m.Pix)
+	})
+}

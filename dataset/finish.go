@@ -1,0 +1,54 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// finish completes a job whose tasks are done: it reports or takes out bad rows
+// and fills up the rest. It is an error if bad rows are not to be skipped, or if
+// there are no others: then something is wrong with more than some files.
+func (j *job) finish(skip bool) error {
+	b := j.batch
+	slices.SortFunc(j.bad, func(x, y badRow) int { return x.row - y.row })
+	if len(j.bad) > 0 && !skip {
+		return j.bad[0].err
+	}
+	for _, bad := range j.bad {
+		if !skippable(bad.err) {
+			return bad.err
+		}
+		b.Skipped = append(b.Skipped, bad.err)
+	}
+	if len(j.bad) == len(j.samples) {
+		return fmt.Errorf("none of the %d images of batch %d could be read, the first: %w", len(j.samples), b.Index, j.bad[0].err)
+	}
+
+	// Move the good rows together, in order.
+	size := b.H * b.W * b.C
+	bad := j.bad
+	for row := range j.samples {
+		if len(bad) > 0 && bad[0].row == row {
+			bad = bad[1:]
+			continue
+		}
+		if row != b.Rows {
+			copy(b.Images[b.Rows*size:][:size], b.Images[row*size:])
+			b.Labels[b.Rows] = b.Labels[row]
+		}
+		b.Rows++
+	}
+	clear(b.Images[b.Rows*size:])
+	for row := b.Rows; row < b.N; row++ {
+		b.Labels[row] = Ignored
+	}
+	return nil
+}
+
+// skippable says whether an error is a file's fault, not the source's or the
+// transform's.
+func skippable(err error) bool {
+	var file *FileError
+	return errors.As(err, &file)
+}

@@ -1,0 +1,222 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// maxDepth limits how deep below a class folder images are looked for, so that
+// a link to a folder above ends.
+const maxDepth = 8
+
+// testFolders are the names that the test images' folder may have.
+var testFolders = []string{"val", "validation", "test"}
+
+// imageFolder is a source of encoded files.
+type imageFolder struct {
+	info   Info
+	root   folder
+	files  []string // paths below root
+	labels []int32
+	data   sync.Pool // *[]byte: encoded files
+}
+
+// openFolder reads the names in root/train/CLASS/ and root/val/CLASS/, or those
+// in root/CLASS/, and splits them.
+func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error) {
+	top, err := subfolders(root, ".")
+	if err != nil {
+		return nil, err
+	}
+	channels := opt.Channels
+	if channels == 0 {
+		channels = 3
+	}
+	trainDir, testDir := ".", ""
+	if slices.Contains(top, "train") {
+		trainDir = "train"
+		if i := slices.IndexFunc(testFolders, func(name string) bool { return slices.Contains(top, name) }); i >= 0 {
+			testDir = testFolders[i]
+		}
+	}
+	train, err := scanFolder(ctx, root, trainDir, nil, channels)
+	if err != nil {
+		return nil, err
+	}
+	var test *imageFolder
+	if testDir == "" {
+		train, test, err = train.split(opt.Seed)
+	} else {
+		test, err = scanFolder(ctx, root, testDir, train.info.Classes, channels)
+	}
+	if err != nil {
+		return nil, err
+	}
+	train.info.Name, test.info.Name = root.name+" train", root.name+" test"
+	return &Set{Train: train, Test: test}, nil
+}
+
+// scanFolder lists the images in the class folders in dir. The classes are the
+// folders' names in the order of their bytes, or known ones, of which some may
+// have no folder.
+func scanFolder(ctx context.Context, root folder, dir string, known []string, channels int) (*imageFolder, error) {
+	names, err := subfolders(root, dir)
+	if err != nil {
+		return nil, err
+	}
+	classes := known
+	if classes == nil {
+		classes = names
+		if len(classes) < 2 {
+			return nil, fileError(root.path(dir), fmt.Errorf("has %d class folders, at least 2 are needed", len(classes)),
+				"put each class's images in a folder of its own: train/CLASS/*.jpg and val/CLASS/*.jpg")
+		}
+	}
+	s := &imageFolder{
+		info: Info{
+			Classes: classes, C: channels,
+			// ImageNet's, as torchvision's models use them.
+			Mean:   channelStats([]float32{0.485, 0.456, 0.406}, channels),
+			Std:    channelStats([]float32{0.229, 0.224, 0.225}, channels),
+			Mirror: true,
+		},
+		root: root,
+	}
+	for _, name := range names {
+		class := path.Join(dir, name)
+		label := slices.Index(classes, name)
+		if label < 0 {
+			return nil, fileError(root.path(class), fmt.Errorf("class %q has no folder among the training images", name), "add it there or remove it here")
+		}
+		before := len(s.files)
+		if err := s.walk(ctx, class, maxDepth); err != nil {
+			return nil, err
+		}
+		if len(s.files) == before {
+			return nil, fileError(root.path(class), errors.New("the class folder holds no images"),
+				"images end in "+strings.Join(extensions, " ")+"; remove the folder if it is no class")
+		}
+		for range len(s.files) - before {
+			s.labels = append(s.labels, int32(label))
+		}
+	}
+	if len(s.files) == 0 {
+		return nil, fileError(root.path(dir), errors.New("holds no class folders"), "put each class's images in a folder of its own")
+	}
+	return s, nil
+}
+
+// walk appends the images in dir and below, in the order of their names.
+func (s *imageFolder) walk(ctx context.Context, dir string, depth int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	entries, err := fs.ReadDir(s.root, dir)
+	if err != nil {
+		return fileError(s.root.path(dir), err, "")
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		isDir, err := isFolder(s.root, name, e)
+		if err != nil {
+			return err
+		}
+		switch {
+		case isDir && depth > 0:
+			if err := s.walk(ctx, name, depth-1); err != nil {
+				return err
+			}
+		case !isDir && e.Type()&^fs.ModeSymlink == 0 && slices.Contains(extensions, strings.ToLower(path.Ext(name))):
+			s.files = append(s.files, name)
+		}
+	}
+	return nil
+}
+
+// subfolders returns the names of the folders in dir, but hidden ones, sorted.
+func subfolders(root folder, dir string) ([]string, error) {
+	entries, err := fs.ReadDir(root, dir)
+	if err != nil {
+		return nil, fileError(root.path(dir), err, "name a folder of class folders: folder:DIR")
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		isDir, err := isFolder(root, path.Join(dir, e.Name()), e)
+		if err != nil {
+			return nil, err
+		}
+		if isDir {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// isFolder says whether an entry is a folder or a link to one.
+func isFolder(root folder, name string, e fs.DirEntry) (bool, error) {
+	if e.Type()&fs.ModeSymlink == 0 {
+		return e.IsDir(), nil
+	}
+	st, err := fs.Stat(root, name)
+	if err != nil {
+		return false, fileError(root.path(name), err, "the link leads nowhere: remove or mend it")
+	}
+	return st.IsDir(), nil
+}
+
+func (s *imageFolder) Info() Info { return s.info }
+
+func (s *imageFolder) Len() int { return len(s.files) }
+
+func (s *imageFolder) Decode(i int, dst *Image) (int32, error) {
+	const remedy = "replace or remove the file, or skip bad images"
+	file := s.root.path(s.files[i])
+	buf, _ := s.data.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer s.data.Put(buf)
+	if err := s.readFile(s.files[i], buf); err != nil {
+		return 0, fileError(file, err, remedy)
+	}
+	if offset, err := decodeImage(*buf, s.info.C, dst); err != nil {
+		return 0, &FileError{File: file, Offset: offset, Record: -1, Err: err, Remedy: remedy}
+	}
+	return s.labels[i], nil
+}
+
+// readFile reads a whole file into buf's memory.
+func (s *imageFolder) readFile(name string, buf *[]byte) error {
+	f, err := s.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("not a file but %v", st.Mode().Type())
+	}
+	if st.Size() > maxEncoded {
+		return fmt.Errorf("a file of %d bytes: at most %d are read", st.Size(), int64(maxEncoded))
+	}
+	n := int(st.Size())
+	*buf = slices.Grow((*buf)[:0], n)[:n]
+	_, err = io.ReadFull(f, *buf)
+	return err
+}

@@ -1,0 +1,258 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+)
+
+// defaultPrefetch batches hide the jitter of decoding times.
+const defaultPrefetch = 2
+
+// LoaderOptions are the settings of a [Loader].
+type LoaderOptions struct {
+	Batch   int    // images in a batch
+	Shuffle bool   // a new order in each epoch, or the source's order
+	Seed    uint64 // of the order and of all transforms
+
+	// DropLast leaves out the images that do not fill a last batch, as training
+	// does. Otherwise that batch is filled up with rows labelled Ignored.
+	DropLast bool
+
+	// SkipBad skips images that cannot be decoded and reports them in
+	// Batch.Skipped. Otherwise the first one ends the epoch with its error.
+	SkipBad bool
+
+	Workers  int // goroutines that decode and transform; 0: as many as CPUs
+	Prefetch int // batches made ahead of use; 0: 2
+}
+
+// Loader makes batches of a source's images. It holds no goroutines and no
+// position: each call of Epoch has its own. Its methods may be called from
+// several goroutines at once.
+type Loader struct {
+	src  Source
+	info Info
+	tf   Transform
+	opt  LoaderOptions
+	pool *batchPool
+}
+
+// NewLoader checks that transform brings all of src's images to one size. A nil
+// transform leaves them as they are.
+func NewLoader(src Source, transform Transform, opt LoaderOptions) (*Loader, error) {
+	info := src.Info()
+	if transform == nil {
+		transform = Pipeline{}
+	}
+	if opt.Workers == 0 {
+		opt.Workers = runtime.GOMAXPROCS(0)
+	}
+	if opt.Prefetch == 0 {
+		opt.Prefetch = defaultPrefetch
+	}
+	h, w, err := transform.OutSize(info.H, info.W)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("loader for %s: %w", info.Name, err)
+	case h == 0 || w == 0:
+		return nil, fmt.Errorf("loader for %s: its images differ in size: the transform must end with one, such as CenterCrop or RandomResizedCrop", info.Name)
+	case opt.Batch < 1:
+		return nil, fmt.Errorf("loader for %s: a batch of %d images", info.Name, opt.Batch)
+	case opt.Workers < 0 || opt.Prefetch < 0:
+		return nil, fmt.Errorf("loader for %s: %d workers, %d batches of prefetch: neither can be negative", info.Name, opt.Workers, opt.Prefetch)
+	case src.Len() == 0:
+		return nil, fmt.Errorf("loader for %s: the source has no images", info.Name)
+	case opt.DropLast && src.Len() < opt.Batch:
+		return nil, fmt.Errorf("loader for %s: %d images do not fill a batch of %d: choose a batch of at most %d", info.Name, src.Len(), opt.Batch, src.Len())
+	}
+	return &Loader{
+		src: src, info: info, tf: transform, opt: opt,
+		pool: &batchPool{n: opt.Batch, h: h, w: w, c: info.C, keep: opt.Prefetch + 2},
+	}, nil
+}
+
+// Batches is the number of batches in an epoch.
+func (l *Loader) Batches() int {
+	n := l.src.Len()
+	if !l.opt.DropLast {
+		n += l.opt.Batch - 1
+	}
+	return n / l.opt.Batch
+}
+
+// Shape is the shape of every batch's images.
+func (l *Loader) Shape() (n, h, w, c int) {
+	return l.pool.n, l.pool.h, l.pool.w, l.pool.c
+}
+
+// Epoch iterates over the batches of an epoch from number first on, in order.
+// They are the same however they are made: for any number of workers, and
+// whether the epoch began at 0 or is resumed. The caller releases each batch
+// when it is done with it.
+//
+// An error comes with a nil batch after all batches before it, and is the last
+// pair: the source's, or ctx's once it is cancelled. Goroutines run while the
+// loop does; none is left when it ends or is left by break.
+func (l *Loader) Epoch(ctx context.Context, epoch, first int) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		if first < 0 || first > l.Batches() {
+			yield(nil, fmt.Errorf("loader for %s: no batch %d in an epoch of %d", l.info.Name, first, l.Batches()))
+			return
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer cancel()
+
+		pending := make(chan *job, l.opt.Prefetch)
+		tasks := make(chan task)
+		running.Go(func() { l.plan(ctx, epoch, first, pending, tasks) })
+		for range l.opt.Workers {
+			running.Go(func() { l.work(ctx, tasks) })
+		}
+		for j := range pending {
+			select {
+			case <-j.done:
+			case <-ctx.Done():
+			}
+			err := ctx.Err() // then even a job that is done may lack rows
+			if err == nil {
+				err = j.finish(l.opt.SkipBad)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(j.batch, nil) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// job is a batch in the making.
+type job struct {
+	batch   *Batch        // set before the first task is sent
+	samples []int         // (≤ N): the source's images for the first rows
+	done    chan struct{} // closed when no task is left
+
+	mu    sync.Mutex
+	tasks int // left
+	bad   []badRow
+}
+
+// badRow is a row whose image could not be made.
+type badRow struct {
+	row int
+	err error
+}
+
+// task is some rows of a batch: rows [from, to) of job.samples.
+type task struct {
+	job      *job
+	from, to int
+}
+
+// plan sends the epoch's jobs in order, and each one's tasks. A job takes memory
+// only once there is room for it in pending, so that no more than Prefetch+1
+// batches exist besides the caller's.
+func (l *Loader) plan(ctx context.Context, epoch, first int, pending chan<- *job, tasks chan<- task) {
+	defer close(tasks)
+	defer close(pending)
+	order := l.order(epoch)
+	// Several tasks a worker, so that all finish a batch at about the same time.
+	rows := max(1, l.opt.Batch/(4*l.opt.Workers))
+	for index := first; index < l.Batches(); index++ {
+		start := index * l.opt.Batch
+		j := &job{
+			samples: order[start:min(start+l.opt.Batch, len(order))],
+			done:    make(chan struct{}),
+		}
+		j.tasks = (len(j.samples) + rows - 1) / rows
+		select {
+		case pending <- j:
+		case <-ctx.Done():
+			return
+		}
+		j.batch = l.pool.get()
+		j.batch.Epoch, j.batch.Index = epoch, index
+		for from := 0; from < len(j.samples); from += rows {
+			select {
+			case tasks <- task{j, from, min(from+rows, len(j.samples))}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// order is the sequence of samples in an epoch.
+func (l *Loader) order(epoch int) []int {
+	n := l.src.Len()
+	if l.opt.Shuffle {
+		var pcg rand.PCG
+		seedFrom(&pcg, streamOrder, l.opt.Seed, uint64(epoch))
+		return rand.New(&pcg).Perm(n)
+	}
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	return order
+}
+
+// work makes rows until there are no more tasks.
+func (l *Loader) work(ctx context.Context, tasks <-chan task) {
+	var p Work
+	var pcg rand.PCG
+	r := rand.New(&pcg)
+	for t := range tasks {
+		var bad []badRow
+		for row := t.from; row < t.to && ctx.Err() == nil; row++ {
+			sample := t.job.samples[row]
+			seedFrom(&pcg, streamAugment, l.opt.Seed, uint64(t.job.batch.Epoch), uint64(sample))
+			if err := l.fill(t.job.batch, row, sample, &p, r); err != nil {
+				bad = append(bad, badRow{row, err})
+			}
+		}
+		t.job.end(bad)
+	}
+}
+
+// fill makes one row of a batch.
+func (l *Loader) fill(b *Batch, row, sample int, p *Work, r *rand.Rand) error {
+	label, err := l.src.Decode(sample, p.Load())
+	if err != nil {
+		return err
+	}
+	if label < 0 || int(label) >= len(l.info.Classes) {
+		return fmt.Errorf("%s: image %d has label %d, there are %d classes", l.info.Name, sample, label, len(l.info.Classes))
+	}
+	if p.Image.H < 1 || p.Image.W < 1 || p.Image.C != b.C {
+		return fmt.Errorf("%s: image %d is %d×%d with %d channels, not %d", l.info.Name, sample, p.Image.H, p.Image.W, p.Image.C, b.C)
+	}
+	l.tf.Apply(p, r)
+	if m := p.Image; m.H != b.H || m.W != b.W || m.C != b.C {
+		return fmt.Errorf("%s: image %d came out as %d×%d×%d, not %d×%d×%d", l.info.Name, sample, m.H, m.W, m.C, b.H, b.W, b.C)
+	}
+	copy(b.Images[row*b.H*b.W*b.C:], p.Image.Pix)
+	b.Labels[row] = label
+	return nil
+}
+
+// end counts a task as done.
+func (j *job) end(bad []badRow) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.bad = append(j.bad, bad...)
+	if j.tasks--; j.tasks == 0 {
+		close(j.done)
+	}
+}

@@ -1,0 +1,30 @@
+package dataset
+
+// TrainTransform is the usual augmentation for a source, to images of h×w
+// pixels. Small images of one size are padded by an eighth, cut at random and
+// mirrored (but digits), then resized if need be. Others get the recipe of the
+// Inception papers: [RandomResizedCrop], [Flip], [Jitter].
+func TrainTransform(info Info, h, w int) Transform {
+	if info.H == 0 {
+		return Pipeline{
+			RandomResizedCrop{h, w},
+			Flip{},
+			Jitter{Brightness: 0.4, Contrast: 0.4, Saturation: 0.4},
+		}
+	}
+	t := Pipeline{RandomCrop{Pad: (max(info.H, info.W) + 7) / 8, H: info.H, W: info.W}}
+	if info.Mirror {
+		t = append(t, Flip{})
+	}
+	return append(t, Resize{h, w})
+}
+
+// EvalTransform brings a source's images to h×w pixels without chance: those of
+// one size are resized; of others, the shorter side becomes 8/7 of the larger of
+// h and w (256 for 224, 342 for 299) and the middle is cut out.
+func EvalTransform(info Info, h, w int) Transform {
+	if info.H == 0 {
+		return Pipeline{ResizeShorter{(max(h, w)*8 + 3) / 7}, CenterCrop{h, w}}
+	}
+	return Resize{h, w}
+}
