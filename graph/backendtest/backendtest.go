@@ -36,6 +36,7 @@ func RunAll(t *testing.T, b graph.Backend, seed uint64) {
 	t.Run("heads", func(t *testing.T) { testHeads(t, b, seed) })
 	t.Run("evaluation", func(t *testing.T) { testEvaluation(t, b, seed) })
 	t.Run("optimizers", func(t *testing.T) { testOptimizers(t, b, seed) })
+	t.Run("gorgonia", func(t *testing.T) { testOracle(t, b, seed) })
 	t.Run("errors", func(t *testing.T) { testErrors(t, b) })
 }
 
