@@ -176,188 +176,214 @@ row5:
 	RET
 
 // func bnReduceAVX2(dy *float32, x *float32, mean *float32, invstd *float32, dbeta *float64, dgamma *float64, rows int, cols int, lddy int, ldx int)
-// Requires: AVX, AVX2, CMOV, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·bnReduceAVX2(SB), NOSPLIT, $0-80
 	MOVQ         dy+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         mean+16(FP), DX
-	MOVQ         invstd+24(FP), BX
-	MOVQ         dbeta+32(FP), SI
-	MOVQ         dgamma+40(FP), DI
-	MOVQ         cols+56(FP), R8
-	MOVQ         R8, R9
-	ANDQ         $0x07, R9
-	VMOVD        R9, X0
+	MOVQ         lddy+64(FP), CX
+	IMUL3Q       $0x00000020, CX, CX
+	MOVQ         x+8(FP), DX
+	MOVQ         ldx+72(FP), BX
+	IMUL3Q       $0x00000020, BX, BX
+	MOVQ         cols+56(FP), SI
+	MOVQ         SI, DI
+	ANDQ         $0x07, DI
+	VMOVD        DI, X0
 	VPBROADCASTD X0, Y0
 	VPMOVSXBD    sequence<>+0(SB), Y1
 	VPCMPGTD     Y1, Y0, Y0
+	CMPQ         SI, $0x10
+	JGT          blocks
+	XORQ         CX, CX
+	XORQ         BX, BX
 
 blocks:
-	MOVQ    $0x00000020, R10
-	CMPQ    R10, rows+48(FP)
-	CMOVQGT rows+48(FP), R10
-	XORQ    R9, R9
+	MOVQ    $0x00000020, R8
+	CMPQ    R8, rows+48(FP)
+	CMOVQGT rows+48(FP), R8
+	XORQ    DI, DI
 
 vectors1:
-	LEAQ    16(R9), R12
-	CMPQ    R12, R8
+	LEAQ    16(DI), R10
+	CMPQ    R10, SI
 	JGT     fewer2
-	VMOVUPS (DX)(R9*4), Y1
+	MOVQ    mean+16(FP), R9
+	VMOVUPS (R9)(DI*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	VMOVUPS 32(DX)(R9*4), Y4
+	MOVQ    mean+16(FP), R9
+	VMOVUPS 32(R9)(DI*4), Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
-	LEAQ    (AX)(R9*4), R13
-	LEAQ    (CX)(R9*4), R14
-	MOVQ    R10, R11
+	LEAQ    (AX)(DI*4), R11
+	LEAQ    (DX)(DI*4), R12
+	MOVQ    R8, R9
 
 sum3:
-	VMOVUPS      (R14), Y7
-	VMOVUPS      (R13), Y8
+	PREFETCHT1   (R11)(CX*1)
+	PREFETCHT1   (R12)(BX*1)
+	VMOVUPS      (R12), Y7
+	VMOVUPS      (R11), Y8
 	VADDPS       Y8, Y2, Y2
 	VSUBPS       Y1, Y7, Y7
 	VFMADD231PS  Y7, Y8, Y3
-	VMOVUPS      32(R14), Y7
-	VMOVUPS      32(R13), Y8
+	VMOVUPS      32(R12), Y7
+	VMOVUPS      32(R11), Y8
 	VADDPS       Y8, Y5, Y5
 	VSUBPS       Y4, Y7, Y7
 	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         lddy+64(FP), R13
-	ADDQ         ldx+72(FP), R14
-	DECQ         R11
+	ADDQ         lddy+64(FP), R11
+	ADDQ         ldx+72(FP), R12
+	DECQ         R9
 	JNZ          sum3
-	VMOVUPS      (BX)(R9*4), Y1
+	MOVQ         invstd+24(FP), R9
+	VMOVUPS      (R9)(DI*4), Y1
 	VMULPS       Y1, Y3, Y3
+	MOVQ         dbeta+32(FP), R9
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       (SI)(R9*8), Y1, Y1
-	VMOVUPD      Y1, (SI)(R9*8)
-	VADDPD       32(SI)(R9*8), Y2, Y2
-	VMOVUPD      Y2, 32(SI)(R9*8)
+	VADDPD       (R9)(DI*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(DI*8)
+	VADDPD       32(R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(DI*8)
+	MOVQ         dgamma+40(FP), R9
 	VCVTPS2PD    X3, Y1
 	VEXTRACTF128 $0x01, Y3, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       (DI)(R9*8), Y1, Y1
-	VMOVUPD      Y1, (DI)(R9*8)
-	VADDPD       32(DI)(R9*8), Y2, Y2
-	VMOVUPD      Y2, 32(DI)(R9*8)
-	VMOVUPS      32(BX)(R9*4), Y1
+	VADDPD       (R9)(DI*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(DI*8)
+	VADDPD       32(R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(DI*8)
+	MOVQ         invstd+24(FP), R9
+	VMOVUPS      32(R9)(DI*4), Y1
 	VMULPS       Y1, Y6, Y6
+	MOVQ         dbeta+32(FP), R9
 	VCVTPS2PD    X5, Y1
 	VEXTRACTF128 $0x01, Y5, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       64(SI)(R9*8), Y1, Y1
-	VMOVUPD      Y1, 64(SI)(R9*8)
-	VADDPD       96(SI)(R9*8), Y2, Y2
-	VMOVUPD      Y2, 96(SI)(R9*8)
+	VADDPD       64(R9)(DI*8), Y1, Y1
+	VMOVUPD      Y1, 64(R9)(DI*8)
+	VADDPD       96(R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, 96(R9)(DI*8)
+	MOVQ         dgamma+40(FP), R9
 	VCVTPS2PD    X6, Y1
 	VEXTRACTF128 $0x01, Y6, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       64(DI)(R9*8), Y1, Y1
-	VMOVUPD      Y1, 64(DI)(R9*8)
-	VADDPD       96(DI)(R9*8), Y2, Y2
-	VMOVUPD      Y2, 96(DI)(R9*8)
-	MOVQ         R12, R9
+	VADDPD       64(R9)(DI*8), Y1, Y1
+	VMOVUPD      Y1, 64(R9)(DI*8)
+	VADDPD       96(R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, 96(R9)(DI*8)
+	MOVQ         R10, DI
 	JMP          vectors1
 
 fewer2:
 vectors4:
-	LEAQ    8(R9), R12
-	CMPQ    R12, R8
+	LEAQ    8(DI), R10
+	CMPQ    R10, SI
 	JGT     fewer5
-	VMOVUPS (DX)(R9*4), Y1
+	MOVQ    mean+16(FP), R9
+	VMOVUPS (R9)(DI*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	LEAQ    (AX)(R9*4), R13
-	LEAQ    (CX)(R9*4), R14
-	MOVQ    R10, R11
+	LEAQ    (AX)(DI*4), R11
+	LEAQ    (DX)(DI*4), R12
+	MOVQ    R8, R9
 
 sum6:
-	VMOVUPS      (R14), Y4
-	VMOVUPS      (R13), Y5
+	PREFETCHT1   (R11)(CX*1)
+	PREFETCHT1   (R12)(BX*1)
+	VMOVUPS      (R12), Y4
+	VMOVUPS      (R11), Y5
 	VADDPS       Y5, Y2, Y2
 	VSUBPS       Y1, Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         lddy+64(FP), R13
-	ADDQ         ldx+72(FP), R14
-	DECQ         R11
+	ADDQ         lddy+64(FP), R11
+	ADDQ         ldx+72(FP), R12
+	DECQ         R9
 	JNZ          sum6
-	VMOVUPS      (BX)(R9*4), Y1
+	MOVQ         invstd+24(FP), R9
+	VMOVUPS      (R9)(DI*4), Y1
 	VMULPS       Y1, Y3, Y3
+	MOVQ         dbeta+32(FP), R9
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       (SI)(R9*8), Y1, Y1
-	VMOVUPD      Y1, (SI)(R9*8)
-	VADDPD       32(SI)(R9*8), Y2, Y2
-	VMOVUPD      Y2, 32(SI)(R9*8)
+	VADDPD       (R9)(DI*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(DI*8)
+	VADDPD       32(R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(DI*8)
+	MOVQ         dgamma+40(FP), R9
 	VCVTPS2PD    X3, Y1
 	VEXTRACTF128 $0x01, Y3, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       (DI)(R9*8), Y1, Y1
-	VMOVUPD      Y1, (DI)(R9*8)
-	VADDPD       32(DI)(R9*8), Y2, Y2
-	VMOVUPD      Y2, 32(DI)(R9*8)
-	MOVQ         R12, R9
+	VADDPD       (R9)(DI*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(DI*8)
+	VADDPD       32(R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(DI*8)
+	MOVQ         R10, DI
 	JMP          vectors4
 
 fewer5:
-	CMPQ       R9, R8
+	CMPQ       DI, SI
 	JEQ        row7
-	VMASKMOVPS (DX)(R9*4), Y0, Y1
+	MOVQ       mean+16(FP), R9
+	VMASKMOVPS (R9)(DI*4), Y0, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	LEAQ       (AX)(R9*4), R12
-	LEAQ       (CX)(R9*4), R13
-	MOVQ       R10, R11
+	LEAQ       (AX)(DI*4), R10
+	LEAQ       (DX)(DI*4), R11
+	MOVQ       R8, R9
 
 sum8:
-	VMASKMOVPS   (R13), Y0, Y4
-	VMASKMOVPS   (R12), Y0, Y5
+	PREFETCHT1   (R10)(CX*1)
+	PREFETCHT1   (R11)(BX*1)
+	VMASKMOVPS   (R11), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
 	VADDPS       Y5, Y2, Y2
 	VSUBPS       Y1, Y4, Y4
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         lddy+64(FP), R12
-	ADDQ         ldx+72(FP), R13
-	DECQ         R11
+	ADDQ         lddy+64(FP), R10
+	ADDQ         ldx+72(FP), R11
+	DECQ         R9
 	JNZ          sum8
-	VMASKMOVPS   (BX)(R9*4), Y0, Y1
+	MOVQ         invstd+24(FP), R9
+	VMASKMOVPS   (R9)(DI*4), Y0, Y1
 	VMULPS       Y1, Y3, Y3
+	MOVQ         dbeta+32(FP), R9
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X4
 	VCVTPS2PD    X4, Y2
 	VPMOVSXDQ    X0, Y4
-	VMASKMOVPD   (SI)(R9*8), Y4, Y5
+	VMASKMOVPD   (R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y1, Y1
-	VMASKMOVPD   Y1, Y4, (SI)(R9*8)
+	VMASKMOVPD   Y1, Y4, (R9)(DI*8)
 	VEXTRACTF128 $0x01, Y0, X4
 	VPMOVSXDQ    X4, Y4
-	VMASKMOVPD   32(SI)(R9*8), Y4, Y5
+	VMASKMOVPD   32(R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y2, Y2
-	VMASKMOVPD   Y2, Y4, 32(SI)(R9*8)
+	VMASKMOVPD   Y2, Y4, 32(R9)(DI*8)
+	MOVQ         dgamma+40(FP), R9
 	VCVTPS2PD    X3, Y1
 	VEXTRACTF128 $0x01, Y3, X3
 	VCVTPS2PD    X3, Y2
 	VPMOVSXDQ    X0, Y3
-	VMASKMOVPD   (DI)(R9*8), Y3, Y4
+	VMASKMOVPD   (R9)(DI*8), Y3, Y4
 	VADDPD       Y4, Y1, Y1
-	VMASKMOVPD   Y1, Y3, (DI)(R9*8)
+	VMASKMOVPD   Y1, Y3, (R9)(DI*8)
 	VEXTRACTF128 $0x01, Y0, X3
 	VPMOVSXDQ    X3, Y3
-	VMASKMOVPD   32(DI)(R9*8), Y3, Y4
+	VMASKMOVPD   32(R9)(DI*8), Y3, Y4
 	VADDPD       Y4, Y2, Y2
-	VMASKMOVPD   Y2, Y3, 32(DI)(R9*8)
+	VMASKMOVPD   Y2, Y3, 32(R9)(DI*8)
 
 row7:
-	MOVQ  R10, R9
-	IMULQ lddy+64(FP), R9
-	ADDQ  R9, AX
-	MOVQ  R10, R9
-	IMULQ ldx+72(FP), R9
-	ADDQ  R9, CX
-	SUBQ  R10, rows+48(FP)
+	MOVQ  R8, DI
+	IMULQ lddy+64(FP), DI
+	ADDQ  DI, AX
+	MOVQ  R8, DI
+	IMULQ ldx+72(FP), DI
+	ADDQ  DI, DX
+	SUBQ  R8, rows+48(FP)
 	JNZ   blocks
 	VZEROUPPER
 	RET
@@ -579,52 +605,62 @@ row5:
 	RET
 
 // func bnReduceClampAVX2(dy *float32, x *float32, scale *float32, shift *float32, mean *float32, invstd *float32, dbeta *float64, dgamma *float64, rows int, cols int, lddy int, ldx int)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·bnReduceClampAVX2(SB), NOSPLIT, $8-96
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·bnReduceClampAVX2(SB), NOSPLIT, $0-96
 	MOVQ         dy+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         scale+16(FP), DX
-	MOVQ         shift+24(FP), BX
-	MOVQ         mean+32(FP), SI
-	MOVQ         invstd+40(FP), DI
-	MOVQ         dbeta+48(FP), R8
-	MOVQ         dgamma+56(FP), R9
+	MOVQ         lddy+80(FP), CX
+	IMUL3Q       $0x00000020, CX, CX
+	MOVQ         x+8(FP), DX
+	MOVQ         ldx+88(FP), BX
+	IMUL3Q       $0x00000020, BX, BX
 	VXORPS       Y0, Y0, Y0
-	MOVQ         cols+72(FP), R10
-	MOVQ         R10, R11
-	ANDQ         $0x07, R11
-	VMOVD        R11, X1
+	MOVQ         cols+72(FP), SI
+	MOVQ         SI, DI
+	ANDQ         $0x07, DI
+	VMOVD        DI, X1
 	VPBROADCASTD X1, Y1
 	VPMOVSXBD    sequence<>+0(SB), Y2
 	VPCMPGTD     Y2, Y1, Y1
+	CMPQ         SI, $0x10
+	JGT          blocks
+	XORQ         CX, CX
+	XORQ         BX, BX
 
 blocks:
-	MOVQ    $0x00000020, R12
-	CMPQ    R12, rows+64(FP)
-	CMOVQGT rows+64(FP), R12
-	XORQ    R11, R11
+	MOVQ    $0x00000020, R8
+	CMPQ    R8, rows+64(FP)
+	CMOVQGT rows+64(FP), R8
+	XORQ    DI, DI
 
 vectors1:
-	LEAQ    16(R11), R14
-	CMPQ    R14, R10
+	LEAQ    16(DI), R10
+	CMPQ    R10, SI
 	JGT     fewer2
-	VMOVUPS (DX)(R11*4), Y2
-	VMOVUPS (BX)(R11*4), Y3
-	VMOVUPS (SI)(R11*4), Y4
+	MOVQ    scale+16(FP), R9
+	VMOVUPS (R9)(DI*4), Y2
+	MOVQ    shift+24(FP), R9
+	VMOVUPS (R9)(DI*4), Y3
+	MOVQ    mean+32(FP), R9
+	VMOVUPS (R9)(DI*4), Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
-	VMOVUPS 32(DX)(R11*4), Y7
-	VMOVUPS 32(BX)(R11*4), Y8
-	VMOVUPS 32(SI)(R11*4), Y9
+	MOVQ    scale+16(FP), R9
+	VMOVUPS 32(R9)(DI*4), Y7
+	MOVQ    shift+24(FP), R9
+	VMOVUPS 32(R9)(DI*4), Y8
+	MOVQ    mean+32(FP), R9
+	VMOVUPS 32(R9)(DI*4), Y9
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
-	LEAQ    (AX)(R11*4), R15
-	LEAQ    (CX)(R11*4), BP
-	MOVQ    R12, R13
+	LEAQ    (AX)(DI*4), R11
+	LEAQ    (DX)(DI*4), R12
+	MOVQ    R8, R9
 
 sum3:
-	VMOVUPS      (BP), Y12
-	VMOVUPS      (R15), Y13
+	PREFETCHT1   (R11)(CX*1)
+	PREFETCHT1   (R12)(BX*1)
+	VMOVUPS      (R12), Y12
+	VMOVUPS      (R11), Y13
 	VMOVAPS      Y3, Y14
 	VFMADD231PS  Y2, Y12, Y14
 	VCMPPS       $0x12, Y0, Y14, Y14
@@ -632,8 +668,8 @@ sum3:
 	VADDPS       Y13, Y5, Y5
 	VSUBPS       Y4, Y12, Y12
 	VFMADD231PS  Y12, Y13, Y6
-	VMOVUPS      32(BP), Y12
-	VMOVUPS      32(R15), Y13
+	VMOVUPS      32(R12), Y12
+	VMOVUPS      32(R11), Y13
 	VMOVAPS      Y8, Y14
 	VFMADD231PS  Y7, Y12, Y14
 	VCMPPS       $0x12, Y0, Y14, Y14
@@ -641,62 +677,73 @@ sum3:
 	VADDPS       Y13, Y10, Y10
 	VSUBPS       Y9, Y12, Y12
 	VFMADD231PS  Y12, Y13, Y11
-	ADDQ         lddy+80(FP), R15
-	ADDQ         ldx+88(FP), BP
-	DECQ         R13
+	ADDQ         lddy+80(FP), R11
+	ADDQ         ldx+88(FP), R12
+	DECQ         R9
 	JNZ          sum3
-	VMOVUPS      (DI)(R11*4), Y2
+	MOVQ         invstd+40(FP), R9
+	VMOVUPS      (R9)(DI*4), Y2
 	VMULPS       Y2, Y6, Y6
+	MOVQ         dbeta+48(FP), R9
 	VCVTPS2PD    X5, Y2
 	VEXTRACTF128 $0x01, Y5, X3
 	VCVTPS2PD    X3, Y3
-	VADDPD       (R8)(R11*8), Y2, Y2
-	VMOVUPD      Y2, (R8)(R11*8)
-	VADDPD       32(R8)(R11*8), Y3, Y3
-	VMOVUPD      Y3, 32(R8)(R11*8)
+	VADDPD       (R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(DI*8)
+	VADDPD       32(R9)(DI*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(DI*8)
+	MOVQ         dgamma+56(FP), R9
 	VCVTPS2PD    X6, Y2
 	VEXTRACTF128 $0x01, Y6, X3
 	VCVTPS2PD    X3, Y3
-	VADDPD       (R9)(R11*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(R11*8)
-	VADDPD       32(R9)(R11*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(R11*8)
-	VMOVUPS      32(DI)(R11*4), Y2
+	VADDPD       (R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(DI*8)
+	VADDPD       32(R9)(DI*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(DI*8)
+	MOVQ         invstd+40(FP), R9
+	VMOVUPS      32(R9)(DI*4), Y2
 	VMULPS       Y2, Y11, Y11
+	MOVQ         dbeta+48(FP), R9
 	VCVTPS2PD    X10, Y2
 	VEXTRACTF128 $0x01, Y10, X3
 	VCVTPS2PD    X3, Y3
-	VADDPD       64(R8)(R11*8), Y2, Y2
-	VMOVUPD      Y2, 64(R8)(R11*8)
-	VADDPD       96(R8)(R11*8), Y3, Y3
-	VMOVUPD      Y3, 96(R8)(R11*8)
+	VADDPD       64(R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, 64(R9)(DI*8)
+	VADDPD       96(R9)(DI*8), Y3, Y3
+	VMOVUPD      Y3, 96(R9)(DI*8)
+	MOVQ         dgamma+56(FP), R9
 	VCVTPS2PD    X11, Y2
 	VEXTRACTF128 $0x01, Y11, X3
 	VCVTPS2PD    X3, Y3
-	VADDPD       64(R9)(R11*8), Y2, Y2
-	VMOVUPD      Y2, 64(R9)(R11*8)
-	VADDPD       96(R9)(R11*8), Y3, Y3
-	VMOVUPD      Y3, 96(R9)(R11*8)
-	MOVQ         R14, R11
+	VADDPD       64(R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, 64(R9)(DI*8)
+	VADDPD       96(R9)(DI*8), Y3, Y3
+	VMOVUPD      Y3, 96(R9)(DI*8)
+	MOVQ         R10, DI
 	JMP          vectors1
 
 fewer2:
 vectors4:
-	LEAQ    8(R11), R14
-	CMPQ    R14, R10
+	LEAQ    8(DI), R10
+	CMPQ    R10, SI
 	JGT     fewer5
-	VMOVUPS (DX)(R11*4), Y2
-	VMOVUPS (BX)(R11*4), Y3
-	VMOVUPS (SI)(R11*4), Y4
+	MOVQ    scale+16(FP), R9
+	VMOVUPS (R9)(DI*4), Y2
+	MOVQ    shift+24(FP), R9
+	VMOVUPS (R9)(DI*4), Y3
+	MOVQ    mean+32(FP), R9
+	VMOVUPS (R9)(DI*4), Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
-	LEAQ    (AX)(R11*4), R15
-	LEAQ    (CX)(R11*4), BP
-	MOVQ    R12, R13
+	LEAQ    (AX)(DI*4), R11
+	LEAQ    (DX)(DI*4), R12
+	MOVQ    R8, R9
 
 sum6:
-	VMOVUPS      (BP), Y7
-	VMOVUPS      (R15), Y8
+	PREFETCHT1   (R11)(CX*1)
+	PREFETCHT1   (R12)(BX*1)
+	VMOVUPS      (R12), Y7
+	VMOVUPS      (R11), Y8
 	VMOVAPS      Y3, Y9
 	VFMADD231PS  Y2, Y7, Y9
 	VCMPPS       $0x12, Y0, Y9, Y9
@@ -704,44 +751,52 @@ sum6:
 	VADDPS       Y8, Y5, Y5
 	VSUBPS       Y4, Y7, Y7
 	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         lddy+80(FP), R15
-	ADDQ         ldx+88(FP), BP
-	DECQ         R13
+	ADDQ         lddy+80(FP), R11
+	ADDQ         ldx+88(FP), R12
+	DECQ         R9
 	JNZ          sum6
-	VMOVUPS      (DI)(R11*4), Y2
+	MOVQ         invstd+40(FP), R9
+	VMOVUPS      (R9)(DI*4), Y2
 	VMULPS       Y2, Y6, Y6
+	MOVQ         dbeta+48(FP), R9
 	VCVTPS2PD    X5, Y2
 	VEXTRACTF128 $0x01, Y5, X3
 	VCVTPS2PD    X3, Y3
-	VADDPD       (R8)(R11*8), Y2, Y2
-	VMOVUPD      Y2, (R8)(R11*8)
-	VADDPD       32(R8)(R11*8), Y3, Y3
-	VMOVUPD      Y3, 32(R8)(R11*8)
+	VADDPD       (R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(DI*8)
+	VADDPD       32(R9)(DI*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(DI*8)
+	MOVQ         dgamma+56(FP), R9
 	VCVTPS2PD    X6, Y2
 	VEXTRACTF128 $0x01, Y6, X3
 	VCVTPS2PD    X3, Y3
-	VADDPD       (R9)(R11*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(R11*8)
-	VADDPD       32(R9)(R11*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(R11*8)
-	MOVQ         R14, R11
+	VADDPD       (R9)(DI*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(DI*8)
+	VADDPD       32(R9)(DI*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(DI*8)
+	MOVQ         R10, DI
 	JMP          vectors4
 
 fewer5:
-	CMPQ       R11, R10
+	CMPQ       DI, SI
 	JEQ        row7
-	VMASKMOVPS (DX)(R11*4), Y1, Y2
-	VMASKMOVPS (BX)(R11*4), Y1, Y3
-	VMASKMOVPS (SI)(R11*4), Y1, Y4
+	MOVQ       scale+16(FP), R9
+	VMASKMOVPS (R9)(DI*4), Y1, Y2
+	MOVQ       shift+24(FP), R9
+	VMASKMOVPS (R9)(DI*4), Y1, Y3
+	MOVQ       mean+32(FP), R9
+	VMASKMOVPS (R9)(DI*4), Y1, Y4
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
-	LEAQ       (AX)(R11*4), R14
-	LEAQ       (CX)(R11*4), R15
-	MOVQ       R12, R13
+	LEAQ       (AX)(DI*4), R10
+	LEAQ       (DX)(DI*4), R11
+	MOVQ       R8, R9
 
 sum8:
-	VMASKMOVPS   (R15), Y1, Y7
-	VMASKMOVPS   (R14), Y1, Y8
+	PREFETCHT1   (R10)(CX*1)
+	PREFETCHT1   (R11)(BX*1)
+	VMASKMOVPS   (R11), Y1, Y7
+	VMASKMOVPS   (R10), Y1, Y8
 	VMOVAPS      Y3, Y9
 	VFMADD231PS  Y2, Y7, Y9
 	VCMPPS       $0x12, Y0, Y9, Y9
@@ -749,54 +804,58 @@ sum8:
 	VADDPS       Y8, Y5, Y5
 	VSUBPS       Y4, Y7, Y7
 	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         lddy+80(FP), R14
-	ADDQ         ldx+88(FP), R15
-	DECQ         R13
+	ADDQ         lddy+80(FP), R10
+	ADDQ         ldx+88(FP), R11
+	DECQ         R9
 	JNZ          sum8
-	VMASKMOVPS   (DI)(R11*4), Y1, Y2
+	MOVQ         invstd+40(FP), R9
+	VMASKMOVPS   (R9)(DI*4), Y1, Y2
 	VMULPS       Y2, Y6, Y6
+	MOVQ         dbeta+48(FP), R9
 	VCVTPS2PD    X5, Y2
 	VEXTRACTF128 $0x01, Y5, X4
 	VCVTPS2PD    X4, Y3
 	VPMOVSXDQ    X1, Y4
-	VMASKMOVPD   (R8)(R11*8), Y4, Y5
+	VMASKMOVPD   (R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y2, Y2
-	VMASKMOVPD   Y2, Y4, (R8)(R11*8)
+	VMASKMOVPD   Y2, Y4, (R9)(DI*8)
 	VEXTRACTF128 $0x01, Y1, X4
 	VPMOVSXDQ    X4, Y4
-	VMASKMOVPD   32(R8)(R11*8), Y4, Y5
+	VMASKMOVPD   32(R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y3, Y3
-	VMASKMOVPD   Y3, Y4, 32(R8)(R11*8)
+	VMASKMOVPD   Y3, Y4, 32(R9)(DI*8)
+	MOVQ         dgamma+56(FP), R9
 	VCVTPS2PD    X6, Y2
 	VEXTRACTF128 $0x01, Y6, X4
 	VCVTPS2PD    X4, Y3
 	VPMOVSXDQ    X1, Y4
-	VMASKMOVPD   (R9)(R11*8), Y4, Y5
+	VMASKMOVPD   (R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y2, Y2
-	VMASKMOVPD   Y2, Y4, (R9)(R11*8)
+	VMASKMOVPD   Y2, Y4, (R9)(DI*8)
 	VEXTRACTF128 $0x01, Y1, X4
 	VPMOVSXDQ    X4, Y4
-	VMASKMOVPD   32(R9)(R11*8), Y4, Y5
+	VMASKMOVPD   32(R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y3, Y3
-	VMASKMOVPD   Y3, Y4, 32(R9)(R11*8)
+	VMASKMOVPD   Y3, Y4, 32(R9)(DI*8)
 
 row7:
-	MOVQ  R12, R11
-	IMULQ lddy+80(FP), R11
-	ADDQ  R11, AX
-	MOVQ  R12, R11
-	IMULQ ldx+88(FP), R11
-	ADDQ  R11, CX
-	SUBQ  R12, rows+64(FP)
+	MOVQ  R8, DI
+	IMULQ lddy+80(FP), DI
+	ADDQ  DI, AX
+	MOVQ  R8, DI
+	IMULQ ldx+88(FP), DI
+	ADDQ  DI, DX
+	SUBQ  R8, rows+64(FP)
 	JNZ   blocks
 	VZEROUPPER
 	RET
 
 // func columnSumAVX2(x *float32, sum *float64, rows int, cols int, ldx int)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·columnSumAVX2(SB), NOSPLIT, $0-40
 	MOVQ         x+0(FP), AX
-	MOVQ         sum+8(FP), CX
+	MOVQ         ldx+32(FP), CX
+	IMUL3Q       $0x00000020, CX, CX
 	MOVQ         cols+24(FP), DX
 	MOVQ         DX, BX
 	ANDQ         $0x07, BX
@@ -804,6 +863,9 @@ TEXT ·columnSumAVX2(SB), NOSPLIT, $0-40
 	VPBROADCASTD X0, Y0
 	VPMOVSXBD    sequence<>+0(SB), Y1
 	VPCMPGTD     Y1, Y0, Y0
+	CMPQ         DX, $0x10
+	JGT          blocks
+	XORQ         CX, CX
 
 blocks:
 	MOVQ    $0x00000020, SI
@@ -821,6 +883,7 @@ vectors1:
 	MOVQ   SI, DI
 
 sum3:
+	PREFETCHT1   (R9)(CX*1)
 	VMOVUPS      (R9), Y3
 	VADDPS       Y3, Y1, Y1
 	VMOVUPS      32(R9), Y3
@@ -828,20 +891,22 @@ sum3:
 	ADDQ         ldx+32(FP), R9
 	DECQ         DI
 	JNZ          sum3
+	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       (CX)(BX*8), Y3, Y3
-	VMOVUPD      Y3, (CX)(BX*8)
-	VADDPD       32(CX)(BX*8), Y1, Y1
-	VMOVUPD      Y1, 32(CX)(BX*8)
+	VADDPD       (DI)(BX*8), Y3, Y3
+	VMOVUPD      Y3, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 32(DI)(BX*8)
+	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       64(CX)(BX*8), Y1, Y1
-	VMOVUPD      Y1, 64(CX)(BX*8)
-	VADDPD       96(CX)(BX*8), Y2, Y2
-	VMOVUPD      Y2, 96(CX)(BX*8)
+	VADDPD       64(DI)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 64(DI)(BX*8)
+	VADDPD       96(DI)(BX*8), Y2, Y2
+	VMOVUPD      Y2, 96(DI)(BX*8)
 	MOVQ         R8, BX
 	JMP          vectors1
 
@@ -855,18 +920,20 @@ vectors4:
 	MOVQ   SI, DI
 
 sum6:
+	PREFETCHT1   (R9)(CX*1)
 	VMOVUPS      (R9), Y2
 	VADDPS       Y2, Y1, Y1
 	ADDQ         ldx+32(FP), R9
 	DECQ         DI
 	JNZ          sum6
+	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       (CX)(BX*8), Y2, Y2
-	VMOVUPD      Y2, (CX)(BX*8)
-	VADDPD       32(CX)(BX*8), Y1, Y1
-	VMOVUPD      Y1, 32(CX)(BX*8)
+	VADDPD       (DI)(BX*8), Y2, Y2
+	VMOVUPD      Y2, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 32(DI)(BX*8)
 	MOVQ         R8, BX
 	JMP          vectors4
 
@@ -878,23 +945,25 @@ fewer5:
 	MOVQ   SI, DI
 
 sum8:
+	PREFETCHT1   (R8)(CX*1)
 	VMASKMOVPS   (R8), Y0, Y2
 	VADDPS       Y2, Y1, Y1
 	ADDQ         ldx+32(FP), R8
 	DECQ         DI
 	JNZ          sum8
+	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X3
 	VCVTPS2PD    X3, Y1
 	VPMOVSXDQ    X0, Y3
-	VMASKMOVPD   (CX)(BX*8), Y3, Y4
+	VMASKMOVPD   (DI)(BX*8), Y3, Y4
 	VADDPD       Y4, Y2, Y2
-	VMASKMOVPD   Y2, Y3, (CX)(BX*8)
+	VMASKMOVPD   Y2, Y3, (DI)(BX*8)
 	VEXTRACTF128 $0x01, Y0, X3
 	VPMOVSXDQ    X3, Y3
-	VMASKMOVPD   32(CX)(BX*8), Y3, Y4
+	VMASKMOVPD   32(DI)(BX*8), Y3, Y4
 	VADDPD       Y4, Y1, Y1
-	VMASKMOVPD   Y1, Y3, 32(CX)(BX*8)
+	VMASKMOVPD   Y1, Y3, 32(DI)(BX*8)
 
 row7:
 	MOVQ  SI, BX
@@ -906,156 +975,170 @@ row7:
 	RET
 
 // func channelSumsAVX2(x *float32, sum *float64, sumsq *float64, rows int, cols int, ldx int)
-// Requires: AVX, AVX2, CMOV, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·channelSumsAVX2(SB), NOSPLIT, $0-48
 	MOVQ         x+0(FP), AX
-	MOVQ         sum+8(FP), CX
-	MOVQ         sumsq+16(FP), DX
-	MOVQ         cols+32(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $0x07, SI
-	VMOVD        SI, X0
+	MOVQ         ldx+40(FP), CX
+	IMUL3Q       $0x00000020, CX, CX
+	MOVQ         cols+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x07, BX
+	VMOVD        BX, X0
 	VPBROADCASTD X0, Y0
 	VPMOVSXBD    sequence<>+0(SB), Y1
 	VPCMPGTD     Y1, Y0, Y0
+	CMPQ         DX, $0x10
+	JGT          blocks
+	XORQ         CX, CX
 
 blocks:
-	MOVQ    $0x00000020, DI
-	CMPQ    DI, rows+24(FP)
-	CMOVQGT rows+24(FP), DI
-	XORQ    SI, SI
+	MOVQ    $0x00000020, SI
+	CMPQ    SI, rows+24(FP)
+	CMOVQGT rows+24(FP), SI
+	XORQ    BX, BX
 
 vectors1:
-	LEAQ   16(SI), R9
-	CMPQ   R9, BX
+	LEAQ   16(BX), R8
+	CMPQ   R8, DX
 	JGT    fewer2
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	LEAQ   (AX)(SI*4), R10
-	MOVQ   DI, R8
+	LEAQ   (AX)(BX*4), R9
+	MOVQ   SI, DI
 
 sum3:
-	VMOVUPS      (R10), Y5
+	PREFETCHT1   (R9)(CX*1)
+	VMOVUPS      (R9), Y5
 	VADDPS       Y5, Y1, Y1
 	VFMADD231PS  Y5, Y5, Y2
-	VMOVUPS      32(R10), Y5
+	VMOVUPS      32(R9), Y5
 	VADDPS       Y5, Y3, Y3
 	VFMADD231PS  Y5, Y5, Y4
-	ADDQ         ldx+40(FP), R10
-	DECQ         R8
+	ADDQ         ldx+40(FP), R9
+	DECQ         DI
 	JNZ          sum3
+	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y5
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VADDPD       (CX)(SI*8), Y5, Y5
-	VMOVUPD      Y5, (CX)(SI*8)
-	VADDPD       32(CX)(SI*8), Y1, Y1
-	VMOVUPD      Y1, 32(CX)(SI*8)
+	VADDPD       (DI)(BX*8), Y5, Y5
+	VMOVUPD      Y5, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 32(DI)(BX*8)
+	MOVQ         sumsq+16(FP), DI
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       (DX)(SI*8), Y1, Y1
-	VMOVUPD      Y1, (DX)(SI*8)
-	VADDPD       32(DX)(SI*8), Y2, Y2
-	VMOVUPD      Y2, 32(DX)(SI*8)
+	VADDPD       (DI)(BX*8), Y1, Y1
+	VMOVUPD      Y1, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y2, Y2
+	VMOVUPD      Y2, 32(DI)(BX*8)
+	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X3, Y1
 	VEXTRACTF128 $0x01, Y3, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       64(CX)(SI*8), Y1, Y1
-	VMOVUPD      Y1, 64(CX)(SI*8)
-	VADDPD       96(CX)(SI*8), Y2, Y2
-	VMOVUPD      Y2, 96(CX)(SI*8)
+	VADDPD       64(DI)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 64(DI)(BX*8)
+	VADDPD       96(DI)(BX*8), Y2, Y2
+	VMOVUPD      Y2, 96(DI)(BX*8)
+	MOVQ         sumsq+16(FP), DI
 	VCVTPS2PD    X4, Y1
 	VEXTRACTF128 $0x01, Y4, X2
 	VCVTPS2PD    X2, Y2
-	VADDPD       64(DX)(SI*8), Y1, Y1
-	VMOVUPD      Y1, 64(DX)(SI*8)
-	VADDPD       96(DX)(SI*8), Y2, Y2
-	VMOVUPD      Y2, 96(DX)(SI*8)
-	MOVQ         R9, SI
+	VADDPD       64(DI)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 64(DI)(BX*8)
+	VADDPD       96(DI)(BX*8), Y2, Y2
+	VMOVUPD      Y2, 96(DI)(BX*8)
+	MOVQ         R8, BX
 	JMP          vectors1
 
 fewer2:
 vectors4:
-	LEAQ   8(SI), R9
-	CMPQ   R9, BX
+	LEAQ   8(BX), R8
+	CMPQ   R8, DX
 	JGT    fewer5
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	LEAQ   (AX)(SI*4), R10
-	MOVQ   DI, R8
+	LEAQ   (AX)(BX*4), R9
+	MOVQ   SI, DI
 
 sum6:
-	VMOVUPS      (R10), Y3
-	VADDPS       Y3, Y1, Y1
-	VFMADD231PS  Y3, Y3, Y2
-	ADDQ         ldx+40(FP), R10
-	DECQ         R8
-	JNZ          sum6
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       (CX)(SI*8), Y3, Y3
-	VMOVUPD      Y3, (CX)(SI*8)
-	VADDPD       32(CX)(SI*8), Y1, Y1
-	VMOVUPD      Y1, 32(CX)(SI*8)
-	VCVTPS2PD    X2, Y1
-	VEXTRACTF128 $0x01, Y2, X2
-	VCVTPS2PD    X2, Y2
-	VADDPD       (DX)(SI*8), Y1, Y1
-	VMOVUPD      Y1, (DX)(SI*8)
-	VADDPD       32(DX)(SI*8), Y2, Y2
-	VMOVUPD      Y2, 32(DX)(SI*8)
-	MOVQ         R9, SI
-	JMP          vectors4
-
-fewer5:
-	CMPQ   SI, BX
-	JEQ    row7
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	LEAQ   (AX)(SI*4), R9
-	MOVQ   DI, R8
-
-sum8:
-	VMASKMOVPS   (R9), Y0, Y3
+	PREFETCHT1   (R9)(CX*1)
+	VMOVUPS      (R9), Y3
 	VADDPS       Y3, Y1, Y1
 	VFMADD231PS  Y3, Y3, Y2
 	ADDQ         ldx+40(FP), R9
-	DECQ         R8
+	DECQ         DI
+	JNZ          sum6
+	MOVQ         sum+8(FP), DI
+	VCVTPS2PD    X1, Y3
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       (DI)(BX*8), Y3, Y3
+	VMOVUPD      Y3, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 32(DI)(BX*8)
+	MOVQ         sumsq+16(FP), DI
+	VCVTPS2PD    X2, Y1
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
+	VADDPD       (DI)(BX*8), Y1, Y1
+	VMOVUPD      Y1, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y2, Y2
+	VMOVUPD      Y2, 32(DI)(BX*8)
+	MOVQ         R8, BX
+	JMP          vectors4
+
+fewer5:
+	CMPQ   BX, DX
+	JEQ    row7
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	LEAQ   (AX)(BX*4), R8
+	MOVQ   SI, DI
+
+sum8:
+	PREFETCHT1   (R8)(CX*1)
+	VMASKMOVPS   (R8), Y0, Y3
+	VADDPS       Y3, Y1, Y1
+	VFMADD231PS  Y3, Y3, Y2
+	ADDQ         ldx+40(FP), R8
+	DECQ         DI
 	JNZ          sum8
+	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X4
 	VCVTPS2PD    X4, Y1
 	VPMOVSXDQ    X0, Y4
-	VMASKMOVPD   (CX)(SI*8), Y4, Y5
+	VMASKMOVPD   (DI)(BX*8), Y4, Y5
 	VADDPD       Y5, Y3, Y3
-	VMASKMOVPD   Y3, Y4, (CX)(SI*8)
+	VMASKMOVPD   Y3, Y4, (DI)(BX*8)
 	VEXTRACTF128 $0x01, Y0, X4
 	VPMOVSXDQ    X4, Y4
-	VMASKMOVPD   32(CX)(SI*8), Y4, Y5
+	VMASKMOVPD   32(DI)(BX*8), Y4, Y5
 	VADDPD       Y5, Y1, Y1
-	VMASKMOVPD   Y1, Y4, 32(CX)(SI*8)
+	VMASKMOVPD   Y1, Y4, 32(DI)(BX*8)
+	MOVQ         sumsq+16(FP), DI
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X3
 	VCVTPS2PD    X3, Y2
 	VPMOVSXDQ    X0, Y3
-	VMASKMOVPD   (DX)(SI*8), Y3, Y4
+	VMASKMOVPD   (DI)(BX*8), Y3, Y4
 	VADDPD       Y4, Y1, Y1
-	VMASKMOVPD   Y1, Y3, (DX)(SI*8)
+	VMASKMOVPD   Y1, Y3, (DI)(BX*8)
 	VEXTRACTF128 $0x01, Y0, X3
 	VPMOVSXDQ    X3, Y3
-	VMASKMOVPD   32(DX)(SI*8), Y3, Y4
+	VMASKMOVPD   32(DI)(BX*8), Y3, Y4
 	VADDPD       Y4, Y2, Y2
-	VMASKMOVPD   Y2, Y3, 32(DX)(SI*8)
+	VMASKMOVPD   Y2, Y3, 32(DI)(BX*8)
 
 row7:
-	MOVQ  DI, SI
-	IMULQ ldx+40(FP), SI
-	ADDQ  SI, AX
-	SUBQ  DI, rows+24(FP)
+	MOVQ  SI, BX
+	IMULQ ldx+40(FP), BX
+	ADDQ  BX, AX
+	SUBQ  SI, rows+24(FP)
 	JNZ   blocks
 	VZEROUPPER
 	RET
@@ -1229,227 +1312,267 @@ row5:
 	RET
 
 // func bnReduceAVX512(dy *float32, x *float32, mean *float32, invstd *float32, dbeta *float64, dgamma *float64, rows int, cols int, lddy int, ldx int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·bnReduceAVX512(SB), NOSPLIT, $0-80
-	MOVQ  dy+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  mean+16(FP), DX
-	MOVQ  invstd+24(FP), BX
-	MOVQ  dbeta+32(FP), SI
-	MOVQ  dgamma+40(FP), DI
-	MOVQ  cols+56(FP), R8
-	MOVQ  R8, R9
-	ANDQ  $0x0f, R9
-	MOVL  $0xffffffff, R10
-	BZHIL R9, R10, R10
-	KMOVW R10, K1
+	MOVQ   dy+0(FP), AX
+	MOVQ   lddy+64(FP), CX
+	IMUL3Q $0x00000020, CX, CX
+	MOVQ   x+8(FP), DX
+	MOVQ   ldx+72(FP), BX
+	IMUL3Q $0x00000020, BX, BX
+	MOVQ   cols+56(FP), SI
+	MOVQ   SI, DI
+	ANDQ   $0x0f, DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	CMPQ   SI, $0x40
+	JGT    blocks
+	XORQ   CX, CX
+	XORQ   BX, BX
 
 blocks:
-	MOVQ    $0x00000020, R10
-	CMPQ    R10, rows+48(FP)
-	CMOVQGT rows+48(FP), R10
-	XORQ    R9, R9
+	MOVQ    $0x00000020, R8
+	CMPQ    R8, rows+48(FP)
+	CMOVQGT rows+48(FP), R8
+	XORQ    DI, DI
 
 vectors1:
-	LEAQ    64(R9), R12
-	CMPQ    R12, R8
+	LEAQ    64(DI), R10
+	CMPQ    R10, SI
 	JGT     fewer2
-	VMOVUPS (DX)(R9*4), Z0
+	MOVQ    mean+16(FP), R9
+	VMOVUPS (R9)(DI*4), Z0
 	VXORPS  Z1, Z1, Z1
 	VXORPS  Z2, Z2, Z2
-	VMOVUPS 64(DX)(R9*4), Z3
+	MOVQ    mean+16(FP), R9
+	VMOVUPS 64(R9)(DI*4), Z3
 	VXORPS  Z4, Z4, Z4
 	VXORPS  Z5, Z5, Z5
-	VMOVUPS 128(DX)(R9*4), Z6
+	MOVQ    mean+16(FP), R9
+	VMOVUPS 128(R9)(DI*4), Z6
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
-	VMOVUPS 192(DX)(R9*4), Z9
+	MOVQ    mean+16(FP), R9
+	VMOVUPS 192(R9)(DI*4), Z9
 	VXORPS  Z10, Z10, Z10
 	VXORPS  Z11, Z11, Z11
-	LEAQ    (AX)(R9*4), R13
-	LEAQ    (CX)(R9*4), R14
-	MOVQ    R10, R11
+	LEAQ    (AX)(DI*4), R11
+	LEAQ    (DX)(DI*4), R12
+	MOVQ    R8, R9
 
 sum3:
-	VMOVUPS       (R14), Z12
-	VMOVUPS       (R13), Z13
+	PREFETCHT1    (R11)(CX*1)
+	PREFETCHT1    64(R11)(CX*1)
+	PREFETCHT1    128(R11)(CX*1)
+	PREFETCHT1    192(R11)(CX*1)
+	PREFETCHT1    (R12)(BX*1)
+	PREFETCHT1    64(R12)(BX*1)
+	PREFETCHT1    128(R12)(BX*1)
+	PREFETCHT1    192(R12)(BX*1)
+	VMOVUPS       (R12), Z12
+	VMOVUPS       (R11), Z13
 	VADDPS        Z13, Z1, Z1
 	VSUBPS        Z0, Z12, Z12
 	VFMADD231PS   Z12, Z13, Z2
-	VMOVUPS       64(R14), Z12
-	VMOVUPS       64(R13), Z13
+	VMOVUPS       64(R12), Z12
+	VMOVUPS       64(R11), Z13
 	VADDPS        Z13, Z4, Z4
 	VSUBPS        Z3, Z12, Z12
 	VFMADD231PS   Z12, Z13, Z5
-	VMOVUPS       128(R14), Z12
-	VMOVUPS       128(R13), Z13
+	VMOVUPS       128(R12), Z12
+	VMOVUPS       128(R11), Z13
 	VADDPS        Z13, Z7, Z7
 	VSUBPS        Z6, Z12, Z12
 	VFMADD231PS   Z12, Z13, Z8
-	VMOVUPS       192(R14), Z12
-	VMOVUPS       192(R13), Z13
+	VMOVUPS       192(R12), Z12
+	VMOVUPS       192(R11), Z13
 	VADDPS        Z13, Z10, Z10
 	VSUBPS        Z9, Z12, Z12
 	VFMADD231PS   Z12, Z13, Z11
-	ADDQ          lddy+64(FP), R13
-	ADDQ          ldx+72(FP), R14
-	DECQ          R11
+	ADDQ          lddy+64(FP), R11
+	ADDQ          ldx+72(FP), R12
+	DECQ          R9
 	JNZ           sum3
-	VMOVUPS       (BX)(R9*4), Z0
+	MOVQ          invstd+24(FP), R9
+	VMOVUPS       (R9)(DI*4), Z0
 	VMULPS        Z0, Z2, Z2
+	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        (SI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, (SI)(R9*8)
-	VADDPD        64(SI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 64(SI)(R9*8)
+	VADDPD        (R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, (R9)(DI*8)
+	VADDPD        64(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(DI*8)
+	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        (DI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, (DI)(R9*8)
-	VADDPD        64(DI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 64(DI)(R9*8)
-	VMOVUPS       64(BX)(R9*4), Z0
+	VADDPD        (R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, (R9)(DI*8)
+	VADDPD        64(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(DI*8)
+	MOVQ          invstd+24(FP), R9
+	VMOVUPS       64(R9)(DI*4), Z0
 	VMULPS        Z0, Z5, Z5
+	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y4, Z0
 	VEXTRACTF64X4 $0x01, Z4, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        128(SI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, 128(SI)(R9*8)
-	VADDPD        192(SI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 192(SI)(R9*8)
+	VADDPD        128(R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, 128(R9)(DI*8)
+	VADDPD        192(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 192(R9)(DI*8)
+	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y5, Z0
 	VEXTRACTF64X4 $0x01, Z5, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        128(DI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, 128(DI)(R9*8)
-	VADDPD        192(DI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 192(DI)(R9*8)
-	VMOVUPS       128(BX)(R9*4), Z0
+	VADDPD        128(R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, 128(R9)(DI*8)
+	VADDPD        192(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 192(R9)(DI*8)
+	MOVQ          invstd+24(FP), R9
+	VMOVUPS       128(R9)(DI*4), Z0
 	VMULPS        Z0, Z8, Z8
+	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y7, Z0
 	VEXTRACTF64X4 $0x01, Z7, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        256(SI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, 256(SI)(R9*8)
-	VADDPD        320(SI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 320(SI)(R9*8)
+	VADDPD        256(R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, 256(R9)(DI*8)
+	VADDPD        320(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 320(R9)(DI*8)
+	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y8, Z0
 	VEXTRACTF64X4 $0x01, Z8, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        256(DI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, 256(DI)(R9*8)
-	VADDPD        320(DI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 320(DI)(R9*8)
-	VMOVUPS       192(BX)(R9*4), Z0
+	VADDPD        256(R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, 256(R9)(DI*8)
+	VADDPD        320(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 320(R9)(DI*8)
+	MOVQ          invstd+24(FP), R9
+	VMOVUPS       192(R9)(DI*4), Z0
 	VMULPS        Z0, Z11, Z11
+	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y10, Z0
 	VEXTRACTF64X4 $0x01, Z10, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        384(SI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, 384(SI)(R9*8)
-	VADDPD        448(SI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 448(SI)(R9*8)
+	VADDPD        384(R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, 384(R9)(DI*8)
+	VADDPD        448(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 448(R9)(DI*8)
+	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y11, Z0
 	VEXTRACTF64X4 $0x01, Z11, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        384(DI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, 384(DI)(R9*8)
-	VADDPD        448(DI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 448(DI)(R9*8)
-	MOVQ          R12, R9
+	VADDPD        384(R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, 384(R9)(DI*8)
+	VADDPD        448(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 448(R9)(DI*8)
+	MOVQ          R10, DI
 	JMP           vectors1
 
 fewer2:
 vectors4:
-	LEAQ    16(R9), R12
-	CMPQ    R12, R8
+	LEAQ    16(DI), R10
+	CMPQ    R10, SI
 	JGT     fewer5
-	VMOVUPS (DX)(R9*4), Z0
+	MOVQ    mean+16(FP), R9
+	VMOVUPS (R9)(DI*4), Z0
 	VXORPS  Z1, Z1, Z1
 	VXORPS  Z2, Z2, Z2
-	LEAQ    (AX)(R9*4), R13
-	LEAQ    (CX)(R9*4), R14
-	MOVQ    R10, R11
+	LEAQ    (AX)(DI*4), R11
+	LEAQ    (DX)(DI*4), R12
+	MOVQ    R8, R9
 
 sum6:
-	VMOVUPS       (R14), Z3
-	VMOVUPS       (R13), Z4
+	PREFETCHT1    (R11)(CX*1)
+	PREFETCHT1    (R12)(BX*1)
+	VMOVUPS       (R12), Z3
+	VMOVUPS       (R11), Z4
 	VADDPS        Z4, Z1, Z1
 	VSUBPS        Z0, Z3, Z3
 	VFMADD231PS   Z3, Z4, Z2
-	ADDQ          lddy+64(FP), R13
-	ADDQ          ldx+72(FP), R14
-	DECQ          R11
+	ADDQ          lddy+64(FP), R11
+	ADDQ          ldx+72(FP), R12
+	DECQ          R9
 	JNZ           sum6
-	VMOVUPS       (BX)(R9*4), Z0
+	MOVQ          invstd+24(FP), R9
+	VMOVUPS       (R9)(DI*4), Z0
 	VMULPS        Z0, Z2, Z2
+	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        (SI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, (SI)(R9*8)
-	VADDPD        64(SI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 64(SI)(R9*8)
+	VADDPD        (R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, (R9)(DI*8)
+	VADDPD        64(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(DI*8)
+	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        (DI)(R9*8), Z0, Z0
-	VMOVUPD       Z0, (DI)(R9*8)
-	VADDPD        64(DI)(R9*8), Z1, Z1
-	VMOVUPD       Z1, 64(DI)(R9*8)
-	MOVQ          R12, R9
+	VADDPD        (R9)(DI*8), Z0, Z0
+	VMOVUPD       Z0, (R9)(DI*8)
+	VADDPD        64(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(DI*8)
+	MOVQ          R10, DI
 	JMP           vectors4
 
 fewer5:
-	CMPQ      R9, R8
+	CMPQ      DI, SI
 	JEQ       row7
-	VMOVUPS.Z (DX)(R9*4), K1, Z0
+	MOVQ      mean+16(FP), R9
+	VMOVUPS.Z (R9)(DI*4), K1, Z0
 	VXORPS    Z1, Z1, Z1
 	VXORPS    Z2, Z2, Z2
-	LEAQ      (AX)(R9*4), R12
-	LEAQ      (CX)(R9*4), R13
-	MOVQ      R10, R11
+	LEAQ      (AX)(DI*4), R10
+	LEAQ      (DX)(DI*4), R11
+	MOVQ      R8, R9
 
 sum8:
-	VMOVUPS.Z     (R13), K1, Z3
-	VMOVUPS.Z     (R12), K1, Z4
+	PREFETCHT1    (R10)(CX*1)
+	PREFETCHT1    (R11)(BX*1)
+	VMOVUPS.Z     (R11), K1, Z3
+	VMOVUPS.Z     (R10), K1, Z4
 	VADDPS        Z4, Z1, Z1
 	VSUBPS        Z0, Z3, Z3
 	VFMADD231PS   Z3, Z4, Z2
-	ADDQ          lddy+64(FP), R12
-	ADDQ          ldx+72(FP), R13
-	DECQ          R11
+	ADDQ          lddy+64(FP), R10
+	ADDQ          ldx+72(FP), R11
+	DECQ          R9
 	JNZ           sum8
-	VMOVUPS.Z     (BX)(R9*4), K1, Z0
+	MOVQ          invstd+24(FP), R9
+	VMOVUPS.Z     (R9)(DI*4), K1, Z0
 	VMULPS        Z0, Z2, Z2
+	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
 	KSHIFTRW      $0x08, K1, K2
-	VADDPD.Z      (SI)(R9*8), Z0, K1, Z0
-	VMOVUPD       Z0, K1, (SI)(R9*8)
-	VADDPD.Z      64(SI)(R9*8), Z1, K2, Z1
-	VMOVUPD       Z1, K2, 64(SI)(R9*8)
+	VADDPD.Z      (R9)(DI*8), Z0, K1, Z0
+	VMOVUPD       Z0, K1, (R9)(DI*8)
+	VADDPD.Z      64(R9)(DI*8), Z1, K2, Z1
+	VMOVUPD       Z1, K2, 64(R9)(DI*8)
+	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
 	KSHIFTRW      $0x08, K1, K2
-	VADDPD.Z      (DI)(R9*8), Z0, K1, Z0
-	VMOVUPD       Z0, K1, (DI)(R9*8)
-	VADDPD.Z      64(DI)(R9*8), Z1, K2, Z1
-	VMOVUPD       Z1, K2, 64(DI)(R9*8)
+	VADDPD.Z      (R9)(DI*8), Z0, K1, Z0
+	VMOVUPD       Z0, K1, (R9)(DI*8)
+	VADDPD.Z      64(R9)(DI*8), Z1, K2, Z1
+	VMOVUPD       Z1, K2, 64(R9)(DI*8)
 
 row7:
-	MOVQ  R10, R9
-	IMULQ lddy+64(FP), R9
-	ADDQ  R9, AX
-	MOVQ  R10, R9
-	IMULQ ldx+72(FP), R9
-	ADDQ  R9, CX
-	SUBQ  R10, rows+48(FP)
+	MOVQ  R8, DI
+	IMULQ lddy+64(FP), DI
+	ADDQ  DI, AX
+	MOVQ  R8, DI
+	IMULQ ldx+72(FP), DI
+	ADDQ  DI, DX
+	SUBQ  R8, rows+48(FP)
 	JNZ   blocks
 	VZEROUPPER
 	RET
@@ -1669,61 +1792,83 @@ row5:
 	RET
 
 // func bnReduceClampAVX512(dy *float32, x *float32, scale *float32, shift *float32, mean *float32, invstd *float32, dbeta *float64, dgamma *float64, rows int, cols int, lddy int, ldx int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
-TEXT ·bnReduceClampAVX512(SB), NOSPLIT, $8-96
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
+TEXT ·bnReduceClampAVX512(SB), NOSPLIT, $0-96
 	MOVQ   dy+0(FP), AX
-	MOVQ   x+8(FP), CX
-	MOVQ   scale+16(FP), DX
-	MOVQ   shift+24(FP), BX
-	MOVQ   mean+32(FP), SI
-	MOVQ   invstd+40(FP), DI
-	MOVQ   dbeta+48(FP), R8
-	MOVQ   dgamma+56(FP), R9
+	MOVQ   lddy+80(FP), CX
+	IMUL3Q $0x00000020, CX, CX
+	MOVQ   x+8(FP), DX
+	MOVQ   ldx+88(FP), BX
+	IMUL3Q $0x00000020, BX, BX
 	VXORPS Z0, Z0, Z0
-	MOVQ   cols+72(FP), R10
-	MOVQ   R10, R11
-	ANDQ   $0x0f, R11
-	MOVL   $0xffffffff, R12
-	BZHIL  R11, R12, R12
-	KMOVW  R12, K1
+	MOVQ   cols+72(FP), SI
+	MOVQ   SI, DI
+	ANDQ   $0x0f, DI
+	MOVL   $0xffffffff, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	CMPQ   SI, $0x40
+	JGT    blocks
+	XORQ   CX, CX
+	XORQ   BX, BX
 
 blocks:
-	MOVQ    $0x00000020, R12
-	CMPQ    R12, rows+64(FP)
-	CMOVQGT rows+64(FP), R12
-	XORQ    R11, R11
+	MOVQ    $0x00000020, R8
+	CMPQ    R8, rows+64(FP)
+	CMOVQGT rows+64(FP), R8
+	XORQ    DI, DI
 
 vectors1:
-	LEAQ    64(R11), R14
-	CMPQ    R14, R10
+	LEAQ    64(DI), R10
+	CMPQ    R10, SI
 	JGT     fewer2
-	VMOVUPS (DX)(R11*4), Z1
-	VMOVUPS (BX)(R11*4), Z2
-	VMOVUPS (SI)(R11*4), Z3
+	MOVQ    scale+16(FP), R9
+	VMOVUPS (R9)(DI*4), Z1
+	MOVQ    shift+24(FP), R9
+	VMOVUPS (R9)(DI*4), Z2
+	MOVQ    mean+32(FP), R9
+	VMOVUPS (R9)(DI*4), Z3
 	VXORPS  Z4, Z4, Z4
 	VXORPS  Z5, Z5, Z5
-	VMOVUPS 64(DX)(R11*4), Z6
-	VMOVUPS 64(BX)(R11*4), Z7
-	VMOVUPS 64(SI)(R11*4), Z8
+	MOVQ    scale+16(FP), R9
+	VMOVUPS 64(R9)(DI*4), Z6
+	MOVQ    shift+24(FP), R9
+	VMOVUPS 64(R9)(DI*4), Z7
+	MOVQ    mean+32(FP), R9
+	VMOVUPS 64(R9)(DI*4), Z8
 	VXORPS  Z9, Z9, Z9
 	VXORPS  Z10, Z10, Z10
-	VMOVUPS 128(DX)(R11*4), Z11
-	VMOVUPS 128(BX)(R11*4), Z12
-	VMOVUPS 128(SI)(R11*4), Z13
+	MOVQ    scale+16(FP), R9
+	VMOVUPS 128(R9)(DI*4), Z11
+	MOVQ    shift+24(FP), R9
+	VMOVUPS 128(R9)(DI*4), Z12
+	MOVQ    mean+32(FP), R9
+	VMOVUPS 128(R9)(DI*4), Z13
 	VXORPS  Z14, Z14, Z14
 	VXORPS  Z15, Z15, Z15
-	VMOVUPS 192(DX)(R11*4), Z16
-	VMOVUPS 192(BX)(R11*4), Z17
-	VMOVUPS 192(SI)(R11*4), Z18
+	MOVQ    scale+16(FP), R9
+	VMOVUPS 192(R9)(DI*4), Z16
+	MOVQ    shift+24(FP), R9
+	VMOVUPS 192(R9)(DI*4), Z17
+	MOVQ    mean+32(FP), R9
+	VMOVUPS 192(R9)(DI*4), Z18
 	VXORPS  Z19, Z19, Z19
 	VXORPS  Z20, Z20, Z20
-	LEAQ    (AX)(R11*4), R15
-	LEAQ    (CX)(R11*4), BP
-	MOVQ    R12, R13
+	LEAQ    (AX)(DI*4), R11
+	LEAQ    (DX)(DI*4), R12
+	MOVQ    R8, R9
 
 sum3:
-	VMOVUPS       (BP), Z21
-	VMOVUPS       (R15), Z22
+	PREFETCHT1    (R11)(CX*1)
+	PREFETCHT1    64(R11)(CX*1)
+	PREFETCHT1    128(R11)(CX*1)
+	PREFETCHT1    192(R11)(CX*1)
+	PREFETCHT1    (R12)(BX*1)
+	PREFETCHT1    64(R12)(BX*1)
+	PREFETCHT1    128(R12)(BX*1)
+	PREFETCHT1    192(R12)(BX*1)
+	VMOVUPS       (R12), Z21
+	VMOVUPS       (R11), Z22
 	VMOVAPS       Z2, Z23
 	VFMADD231PS   Z1, Z21, Z23
 	VCMPPS        $0x16, Z0, Z23, K2
@@ -1731,8 +1876,8 @@ sum3:
 	VADDPS        Z22, Z4, Z4
 	VSUBPS        Z3, Z21, Z21
 	VFMADD231PS   Z21, Z22, Z5
-	VMOVUPS       64(BP), Z21
-	VMOVUPS       64(R15), Z22
+	VMOVUPS       64(R12), Z21
+	VMOVUPS       64(R11), Z22
 	VMOVAPS       Z7, Z23
 	VFMADD231PS   Z6, Z21, Z23
 	VCMPPS        $0x16, Z0, Z23, K2
@@ -1740,8 +1885,8 @@ sum3:
 	VADDPS        Z22, Z9, Z9
 	VSUBPS        Z8, Z21, Z21
 	VFMADD231PS   Z21, Z22, Z10
-	VMOVUPS       128(BP), Z21
-	VMOVUPS       128(R15), Z22
+	VMOVUPS       128(R12), Z21
+	VMOVUPS       128(R11), Z22
 	VMOVAPS       Z12, Z23
 	VFMADD231PS   Z11, Z21, Z23
 	VCMPPS        $0x16, Z0, Z23, K2
@@ -1749,8 +1894,8 @@ sum3:
 	VADDPS        Z22, Z14, Z14
 	VSUBPS        Z13, Z21, Z21
 	VFMADD231PS   Z21, Z22, Z15
-	VMOVUPS       192(BP), Z21
-	VMOVUPS       192(R15), Z22
+	VMOVUPS       192(R12), Z21
+	VMOVUPS       192(R11), Z22
 	VMOVAPS       Z17, Z23
 	VFMADD231PS   Z16, Z21, Z23
 	VCMPPS        $0x16, Z0, Z23, K2
@@ -1758,94 +1903,111 @@ sum3:
 	VADDPS        Z22, Z19, Z19
 	VSUBPS        Z18, Z21, Z21
 	VFMADD231PS   Z21, Z22, Z20
-	ADDQ          lddy+80(FP), R15
-	ADDQ          ldx+88(FP), BP
-	DECQ          R13
+	ADDQ          lddy+80(FP), R11
+	ADDQ          ldx+88(FP), R12
+	DECQ          R9
 	JNZ           sum3
-	VMOVUPS       (DI)(R11*4), Z1
+	MOVQ          invstd+40(FP), R9
+	VMOVUPS       (R9)(DI*4), Z1
 	VMULPS        Z1, Z5, Z5
+	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y4, Z1
 	VEXTRACTF64X4 $0x01, Z4, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        (R8)(R11*8), Z1, Z1
-	VMOVUPD       Z1, (R8)(R11*8)
-	VADDPD        64(R8)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 64(R8)(R11*8)
+	VADDPD        (R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(DI*8)
+	VADDPD        64(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 64(R9)(DI*8)
+	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y5, Z1
 	VEXTRACTF64X4 $0x01, Z5, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        (R9)(R11*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(R11*8)
-	VADDPD        64(R9)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 64(R9)(R11*8)
-	VMOVUPS       64(DI)(R11*4), Z1
+	VADDPD        (R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(DI*8)
+	VADDPD        64(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 64(R9)(DI*8)
+	MOVQ          invstd+40(FP), R9
+	VMOVUPS       64(R9)(DI*4), Z1
 	VMULPS        Z1, Z10, Z10
+	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y9, Z1
 	VEXTRACTF64X4 $0x01, Z9, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        128(R8)(R11*8), Z1, Z1
-	VMOVUPD       Z1, 128(R8)(R11*8)
-	VADDPD        192(R8)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 192(R8)(R11*8)
+	VADDPD        128(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 128(R9)(DI*8)
+	VADDPD        192(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 192(R9)(DI*8)
+	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y10, Z1
 	VEXTRACTF64X4 $0x01, Z10, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        128(R9)(R11*8), Z1, Z1
-	VMOVUPD       Z1, 128(R9)(R11*8)
-	VADDPD        192(R9)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 192(R9)(R11*8)
-	VMOVUPS       128(DI)(R11*4), Z1
+	VADDPD        128(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 128(R9)(DI*8)
+	VADDPD        192(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 192(R9)(DI*8)
+	MOVQ          invstd+40(FP), R9
+	VMOVUPS       128(R9)(DI*4), Z1
 	VMULPS        Z1, Z15, Z15
+	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y14, Z1
 	VEXTRACTF64X4 $0x01, Z14, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        256(R8)(R11*8), Z1, Z1
-	VMOVUPD       Z1, 256(R8)(R11*8)
-	VADDPD        320(R8)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 320(R8)(R11*8)
+	VADDPD        256(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 256(R9)(DI*8)
+	VADDPD        320(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 320(R9)(DI*8)
+	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y15, Z1
 	VEXTRACTF64X4 $0x01, Z15, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        256(R9)(R11*8), Z1, Z1
-	VMOVUPD       Z1, 256(R9)(R11*8)
-	VADDPD        320(R9)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 320(R9)(R11*8)
-	VMOVUPS       192(DI)(R11*4), Z1
+	VADDPD        256(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 256(R9)(DI*8)
+	VADDPD        320(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 320(R9)(DI*8)
+	MOVQ          invstd+40(FP), R9
+	VMOVUPS       192(R9)(DI*4), Z1
 	VMULPS        Z1, Z20, Z20
+	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y19, Z1
 	VEXTRACTF64X4 $0x01, Z19, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        384(R8)(R11*8), Z1, Z1
-	VMOVUPD       Z1, 384(R8)(R11*8)
-	VADDPD        448(R8)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 448(R8)(R11*8)
+	VADDPD        384(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 384(R9)(DI*8)
+	VADDPD        448(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 448(R9)(DI*8)
+	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y20, Z1
 	VEXTRACTF64X4 $0x01, Z20, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        384(R9)(R11*8), Z1, Z1
-	VMOVUPD       Z1, 384(R9)(R11*8)
-	VADDPD        448(R9)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 448(R9)(R11*8)
-	MOVQ          R14, R11
+	VADDPD        384(R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, 384(R9)(DI*8)
+	VADDPD        448(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 448(R9)(DI*8)
+	MOVQ          R10, DI
 	JMP           vectors1
 
 fewer2:
 vectors4:
-	LEAQ    16(R11), R14
-	CMPQ    R14, R10
+	LEAQ    16(DI), R10
+	CMPQ    R10, SI
 	JGT     fewer5
-	VMOVUPS (DX)(R11*4), Z1
-	VMOVUPS (BX)(R11*4), Z2
-	VMOVUPS (SI)(R11*4), Z3
+	MOVQ    scale+16(FP), R9
+	VMOVUPS (R9)(DI*4), Z1
+	MOVQ    shift+24(FP), R9
+	VMOVUPS (R9)(DI*4), Z2
+	MOVQ    mean+32(FP), R9
+	VMOVUPS (R9)(DI*4), Z3
 	VXORPS  Z4, Z4, Z4
 	VXORPS  Z5, Z5, Z5
-	LEAQ    (AX)(R11*4), R15
-	LEAQ    (CX)(R11*4), BP
-	MOVQ    R12, R13
+	LEAQ    (AX)(DI*4), R11
+	LEAQ    (DX)(DI*4), R12
+	MOVQ    R8, R9
 
 sum6:
-	VMOVUPS       (BP), Z6
-	VMOVUPS       (R15), Z7
+	PREFETCHT1    (R11)(CX*1)
+	PREFETCHT1    (R12)(BX*1)
+	VMOVUPS       (R12), Z6
+	VMOVUPS       (R11), Z7
 	VMOVAPS       Z2, Z8
 	VFMADD231PS   Z1, Z6, Z8
 	VCMPPS        $0x16, Z0, Z8, K2
@@ -1853,44 +2015,52 @@ sum6:
 	VADDPS        Z7, Z4, Z4
 	VSUBPS        Z3, Z6, Z6
 	VFMADD231PS   Z6, Z7, Z5
-	ADDQ          lddy+80(FP), R15
-	ADDQ          ldx+88(FP), BP
-	DECQ          R13
+	ADDQ          lddy+80(FP), R11
+	ADDQ          ldx+88(FP), R12
+	DECQ          R9
 	JNZ           sum6
-	VMOVUPS       (DI)(R11*4), Z1
+	MOVQ          invstd+40(FP), R9
+	VMOVUPS       (R9)(DI*4), Z1
 	VMULPS        Z1, Z5, Z5
+	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y4, Z1
 	VEXTRACTF64X4 $0x01, Z4, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        (R8)(R11*8), Z1, Z1
-	VMOVUPD       Z1, (R8)(R11*8)
-	VADDPD        64(R8)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 64(R8)(R11*8)
+	VADDPD        (R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(DI*8)
+	VADDPD        64(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 64(R9)(DI*8)
+	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y5, Z1
 	VEXTRACTF64X4 $0x01, Z5, Y2
 	VCVTPS2PD     Y2, Z2
-	VADDPD        (R9)(R11*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(R11*8)
-	VADDPD        64(R9)(R11*8), Z2, Z2
-	VMOVUPD       Z2, 64(R9)(R11*8)
-	MOVQ          R14, R11
+	VADDPD        (R9)(DI*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(DI*8)
+	VADDPD        64(R9)(DI*8), Z2, Z2
+	VMOVUPD       Z2, 64(R9)(DI*8)
+	MOVQ          R10, DI
 	JMP           vectors4
 
 fewer5:
-	CMPQ      R11, R10
+	CMPQ      DI, SI
 	JEQ       row7
-	VMOVUPS.Z (DX)(R11*4), K1, Z1
-	VMOVUPS.Z (BX)(R11*4), K1, Z2
-	VMOVUPS.Z (SI)(R11*4), K1, Z3
+	MOVQ      scale+16(FP), R9
+	VMOVUPS.Z (R9)(DI*4), K1, Z1
+	MOVQ      shift+24(FP), R9
+	VMOVUPS.Z (R9)(DI*4), K1, Z2
+	MOVQ      mean+32(FP), R9
+	VMOVUPS.Z (R9)(DI*4), K1, Z3
 	VXORPS    Z4, Z4, Z4
 	VXORPS    Z5, Z5, Z5
-	LEAQ      (AX)(R11*4), R14
-	LEAQ      (CX)(R11*4), R15
-	MOVQ      R12, R13
+	LEAQ      (AX)(DI*4), R10
+	LEAQ      (DX)(DI*4), R11
+	MOVQ      R8, R9
 
 sum8:
-	VMOVUPS.Z     (R15), K1, Z6
-	VMOVUPS.Z     (R14), K1, Z7
+	PREFETCHT1    (R10)(CX*1)
+	PREFETCHT1    (R11)(BX*1)
+	VMOVUPS.Z     (R11), K1, Z6
+	VMOVUPS.Z     (R10), K1, Z7
 	VMOVAPS       Z2, Z8
 	VFMADD231PS   Z1, Z6, Z8
 	VCMPPS        $0x16, Z0, Z8, K2
@@ -1898,52 +2068,59 @@ sum8:
 	VADDPS        Z7, Z4, Z4
 	VSUBPS        Z3, Z6, Z6
 	VFMADD231PS   Z6, Z7, Z5
-	ADDQ          lddy+80(FP), R14
-	ADDQ          ldx+88(FP), R15
-	DECQ          R13
+	ADDQ          lddy+80(FP), R10
+	ADDQ          ldx+88(FP), R11
+	DECQ          R9
 	JNZ           sum8
-	VMOVUPS.Z     (DI)(R11*4), K1, Z1
+	MOVQ          invstd+40(FP), R9
+	VMOVUPS.Z     (R9)(DI*4), K1, Z1
 	VMULPS        Z1, Z5, Z5
+	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y4, Z1
 	VEXTRACTF64X4 $0x01, Z4, Y2
 	VCVTPS2PD     Y2, Z2
 	KSHIFTRW      $0x08, K1, K2
-	VADDPD.Z      (R8)(R11*8), Z1, K1, Z1
-	VMOVUPD       Z1, K1, (R8)(R11*8)
-	VADDPD.Z      64(R8)(R11*8), Z2, K2, Z2
-	VMOVUPD       Z2, K2, 64(R8)(R11*8)
+	VADDPD.Z      (R9)(DI*8), Z1, K1, Z1
+	VMOVUPD       Z1, K1, (R9)(DI*8)
+	VADDPD.Z      64(R9)(DI*8), Z2, K2, Z2
+	VMOVUPD       Z2, K2, 64(R9)(DI*8)
+	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y5, Z1
 	VEXTRACTF64X4 $0x01, Z5, Y2
 	VCVTPS2PD     Y2, Z2
 	KSHIFTRW      $0x08, K1, K2
-	VADDPD.Z      (R9)(R11*8), Z1, K1, Z1
-	VMOVUPD       Z1, K1, (R9)(R11*8)
-	VADDPD.Z      64(R9)(R11*8), Z2, K2, Z2
-	VMOVUPD       Z2, K2, 64(R9)(R11*8)
+	VADDPD.Z      (R9)(DI*8), Z1, K1, Z1
+	VMOVUPD       Z1, K1, (R9)(DI*8)
+	VADDPD.Z      64(R9)(DI*8), Z2, K2, Z2
+	VMOVUPD       Z2, K2, 64(R9)(DI*8)
 
 row7:
-	MOVQ  R12, R11
-	IMULQ lddy+80(FP), R11
-	ADDQ  R11, AX
-	MOVQ  R12, R11
-	IMULQ ldx+88(FP), R11
-	ADDQ  R11, CX
-	SUBQ  R12, rows+64(FP)
+	MOVQ  R8, DI
+	IMULQ lddy+80(FP), DI
+	ADDQ  DI, AX
+	MOVQ  R8, DI
+	IMULQ ldx+88(FP), DI
+	ADDQ  DI, DX
+	SUBQ  R8, rows+64(FP)
 	JNZ   blocks
 	VZEROUPPER
 	RET
 
 // func columnSumAVX512(x *float32, sum *float64, rows int, cols int, ldx int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·columnSumAVX512(SB), NOSPLIT, $0-40
-	MOVQ  x+0(FP), AX
-	MOVQ  sum+8(FP), CX
-	MOVQ  cols+24(FP), DX
-	MOVQ  DX, BX
-	ANDQ  $0x0f, BX
-	MOVL  $0xffffffff, SI
-	BZHIL BX, SI, SI
-	KMOVW SI, K1
+	MOVQ   x+0(FP), AX
+	MOVQ   ldx+32(FP), CX
+	IMUL3Q $0x00000020, CX, CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   DX, BX
+	ANDQ   $0x0f, BX
+	MOVL   $0xffffffff, SI
+	BZHIL  BX, SI, SI
+	KMOVW  SI, K1
+	CMPQ   DX, $0x40
+	JGT    blocks
+	XORQ   CX, CX
 
 blocks:
 	MOVQ    $0x00000020, SI
@@ -1963,6 +2140,10 @@ vectors1:
 	MOVQ   SI, DI
 
 sum3:
+	PREFETCHT1    (R9)(CX*1)
+	PREFETCHT1    64(R9)(CX*1)
+	PREFETCHT1    128(R9)(CX*1)
+	PREFETCHT1    192(R9)(CX*1)
 	VMOVUPS       (R9), Z4
 	VADDPS        Z4, Z0, Z0
 	VMOVUPS       64(R9), Z4
@@ -1974,34 +2155,38 @@ sum3:
 	ADDQ          ldx+32(FP), R9
 	DECQ          DI
 	JNZ           sum3
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z4
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	VADDPD        (CX)(BX*8), Z4, Z4
-	VMOVUPD       Z4, (CX)(BX*8)
-	VADDPD        64(CX)(BX*8), Z0, Z0
-	VMOVUPD       Z0, 64(CX)(BX*8)
+	VADDPD        (DI)(BX*8), Z4, Z4
+	VMOVUPD       Z4, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 64(DI)(BX*8)
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        128(CX)(BX*8), Z0, Z0
-	VMOVUPD       Z0, 128(CX)(BX*8)
-	VADDPD        192(CX)(BX*8), Z1, Z1
-	VMOVUPD       Z1, 192(CX)(BX*8)
+	VADDPD        128(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 128(DI)(BX*8)
+	VADDPD        192(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 192(DI)(BX*8)
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        256(CX)(BX*8), Z0, Z0
-	VMOVUPD       Z0, 256(CX)(BX*8)
-	VADDPD        320(CX)(BX*8), Z1, Z1
-	VMOVUPD       Z1, 320(CX)(BX*8)
+	VADDPD        256(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 256(DI)(BX*8)
+	VADDPD        320(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 320(DI)(BX*8)
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y3, Z0
 	VEXTRACTF64X4 $0x01, Z3, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        384(CX)(BX*8), Z0, Z0
-	VMOVUPD       Z0, 384(CX)(BX*8)
-	VADDPD        448(CX)(BX*8), Z1, Z1
-	VMOVUPD       Z1, 448(CX)(BX*8)
+	VADDPD        384(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 384(DI)(BX*8)
+	VADDPD        448(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 448(DI)(BX*8)
 	MOVQ          R8, BX
 	JMP           vectors1
 
@@ -2015,18 +2200,20 @@ vectors4:
 	MOVQ   SI, DI
 
 sum6:
+	PREFETCHT1    (R9)(CX*1)
 	VMOVUPS       (R9), Z1
 	VADDPS        Z1, Z0, Z0
 	ADDQ          ldx+32(FP), R9
 	DECQ          DI
 	JNZ           sum6
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	VADDPD        (CX)(BX*8), Z1, Z1
-	VMOVUPD       Z1, (CX)(BX*8)
-	VADDPD        64(CX)(BX*8), Z0, Z0
-	VMOVUPD       Z0, 64(CX)(BX*8)
+	VADDPD        (DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 64(DI)(BX*8)
 	MOVQ          R8, BX
 	JMP           vectors4
 
@@ -2038,19 +2225,21 @@ fewer5:
 	MOVQ   SI, DI
 
 sum8:
+	PREFETCHT1    (R8)(CX*1)
 	VMOVUPS.Z     (R8), K1, Z1
 	VADDPS        Z1, Z0, Z0
 	ADDQ          ldx+32(FP), R8
 	DECQ          DI
 	JNZ           sum8
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
 	KSHIFTRW      $0x08, K1, K2
-	VADDPD.Z      (CX)(BX*8), Z1, K1, Z1
-	VMOVUPD       Z1, K1, (CX)(BX*8)
-	VADDPD.Z      64(CX)(BX*8), Z0, K2, Z0
-	VMOVUPD       Z0, K2, 64(CX)(BX*8)
+	VADDPD.Z      (DI)(BX*8), Z1, K1, Z1
+	VMOVUPD       Z1, K1, (DI)(BX*8)
+	VADDPD.Z      64(DI)(BX*8), Z0, K2, Z0
+	VMOVUPD       Z0, K2, 64(DI)(BX*8)
 
 row7:
 	MOVQ  SI, BX
@@ -2062,27 +2251,30 @@ row7:
 	RET
 
 // func channelSumsAVX512(x *float32, sum *float64, sumsq *float64, rows int, cols int, ldx int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·channelSumsAVX512(SB), NOSPLIT, $0-48
-	MOVQ  x+0(FP), AX
-	MOVQ  sum+8(FP), CX
-	MOVQ  sumsq+16(FP), DX
-	MOVQ  cols+32(FP), BX
-	MOVQ  BX, SI
-	ANDQ  $0x0f, SI
-	MOVL  $0xffffffff, DI
-	BZHIL SI, DI, DI
-	KMOVW DI, K1
+	MOVQ   x+0(FP), AX
+	MOVQ   ldx+40(FP), CX
+	IMUL3Q $0x00000020, CX, CX
+	MOVQ   cols+32(FP), DX
+	MOVQ   DX, BX
+	ANDQ   $0x0f, BX
+	MOVL   $0xffffffff, SI
+	BZHIL  BX, SI, SI
+	KMOVW  SI, K1
+	CMPQ   DX, $0x40
+	JGT    blocks
+	XORQ   CX, CX
 
 blocks:
-	MOVQ    $0x00000020, DI
-	CMPQ    DI, rows+24(FP)
-	CMOVQGT rows+24(FP), DI
-	XORQ    SI, SI
+	MOVQ    $0x00000020, SI
+	CMPQ    SI, rows+24(FP)
+	CMOVQGT rows+24(FP), SI
+	XORQ    BX, BX
 
 vectors1:
-	LEAQ   64(SI), R9
-	CMPQ   R9, BX
+	LEAQ   64(BX), R8
+	CMPQ   R8, DX
 	JGT    fewer2
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -2092,155 +2284,173 @@ vectors1:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	LEAQ   (AX)(SI*4), R10
-	MOVQ   DI, R8
+	LEAQ   (AX)(BX*4), R9
+	MOVQ   SI, DI
 
 sum3:
-	VMOVUPS       (R10), Z8
+	PREFETCHT1    (R9)(CX*1)
+	PREFETCHT1    64(R9)(CX*1)
+	PREFETCHT1    128(R9)(CX*1)
+	PREFETCHT1    192(R9)(CX*1)
+	VMOVUPS       (R9), Z8
 	VADDPS        Z8, Z0, Z0
 	VFMADD231PS   Z8, Z8, Z1
-	VMOVUPS       64(R10), Z8
+	VMOVUPS       64(R9), Z8
 	VADDPS        Z8, Z2, Z2
 	VFMADD231PS   Z8, Z8, Z3
-	VMOVUPS       128(R10), Z8
+	VMOVUPS       128(R9), Z8
 	VADDPS        Z8, Z4, Z4
 	VFMADD231PS   Z8, Z8, Z5
-	VMOVUPS       192(R10), Z8
+	VMOVUPS       192(R9), Z8
 	VADDPS        Z8, Z6, Z6
 	VFMADD231PS   Z8, Z8, Z7
-	ADDQ          ldx+40(FP), R10
-	DECQ          R8
+	ADDQ          ldx+40(FP), R9
+	DECQ          DI
 	JNZ           sum3
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z8
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	VADDPD        (CX)(SI*8), Z8, Z8
-	VMOVUPD       Z8, (CX)(SI*8)
-	VADDPD        64(CX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, 64(CX)(SI*8)
+	VADDPD        (DI)(BX*8), Z8, Z8
+	VMOVUPD       Z8, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 64(DI)(BX*8)
+	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        (DX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, (DX)(SI*8)
-	VADDPD        64(DX)(SI*8), Z1, Z1
-	VMOVUPD       Z1, 64(DX)(SI*8)
+	VADDPD        (DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 64(DI)(BX*8)
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        128(CX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, 128(CX)(SI*8)
-	VADDPD        192(CX)(SI*8), Z1, Z1
-	VMOVUPD       Z1, 192(CX)(SI*8)
+	VADDPD        128(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 128(DI)(BX*8)
+	VADDPD        192(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 192(DI)(BX*8)
+	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y3, Z0
 	VEXTRACTF64X4 $0x01, Z3, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        128(DX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, 128(DX)(SI*8)
-	VADDPD        192(DX)(SI*8), Z1, Z1
-	VMOVUPD       Z1, 192(DX)(SI*8)
+	VADDPD        128(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 128(DI)(BX*8)
+	VADDPD        192(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 192(DI)(BX*8)
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y4, Z0
 	VEXTRACTF64X4 $0x01, Z4, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        256(CX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, 256(CX)(SI*8)
-	VADDPD        320(CX)(SI*8), Z1, Z1
-	VMOVUPD       Z1, 320(CX)(SI*8)
+	VADDPD        256(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 256(DI)(BX*8)
+	VADDPD        320(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 320(DI)(BX*8)
+	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y5, Z0
 	VEXTRACTF64X4 $0x01, Z5, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        256(DX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, 256(DX)(SI*8)
-	VADDPD        320(DX)(SI*8), Z1, Z1
-	VMOVUPD       Z1, 320(DX)(SI*8)
+	VADDPD        256(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 256(DI)(BX*8)
+	VADDPD        320(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 320(DI)(BX*8)
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y6, Z0
 	VEXTRACTF64X4 $0x01, Z6, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        384(CX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, 384(CX)(SI*8)
-	VADDPD        448(CX)(SI*8), Z1, Z1
-	VMOVUPD       Z1, 448(CX)(SI*8)
+	VADDPD        384(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 384(DI)(BX*8)
+	VADDPD        448(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 448(DI)(BX*8)
+	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y7, Z0
 	VEXTRACTF64X4 $0x01, Z7, Y1
 	VCVTPS2PD     Y1, Z1
-	VADDPD        384(DX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, 384(DX)(SI*8)
-	VADDPD        448(DX)(SI*8), Z1, Z1
-	VMOVUPD       Z1, 448(DX)(SI*8)
-	MOVQ          R9, SI
+	VADDPD        384(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 384(DI)(BX*8)
+	VADDPD        448(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 448(DI)(BX*8)
+	MOVQ          R8, BX
 	JMP           vectors1
 
 fewer2:
 vectors4:
-	LEAQ   16(SI), R9
-	CMPQ   R9, BX
+	LEAQ   16(BX), R8
+	CMPQ   R8, DX
 	JGT    fewer5
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	LEAQ   (AX)(SI*4), R10
-	MOVQ   DI, R8
+	LEAQ   (AX)(BX*4), R9
+	MOVQ   SI, DI
 
 sum6:
-	VMOVUPS       (R10), Z2
-	VADDPS        Z2, Z0, Z0
-	VFMADD231PS   Z2, Z2, Z1
-	ADDQ          ldx+40(FP), R10
-	DECQ          R8
-	JNZ           sum6
-	VCVTPS2PD     Y0, Z2
-	VEXTRACTF64X4 $0x01, Z0, Y0
-	VCVTPS2PD     Y0, Z0
-	VADDPD        (CX)(SI*8), Z2, Z2
-	VMOVUPD       Z2, (CX)(SI*8)
-	VADDPD        64(CX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, 64(CX)(SI*8)
-	VCVTPS2PD     Y1, Z0
-	VEXTRACTF64X4 $0x01, Z1, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        (DX)(SI*8), Z0, Z0
-	VMOVUPD       Z0, (DX)(SI*8)
-	VADDPD        64(DX)(SI*8), Z1, Z1
-	VMOVUPD       Z1, 64(DX)(SI*8)
-	MOVQ          R9, SI
-	JMP           vectors4
-
-fewer5:
-	CMPQ   SI, BX
-	JEQ    row7
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	LEAQ   (AX)(SI*4), R9
-	MOVQ   DI, R8
-
-sum8:
-	VMOVUPS.Z     (R9), K1, Z2
+	PREFETCHT1    (R9)(CX*1)
+	VMOVUPS       (R9), Z2
 	VADDPS        Z2, Z0, Z0
 	VFMADD231PS   Z2, Z2, Z1
 	ADDQ          ldx+40(FP), R9
-	DECQ          R8
+	DECQ          DI
+	JNZ           sum6
+	MOVQ          sum+8(FP), DI
+	VCVTPS2PD     Y0, Z2
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	VCVTPS2PD     Y0, Z0
+	VADDPD        (DI)(BX*8), Z2, Z2
+	VMOVUPD       Z2, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, 64(DI)(BX*8)
+	MOVQ          sumsq+16(FP), DI
+	VCVTPS2PD     Y1, Z0
+	VEXTRACTF64X4 $0x01, Z1, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        (DI)(BX*8), Z0, Z0
+	VMOVUPD       Z0, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z1, Z1
+	VMOVUPD       Z1, 64(DI)(BX*8)
+	MOVQ          R8, BX
+	JMP           vectors4
+
+fewer5:
+	CMPQ   BX, DX
+	JEQ    row7
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	LEAQ   (AX)(BX*4), R8
+	MOVQ   SI, DI
+
+sum8:
+	PREFETCHT1    (R8)(CX*1)
+	VMOVUPS.Z     (R8), K1, Z2
+	VADDPS        Z2, Z0, Z0
+	VFMADD231PS   Z2, Z2, Z1
+	ADDQ          ldx+40(FP), R8
+	DECQ          DI
 	JNZ           sum8
+	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z2
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
 	KSHIFTRW      $0x08, K1, K2
-	VADDPD.Z      (CX)(SI*8), Z2, K1, Z2
-	VMOVUPD       Z2, K1, (CX)(SI*8)
-	VADDPD.Z      64(CX)(SI*8), Z0, K2, Z0
-	VMOVUPD       Z0, K2, 64(CX)(SI*8)
+	VADDPD.Z      (DI)(BX*8), Z2, K1, Z2
+	VMOVUPD       Z2, K1, (DI)(BX*8)
+	VADDPD.Z      64(DI)(BX*8), Z0, K2, Z0
+	VMOVUPD       Z0, K2, 64(DI)(BX*8)
+	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
 	KSHIFTRW      $0x08, K1, K2
-	VADDPD.Z      (DX)(SI*8), Z0, K1, Z0
-	VMOVUPD       Z0, K1, (DX)(SI*8)
-	VADDPD.Z      64(DX)(SI*8), Z1, K2, Z1
-	VMOVUPD       Z1, K2, 64(DX)(SI*8)
+	VADDPD.Z      (DI)(BX*8), Z0, K1, Z0
+	VMOVUPD       Z0, K1, (DI)(BX*8)
+	VADDPD.Z      64(DI)(BX*8), Z1, K2, Z1
+	VMOVUPD       Z1, K2, 64(DI)(BX*8)
 
 row7:
-	MOVQ  DI, SI
-	IMULQ ldx+40(FP), SI
-	ADDQ  SI, AX
-	SUBQ  DI, rows+24(FP)
+	MOVQ  SI, BX
+	IMULQ ldx+40(FP), BX
+	ADDQ  BX, AX
+	SUBQ  SI, rows+24(FP)
 	JNZ   blocks
 	VZEROUPPER
 	RET
