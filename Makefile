@@ -2,7 +2,7 @@
 
 GO ?= go
 PYTHON ?= /usr/bin/python3
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@2026.1
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: build test test-long race lint data parity bench bench-cpu generate fuzz clean help
 

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/tributary-ml/tributary/cpu/internal/vec"
@@ -60,8 +61,10 @@ func (p *program[T]) Run(ctx context.Context, f *graph.Feed) error {
 		return err
 	}
 	values := p.state.values
-	if f.UseAverages && p.state.average != nil {
-		values = p.state.average
+	if f.UseAverages {
+		if values = p.state.average; values == nil {
+			return errors.New("cpu: the feed asks for moving averages, but the state keeps none")
+		}
 	}
 	steps, err := p.bind(values)
 	if err != nil {

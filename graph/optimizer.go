@@ -65,7 +65,7 @@ func (o Optimizer) Check() error {
 		return fmt.Errorf("optimizer %s: eps must be above 0", o.Rule)
 	}
 	if o.Nesterov && (o.Rule != SGD || o.Momentum == 0) {
-		return fmt.Errorf("Nesterov momentum is SGD's, with a momentum above 0")
+		return fmt.Errorf("optimizer %s: Nesterov momentum is SGD's, with a momentum above 0", o.Rule)
 	}
 	return nil
 }
