@@ -43,6 +43,8 @@ type Random struct {
 	block uint64
 	words [4]uint32
 	used  int
+	spare float64 // the second normal number of a pair
+	has   bool
 }
 
 // NewRandom returns the stream of seed and name, from its first number.
@@ -64,9 +66,14 @@ func (r *Random) Uint32() uint32 {
 // Uniform returns the next number in [0,1), with 24 random bits.
 func (r *Random) Uniform() float64 { return float64(r.Uint32()>>8) / (1 << 24) }
 
-// Normal returns the next standard normal number (Box-Muller: two words a number).
+// Normal returns the next standard normal number. They are made in pairs, from two words (Box and Muller 1958).
 func (r *Random) Normal() float64 {
-	u := 1 - r.Uniform()
-	v := r.Uniform()
-	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*v)
+	if r.has {
+		r.has = false
+		return r.spare
+	}
+	radius := math.Sqrt(-2 * math.Log(1-r.Uniform()))
+	sin, cos := math.Sincos(2 * math.Pi * r.Uniform())
+	r.spare, r.has = radius*sin, true
+	return radius * cos
 }

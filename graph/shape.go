@@ -81,13 +81,16 @@ func samePads(in, k, stride int) (before, after int) {
 
 func outSize(in, k, stride, before, after int, ceil bool) int {
 	span := in + before + after - k
+	if ceil {
+		span += stride - 1 // so a window may be larger than the image, if one more step would have fitted
+	}
 	if span < 0 {
 		return 0
 	}
+	out := span/stride + 1
 	if !ceil {
-		return span/stride + 1
+		return out
 	}
-	out := (span+stride-1)/stride + 1
 	if (out-1)*stride >= in+before { // PyTorch: a window must start inside the image or the padding before it
 		out--
 	}

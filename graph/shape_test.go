@@ -19,6 +19,7 @@ func TestWindowSizes(t *testing.T) {
 		{Square(3, 2, 0).CeilMode(), 56, 28},
 		{Square(3, 2, 0).CeilMode(), 14, 7},
 		{Square(2, 2, 0).CeilMode(), 14, 7},
+		{Square(3, 2, 0).CeilMode(), 2, 1},
 		{Square(2, 2, 1).CeilMode(), 3, 2}, // the third window would start in the padding behind the image
 		{Square(3, 2, 0), 299, 149},
 		{Square(5, 3, 0), 14, 4},

@@ -1,0 +1,197 @@
+package auxhead
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception/layers"
+)
+
+// trunk is three modules m1 to m3 of side×side×8 with two towers each, and the main classifier.
+func trunk(t *testing.T, side int) *graph.Graph {
+	g := graph.New("trunk")
+	unit := layers.ConvBN(1e-3, 0.1, nil)
+	x := g.Input("input", graph.Shape{H: side, W: side, C: 3})
+	for _, m := range []string{"m1", "m2", "m3"} {
+		a := g.Mark(m+"/tower1x1", unit(g, m+"/tower1x1", x, 4, graph.Square(1, 1, 0)))
+		b := g.Mark(m+"/tower3x3", unit(g, m+"/tower3x3", x, 4, graph.Square(3, 1, 1)))
+		x = g.Mark(m, g.Concat(m+"/concat", a, b))
+	}
+	x = g.GlobalAvgPool("avgpool", x)
+	g.AddLoss(graph.Loss{Name: Main, Logits: layers.FC(g, "fc", x, 5, nil, layers.Bias{}), Weight: 1})
+	require.NoError(t, g.Err())
+	return g
+}
+
+func attachAll(t *testing.T, g *graph.Graph, specs ...Spec) []Head {
+	heads, err := Attach(g, specs, Options{Classes: 5})
+	require.NoError(t, err)
+	return heads
+}
+
+func names(heads []Head) (out []string) {
+	for _, h := range heads {
+		out = append(out, h.Name+"@"+h.At)
+	}
+	return out
+}
+
+func TestAttachNumbersByDepth(t *testing.T) {
+	g := trunk(t, 8)
+	heads := attachAll(t, g, Spec{At: "m3", Kind: "gap", Weight: 0.1}, Spec{At: "m1/tower3x3", Kind: "gap"}, Spec{At: "m2", Kind: "torchvision", Weight: 0.3})
+	assert.Equal(t, []string{"aux1@m1/tower3x3", "aux2@m2", "aux3@m3"}, names(heads))
+	require.Len(t, g.Losses(), 4)
+	for i, l := range g.Losses()[1:] {
+		assert.Equal(t, heads[i].Name, l.Name)
+		assert.Equal(t, heads[i].Weight, l.Weight)
+		assert.Equal(t, heads[i].At, l.At)
+		assert.Same(t, heads[i].Logits, l.Logits)
+	}
+	assert.Equal(t, 0.1, g.Losses()[3].Weight)
+}
+
+func TestAttachPlaces(t *testing.T) {
+	for at, want := range map[string][]string{
+		"m?":                {"aux1@m1", "aux2@m2", "aux3@m3"},
+		"m[12]/tower1x1":    {"aux1@m1/tower1x1", "aux2@m2/tower1x1"},
+		"m2/tower3x3/bn":    {"aux1@m2/tower3x3/bn"}, // a node
+		"m2/tower*/conv":    {"aux1@m2/tower1x1/conv", "aux2@m2/tower3x3/conv"},
+		"avgpool":           {"aux1@avgpool"},
+		"m3/tower1x1/relu":  {"aux1@m3/tower1x1/relu"},
+		"m1/tower[^1]*/bn*": {"aux1@m1/tower3x3/bn"},
+	} {
+		assert.Equal(t, want, names(attachAll(t, trunk(t, 8), Spec{At: at, Kind: "gap"})), at)
+	}
+}
+
+func TestAttachNames(t *testing.T) {
+	heads := attachAll(t, trunk(t, 8), Spec{At: "m3", Kind: "gap"}, Spec{At: "m2", Kind: "gap", Name: "aux1"}, Spec{At: "m1", Kind: "gap"})
+	assert.Equal(t, []string{"aux2@m1", "aux1@m2", "aux3@m3"}, names(heads))
+}
+
+func TestOwnBuilder(t *testing.T) {
+	g := trunk(t, 8)
+	build := func(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
+		return layers.FC(g, name+"/fc", x, classes, nil, layers.Bias{})
+	}
+	heads := attachAll(t, g, Spec{At: "m1", Build: build, Weight: 0.5}, Spec{At: "m1", Kind: "flat", Build: build}, Spec{At: "m1", Kind: "gap"})
+	assert.Equal(t, []string{"custom", "flat", "gap"}, []string{heads[0].Kind, heads[1].Kind, heads[2].Kind})
+	_, err := g.Param("aux1/fc/linear/weight")
+	assert.NoError(t, err)
+
+	bad := func(g *graph.Graph, name string, x *graph.Node, _ int) *graph.Node { return g.ReLU(name+"/relu", x) }
+	_, err = Attach(trunk(t, 8), []Spec{{At: "m1", Build: bad}}, Options{Classes: 5})
+	assert.ErrorContains(t, err, "head aux1 at m1: ")
+	assert.ErrorContains(t, err, "logits have shape 8x8x8")
+}
+
+func TestAttachErrors(t *testing.T) {
+	for want, specs := range map[string][]Spec{
+		`head at m4: unknown node or end point of trunk "m4"; the nearest: m1`: {{At: "m4", Kind: "gap"}},
+		`unknown node or end point of trunk "q*"`:                              {{At: "q*", Kind: "gap"}},
+		`unknown kind of head "incepton_v3"; the nearest: inception_v3`:        {{At: "m1", Kind: "incepton_v3"}},
+		"needs a kind or a builder":                                            {{At: "m1"}},
+		"a head needs a place":                                                 {{Kind: "gap"}},
+		"weight -1: must be a finite number of at least 0":                     {{At: "m1", Kind: "gap", Weight: -1}},
+		"weight NaN":  {{At: "m1", Kind: "gap", Weight: math.NaN()}},
+		"weight +Inf": {{At: "m1", Kind: "gap", Weight: math.Inf(1)}},
+		"two heads of kind gap at m2 (m2 and m2 are one node)": {{At: "m2", Kind: "gap"}, {At: "m2", Kind: "gap", Weight: 1}},
+		"two heads of kind gap at m2 (m2/concat and m2":        {{At: "m2/concat", Kind: "gap"}, {At: "m?", Kind: "gap"}},
+		"two heads called x":                          {{At: "m1", Kind: "gap", Name: "x"}, {At: "m2", Kind: "gap", Name: "x"}},
+		"two heads called main":                       {{At: "m1", Kind: "gap", Name: Main}},
+		"pattern m? matches 3 places":                 {{At: "m?", Kind: "gap", Name: "x"}},
+		"head m1: the network has nodes of this name": {{At: "m2", Kind: "gap", Name: "m1"}},
+		"a head of kind inception_v3 needs a feature map of at least 17x17, this one is 8x8x8": {{At: "m1", Kind: "inception_v3"}},
+	} {
+		g := trunk(t, 8)
+		_, err := Attach(g, specs, Options{Classes: 5})
+		require.ErrorContains(t, err, want)
+		assert.ErrorIs(t, g.Err(), err, "the graph remembers")
+	}
+}
+
+// The table's smallest feature maps are the smallest that build.
+func TestSmallestFeatureMaps(t *testing.T) {
+	for _, k := range Kinds() {
+		for side := 1; side <= k.Smallest+6; side++ {
+			_, err := Attach(trunk(t, side), []Spec{{At: "m1", Kind: k.Name}}, Options{Classes: 5})
+			if side >= k.Smallest {
+				assert.NoError(t, err, "%s at %d", k.Name, side)
+				continue
+			}
+			var small *TooSmallError
+			assert.ErrorAs(t, err, &small, "%s at %d", k.Name, side)
+			g := trunk(t, side) // without the table the window itself does not fit
+			x, _ := g.Find("m1")
+			k.Build(g, "aux1", x, 5)
+			var window *graph.TooSmallError
+			assert.ErrorAs(t, g.Err(), &window, "%s at %d", k.Name, side)
+		}
+	}
+}
+
+func TestStripAndOwn(t *testing.T) {
+	g := trunk(t, 8)
+	attachAll(t, g, Spec{At: "m1", Kind: "torchvision", Weight: 0.3}, Spec{At: "m3", Kind: "gap"})
+	layout, err := graph.NewLayout(g)
+	require.NoError(t, err)
+	plan, err := graph.Compile(g, layout, Strip(graph.Options{Batch: 2}))
+	require.NoError(t, err)
+	own, err := Own(g, "aux1")
+	require.NoError(t, err)
+	var params int
+	for _, n := range own {
+		assert.Contains(t, n.Name(), "aux1/")
+		params += len(n.Params())
+		for _, s := range plan.Steps {
+			assert.NotEqual(t, n.Name(), s.NodeName())
+		}
+	}
+	assert.Equal(t, 1+4+2+2, params)
+	_, err = Own(g, "aux9")
+	assert.ErrorContains(t, err, "the nearest: aux1")
+	main, err := Own(g, Main)
+	require.NoError(t, err)
+	assert.Equal(t, "avgpool", main[0].Name(), "m3 is a head's as well")
+}
+
+func TestSchedules(t *testing.T) {
+	for _, c := range []struct {
+		text, full string
+		at         map[float64]float64
+	}{
+		{"constant", "constant", map[float64]float64{-1: 1, 0: 1, 0.5: 1, 1: 1}},
+		{"linear", "linear:1", map[float64]float64{0: 1, 0.25: 0.75, 1: 0, 2: 0}},
+		{"linear:0.5", "linear:0.5", map[float64]float64{0: 1, 0.25: 0.5, 0.5: 0, 1: 0}},
+		{" cosine:0.8", "cosine:0.8", map[float64]float64{0: 1, 0.4: 0.5, 0.8: 0, 0.9: 0}},
+	} {
+		s, err := ParseSchedule(c.text)
+		require.NoError(t, err)
+		assert.Equal(t, c.full, s.String())
+		again, err := ParseSchedule(s.String())
+		require.NoError(t, err)
+		assert.Equal(t, s, again)
+		for p, want := range c.at {
+			assert.InDelta(t, want, s.At(p), 1e-15, "%s at %v", c.text, p)
+		}
+	}
+	for text, want := range map[string]string{
+		"cosin":      `head schedule "cosin": at position 1: unknown head schedule "cosin"; the nearest: cosine`,
+		"linear:x":   `head schedule "linear:x": at position 8: fraction "x" is not a number`,
+		"linear:0":   "at position 8: head schedule linear: the weights reach zero after a fraction 0 of the run",
+		"linear:1.5": "it must be above 0 and at most 1", "linear:NaN": "it must be above 0 and at most 1",
+		"constant:1": "constant takes no fraction",
+	} {
+		_, err := ParseSchedule(text)
+		assert.ErrorContains(t, err, want)
+	}
+	assert.Equal(t, 1.0, Schedule{}.At(0.7))
+	losses := []*graph.Loss{{Name: Main, Weight: 1}, {Name: "aux1", Weight: 0.4}}
+	half := Schedule{"linear", 1}
+	assert.Equal(t, []float64{1, 0.2}, half.Weights(losses, nil, 0.5))
+	assert.Equal(t, []float64{2, 0.5}, half.Weights(losses, []float64{2, 1}, 0.5))
+}

@@ -1,0 +1,79 @@
+package auxhead
+
+import (
+	"slices"
+
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception/layers"
+)
+
+// Kind is a way to build a head.
+type Kind struct {
+	Name     string
+	From     string // paper or reference implementation
+	Smallest int    // the least height and width of the feature map that it reads
+	Build    Builder
+}
+
+// kinds is the table of head kinds: a new kind is a line here and its builder below.
+var kinds = []Kind{
+	{"googlenet2014", "Szegedy et al. 2014, section 5; Caffe's bvlc_googlenet: average pool 5x5/3, 1x1 convolution 128, FC 1024, dropout 0.7", 3, googlenet2014},
+	{"torchvision", "torchvision's GoogLeNet: adaptive average pool 4x4, 1x1 convolution 128 with batch norm, FC 1024, dropout 0.7", 1, torchvision},
+	{"inception_v3", "Szegedy et al. 2015, torchvision's Inception v3: average pool 5x5/3, 1x1 convolution 128, 5x5 convolution 768, global average pool", 17, inceptionV3},
+	{"gap", "plain: global average pool and a linear classifier", 1, globalPool},
+}
+
+// Kinds lists the kinds of heads.
+func Kinds() []Kind { return slices.Clone(kinds) }
+
+// LookupKind returns the kind of a name, or a *graph.UnknownError with the nearest names.
+func LookupKind(name string) (Kind, error) {
+	known := make([]string, len(kinds))
+	for i, k := range kinds {
+		if k.Name == name {
+			return k, nil
+		}
+		known[i] = k.Name
+	}
+	return Kind{}, &graph.UnknownError{What: "kind of head", Name: name, Nearest: graph.Nearest(name, known, 3)}
+}
+
+// googlenet2014 is the head of the 2014 paper as Caffe's bvlc_googlenet has it. Caffe rounds pooled sizes up.
+func googlenet2014(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
+	conv := layers.ConvBias(graph.XavierUniform(), layers.CaffeBias(0.2))
+	x = g.AvgPool(name+"/pool", x, graph.Square(5, 3, 0).CeilMode(), false)
+	x = conv(g, name+"/conv", x, 128, graph.Square(1, 1, 0))
+	x = layers.FC(g, name+"/fc1", x, 1024, graph.XavierUniform(), layers.CaffeBias(0.2))
+	x = g.ReLU(name+"/fc1/relu", x)
+	x = g.Dropout(name+"/dropout", x, 0.7)
+	return layers.FC(g, name+"/fc2", x, classes, graph.XavierUniform(), layers.CaffeBias(0))
+}
+
+// torchvision is torchvision.models.googlenet.InceptionAux.
+func torchvision(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
+	init := layers.TorchTruncNormal(0.01)
+	conv := layers.ConvBN(1e-3, 0.1, init)
+	x = g.AdaptiveAvgPool(name+"/pool", x, 4, 4)
+	x = conv(g, name+"/conv", x, 128, graph.Square(1, 1, 0))
+	x = layers.FC(g, name+"/fc1", x, 1024, init, layers.TorchBias(x))
+	x = g.ReLU(name+"/fc1/relu", x)
+	x = g.Dropout(name+"/dropout", x, 0.7)
+	return layers.FC(g, name+"/fc2", x, classes, init, layers.TorchBias(x))
+}
+
+// inceptionV3 is torchvision.models.inception.InceptionAux. torchvision asks for a standard deviation of 0.01 in conv1, but
+// on the wrapper, where its initialisation does not look: the effective one is 0.1, and so it is here.
+func inceptionV3(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
+	conv := layers.ConvBN(1e-3, 0.1, layers.TorchTruncNormal(0.1))
+	x = g.AvgPool(name+"/pool", x, graph.Square(5, 3, 0), true)
+	x = conv(g, name+"/conv0", x, 128, graph.Square(1, 1, 0))
+	x = conv(g, name+"/conv1", x, 768, graph.Square(5, 1, 0))
+	x = g.GlobalAvgPool(name+"/avgpool", x)
+	return layers.FC(g, name+"/fc", x, classes, layers.TorchTruncNormal(0.001), layers.TorchBias(x))
+}
+
+// globalPool is the lightest head there is: C·classes + classes parameters.
+func globalPool(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
+	x = g.GlobalAvgPool(name+"/avgpool", x)
+	return layers.FC(g, name+"/fc", x, classes, graph.HeNormal(), layers.Bias{})
+}

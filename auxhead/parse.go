@@ -1,0 +1,130 @@
+package auxhead
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// ParseError says what is wrong with a text and where.
+type ParseError struct {
+	What string // what the text describes: "heads", "head schedule"
+	Text string
+	Pos  int // first byte of the wrong part, from 0
+	Err  error
+}
+
+func (e *ParseError) Error() string {
+	return fmt.Sprintf("%s %q: at position %d: %v", e.What, e.Text, e.Pos+1, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *ParseError) Unwrap() error { return e.Err }
+
+// ParseSpecs reads what a user writes for heads:
+//
+//	default                       the network's own heads
+//	none                          no heads
+//	where[:weight[:kind]],...     where is an end point, a node or a pattern over them; an empty weight is the default one
+//
+// Examples: "inception4a", "inception3b:0.1:gap,inception4?:0.3", "Mixed_6e::gap". Kinds are checked here, places by Attach.
+// Errors are of type *ParseError; under it a *graph.UnknownError where a kind is not known.
+func ParseSpecs(text string, d Defaults) ([]Spec, error) {
+	switch strings.TrimSpace(text) {
+	case "default":
+		return d.Complete(d.Specs), nil
+	case "none":
+		return []Spec{}, nil
+	}
+	fail := func(pos int, format string, args ...any) ([]Spec, error) {
+		return nil, &ParseError{"heads", text, pos, fmt.Errorf(format, args...)}
+	}
+	var specs []Spec
+	pos := 0
+	for item := range strings.SplitSeq(text, ",") {
+		s := Spec{Weight: d.Weight}
+		at := pos
+		for i, field := range strings.Split(item, ":") {
+			from := at + len(field) - len(strings.TrimLeft(field, " \t"))
+			at += len(field) + 1
+			field = strings.TrimSpace(field)
+			switch {
+			case i == 0 && field == "":
+				return fail(from, "a head needs a place, such as inception4a; write \"default\" for the network's heads, \"none\" for none")
+			case i == 0 && (field == "default" || field == "none"):
+				return fail(from, "%q stands alone, not in a list", field)
+			case i == 0:
+				s.At = field
+			case i == 1 && field == "":
+			case i == 1:
+				w, err := strconv.ParseFloat(field, 64)
+				if err != nil || math.IsNaN(w) || math.IsInf(w, 0) || w < 0 {
+					return fail(from, "weight %q is not a number of at least 0", field)
+				}
+				s.Weight = w
+			case i == 2 && field == "":
+				return fail(from, "no kind after the colon; leave the colon out for the network's kind (%s)", d.Kind)
+			case i == 2:
+				if _, err := LookupKind(field); err != nil {
+					return fail(from, "%w", err)
+				}
+				s.Kind = field
+			default:
+				return fail(from, "%q is too much: a head is where[:weight[:kind]]", field)
+			}
+		}
+		specs = append(specs, s)
+		pos += len(item) + 1
+	}
+	return d.Complete(specs), nil
+}
+
+// Format writes specs as ParseSpecs reads them; with the same defaults both are each other's inverse.
+func Format(specs []Spec) string {
+	if len(specs) == 0 {
+		return "none"
+	}
+	items := make([]string, len(specs))
+	for i, s := range specs {
+		items[i] = s.String()
+	}
+	return strings.Join(items, ",")
+}
+
+func formatWeight(w float64) string { return strconv.FormatFloat(w, 'g', -1, 64) }
+
+// ParseWeights reads name=weight,... for heads that exist: weights that replace those of the specs. Heads it leaves out keep
+// theirs. The result is in the order of losses, which is what graph.Feed.HeadWeights takes; losses is Plan.Losses.
+func ParseWeights(text string, losses []*graph.Loss) ([]float64, error) {
+	weights := make([]float64, len(losses))
+	names := make([]string, len(losses))
+	for i, l := range losses {
+		weights[i], names[i] = l.Weight, l.Name
+	}
+	if strings.TrimSpace(text) == "" {
+		return weights, nil
+	}
+	pos := 0
+	for item := range strings.SplitSeq(text, ",") {
+		fail := func(err error) ([]float64, error) { return nil, &ParseError{"head weights", text, pos, err} }
+		name, value, ok := strings.Cut(strings.TrimSpace(item), "=")
+		w, err := strconv.ParseFloat(value, 64)
+		if !ok || err != nil || math.IsNaN(w) || math.IsInf(w, 0) || w < 0 {
+			return fail(fmt.Errorf("%q is not name=weight with a weight of at least 0", item))
+		}
+		found := false
+		for i, n := range names {
+			if n == name {
+				weights[i], found = w, true
+			}
+		}
+		if !found {
+			return fail(&graph.UnknownError{What: "head", Name: name, Nearest: graph.Nearest(name, names, 3)})
+		}
+		pos += len(item) + 1
+	}
+	return weights, nil
+}

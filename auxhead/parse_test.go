@@ -1,0 +1,100 @@
+package auxhead
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+var defaults = Defaults{
+	Kind: "torchvision", Weight: 0.3,
+	Specs: []Spec{
+		{Name: "aux1", At: "inception4a", Kind: "torchvision", Weight: 0.3},
+		{Name: "aux2", At: "inception4d", Kind: "torchvision", Weight: 0.3},
+	},
+}
+
+func TestParseSpecs(t *testing.T) {
+	for text, want := range map[string][]Spec{
+		"default":                             defaults.Specs,
+		" none ":                              {},
+		"inception3b":                         {{At: "inception3b", Kind: "torchvision", Weight: 0.3}},
+		"inception3b:0.1":                     {{At: "inception3b", Kind: "torchvision", Weight: 0.1}},
+		"inception3b:0:gap":                   {{At: "inception3b", Kind: "gap"}},
+		"inception3b::gap":                    {{At: "inception3b", Kind: "gap", Weight: 0.3}},
+		"inception4d:1":                       {{Name: "aux2", At: "inception4d", Kind: "torchvision", Weight: 1}}, // the network's own
+		"inception4d::gap":                    {{At: "inception4d", Kind: "gap", Weight: 0.3}},
+		"inception4?/tower3x3 , inception5b ": {{At: "inception4?/tower3x3", Kind: "torchvision", Weight: 0.3}, {At: "inception5b", Kind: "torchvision", Weight: 0.3}},
+	} {
+		got, err := ParseSpecs(text, defaults)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+		again, err := ParseSpecs(Format(got), defaults)
+		require.NoError(t, err, Format(got))
+		assert.Equal(t, got, again)
+	}
+}
+
+func TestParseSpecsErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                      `heads "": at position 1: a head needs a place`,
+		"a,":                    `at position 3: a head needs a place`,
+		"a,,b":                  `at position 3: a head needs a place`,
+		"a:x":                   `heads "a:x": at position 3: weight "x" is not a number of at least 0`,
+		"abc, d : -1":           `at position 10: weight "-1" is not a number of at least 0`,
+		"a:NaN":                 `at position 3: weight "NaN"`,
+		"a:1e999":               `at position 3: weight "1e999"`,
+		"a:1:":                  `at position 5: no kind after the colon; leave the colon out for the network's kind (torchvision)`,
+		"a:1:gapp":              `at position 5: unknown kind of head "gapp"; the nearest: gap`,
+		"a:1:gap:2":             `at position 9: "2" is too much: a head is where[:weight[:kind]]`,
+		"inception4a, default":  `at position 14: "default" stands alone, not in a list`,
+		"none:0.3":              `at position 1: "none" stands alone`,
+		"inception4a:0.3:gap,:": `at position 21: a head needs a place`,
+	} {
+		_, err := ParseSpecs(text, defaults)
+		assert.ErrorContains(t, err, want)
+		var p *ParseError
+		assert.ErrorAs(t, err, &p)
+	}
+}
+
+func FuzzParseSpecs(f *testing.F) {
+	for _, s := range []string{"default", "none", "a", "a:1:gap,b::gap", "x[a-c]*:0.25", ":", ",,", "a:0x1p-2", " a :1", "é:1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		specs, err := ParseSpecs(text, defaults)
+		if err != nil {
+			var p *ParseError
+			require.ErrorAs(t, err, &p)
+			require.True(t, p.Pos >= 0 && p.Pos <= len(text), "position %d of %q", p.Pos, text)
+			return
+		}
+		again, err := ParseSpecs(Format(specs), defaults)
+		require.NoError(t, err)
+		require.Equal(t, specs, again)
+	})
+}
+
+func TestParseWeights(t *testing.T) {
+	losses := []*graph.Loss{{Name: Main, Weight: 1}, {Name: "aux1", Weight: 0.3}, {Name: "aux2", Weight: 0.3}}
+	for text, want := range map[string][]float64{
+		"": {1, 0.3, 0.3}, "aux2=0": {1, 0.3, 0}, "main=0.5, aux1=1": {0.5, 1, 0.3},
+	} {
+		got, err := ParseWeights(text, losses)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	for text, want := range map[string]string{
+		"aux3=1":       `head weights "aux3=1": at position 1: unknown head "aux3"; the nearest: aux1`,
+		"aux1=1,aux2":  `at position 8: "aux2" is not name=weight`,
+		"aux1=-1":      "weight of at least 0",
+		"aux1=1,aux2=": "at position 8",
+	} {
+		_, err := ParseWeights(text, losses)
+		assert.ErrorContains(t, err, want)
+	}
+}

@@ -1,0 +1,253 @@
+// Package inception has the networks: one file each, built from shared modules (module.go, package layers), and a table of
+// them all (networks). A network names the output of every module and every tower as an end point, where heads attach, and knows
+// the heads of its paper.
+package inception
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Network is a line of the table of networks.
+type Network struct {
+	Name     string
+	Paper    string           // source: paper and reference implementation
+	Size     int              // default height and width of the images
+	Channels int              // default channels
+	Classes  int              // default number of classes
+	Heads    auxhead.Defaults // the paper's heads
+	// Smallest is the least height and width of an image that works, without heads and with the default ones.
+	Smallest, SmallestWithHeads int
+	// Scalable says that Config.WidthMultiplier applies.
+	Scalable bool
+	build    func(*network) *graph.Node
+}
+
+// networks is the table: a new network is a file with its builder, and a line here.
+var networks = []Network{
+	{Name: "googlenet2014", Paper: "Szegedy et al. 2014, Going Deeper with Convolutions; as Caffe's bvlc_googlenet",
+		Size: 224, Channels: 3, Classes: 1000, Heads: googlenet2014Heads, Smallest: 31, SmallestWithHeads: 47, build: googlenet2014},
+	{Name: "googlenet", Paper: "Szegedy et al. 2014 with batch normalisation; as torchvision's googlenet",
+		Size: 224, Channels: 3, Classes: 1000, Heads: googlenetHeads, Smallest: 15, SmallestWithHeads: 15, build: googlenet},
+	{Name: "inception_v3", Paper: "Szegedy et al. 2015, Rethinking the Inception Architecture for Computer Vision; as torchvision's inception_v3",
+		Size: 299, Channels: 3, Classes: 1000, Heads: inceptionV3Heads, Smallest: 75, SmallestWithHeads: 299, build: inceptionV3},
+	{Name: "inception_small", Paper: "Tributary's own, for images of 28 to 64 pixels a side",
+		Size: 28, Channels: 1, Classes: 10, Heads: inceptionSmallHeads, Smallest: 8, SmallestWithHeads: 8, Scalable: true, build: inceptionSmall},
+}
+
+// Networks lists the networks.
+func Networks() []Network { return slices.Clone(networks) }
+
+// Lookup returns the network of a name, or a *graph.UnknownError with the nearest names.
+func Lookup(name string) (Network, error) {
+	known := make([]string, len(networks))
+	for i, n := range networks {
+		if n.Name == name {
+			return n, nil
+		}
+		known[i] = n.Name
+	}
+	return Network{}, &graph.UnknownError{What: "network", Name: name, Nearest: graph.Nearest(name, known, 3)}
+}
+
+// Config says what a network is built for. Zero values mean the network's defaults.
+type Config struct {
+	Classes                 int
+	Height, Width, Channels int
+	// WidthMultiplier scales the channels of a network that is Scalable; 0 means 1. Other networks take no other value than 1.
+	WidthMultiplier float64
+	// Heads are the auxiliary heads: nil means the network's own, an empty slice none. Empty kinds are completed by the network.
+	Heads []auxhead.Spec
+	// Smoothing is the label smoothing of all heads, the main one included.
+	Smoothing float64
+}
+
+func (c Config) shape() graph.Shape { return graph.Shape{H: c.Height, W: c.Width, C: c.Channels} }
+
+// resolve fills in the network's defaults and checks what is left.
+func (c Config) resolve(n Network) (Config, error) {
+	for _, f := range []struct {
+		field *int
+		value int
+	}{{&c.Classes, n.Classes}, {&c.Height, n.Size}, {&c.Width, n.Size}, {&c.Channels, n.Channels}} {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	if c.WidthMultiplier == 0 {
+		c.WidthMultiplier = 1
+	}
+	if c.Heads == nil {
+		c.Heads = n.Heads.Specs
+	}
+	c.Heads = n.Heads.Complete(c.Heads)
+	switch {
+	case c.Classes < 2:
+		return c, fmt.Errorf("%s: %d classes: a classifier has at least 2", n.Name, c.Classes)
+	case c.Height < 1 || c.Width < 1 || c.Channels < 1:
+		return c, fmt.Errorf("%s: images of %s: height, width and channels must be at least 1", n.Name, c.shape())
+	case !n.Scalable && c.WidthMultiplier != 1:
+		return c, fmt.Errorf("%s: width multiplier %v: this network has the widths of its paper; inception_small scales", n.Name, c.WidthMultiplier)
+	case !(c.WidthMultiplier >= 0.25 && c.WidthMultiplier <= 16):
+		return c, fmt.Errorf("%s: width multiplier %v is not in [0.25,16]", n.Name, c.WidthMultiplier)
+	case !(c.Smoothing >= 0 && c.Smoothing < 1):
+		return c, fmt.Errorf("%s: label smoothing %v is not in [0,1)", n.Name, c.Smoothing)
+	}
+	return c, nil
+}
+
+// Model is a network that has been built: its graph, with the losses "main" first and then those of the heads by depth.
+type Model struct {
+	Network Network
+	Config  Config // with defaults filled in
+	Graph   *graph.Graph
+	Heads   []auxhead.Head
+}
+
+// Build builds a network. Errors: *graph.UnknownError for a network, a head's place or a head's kind that does not exist,
+// *TooSmallError for images that the network or one of its heads cannot take.
+func Build(name string, cfg Config) (*Model, error) {
+	n, err := Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	if cfg, err = cfg.resolve(n); err != nil {
+		return nil, err
+	}
+	m, err := n.try(cfg)
+	if tooSmall(err) {
+		return nil, n.explain(cfg, err)
+	}
+	return m, err
+}
+
+// try builds the graph as it is.
+func (n Network) try(cfg Config) (*Model, error) {
+	b := &network{g: graph.New(n.Name), cfg: cfg}
+	logits := n.build(b)
+	b.g.AddLoss(graph.Loss{Name: auxhead.Main, Logits: logits, Weight: 1, Smoothing: cfg.Smoothing})
+	if err := b.g.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", n.Name, err)
+	}
+	heads, err := auxhead.Attach(b.g, cfg.Heads, auxhead.Options{Classes: cfg.Classes, Smoothing: cfg.Smoothing})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n.Name, err)
+	}
+	return &Model{n, cfg, b.g, heads}, nil
+}
+
+func tooSmall(err error) bool {
+	var window *graph.TooSmallError
+	var head *auxhead.TooSmallError
+	return errors.As(err, &window) || errors.As(err, &head)
+}
+
+// TooSmallError says that images are too small for a network, and what would work.
+type TooSmallError struct {
+	Network       string
+	Height, Width int
+	Smallest      int // height and width that work with these heads; 0 if no size does
+	WithoutHeads  int // height and width that work without heads
+	Err           error
+}
+
+func (e *TooSmallError) Error() string {
+	s := fmt.Sprintf("%s: images of %dx%d are too small: ", e.Network, e.Height, e.Width)
+	switch {
+	case e.Smallest == 0:
+		s += "no size works with these heads"
+	default:
+		s += fmt.Sprintf("the smallest that works is %dx%d", e.Smallest, e.Smallest)
+	}
+	if e.WithoutHeads != e.Smallest {
+		s += fmt.Sprintf(" (%dx%d without heads)", e.WithoutHeads, e.WithoutHeads)
+	}
+	return s + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause: which node or head did not fit.
+func (e *TooSmallError) Unwrap() error { return e.Err }
+
+func (n Network) explain(cfg Config, err error) error {
+	e := &TooSmallError{Network: n.Name, Height: cfg.Height, Width: cfg.Width, Err: err}
+	e.Smallest = n.smallest(cfg)
+	cfg.Heads = []auxhead.Spec{}
+	e.WithoutHeads = n.smallest(cfg)
+	return e
+}
+
+// smallest finds the least square image that a configuration works with, by trying; 0 if none up to 2048 does.
+func (n Network) smallest(cfg Config) int {
+	fits := func(side int) bool {
+		cfg.Height, cfg.Width = side, side
+		_, err := n.try(cfg)
+		return !tooSmall(err)
+	}
+	low, high := 0, 2048 // fits grows with the side
+	if !fits(high) {
+		return 0
+	}
+	for high-low > 1 {
+		if mid := (low + high) / 2; fits(mid) {
+			high = mid
+		} else {
+			low = mid
+		}
+	}
+	return high
+}
+
+// Parameters counts the trained parameters that some losses need, running statistics excluded: all losses if none is named,
+// "main" for the network without heads.
+func (m *Model) Parameters(losses ...string) int {
+	n := 0
+	for _, node := range m.needed(losses) {
+		for _, p := range node.Params() {
+			if !p.IsStatistic() {
+				n += p.Elements()
+			}
+		}
+	}
+	return n
+}
+
+// MACs counts the multiply-accumulates for one image in the convolutions and fully connected layers that some losses need: all
+// losses if none is named, "main" for the network without heads.
+func (m *Model) MACs(losses ...string) int64 {
+	var n int64
+	for _, node := range m.needed(losses) {
+		switch node.Op().(type) {
+		case graph.Conv, graph.Linear:
+			w := node.Params()[0]
+			n += int64(node.Shape().Pixels()) * int64(w.Elements())
+		}
+	}
+	return n
+}
+
+// needed lists the nodes that some losses need.
+func (m *Model) needed(losses []string) []*graph.Node {
+	seen := map[*graph.Node]bool{}
+	var out []*graph.Node
+	var visit func(*graph.Node)
+	visit = func(n *graph.Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		for _, x := range n.Inputs() {
+			visit(x)
+		}
+		out = append(out, n)
+	}
+	for _, l := range m.Graph.Losses() {
+		if len(losses) == 0 || slices.Contains(losses, l.Name) {
+			visit(l.Logits)
+		}
+	}
+	return out
+}

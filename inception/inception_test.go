@@ -1,0 +1,273 @@
+package inception
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// The numbers of shared/anchors.md, which are those of torchvision and of Caffe's bvlc_googlenet.
+func TestParametersAndMACs(t *testing.T) {
+	for _, c := range []struct {
+		network             string
+		parameters          int
+		parametersWithHeads int
+		macs                int64 // of the trunk
+	}{
+		{"googlenet2014", 6_998_552, 13_378_280, 1_582_671_872},
+		{"googlenet", 6_624_904, 13_004_888, 1_498_376_192},
+		{"inception_v3", 23_834_568, 27_161_264, 5_713_216_096},
+		{"inception_small", 212_698, 215_118, 10_239_680},
+	} {
+		m, err := Build(c.network, Config{})
+		require.NoError(t, err)
+		assert.Equal(t, c.parameters, m.Parameters("main"), c.network)
+		assert.Equal(t, c.parametersWithHeads, m.Parameters(), c.network)
+		assert.Equal(t, c.macs, m.MACs("main"), c.network)
+
+		without, err := Build(c.network, Config{Heads: []auxhead.Spec{}})
+		require.NoError(t, err)
+		assert.Equal(t, c.parameters, without.Parameters(), c.network)
+		assert.Empty(t, without.Heads)
+	}
+}
+
+// MACs agree with the FLOPs of the compiled plan's convolutions.
+func TestMACsAgreeWithPlan(t *testing.T) {
+	for _, n := range Networks() {
+		m, err := Build(n.Name, Config{})
+		require.NoError(t, err)
+		layout, err := graph.NewLayout(m.Graph)
+		require.NoError(t, err)
+		plan, err := graph.Compile(m.Graph, layout, auxhead.Strip(graph.Options{Batch: 1, Fusions: graph.AllFusions}))
+		require.NoError(t, err)
+		var flops int64
+		for _, s := range plan.Steps {
+			if s.Kind() == "conv.forward" {
+				flops += s.FLOPs()
+			}
+		}
+		assert.Equal(t, 2*m.MACs("main"), flops, n.Name)
+	}
+}
+
+// All networks compile for training and evaluation, and the evaluation plan has nothing of the heads.
+func TestPlans(t *testing.T) {
+	for _, n := range Networks() {
+		m, err := Build(n.Name, Config{Smoothing: 0.1})
+		require.NoError(t, err)
+		layout, err := graph.NewLayout(m.Graph)
+		require.NoError(t, err)
+		train, err := graph.Compile(m.Graph, layout, graph.Options{Batch: 2, Training: true, Fusions: graph.AllFusions})
+		require.NoError(t, err)
+		require.Len(t, train.Losses, 1+len(n.Heads.Specs))
+		for i, l := range train.Losses {
+			assert.Equal(t, 0.1, l.Smoothing)
+			if i > 0 {
+				assert.Equal(t, n.Heads.Specs[i-1].Name, l.Name)
+				assert.Equal(t, n.Heads.Specs[i-1].At, l.At)
+				assert.Equal(t, n.Heads.Specs[i-1].Weight, l.Weight)
+			}
+		}
+		eval, err := graph.Compile(m.Graph, layout, auxhead.Strip(graph.Options{Batch: 2, Fusions: graph.AllFusions}))
+		require.NoError(t, err)
+		for _, h := range m.Heads {
+			assert.True(t, hasNode(train, h.Name+"/"), "%s: training has %s", n.Name, h.Name)
+			assert.False(t, hasNode(eval, h.Name+"/"), "%s: evaluation has no %s", n.Name, h.Name)
+		}
+	}
+}
+
+func hasNode(p *graph.Plan, prefix string) bool {
+	for _, s := range p.Steps {
+		if strings.HasPrefix(s.NodeName(), prefix) {
+			return true
+		}
+	}
+	for _, b := range p.Buffers {
+		if strings.HasPrefix(b.Name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// Activations have the sizes of the papers' tables.
+func TestShapes(t *testing.T) {
+	for _, c := range []struct{ network, node, shape string }{
+		{"googlenet2014", "maxpool2", "28x28x192"}, {"googlenet2014", "inception3a", "28x28x256"},
+		{"googlenet2014", "inception4a", "14x14x512"}, {"googlenet2014", "inception4d", "14x14x528"},
+		{"googlenet2014", "inception5b", "7x7x1024"}, {"googlenet2014", "aux1/pool", "4x4x512"},
+		{"googlenet", "inception4a/tower3x3", "14x14x208"}, {"googlenet", "inception5b/towerpool", "7x7x128"},
+		{"googlenet", "aux2/conv/relu", "4x4x128"},
+		{"inception_v3", "Conv2d_2b_3x3", "147x147x64"}, {"inception_v3", "Mixed_5b", "35x35x256"},
+		{"inception_v3", "Mixed_6a", "17x17x768"}, {"inception_v3", "Mixed_6e/tower7x7", "17x17x192"},
+		{"inception_v3", "Mixed_7a", "8x8x1280"}, {"inception_v3", "Mixed_7c", "8x8x2048"},
+		{"inception_v3", "Mixed_7c/tower3x3dbl", "8x8x768"}, {"inception_v3", "aux/conv1/relu", "1x1x768"},
+		{"inception_small", "inception3a", "14x14x80"}, {"inception_small", "inception5a", "3x3x224"},
+	} {
+		m, err := Build(c.network, Config{})
+		require.NoError(t, err)
+		n, err := m.Graph.Find(c.node)
+		require.NoError(t, err)
+		assert.Equal(t, c.shape, n.Shape().String(), "%s %s", c.network, c.node)
+	}
+}
+
+// Every module and each of its towers is an end point.
+func TestEndPoints(t *testing.T) {
+	for network, want := range map[string][2]int{ // modules, towers
+		"googlenet2014": {9, 36}, "googlenet": {9, 36}, "inception_v3": {11, 9*4 + 2*3}, "inception_small": {5, 20},
+	} {
+		m, err := Build(network, Config{})
+		require.NoError(t, err)
+		var modules, towers int
+		for _, e := range m.Graph.EndPoints() {
+			switch {
+			case strings.Contains(e.Name, "/tower"):
+				towers++
+			case strings.HasPrefix(e.Name, "inception") || strings.HasPrefix(e.Name, "Mixed"):
+				modules++
+			}
+		}
+		assert.Equal(t, want, [2]int{modules, towers}, network)
+	}
+	m, err := Build("googlenet", Config{})
+	require.NoError(t, err)
+	for _, p := range []string{"inception4a/tower3x3/reduce/conv/weight", "inception4a/tower1x1/bn/gamma", "aux1/fc1/bias/bias"} {
+		_, err := m.Graph.Param(p)
+		assert.NoError(t, err)
+	}
+}
+
+// The table's smallest images are the smallest that build, at every size below and above.
+func TestSmallestImages(t *testing.T) {
+	for _, n := range Networks() {
+		for heads, want := range map[string]int{"none": n.Smallest, "default": n.SmallestWithHeads} {
+			specs, err := auxhead.ParseSpecs(heads, n.Heads)
+			require.NoError(t, err)
+			for side := 1; side <= want+8; side++ {
+				cfg, err := Config{Height: side, Width: side, Heads: specs}.resolve(n)
+				require.NoError(t, err)
+				_, err = n.try(cfg)
+				assert.Equal(t, side < want, tooSmall(err), "%s %s %d: %v", n.Name, heads, side, err)
+			}
+			_, err = Build(n.Name, Config{Height: want, Width: want, Heads: specs})
+			require.NoError(t, err)
+			_, err = Build(n.Name, Config{Height: want - 1, Width: want + 9, Heads: specs})
+			var small *TooSmallError
+			require.ErrorAs(t, err, &small)
+			assert.Equal(t, want, small.Smallest, n.Name)
+			assert.Equal(t, n.Smallest, small.WithoutHeads, n.Name)
+		}
+	}
+	_, err := Build("inception_v3", Config{Height: 224, Width: 224})
+	assert.ErrorContains(t, err, "inception_v3: images of 224x224 are too small: the smallest that works is 299x299 (75x75 without heads): ")
+	_, err = Build("inception_v3", Config{Height: 224, Width: 400, Heads: []auxhead.Spec{{At: "Mixed_6e", Kind: "gap", Weight: 1}}})
+	assert.NoError(t, err)
+}
+
+func TestErrors(t *testing.T) {
+	_, err := Build("inception_v4", Config{})
+	var unknown *graph.UnknownError
+	require.ErrorAs(t, err, &unknown)
+	assert.Equal(t, "inception_v3", unknown.Nearest[0])
+	for want, build := range map[string]func() error{
+		"a classifier has at least 2": func() error { _, err := Build("googlenet", Config{Classes: 1}); return err },
+		"must be at least 1":          func() error { _, err := Build("googlenet", Config{Height: -1}); return err },
+		"inception_small scales":      func() error { _, err := Build("googlenet", Config{WidthMultiplier: 2}); return err },
+		"is not in [0.25,16]": func() error {
+			_, err := Build("inception_small", Config{WidthMultiplier: math.NaN()})
+			return err
+		},
+		"label smoothing 1": func() error { _, err := Build("googlenet", Config{Smoothing: 1}); return err },
+		`the nearest: inception4a`: func() error {
+			_, err := Build("googlenet", Config{Heads: []auxhead.Spec{{At: "inception4aa"}}})
+			return err
+		},
+		`the nearest: gap`: func() error {
+			_, err := Build("googlenet", Config{Heads: []auxhead.Spec{{At: "inception4a", Kind: "gaap"}}})
+			return err
+		},
+	} {
+		assert.ErrorContains(t, build(), want)
+	}
+}
+
+// Grey and large images, other classes and widths.
+func TestConfigs(t *testing.T) {
+	m, err := Build("inception_small", Config{Height: 32, Width: 32, Channels: 3, WidthMultiplier: 3, Classes: 100})
+	require.NoError(t, err)
+	assert.Equal(t, graph.Shape{H: 1, W: 1, C: 100}, m.Graph.Losses()[0].Logits.Shape())
+	n, err := m.Graph.Find("inception3a")
+	require.NoError(t, err)
+	assert.Equal(t, "16x16x240", n.Shape().String())
+	for _, c := range []Config{{Height: 256, Width: 192}, {Channels: 1}, {Classes: 2}} {
+		for _, network := range []string{"googlenet2014", "googlenet"} {
+			_, err := Build(network, c)
+			assert.NoError(t, err)
+		}
+	}
+}
+
+// Initial values: torchvision's, with its quirks, and Caffe's.
+func TestInitialValues(t *testing.T) {
+	std := func(network, param string) (std, most float64) {
+		m, err := Build(network, Config{})
+		require.NoError(t, err)
+		p, err := m.Graph.Param(param)
+		require.NoError(t, err)
+		v := make([]float32, 8192)
+		p.Init(graph.NewRandom(1, param), p.Dims, v)
+		var sum, sq float64
+		for _, x := range v {
+			sum, sq = sum+float64(x), sq+float64(x)*float64(x)
+			most = max(most, math.Abs(float64(x)))
+		}
+		mean := sum / float64(len(v))
+		return math.Sqrt(sq/float64(len(v)) - mean*mean), most
+	}
+	for _, c := range []struct {
+		network, param string
+		std            float64
+	}{
+		{"googlenet", "inception4a/tower3x3/3x3/conv/weight", 0.01},
+		{"googlenet", "aux1/conv/conv/weight", 0.01},
+		{"googlenet", "aux1/fc1/bias/bias", 1 / math.Sqrt(3*2048)}, // nn.Linear's own
+		{"inception_v3", "Mixed_5c/tower1x1/conv/weight", 0.1},
+		{"inception_v3", "aux/conv1/conv/weight", 0.1}, // torchvision asks for 0.01 in vain
+		{"inception_v3", "aux/fc/linear/weight", 0.001},
+		{"googlenet2014", "inception4a/tower3x3/3x3/conv/weight", 1 / math.Sqrt(9*96)},
+		{"inception_small", "inception4b/tower3x3/3x3/conv/weight", math.Sqrt(2. / (9 * 32))},
+	} {
+		s, most := std(c.network, c.param)
+		assert.InEpsilon(t, c.std, s, 0.05, "%s %s", c.network, c.param)
+		if c.std == 0.1 {
+			assert.Greater(t, most, 0.3, "cut at ±2, not at ±2σ")
+		}
+	}
+	m, err := Build("googlenet2014", Config{})
+	require.NoError(t, err)
+	for name, want := range map[string]float32{"conv1/bias/bias": 0.2, "aux1/fc1/bias/bias": 0.2, "aux1/fc2/bias/bias": 0, "fc/bias/bias": 0} {
+		p, err := m.Graph.Param(name)
+		require.NoError(t, err)
+		assert.Equal(t, want, p.Initial(1)[0], name)
+		assert.Equal(t, 2.0, p.LRScale, name)
+	}
+}
+
+func TestTooSmallErrorUnwraps(t *testing.T) {
+	_, err := Build("googlenet", Config{Height: 4, Width: 4})
+	var window *graph.TooSmallError
+	assert.True(t, errors.As(err, &window))
+	_, err = Build("inception_v3", Config{Height: 200, Width: 200})
+	var head *auxhead.TooSmallError
+	assert.True(t, errors.As(err, &head))
+}

@@ -1,0 +1,166 @@
+package interop
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// WriteFile writes tensors to a safetensors file: []float32 as F32, []float64 as F64, []int64 as I64. The file appears whole or not
+// at all: it is written under a temporary name in the same folder, synchronised and renamed; a file that was there stays until then.
+func WriteFile(path string, tensors []Tensor, metadata map[string]string) (err error) {
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	tmp, err := os.CreateTemp(dir, "."+base+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+			err = fmt.Errorf("write %s: %w; the file that was there before, if any, is as it was", path, err)
+		}
+	}()
+	w := bufio.NewWriterSize(tmp, 1<<20)
+	for _, step := range []func() error{
+		func() error { return Write(w, tensors, metadata) },
+		w.Flush,
+		func() error { return tmp.Chmod(0o644) },
+		tmp.Sync,
+		tmp.Close,
+		func() error { return os.Rename(tmp.Name(), path) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if d, err := os.Open(dir); err == nil { // make the rename last; not every file system can
+		_ = d.Sync()
+		d.Close()
+	}
+	return nil
+}
+
+// Write writes tensors in the safetensors format: header length, JSON header padded to 8 bytes, data. As in the reference
+// implementation, the larger element types come first and names are in order, so that equal tensors give equal bytes.
+func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	sorted := slices.Clone(tensors)
+	slices.SortStableFunc(sorted, func(a, b Tensor) int {
+		if x, y := elemSize(a.Data), elemSize(b.Data); x != y {
+			return y - x
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	header, err := writeHeader(sorted, metadata)
+	if err != nil {
+		return err
+	}
+	length := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	if _, err := w.Write(append(length, header...)); err != nil {
+		return err
+	}
+	for _, t := range sorted {
+		if err := writeData(w, t.Data); err != nil {
+			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+func writeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	type entry struct {
+		DType   string   `json:"dtype"`
+		Shape   []int    `json:"shape"`
+		Offsets [2]int64 `json:"data_offsets"`
+	}
+	header := map[string]any{} // encoding/json writes keys in order
+	if len(metadata) > 0 {
+		header["__metadata__"] = metadata
+	}
+	at := int64(0)
+	for _, t := range tensors {
+		n, dtype := dataLen(t.Data)
+		want := 1
+		for _, d := range t.Shape {
+			want *= d
+		}
+		switch _, twice := header[t.Name]; {
+		case twice || t.Name == "__metadata__":
+			return nil, fmt.Errorf("tensor %q: the name occurs twice or is reserved", t.Name)
+		case dtype == "":
+			return nil, fmt.Errorf("tensor %q: data of type %T: only []float32, []float64 and []int64 are written", t.Name, t.Data)
+		case n != want:
+			return nil, fmt.Errorf("tensor %q: %d elements for shape %v", t.Name, n, t.Shape)
+		}
+		bytes := int64(n) * int64(elemSize(t.Data))
+		header[t.Name] = entry{dtype, append([]int{}, t.Shape...), [2]int64{at, at + bytes}}
+		at += bytes
+	}
+	b, err := json.Marshal(header)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxHeader {
+		return nil, errors.New("header: too many tensors for one file")
+	}
+	for len(b)%8 != 0 {
+		b = append(b, ' ')
+	}
+	return b, nil
+}
+
+func dataLen(data any) (n int, dtype string) {
+	switch d := data.(type) {
+	case []float32:
+		return len(d), "F32"
+	case []float64:
+		return len(d), "F64"
+	case []int64:
+		return len(d), "I64"
+	}
+	return 0, ""
+}
+
+func elemSize(data any) int {
+	if _, ok := data.([]float32); ok {
+		return 4
+	}
+	return 8
+}
+
+func writeData(w io.Writer, data any) error {
+	switch d := data.(type) {
+	case []float32:
+		return writeChunks(w, d, func(b []byte, v float32) []byte { return binary.LittleEndian.AppendUint32(b, math.Float32bits(v)) })
+	case []float64:
+		return writeChunks(w, d, func(b []byte, v float64) []byte { return binary.LittleEndian.AppendUint64(b, math.Float64bits(v)) })
+	case []int64:
+		return writeChunks(w, d, func(b []byte, v int64) []byte { return binary.LittleEndian.AppendUint64(b, uint64(v)) })
+	}
+	return nil
+}
+
+func writeChunks[T any](w io.Writer, data []T, appendTo func([]byte, T) []byte) error {
+	buf := make([]byte, 0, 64<<10)
+	for chunk := range slices.Chunk(data, 8<<10) {
+		buf = buf[:0]
+		for _, v := range chunk {
+			buf = appendTo(buf, v)
+		}
+		if _, err := w.Write(buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}

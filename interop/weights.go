@@ -1,0 +1,251 @@
+package interop
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Values are the values of parameters, in the parameters' dimensions.
+type Values map[*graph.Param]*tensor.Dense
+
+// Load reads the weights of a graph from a file and says in notes what it passed over.
+//
+// Every parameter must be in the file, in the right shape, and the file must have nothing else, with two exceptions, which only
+// make a note: heads that the file has and the graph does not (a head's tensors begin with aux or AuxLogits, or with what the
+// file's metadata name under "heads"), and heads of the graph of which the file has nothing: they keep the values that they have.
+// num_batches_tracked is passed over in silence. The error lists every missing tensor, every unexpected one and every wrong shape.
+func Load(f *File, g *graph.Graph) (v Values, notes []string, err error) {
+	names, err := NewNames(g)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := loader{f: f, names: names}
+	fresh := l.freshHeads(g)
+	ignored := l.foreign(g)
+	v = Values{}
+	for _, n := range names.all {
+		if fresh.covers(n.File) {
+			continue
+		}
+		if _, ok := f.byName[n.File]; !ok {
+			l.problem("missing: %s %v", n.File, n.Shape())
+			continue
+		}
+		l.read(n, v)
+	}
+	if len(l.problems) > 0 {
+		return nil, nil, l.err(g)
+	}
+	for _, h := range fresh {
+		notes = append(notes, fmt.Sprintf("%s has no weights for the head %s*: it keeps its initial values", f.Path, h))
+	}
+	for _, h := range ignored {
+		notes = append(notes, fmt.Sprintf("%s has weights for a head %s* that this network is built without: they are ignored", f.Path, h))
+	}
+	return v, notes, nil
+}
+
+type loader struct {
+	f        *File
+	names    *Names
+	problems []string
+}
+
+// prefixes are beginnings of names of tensors, one for each head.
+type prefixes []string
+
+func (p prefixes) covers(name string) bool { return p.of(name) != "" }
+
+func (p prefixes) of(name string) string {
+	for _, x := range p {
+		if strings.HasPrefix(name, x) {
+			return x
+		}
+	}
+	return ""
+}
+
+func (l *loader) problem(format string, args ...any) {
+	l.problems = append(l.problems, fmt.Sprintf(format, args...))
+}
+
+// freshHeads lists the heads of the graph of which the file has nothing.
+func (l *loader) freshHeads(g *graph.Graph) (out prefixes) {
+	for _, loss := range g.Losses() {
+		if loss.At == "" {
+			continue
+		}
+		p := l.names.Head(loss.Name)
+		if !anyHas(l.f.Names(), p) && anyHas(fileNames(l.names), p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// foreign lists the heads of the file that the graph does not have, and notes as problems all else that is unexpected.
+func (l *loader) foreign(g *graph.Graph) (out prefixes) {
+	named := prefixes{}
+	for h := range strings.SplitSeq(l.f.Metadata[headsKey], ",") {
+		if h != "" {
+			named = append(named, h)
+		}
+	}
+	mine := fileNames(l.names)
+	for _, name := range l.f.Names() {
+		if _, ok := l.names.byFile[name]; ok || strings.HasSuffix(name, "."+counter) || out.covers(name) {
+			continue
+		}
+		p := named.of(name)
+		if root, _, nested := strings.Cut(name, "."); p == "" && nested && (strings.HasPrefix(root, "aux") || root == "AuxLogits") {
+			p = root + "."
+		}
+		if p != "" && !anyHas(mine, p) {
+			out = append(out, p)
+			continue
+		}
+		info, _ := l.f.Info(name)
+		l.problem("unexpected: %s %v", name, info.Shape)
+	}
+	return out
+}
+
+func (l *loader) read(n Name, v Values) {
+	t, err := l.f.Tensor(n.File)
+	if err != nil {
+		l.problem("%v", err)
+		return
+	}
+	d, err := n.FromFile(t)
+	if err != nil {
+		l.problem("%v", err)
+		return
+	}
+	v[n.Param] = d
+}
+
+func (l *loader) err(g *graph.Graph) error {
+	const most = 12
+	list := l.problems
+	if len(list) > most {
+		list = append(list[:most:most], fmt.Sprintf("and %d more", len(l.problems)-most))
+	}
+	last := g.Losses()[0].Logits.Shape().C
+	return fmt.Errorf("%s does not fit %s with %d classes; build the network with the classes and heads that the file was made with:\n  %s",
+		l.f.Path, g.Name(), last, strings.Join(list, "\n  "))
+}
+
+func anyHas(names []string, prefix string) bool {
+	for _, n := range names {
+		if strings.HasPrefix(n, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func fileNames(n *Names) []string {
+	out := make([]string, len(n.all))
+	for i, x := range n.all {
+		out[i] = x.File
+	}
+	return out
+}
+
+// Classes is the number of classes of the classifier in a weights file: build the network with it.
+func Classes(f *File) (int, error) {
+	info, err := f.Info("fc.weight")
+	if err != nil {
+		return 0, fmt.Errorf("the number of classes: %w", err)
+	}
+	if len(info.Shape) != 2 {
+		return 0, f.wrong(info.Name, fmt.Errorf("shape %v; a classifier's is (classes, features)", info.Shape))
+	}
+	return info.Shape[0], nil
+}
+
+// LoadFile opens a file and reads the weights of a graph with Load.
+func LoadFile(path string, g *graph.Graph) (Values, []string, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	return Load(f, g)
+}
+
+// Set copies values into a state, as one of its parts.
+func (v Values) Set(s graph.State, part graph.Part) error {
+	for _, p := range s.Layout().Params {
+		d, ok := v[p]
+		if !ok {
+			continue
+		}
+		if err := s.Set(part, p, d); err != nil {
+			return fmt.Errorf("parameter %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// headsKey is where files that Save writes name what the tensors of their heads begin with, with commas between.
+const headsKey = "heads"
+
+// Save writes a part of a state (graph.Value, or graph.Average for the moving averages) as a weights file: all parameters and
+// running statistics, and zeros for num_batches_tracked, so that torchvision's load_state_dict takes it. The metadata are the
+// network's name and its heads; extra adds to them.
+func Save(path string, s graph.State, part graph.Part, extra map[string]string) error {
+	if part != graph.Value && part != graph.Average {
+		return fmt.Errorf("save weights: part %s of a state is not weights: use value or ema", part)
+	}
+	g := s.Layout().Graph
+	names, err := NewNames(g)
+	if err != nil {
+		return err
+	}
+	var out []Tensor
+	for _, n := range names.all {
+		t, err := n.get(s, part)
+		if err != nil {
+			return err
+		}
+		out = append(out, t)
+	}
+	for _, c := range names.Counters() {
+		out = append(out, Tensor{Name: c, Shape: []int{}, Data: []int64{0}})
+	}
+	return WriteFile(path, out, metadata(g, names, extra))
+}
+
+func metadata(g *graph.Graph, names *Names, extra map[string]string) map[string]string {
+	var heads []string
+	for _, l := range g.Losses() {
+		if l.At != "" {
+			heads = append(heads, names.Head(l.Name))
+		}
+	}
+	m := map[string]string{"network": g.Name(), "format": "pt"}
+	if len(heads) > 0 {
+		m[headsKey] = strings.Join(heads, ",")
+	}
+	for k, v := range extra {
+		m[k] = v
+	}
+	return m
+}
+
+func (n Name) get(s graph.State, part graph.Part) (Tensor, error) {
+	d, err := s.Get(part, n.Param)
+	if err == nil && d == nil {
+		err = errors.New("the state has no values")
+	}
+	if err != nil {
+		return Tensor{}, fmt.Errorf("parameter %s, %s: %w", n.Param.Name, part, err)
+	}
+	return n.ToFile(d)
+}
