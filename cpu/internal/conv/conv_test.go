@@ -19,8 +19,15 @@ var seed = flag.Uint64("seed", 1, "seed of the random shapes")
 // error is about 1 unit of Σ|a||b|, whatever n is. Eight leave room for the tails over all values of all shapes.
 const factor = 8
 
-// random returns a geometry; every other one is of a shape that the Inception family uses.
+// randomGeometry returns a geometry with kernels that the Inception family uses. About every third is of the kind that is
+// computed in transformed tiles.
 func randomGeometry(rng *rand.Rand) Geometry {
+	if rng.IntN(3) == 0 {
+		g := Geometry{N: 1 + rng.IntN(4), P: 1 + rng.IntN(9), Q: 1 + rng.IntN(9), C: 8 * (1 + rng.IntN(7)), R: 3, S: 3,
+			StrideH: 1, StrideW: 1, PadTop: rng.IntN(3), PadLeft: rng.IntN(3)}
+		g.H, g.W = g.P+2-rng.IntN(3), g.Q+2-rng.IntN(3)
+		return g
+	}
 	kernels := [][2]int{{1, 1}, {1, 1}, {3, 3}, {3, 3}, {5, 5}, {7, 7}, {1, 7}, {7, 1}, {1, 3}, {3, 1}, {2, 3}, {4, 4}}
 	rs := kernels[rng.IntN(len(kernels))]
 	channels := []int{1, 3, 8, 16, 24, 32, 48, 64, 5 + rng.IntN(60)}
@@ -54,16 +61,29 @@ func randomGeometry(rng *rand.Rand) Geometry {
 func randomSegments(rng *rand.Rand, g Geometry) []Segment {
 	filters := []int{1, 3, 10, 16, 24, 32, 48, 64, 1 + rng.IntN(70)}
 	segs := make([]Segment, 1+rng.IntN(3))
+	eights := rng.IntN(2) == 0
 	for i := range segs {
 		s := &segs[i]
 		s.K = filters[rng.IntN(len(filters))]
+		if eights && g.transformed() {
+			s.K = 8 * (1 + rng.IntN(8))
+		}
 		s.LdY = s.K + rng.IntN(2)*rng.IntN(20)
 		s.W = randomImage(rng, 1, s.K*g.depth(), s.K*g.depth()).v
 	}
 	return segs
 }
 
-// engines are all instruction sets on one worker, and the best one on two and three.
+// largeCases are large enough to be cut up in every way that there is.
+var largeCases = []Geometry{
+	{N: 2, H: 46, W: 46, C: 32, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, P: 46, Q: 46}, // batches of transformed tiles
+	{N: 3, H: 10, W: 12, C: 112, R: 5, S: 5, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 2, P: 8, Q: 11}, // a long reduction
+	{N: 2, H: 45, W: 41, C: 20, R: 1, S: 1, StrideH: 1, StrideW: 1, P: 45, Q: 41},                        // many pixels
+	{N: 2, H: 70, W: 67, C: 3, R: 7, S: 7, StrideH: 2, StrideW: 2, PadTop: 3, PadLeft: 3, P: 35, Q: 34},  // few channels
+	{N: 40, H: 3, W: 3, C: 100, R: 3, S: 3, StrideH: 1, StrideW: 1, P: 1, Q: 1},                          // a linear layer
+}
+
+// engines are all instruction sets on one, two and three workers.
 func engines() map[string]*Engine {
 	es := map[string]*Engine{}
 	for _, isa := range Available() {
@@ -78,14 +98,22 @@ func engines() map[string]*Engine {
 // number of workers.
 func forEachCase(t *testing.T, test func(rng *rand.Rand, g Geometry, segs []Segment) (run func(t *testing.T, e *Engine) [][]float32)) {
 	es := engines()
-	cases := 60
+	cases, large := 60, len(largeCases)
 	if testing.Short() {
-		cases = 10
+		cases, large = 10, 0
 	}
-	for i := range cases {
+	for i := range large + cases {
 		rng := rand.New(rand.NewPCG(*seed, uint64(i)))
-		g := randomGeometry(rng)
+		var g Geometry
+		if i < large {
+			g = largeCases[i]
+		} else {
+			g = randomGeometry(rng)
+		}
 		segs := randomSegments(rng, g)
+		if i < large {
+			segs = segs[:1]
+		}
 		t.Run(fmt.Sprintf("seed=%d/%d", *seed, i), func(t *testing.T) {
 			defer freeGuarded()
 			run := test(rng, g, segs)
@@ -317,11 +345,14 @@ func TestNothingIsAllocatedInSteadyState(t *testing.T) {
 	for _, g := range []Geometry{
 		{N: 2, H: 9, W: 9, C: 24, R: 3, S: 3, StrideH: 2, StrideW: 2, PadTop: 1, PadLeft: 1, P: 5, Q: 5},
 		{N: 2, H: 7, W: 7, C: 32, R: 1, S: 1, StrideH: 1, StrideW: 1, P: 7, Q: 7},
+		{N: 2, H: 7, W: 7, C: 32, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, P: 7, Q: 7},
+		{N: 2, H: 33, W: 33, C: 3, R: 3, S: 3, StrideH: 2, StrideW: 2, P: 16, Q: 16},
+		{N: 8, H: 1, W: 1, C: 200, R: 1, S: 1, StrideH: 1, StrideW: 1, P: 1, Q: 1},
 	} {
 		x := randomVector(rng, g.N*g.H*g.W*g.C)
 		segs := make([]Segment, 2)
 		for i := range segs {
-			k := 10 + 22*i
+			k := 16 + 16*i
 			segs[i] = Segment{K: k, LdY: k, W: randomVector(rng, k*g.depth()), Y: make([]float32, g.pixels()*k),
 				Scale: make([]float32, k), Sums: make([]float64, 2*k), DW: make([]float32, k*g.depth()), DBias: make([]float32, k)}
 		}

@@ -22,7 +22,7 @@ func (e *Engine) BackwardData(g Geometry, segs []Segment, dx []float32, lddx int
 	p := &e.product
 	p.reset(g.N, g.P, g.Q, accumulate)
 	for i := range segs {
-		p.addSource(segs[i].Y, segs[i].LdY, segs[i].K)
+		p.in.add(segs[i].Y, segs[i].LdY, segs[i].K)
 	}
 	p.addTarget(dx, lddx, g.C)
 	for h := range min(g.StrideH, g.H) {
@@ -35,7 +35,6 @@ func (e *Engine) BackwardData(g Geometry, segs []Segment, dx []float32, lddx int
 	}
 	p.packPanel, p.segs, p.g = packTransposed, segs, g
 	p.compute()
-	p.segs = nil
 }
 
 // addResidue adds the product for pixels h, h+StrideH, … × w, w+StrideW, ….
@@ -55,6 +54,9 @@ func (p *product) addResidue(g Geometry, h, w int) {
 	}
 	s.tapsH, s.offH, s.first[0] = axis(h, g.PadTop, g.StrideH, g.R)
 	s.tapsW, s.offW, s.first[1] = axis(w, g.PadLeft, g.StrideW, g.S)
+	if s.tapsH*s.tapsW == 0 { // nothing is read: keep all addresses inside
+		s.stepH, s.stepW, s.offH, s.offW = 0, 0, 0, 0
+	}
 	s.outN, s.outOrigin, s.outH, s.outW = g.H*g.W, h*g.W+w, g.StrideH*g.W, g.StrideW
 }
 
@@ -62,7 +64,7 @@ func (p *product) addResidue(g Geometry, h, w int) {
 func packTransposed(p *product, s *sub, pa *panel, from, to int, dst []float32) {
 	w := p.e.kern.width[pa.wide]
 	for d := from; d < to; {
-		tap, k := d/p.ctot, d%p.ctot
+		tap, k := d/p.in.c, d%p.in.c
 		r, c := s.first[0]-tap/s.tapsW*p.g.StrideH, s.first[1]-tap%s.tapsW*p.g.StrideW
 		seg := 0
 		for k >= p.segs[seg].K {

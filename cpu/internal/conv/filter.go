@@ -22,6 +22,9 @@ type filter struct {
 	tapWidth int  // values of a tap: C, or S·C if dense
 	clipped  bool // taps see different pixels, because of padding
 
+	spread   bool  // few channels: the roles of the operands are changed (filter_spread.go)
+	elements []int // then, the byte offsets of a filter's weights in the input, padded
+
 	columns []column // tiles of columns of all taps
 	padded  int      // values of a tap, as the partial sums have them
 	grads   []grad   // by segment
@@ -33,6 +36,8 @@ type filter struct {
 	dyMem, xMem, partial []float32
 	runTask, reduceTask  func(task, worker int)
 	copyTask             func(task, worker int)
+	spreadTask           func(task, worker int)
+	gatherTask           func(task, worker int)
 	partialSize          int // values of partial sums of a chunk
 }
 
@@ -59,7 +64,7 @@ const (
 
 func (f *filter) bind(e *Engine) {
 	f.e = e
-	f.runTask, f.reduceTask, f.copyTask = f.run, f.reduce, f.copyDense
+	f.runTask, f.reduceTask, f.copyTask, f.spreadTask, f.gatherTask = f.run, f.reduce, f.copyDense, f.runSpread, f.gatherSpread
 }
 
 // BackwardFilter computes the filter gradients DW (K, R, S, C) and DBias (K) of the segments from the input x
@@ -77,28 +82,40 @@ func (e *Engine) BackwardFilter(g Geometry, x []float32, ldx int, segs []Segment
 			bias = true
 		}
 	}
+	if bias {
+		e.bias.compute(g, segs, accumulate)
+	}
+	if e.wino.can(g, segs) {
+		e.wino.compute(g, x, ldx, segs, accumulate)
+		return
+	}
 	f := &e.filter
 	f.g, ldx = g.flat(ldx)
 	f.segs, f.accumulate = segs, accumulate
 	f.planInput(x, ldx)
+	if f.planSpread(); !f.spread {
+		f.planColumns()
+	}
 	f.planGrads()
 	f.planTasks()
-	if bias {
-		e.bias.compute(g, segs, accumulate)
-	}
 	e.pool.Run(f.copies(), f.copyTask)
-	e.pool.Run(f.chunks*f.groups, f.runTask)
-	if !f.direct {
-		e.pool.Run(ceilDiv(f.partialSize, reducedAtOnce), f.reduceTask)
+	if f.spread {
+		e.pool.Run(f.chunks, f.spreadTask)
+		e.move(f.filters()/spreadFilters+1, f.chunks*f.partialSize, f.gatherTask)
+	} else {
+		e.pool.Run(f.chunks*f.groups, f.runTask)
+		if !f.direct {
+			e.move(ceilDiv(f.partialSize, reducedAtOnce), f.chunks*f.partialSize, f.reduceTask)
+		}
 	}
 	f.x, f.segs = nil, nil
 	clear(f.grads)
 }
 
-// planInput decides how the input is read, and lists the tiles of columns.
+// planInput decides how the input is read.
 func (f *filter) planInput(x []float32, ldx int) {
-	g, kern := f.g, f.e.kern
-	_, quantum := kern.quantum()
+	g := f.g
+	_, quantum := f.e.kern.quantum()
 	waste := func(n int) float64 { return float64(roundUp(n, quantum)) / float64(n) }
 	f.dense = g.C%quantum != 0 || g.S > 1 && waste(g.C) > 1.1*waste(g.S*g.C)
 	f.x, f.ldx = x, ldx
@@ -109,22 +126,31 @@ func (f *filter) planInput(x []float32, ldx int) {
 		f.clipped = g.PadTop > 0 || g.PadLeft > 0 || (g.P-1)*g.StrideH+g.R > g.H || (g.Q-1)*g.StrideW+g.S > g.W
 	}
 	f.padded = roundUp(f.tapWidth, quantum)
+}
+
+// planColumns lists the tiles of columns.
+func (f *filter) planColumns() {
+	width := f.e.kern.width
 	f.columns = f.columns[:0]
 	for tap := range f.taps {
 		for j := 0; j < f.tapWidth; {
 			wide := 0
-			if f.tapWidth-j <= kern.width[1] {
+			if f.tapWidth-j <= width[1] {
 				wide = 1
 			}
 			f.columns = append(f.columns, column{tap, j, wide})
-			j += kern.width[wide]
+			j += width[wide]
 		}
 	}
 }
 
 // planGrads decides how the output gradients are read.
 func (f *filter) planGrads() {
-	quantum, _ := f.e.kern.quantum()
+	quantum, columns := f.e.kern.quantum()
+	lines, width := f.taps, f.padded // of the partial sums of a filter
+	if f.spread {
+		quantum, lines, width = columns, 1, len(f.elements)
+	}
 	f.grads = f.grads[:0]
 	f.partialSize = 0
 	copied := 0
@@ -134,7 +160,7 @@ func (f *filter) planGrads() {
 		if gr.k != s.K {
 			copied += f.g.pixels()*s.K + quantum
 		}
-		f.partialSize += gr.k * f.taps * f.padded
+		f.partialSize += gr.k * lines * width
 		f.grads = append(f.grads, gr)
 	}
 	grow(&f.dyMem, copied)
@@ -156,7 +182,10 @@ func (f *filter) planTasks() {
 	f.chunkPixels = roundUp(ceilDiv(pixels, f.chunks), 8)
 	f.chunks = ceilDiv(pixels, f.chunkPixels)
 	f.groups = max(1, min(len(f.columns), ceilDiv(filterTasks, f.chunks)))
-	f.direct = f.chunks == 1 && f.padded == f.tapWidth
+	if f.spread {
+		f.groups = 1
+	}
+	f.direct = f.chunks == 1 && f.padded == f.tapWidth && !f.spread
 	for i := range f.segs {
 		f.direct = f.direct && f.grads[i].k == f.segs[i].K
 	}
@@ -166,11 +195,11 @@ func (f *filter) planTasks() {
 	for i := range f.e.locals {
 		grow(&f.e.locals[i].pairs, listPixels)
 	}
-	if f.g.N*f.g.H*f.g.W*f.ldx > math.MaxUint32 {
+	if uint64(f.g.N*f.g.H*f.g.W)*uint64(f.ldx) > math.MaxUint32 {
 		panic("conv: an input of more than 2^32 values")
 	}
 	for i := range f.grads {
-		if pixels*f.grads[i].ld > math.MaxUint32 {
+		if uint64(pixels)*uint64(f.grads[i].ld) > math.MaxUint32 {
 			panic("conv: an output of more than 2^32 values")
 		}
 	}
@@ -292,18 +321,20 @@ func (f *filter) reduce(task, _ int) {
 
 // addChunks sets (or adds to) dst the sum of the chunks' values from `at` on.
 func (f *filter) addChunks(dst []float32, at int) {
-	src := f.partial[at:][:len(dst)]
-	if f.accumulate {
-		for j, v := range src {
-			dst[j] += v
-		}
-	} else {
-		copy(dst, src)
+	first := 0
+	if !f.accumulate {
+		copy(dst, f.partial[at:])
+		first = 1
 	}
-	for c := 1; c < f.chunks; c++ {
+	kern := f.e.kern
+	n := len(dst) / kern.lanes
+	for c := first; c < f.chunks; c++ {
 		src := f.partial[c*f.partialSize+at:][:len(dst)]
-		for j, v := range src {
-			dst[j] += v
+		if n > 0 {
+			kern.addTo(&dst[0], &src[0], n)
+		}
+		for j := n * kern.lanes; j < len(dst); j++ {
+			dst[j] += src[j]
 		}
 	}
 }

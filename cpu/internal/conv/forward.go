@@ -25,7 +25,7 @@ func (e *Engine) Forward(g Geometry, x []float32, ldx int, segs []Segment) {
 	g, ldx = g.flat(ldx)
 	p := &e.product
 	p.reset(g.N, g.H, g.W, false)
-	p.addSource(x, ldx, g.C)
+	p.in.add(x, ldx, g.C)
 	for i := range segs {
 		p.addTarget(segs[i].Y, segs[i].LdY, segs[i].K)
 	}
@@ -40,7 +40,6 @@ func (e *Engine) Forward(g Geometry, x []float32, ldx int, segs []Segment) {
 	if sums {
 		p.reduceSums(segs)
 	}
-	p.segs = nil
 }
 
 // packForward packs filters: element d of the reduction is value d of each filter.

@@ -25,19 +25,28 @@ type tileKernel func(a *float32, rows *int, out *float32, outs *int, tiles int, 
 // outerKernel computes one tile c[i·ldc+j] = (or +=, if accumulate != 0) Σ over n pairs of a[pair[0]+i]·b[pair[1]+j].
 type outerKernel func(a, b *float32, pairs *pair, n int, c *float32, ldc int, accumulate int)
 
+// spreadKernel is an outerKernel whose rows lie anywhere: c[i·ldc+j] = (or +=) Σ of a[rows[i]+pair[1]]·b[pair[0]+j], where
+// rows are byte offsets. Here b is the output gradient and a the input.
+type spreadKernel func(a *float32, rows *int, b *float32, pairs *pair, n int, c *float32, ldc int, accumulate int)
+
 // colSumKernel adds the sum over n >= 1 rows, ld values apart, of `lanes` columns (added up in float32) to sums.
 type colSumKernel func(a *float32, ld, n int, sums *float64)
 
 // kernels is the set of micro-kernels of one instruction set.
 type kernels struct {
 	isa     ISA
-	rows    int              // rows of a tile
-	width   [2]int           // columns of wide and narrow tiles; the second is half the first
-	tile    [2]tileKernel    // by width
-	heights []int            // rows of outer tiles, falling; each is a multiple of the last
-	outer   [][2]outerKernel // by height and width
+	width   [2]int            // columns of wide and narrow tiles; the second is half the first
+	rows    int               // rows of a tile
+	tile    [2]tileKernel     // by width
+	lowRows int               // rows of a lower tile, for few pixels
+	low     [2]tileKernel     // by width
+	heights []int             // rows of outer and spread tiles, falling; each is a multiple of the last
+	outer   [][2]outerKernel  // by height and width
+	spread  [][2]spreadKernel // by height and width
 	colSum  colSumKernel
-	lanes   int // columns of colSum
+	lanes   int                            // columns of colSum, and values of a vector of addTo
+	addTo   func(dst, src *float32, n int) // adds n vectors to dst
+	wino    []*winoKernels                 // transforms of 3×3 convolutions, those of more lanes first
 	// transpose8 sets dst[j*ldd+i] = src[i*lds+j] for i < 8 and j < 8*blocks; nil if there is none.
 	transpose8 func(dst *float32, ldd int, src *float32, lds int, blocks int)
 }

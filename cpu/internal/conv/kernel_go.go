@@ -5,13 +5,17 @@ import "unsafe"
 // goKernels are the micro-kernels in portable Go.
 var goKernels = &kernels{
 	isa:     Go,
-	rows:    4,
 	width:   [2]int{8, 4},
+	rows:    4,
 	tile:    [2]tileKernel{tileGo8, tileGo4},
+	lowRows: 4,
+	low:     [2]tileKernel{tileGo8, tileGo4},
 	heights: []int{4},
 	outer:   [][2]outerKernel{{outerGo8, outerGo4}},
+	spread:  [][2]spreadKernel{{spreadGo8, spreadGo4}},
 	colSum:  colSumGo,
 	lanes:   1,
+	addTo:   addToGo,
 }
 
 // at is p[i].
@@ -58,11 +62,11 @@ func tileGo(width int, a *float32, rows *int, out *float32, outs *int, tiles int
 		}
 		for j := 0; j < width; j += 4 {
 			var c block
-			right := at(b, j)
+			right := j // pointers past the end are not allowed, so count
 			for _, r := range reduction {
 				for d := r[0] / 4; d < r[0]/4+r[1]; d++ {
-					c.add(*at(left[0], d), *at(left[1], d), *at(left[2], d), *at(left[3], d), (*[4]float32)(unsafe.Pointer(right)))
-					right = at(right, width)
+					c.add(*at(left[0], d), *at(left[1], d), *at(left[2], d), *at(left[3], d), (*[4]float32)(unsafe.Pointer(at(b, right))))
+					right += width
 				}
 			}
 			edge{width: width, ep: ep, sums: sums, accumulate: accumulate != 0}.store(c[:], 4, 4, j, 4, out, outOffsets[4*t:])
@@ -81,6 +85,27 @@ func outerGo4(a, b *float32, pairs *pair, n int, c *float32, ldc int, accumulate
 		left := (*[4]float32)(unsafe.Pointer(at(a, int(p[0]))))
 		sum.add(left[0], left[1], left[2], left[3], (*[4]float32)(unsafe.Pointer(at(b, int(p[1])))))
 	}
+	sum.store(c, ldc, accumulate)
+}
+
+func spreadGo8(a *float32, rows *int, b *float32, pairs *pair, n int, c *float32, ldc int, accumulate int) {
+	spreadGo4(a, rows, b, pairs, n, c, ldc, accumulate)
+	spreadGo4(a, rows, at(b, 4), pairs, n, at(c, 4), ldc, accumulate)
+}
+
+func spreadGo4(a *float32, rows *int, b *float32, pairs *pair, n int, c *float32, ldc int, accumulate int) {
+	var sum block
+	offsets := (*[4]int)(unsafe.Pointer(rows))
+	r0, r1, r2, r3 := at(a, offsets[0]/4), at(a, offsets[1]/4), at(a, offsets[2]/4), at(a, offsets[3]/4)
+	for _, p := range unsafe.Slice(pairs, n) {
+		i := int(p[1])
+		sum.add(*at(r0, i), *at(r1, i), *at(r2, i), *at(r3, i), (*[4]float32)(unsafe.Pointer(at(b, int(p[0])))))
+	}
+	sum.store(c, ldc, accumulate)
+}
+
+// store writes the sums to c, or adds them.
+func (sum *block) store(c *float32, ldc int, accumulate int) {
 	for i := range 4 {
 		to := (*[4]float32)(unsafe.Pointer(at(c, i*ldc)))
 		for j, v := range sum[4*i : 4*i+4] {
@@ -98,4 +123,11 @@ func colSumGo(a *float32, ld, n int, sums *float64) {
 		sum += *at(a, i*ld)
 	}
 	*sums += float64(sum)
+}
+
+func addToGo(dst, src *float32, n int) {
+	to := unsafe.Slice(dst, n)
+	for i, v := range unsafe.Slice(src, n) {
+		to[i] += v
+	}
 }

@@ -7,56 +7,144 @@ package conv
 // tile6x16AVX2 is a tileKernel.
 func tile6x16AVX2(a *float32, rows *int, out *float32, outs *int, tiles int, runs *[2]int, nruns int, b *float32, ep *float32, sums *float64, accumulate int)
 
+// tile4x16AVX2 is a tileKernel.
+func tile4x16AVX2(a *float32, rows *int, out *float32, outs *int, tiles int, runs *[2]int, nruns int, b *float32, ep *float32, sums *float64, accumulate int)
+
 // tile6x8AVX2 is a tileKernel.
 func tile6x8AVX2(a *float32, rows *int, out *float32, outs *int, tiles int, runs *[2]int, nruns int, b *float32, ep *float32, sums *float64, accumulate int)
+
+// tile4x8AVX2 is a tileKernel.
+func tile4x8AVX2(a *float32, rows *int, out *float32, outs *int, tiles int, runs *[2]int, nruns int, b *float32, ep *float32, sums *float64, accumulate int)
 
 // outer6x16AVX2 is an outerKernel.
 func outer6x16AVX2(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
+// spread6x16AVX2 is a spreadKernel.
+func spread6x16AVX2(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
 // outer6x8AVX2 is an outerKernel.
 func outer6x8AVX2(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
+// spread6x8AVX2 is a spreadKernel.
+func spread6x8AVX2(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
 // outer4x16AVX2 is an outerKernel.
 func outer4x16AVX2(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
+// spread4x16AVX2 is a spreadKernel.
+func spread4x16AVX2(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
 // outer4x8AVX2 is an outerKernel.
 func outer4x8AVX2(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
+// spread4x8AVX2 is a spreadKernel.
+func spread4x8AVX2(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
 // outer2x16AVX2 is an outerKernel.
 func outer2x16AVX2(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
+// spread2x16AVX2 is a spreadKernel.
+func spread2x16AVX2(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
 // outer2x8AVX2 is an outerKernel.
 func outer2x8AVX2(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
+// spread2x8AVX2 is a spreadKernel.
+func spread2x8AVX2(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
 // colSumAVX2 is a colSumKernel.
 func colSumAVX2(a *float32, ld int, n int, sums *float64)
 
+// addToAVX2 adds n vectors of src to dst.
+func addToAVX2(dst *float32, src *float32, n int)
+
+// winoInputAVX2 sets 16 planes to Bᵀ·d·B of 4×4 pixels d, `col` and `row` bytes apart, for n vectors of channels.
+func winoInputAVX2(dst *float32, plane int, src *float32, col int, row int, n int)
+
+// winoGradAVX2 sets 16 planes to A·y·Aᵀ of 2×2 pixels y, `col` and `row` bytes apart, for n vectors of channels.
+func winoGradAVX2(dst *float32, plane int, src *float32, col int, row int, n int)
+
+// winoFilterAVX2 sets 16 planes to G·g·Gᵀ of 9 planes g, all `plane` bytes apart, for n vectors.
+func winoFilterAVX2(dst *float32, src *float32, plane int, n int)
+
+// winoFilterGradAVX2 sets (or adds to) 9 taps, `tap` bytes apart, Gᵀ·u·G of 16 planes u, for n vectors.
+func winoFilterGradAVX2(dst *float32, tap int, src *float32, plane int, n int, accumulate int)
+
+// winoOutputAVX2 computes 2×2 pixels of one vector of channels for each of several tiles: Aᵀ·m·A of 16 planes m, in
+// which tiles are `step` bytes apart. outs has the byte offsets of the four pixels of each tile, negative for those
+// that do not exist. Then as a tileKernel, with rows of ep and sums that are `width` values long.
+func winoOutputAVX2(m *float32, plane int, step int, out *float32, outs *int, tiles int, ep *float32, sums *float64, width int, accumulate int)
+
 // tile12x32AVX512 is a tileKernel.
 func tile12x32AVX512(a *float32, rows *int, out *float32, outs *int, tiles int, runs *[2]int, nruns int, b *float32, ep *float32, sums *float64, accumulate int)
+
+// tile8x32AVX512 is a tileKernel.
+func tile8x32AVX512(a *float32, rows *int, out *float32, outs *int, tiles int, runs *[2]int, nruns int, b *float32, ep *float32, sums *float64, accumulate int)
 
 // tile12x16AVX512 is a tileKernel.
 func tile12x16AVX512(a *float32, rows *int, out *float32, outs *int, tiles int, runs *[2]int, nruns int, b *float32, ep *float32, sums *float64, accumulate int)
 
+// tile8x16AVX512 is a tileKernel.
+func tile8x16AVX512(a *float32, rows *int, out *float32, outs *int, tiles int, runs *[2]int, nruns int, b *float32, ep *float32, sums *float64, accumulate int)
+
 // outer12x32AVX512 is an outerKernel.
 func outer12x32AVX512(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
+// spread12x32AVX512 is a spreadKernel.
+func spread12x32AVX512(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
 // outer12x16AVX512 is an outerKernel.
 func outer12x16AVX512(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
+// spread12x16AVX512 is a spreadKernel.
+func spread12x16AVX512(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
 // outer8x32AVX512 is an outerKernel.
 func outer8x32AVX512(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
+// spread8x32AVX512 is a spreadKernel.
+func spread8x32AVX512(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
 // outer8x16AVX512 is an outerKernel.
 func outer8x16AVX512(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
+// spread8x16AVX512 is a spreadKernel.
+func spread8x16AVX512(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
 // outer4x32AVX512 is an outerKernel.
 func outer4x32AVX512(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
+// spread4x32AVX512 is a spreadKernel.
+func spread4x32AVX512(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
 // outer4x16AVX512 is an outerKernel.
 func outer4x16AVX512(a *float32, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
 
+// spread4x16AVX512 is a spreadKernel.
+func spread4x16AVX512(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)
+
 // colSumAVX512 is a colSumKernel.
 func colSumAVX512(a *float32, ld int, n int, sums *float64)
+
+// addToAVX512 adds n vectors of src to dst.
+func addToAVX512(dst *float32, src *float32, n int)
+
+// winoInputAVX512 sets 16 planes to Bᵀ·d·B of 4×4 pixels d, `col` and `row` bytes apart, for n vectors of channels.
+func winoInputAVX512(dst *float32, plane int, src *float32, col int, row int, n int)
+
+// winoGradAVX512 sets 16 planes to A·y·Aᵀ of 2×2 pixels y, `col` and `row` bytes apart, for n vectors of channels.
+func winoGradAVX512(dst *float32, plane int, src *float32, col int, row int, n int)
+
+// winoFilterAVX512 sets 16 planes to G·g·Gᵀ of 9 planes g, all `plane` bytes apart, for n vectors.
+func winoFilterAVX512(dst *float32, src *float32, plane int, n int)
+
+// winoFilterGradAVX512 sets (or adds to) 9 taps, `tap` bytes apart, Gᵀ·u·G of 16 planes u, for n vectors.
+func winoFilterGradAVX512(dst *float32, tap int, src *float32, plane int, n int, accumulate int)
+
+// winoOutputAVX512 computes 2×2 pixels of one vector of channels for each of several tiles: Aᵀ·m·A of 16 planes m, in
+// which tiles are `step` bytes apart. outs has the byte offsets of the four pixels of each tile, negative for those
+// that do not exist. Then as a tileKernel, with rows of ep and sums that are `width` values long.
+func winoOutputAVX512(m *float32, plane int, step int, out *float32, outs *int, tiles int, ep *float32, sums *float64, width int, accumulate int)
 
 // transpose8 sets dst[j*ldd+i] = src[i*lds+j] for i < 8 and j < 8*blocks; blocks is at least 1.
 func transpose8(dst *float32, ldd int, src *float32, lds int, blocks int)

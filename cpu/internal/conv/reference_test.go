@@ -72,7 +72,27 @@ func (r values) add(i int, a, b float32) {
 	r.abs[i] += math.Abs(float64(a) * float64(b))
 }
 
-// taps calls f(output pixel, input pixel, tap) for all that lie inside.
+// spread replaces each abs by the largest of its 3×3 neighbours' in an (n, h, w, c) array: a transformed tile mixes what
+// its pixels (or, in filter gradients, its taps) sum up, so a value inherits the errors of its neighbours.
+func (r values) spread(n, h, w, c int) {
+	old := append([]float64(nil), r.abs...)
+	for i := range n * h * w {
+		row, col := i/w%h, i%w
+		for y := max(0, row-1); y <= min(h-1, row+1); y++ {
+			for x := max(0, col-1); x <= min(w-1, col+1); x++ {
+				from := ((i/(h*w)*h+y)*w + x) * c
+				for k := range c {
+					r.abs[i*c+k] = max(r.abs[i*c+k], old[from+k])
+				}
+			}
+		}
+	}
+}
+
+// transformed tells whether the convolution may be computed in transformed tiles.
+func (g Geometry) transformed() bool { return g.R == 3 && g.S == 3 && g.StrideH == 1 && g.StrideW == 1 }
+
+// eachTap calls f(output pixel, input pixel, tap) for all that lie inside.
 func (g Geometry) eachTap(f func(out, in, tap int)) {
 	for n := range g.N {
 		for p := range g.P {
@@ -101,6 +121,9 @@ func forwardReference(g Geometry, x image, s *Segment) values {
 			}
 		}
 	})
+	if g.transformed() {
+		y.spread(g.N, g.P, g.Q, s.K)
+	}
 	return y
 }
 
@@ -118,6 +141,9 @@ func dataReference(g Geometry, segs []Segment) values {
 			}
 		})
 	}
+	if g.transformed() {
+		dx.spread(g.N, g.H, g.W, g.C)
+	}
 	return dx
 }
 
@@ -131,6 +157,10 @@ func filterReference(g Geometry, x image, s *Segment) (dw, db values) {
 			}
 		}
 	})
+	if g.transformed() {
+		dw.spread(s.K, g.R, g.S, g.C)
+		dw.spread(s.K, g.R, g.S, g.C)
+	}
 	for i := range g.pixels() {
 		for k := range s.K {
 			db.add(k, s.Y[i*s.LdY+k], 1)

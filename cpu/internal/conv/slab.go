@@ -1,93 +1,129 @@
 package conv
 
-// slabCols is the width of a sub-product's slab.
-func (p *product) slabCols(s *sub) int { return (s.cols-1)*s.stepW + max(s.tapsW, 1) }
-
-// slabRows is the height of a slab for output rows from…to of an image.
-func (p *product) slabRows(s *sub, from, to int) int { return (to-from)*s.stepH + s.tapsH }
-
-// slabSize is the number of values that the slab of a block of pixels takes.
-func (p *product) slabSize(s *sub, block int) int {
-	if s.direct {
-		return 0
-	}
-	from := block * s.blockTiles * p.e.kern.rows
-	to := min(from+s.blockTiles*p.e.kern.rows, p.n*s.rows*s.cols)
-	rows := 0
-	for image := s.rows * s.cols; from < to; {
-		last := min(to, (from/image+1)*image) - 1
-		rows += p.slabRows(s, from%image/s.cols, last%image/s.cols)
-		from = last + 1
-	}
-	return rows * p.slabCols(s) * p.ctot
+// source is channels of an image: n values for each pixel, pixels ld apart.
+type source struct {
+	data []float32
+	ld   int
+	n    int
 }
 
-// gather makes the left operand of pixels from…to−1 ready: it sets l.rows to their byte offsets from the returned
-// address, and fills the slab if they are not read in place.
-func (p *product) gather(s *sub, from, to int, l *local) *float32 {
-	image := s.rows * s.cols
-	origin, ld, cols := 0, p.ctot, p.slabCols(s)
-	if s.direct {
-		ld, cols = p.src[0].ld, p.w
+// view is images (n, h, w) that are read: the channels of all sources, side by side.
+type view struct {
+	n, h, w int
+	src     []source
+	c       int // channels of all sources together
+}
+
+func (v *view) reset(n, h, w int) { v.n, v.h, v.w, v.src, v.c = n, h, w, v.src[:0], 0 }
+
+func (v *view) add(data []float32, ld, n int) {
+	v.src = append(v.src, source{data, ld, n})
+	v.c += n
+}
+
+// patches is a grid of rows×cols patches in each image of a view: patch (p, q) has the tapsH×tapsW pixels from
+// (p·stepH+offH, q·stepW+offW) on, of which those outside the image are zero. They are read in place if direct is set;
+// else the image rows of a task's patches are first copied into a slab in the cache, with padding and with all sources'
+// channels together.
+type patches struct {
+	rows, cols   int
+	tapsH, tapsW int
+	stepH, stepW int
+	offH, offW   int
+	direct       bool
+}
+
+// inside tells whether no patch reads outside the view's images and there is one source: direct may be set.
+func (g *patches) inside(v *view) bool {
+	return len(v.src) == 1 && g.offH >= 0 && g.offW >= 0 &&
+		(g.rows-1)*g.stepH+g.offH+g.tapsH <= v.h && (g.cols-1)*g.stepW+g.offW+g.tapsW <= v.w
+}
+
+// layout is the distances between pixels and between rows of what patches are read from, in values.
+func (g *patches) layout(v *view) (pixel, row int) {
+	if g.direct {
+		return v.src[0].ld, v.src[0].ld * v.w
 	}
-	i := 0
-	for pix := from; pix < to; {
-		n, end := pix/image, min(to, (pix/image+1)*image)
-		row, lastRow := pix%image/s.cols, (end-1)%image/s.cols
-		if s.direct {
-			origin = ((n*p.h+row*s.stepH+s.offH)*p.w + s.offW) * ld
+	return v.c, v.c * g.slabCols()
+}
+
+// slabCols is the width of a slab.
+func (g *patches) slabCols() int { return (g.cols-1)*g.stepW + max(g.tapsW, 1) }
+
+// slabRows is the height of a slab for patch rows from…to of an image.
+func (g *patches) slabRows(from, to int) int { return (to-from)*g.stepH + g.tapsH }
+
+// slabSize is the number of values that the slab of patches from…to−1 takes.
+func (g *patches) slabSize(v *view, from, to int) int {
+	if g.direct {
+		return 0
+	}
+	rows := 0
+	for image := g.rows * g.cols; from < to; {
+		last := min(to, (from/image+1)*image) - 1
+		rows += g.slabRows(from%image/g.cols, last%image/g.cols)
+		from = last + 1
+	}
+	return rows * g.slabCols() * v.c
+}
+
+// gather makes patches from…to−1 ready: it sets l.rows to the byte offsets of their first pixels from the returned
+// address, and fills the slab if they are not read in place.
+func (g *patches) gather(v *view, from, to int, l *local) *float32 {
+	image := g.rows * g.cols
+	pixel, line := g.layout(v)
+	origin, i := 0, 0
+	for at := from; at < to; {
+		n, end := at/image, min(to, (at/image+1)*image)
+		row, lastRow := at%image/g.cols, (end-1)%image/g.cols
+		if g.direct {
+			origin = (n*v.h+row*g.stepH+g.offH)*line + g.offW*pixel
 		}
 		for r := row; r <= lastRow; r++ {
-			q, qEnd := 0, s.cols
+			q, qEnd := 0, g.cols
 			if r == row {
-				q = pix % s.cols
+				q = at % g.cols
 			}
 			if r == lastRow {
-				qEnd = (end-1)%s.cols + 1
+				qEnd = (end-1)%g.cols + 1
 			}
-			off, step := 4*(origin+((r-row)*s.stepH*cols+q*s.stepW)*ld), 4*s.stepW*ld
+			off, step := 4*(origin+(r-row)*g.stepH*line+q*g.stepW*pixel), 4*g.stepW*pixel
 			for out := l.rows[i : i+qEnd-q]; len(out) > 0; out = out[1:] {
 				out[0] = off
 				off += step
 			}
 			i += qEnd - q
 		}
-		if !s.direct {
-			rows := p.slabRows(s, row, lastRow)
-			p.fillSlab(s, n, row*s.stepH+s.offH, rows, l.slab[origin:origin+rows*cols*ld])
-			origin += rows * cols * ld
+		if !g.direct {
+			rows := g.slabRows(row, lastRow)
+			g.fillSlab(v, n, row*g.stepH+g.offH, rows, l.slab[origin:origin+rows*line])
+			origin += rows * line
 		}
-		pix = end
+		at = end
 	}
-	for ; i%p.e.kern.rows != 0; i++ {
-		l.rows[i] = l.rows[0]
-	}
-	if s.direct {
-		return &p.src[0].data[0]
+	if g.direct {
+		return &v.src[0].data[0]
 	}
 	return &l.slab[0]
 }
 
 // fillSlab copies rows top … top+rows−1 of image n to a slab; what lies outside the image is zero.
-func (p *product) fillSlab(s *sub, n, top, rows int, slab []float32) {
-	cols, c := p.slabCols(s), p.ctot
-	left := min(max(-s.offW, 0), cols)        // columns of zeros on the left
-	right := max(min(cols, p.w-s.offW), left) // where the zeros on the right begin
+func (g *patches) fillSlab(v *view, n, top, rows int, slab []float32) {
+	cols, c := g.slabCols(), v.c
+	left := min(max(-g.offW, 0), cols)        // columns of zeros on the left
+	right := max(min(cols, v.w-g.offW), left) // where the zeros on the right begin
 	for y := top; y < top+rows; y++ {
 		line := slab[:cols*c]
 		slab = slab[cols*c:]
-		if y < 0 || y >= p.h {
+		if y < 0 || y >= v.h || left == right {
 			clear(line)
 			continue
 		}
 		clear(line[:left*c])
 		clear(line[right*c:])
-		if left == right {
-			continue
-		}
-		at, pix := 0, (n*p.h+y)*p.w+s.offW+left
-		for i := range p.src {
-			src := &p.src[i]
+		at, pix := 0, (n*v.h+y)*v.w+g.offW+left
+		for i := range v.src {
+			src := &v.src[i]
 			copyPixels(line[left*c+at:right*c], c, src.data[pix*src.ld:], src.ld, src.n, right-left)
 			at += src.n
 		}
@@ -102,29 +138,5 @@ func copyPixels(dst []float32, ldd int, src []float32, lds, n, pixels int) {
 	}
 	for i := range pixels {
 		copy(dst[i*ldd:i*ldd+n], src[i*lds:i*lds+n])
-	}
-}
-
-// locate sets outs to the byte offsets of the pixels from…to−1 in a target whose pixels are ld apart.
-func (p *product) locate(s *sub, from, to, ld int, outs []int) {
-	if s.outH == s.cols*s.outW && s.outN == s.rows*s.outH { // evenly spaced
-		off, step := 4*(s.outOrigin+from*s.outW)*ld, 4*s.outW*ld
-		for i := range outs[:to-from] {
-			outs[i] = off
-			off += step
-		}
-		return
-	}
-	image := s.rows * s.cols
-	n, row, q := from/image, from%image/s.cols, from%s.cols
-	for i := range outs[:to-from] {
-		outs[i] = 4 * (s.outOrigin + n*s.outN + row*s.outH + q*s.outW) * ld
-		if q++; q == s.cols {
-			q = 0
-			if row++; row == s.rows {
-				row = 0
-				n++
-			}
-		}
 	}
 }

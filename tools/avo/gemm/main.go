@@ -1,11 +1,12 @@
 // Command gemm writes the assembly micro-kernels of package cpu/internal/conv.
 //
-// There are four kinds, each for AVX2 and AVX-512 unless noted:
+// There are five kinds, each for AVX2 and AVX-512 unless noted:
 //
 //   - tile: a register tile of rows×columns of a product whose left operand is read in place, row by row, through a
 //     table of offsets (tile.go);
-//   - outer: a sum of outer products over a list of pixels (outer.go);
-//   - colSum: the sum of rows (colsum.go);
+//   - outer, spread: a sum of outer products over a list of pixels (outer.go);
+//   - colSum, addTo: sums of rows (sums.go);
+//   - wino…: the transforms of Winograd's convolution (winograd.go);
 //   - transpose8: eight rows into eight interleaved columns, AVX2 only (transpose.go).
 //
 // Run it by `go generate ./cpu/internal/conv`.
@@ -23,7 +24,7 @@ type isa struct {
 	suffix string
 	lanes  int            // float32 values in a vector
 	regs   []reg.Register // all vector registers
-	rows   []int          // heights of the outer tiles; the first is also the height of the tile kernels
+	rows   []int          // heights of the outer tiles; the first two are also those of the tile kernels
 }
 
 // bytes is the size of a vector.
@@ -47,13 +48,21 @@ func main() {
 	for _, s := range []isa{avx2, avx512} {
 		for _, vecs := range []int{2, 1} {
 			tile(s, s.rows[0], vecs)
+			tile(s, s.rows[1], vecs)
 		}
 		for _, rows := range s.rows {
 			for _, vecs := range []int{2, 1} {
 				outer(s, rows, vecs)
+				spread(s, rows, vecs)
 			}
 		}
 		colSum(s)
+		addTo(s)
+		winoInput(s)
+		winoGrad(s)
+		winoFilter(s)
+		winoFilterGrad(s)
+		winoOutput(s)
 	}
 	transpose8()
 	Generate()

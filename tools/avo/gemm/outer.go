@@ -50,9 +50,61 @@ func outer(s isa, rows, vecs int) {
 	ADDQ(Imm(2), n)
 	JLE(LabelRef("reduced"))
 	step(0)
-
 	Label("reduced")
-	c, ldc := reg.RSI, reg.RDI
+	storeOuter(s, rows, vecs)
+}
+
+// spread is outer with rows of any distance: c[i][j] = (or +=) Σ a[rows[i]/4+pair[1]]·b[pair[0]+j].
+func spread(s isa, rows, vecs int) {
+	name := s.name("spread", rows, vecs)
+	TEXT(name, NOSPLIT, "func(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)")
+	Doc(name + " is a spreadKernel.")
+	acc := func(i, v int) reg.Register { return s.regs[i*vecs+v] }
+	free := s.regs[rows*vecs:]
+	off, pairs, b := offReg, panelReg, countReg
+	end := AllocLocal(8)
+	MOVQ(arg("pairs"), pairs)
+	MOVQ(arg("n"), off)
+	LEAQ(Mem{Base: pairs, Index: off, Scale: 8}, off)
+	MOVQ(off, end)
+	MOVQ(arg("rows"), off)
+	for i := range rows {
+		MOVQ(Mem{Base: off, Disp: 8 * i}, rowRegs[i])
+	}
+	MOVQ(arg("a"), off)
+	for i := range rows {
+		ADDQ(off, rowRegs[i])
+	}
+	MOVQ(arg("b"), b)
+	for i := range rows * vecs {
+		zero(s, s.regs[i])
+	}
+	JMP(LabelRef("next"))
+	Label("loop")
+	MOVL(Mem{Base: pairs}, off.As32())
+	bs := free[:vecs]
+	for v := range vecs {
+		VMOVUPS(Mem{Base: b, Index: off, Scale: 4, Disp: v * s.bytes()}, bs[v])
+	}
+	MOVL(Mem{Base: pairs, Disp: 4}, off.As32())
+	for i := range rows {
+		x := free[vecs+i%(min(len(free), 8)-vecs)]
+		VBROADCASTSS(Mem{Base: rowRegs[i], Index: off, Scale: 4}, x)
+		for v := range vecs {
+			VFMADD231PS(bs[v], x, acc(i, v))
+		}
+	}
+	ADDQ(Imm(8), pairs)
+	Label("next")
+	CMPQ(pairs, end)
+	JLT(LabelRef("loop"))
+	storeOuter(s, rows, vecs)
+}
+
+// storeOuter writes the end of a kernel that sums outer products.
+func storeOuter(s isa, rows, vecs int) {
+	acc := func(i, v int) reg.Register { return s.regs[i*vecs+v] }
+	c, ldc, n := reg.RSI, reg.RDI, reg.RDX
 	MOVQ(arg("c"), c)
 	MOVQ(arg("ldc"), ldc)
 	SHLQ(Imm(2), ldc)

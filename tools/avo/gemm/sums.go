@@ -27,3 +27,20 @@ func colSum(s isa) {
 	VZEROUPPER()
 	RET()
 }
+
+// addTo writes the kernel that adds n vectors to others.
+func addTo(s isa) {
+	TEXT("addTo"+s.suffix, NOSPLIT, "func(dst, src *float32, n int)")
+	Doc("addTo" + s.suffix + " adds n vectors of src to dst.")
+	dst, src, n := reg.RAX, reg.RBX, reg.RCX
+	MOVQ(arg("dst"), dst)
+	MOVQ(arg("src"), src)
+	MOVQ(arg("n"), n)
+	loop(n, func() {
+		VMOVUPS(Mem{Base: src}, s.regs[0])
+		VADDPS(Mem{Base: dst}, s.regs[0], s.regs[0])
+		VMOVUPS(s.regs[0], Mem{Base: dst})
+		ADDQ(Imm(uint64(s.bytes())), src)
+		ADDQ(Imm(uint64(s.bytes())), dst)
+	})
+}

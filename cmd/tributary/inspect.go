@@ -1,0 +1,276 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/train"
+)
+
+// inspectFlags are the flags of inspect that are no settings.
+type inspectFlags struct {
+	classes  int
+	steps    bool
+	dot, svg string
+}
+
+func newInspect() *cobra.Command {
+	var f inspectFlags
+	cmd := &cobra.Command{
+		Use:   "inspect [--model NAME]",
+		Short: "Show a network, its heads, and the plan of a training step",
+		Long: `Show what a network is made of and what a training step costs: parameters,
+multiply-accumulates, the steps of the plan, the memory it needs, and the share of
+every head. Without flags: list the networks and the kinds of heads.`,
+		Example: `  tributary inspect
+  tributary inspect --model googlenet --batch 32
+  tributary inspect --model inception_v3 --heads none --steps
+  tributary inspect --model inception_small --svg network.svg`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().NFlag() == 0 {
+				listNetworks(cmd.OutOrStdout())
+				return nil
+			}
+			return runInspect(cmd, f)
+		},
+	}
+	c := train.Default()
+	keys := map[string]bool{"model": true, "heads": true, "image-size": true, "channels": true, "width": true, "batch": true}
+	groups := addSettings(cmd, &c, func(s train.Setting) bool { return keys[s.Key] })
+	for _, g := range groups {
+		if g.flags.Lookup("image-size") != nil {
+			g.flags.Lookup("image-size").Usage = "`side` of the network's input in pixels; 0: the network's"
+			g.flags.Lookup("channels").Usage = "`channels` of the images; 0: the network's"
+			g.flags.IntVar(&f.classes, "classes", 0, "`classes` to tell apart; 0: the network's")
+			cmd.Flags().AddFlag(g.flags.Lookup("classes"))
+		}
+	}
+	show := newFlagSet("show")
+	show.BoolVar(&f.steps, "steps", false, "list every step of the training plan")
+	show.StringVar(&f.dot, "dot", "", "draw the network, heads marked, as a Graphviz `file`")
+	show.StringVar(&f.svg, "svg", "", "draw the network, heads marked, as an SVG `file`")
+	cmd.Flags().AddFlagSet(show)
+	groupedUsage(cmd, append(groups, flagGroup{"Show", show}))
+	return cmd
+}
+
+func runInspect(cmd *cobra.Command, f inspectFlags) error {
+	c, err := readConfig(cmd, "")
+	if err != nil {
+		return err
+	}
+	if f.classes < 0 || f.classes == 1 {
+		return usageError{&train.ValueError{Key: "classes", Value: fmt.Sprint(f.classes), Allowed: "it is at least 2, or 0 for the network's"}}
+	}
+	m, err := buildModel(c, f.classes, c.Channels)
+	if err != nil {
+		return err
+	}
+	b, err := newBackend(c)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	r, err := newReport(m, c, b)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	r.print(out)
+	if f.steps {
+		printSteps(out, r.training)
+	}
+	if f.dot != "" {
+		if err := os.WriteFile(f.dot, []byte(dotText(m)), 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\ndrawn: %s (dot -Tpdf -O %s makes a PDF)\n", f.dot, quoted(f.dot))
+	}
+	if f.svg != "" {
+		if err := writeSVG(cmd.Context(), f.svg, dotText(m)); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\ndrawn: %s\n", f.svg)
+	}
+	return nil
+}
+
+// listNetworks lists what --model and --heads take.
+func listNetworks(out io.Writer) {
+	fmt.Fprintln(out, "Networks (--model), with parameters and multiply-accumulates an image, heads included:")
+	for _, n := range inception.Networks() {
+		m, err := inception.Build(n.Name, inception.Config{})
+		if err != nil {
+			fmt.Fprintf(out, "  %-16s %v\n", n.Name, err)
+			continue
+		}
+		fmt.Fprintf(out, "  %-16s %9s %9s  at %d², smallest %d²  %s\n", n.Name, quantity(int64(m.Parameters())), quantity(m.MACs()), n.Size, n.SmallestWithHeads, n.Paper)
+		for _, h := range m.Heads {
+			fmt.Fprintf(out, "  %-16s   %s: --heads %s:%v:%s\n", "", h.Name, h.At, h.Weight, h.Kind)
+		}
+	}
+	fmt.Fprintln(out, "\nKinds of heads (--heads where:weight:kind):")
+	for _, k := range auxhead.Kinds() {
+		fmt.Fprintf(out, "  %-16s from %d×%d on  %s\n", k.Name, k.Smallest, k.Smallest, k.From)
+	}
+}
+
+// report is what inspect measures.
+type report struct {
+	model                *inception.Model
+	backend              graph.Backend
+	training, evaluation *graph.Plan
+	mainOnly             *graph.Plan // training without heads
+	heads                []headCost
+}
+
+// headCost is what a head adds to the network and to a training step.
+type headCost struct {
+	auxhead.Head
+	parameters, nodes, steps int
+	macs, flops, bytes       int64
+}
+
+func newReport(m *inception.Model, c *train.Config, b graph.Backend) (*report, error) {
+	r := &report{model: m, backend: b}
+	layout, err := graph.NewLayout(m.Graph)
+	if err != nil {
+		return nil, err
+	}
+	update, err := c.Update()
+	if err != nil {
+		return nil, err
+	}
+	z := &graph.Normalization{}
+	for range m.Config.Channels {
+		z.Mean, z.Std = append(z.Mean, 0.5), append(z.Std, 0.25)
+	}
+	compile := func(training bool, losses []string) (*graph.Plan, error) {
+		o := graph.Options{Batch: c.Batch, Training: training, Losses: losses, Normalize: z, Fusions: b.Fusions()}
+		if training {
+			o.Optimizer = &update
+		}
+		return graph.Compile(m.Graph, layout, o)
+	}
+	if r.training, err = compile(true, nil); err != nil {
+		return nil, err
+	}
+	if r.mainOnly, err = compile(true, auxhead.Strip(graph.Options{}).Losses); err != nil {
+		return nil, err
+	}
+	if r.evaluation, err = compile(false, auxhead.Strip(graph.Options{}).Losses); err != nil {
+		return nil, err
+	}
+	for _, h := range m.Heads {
+		var others []string
+		for _, l := range m.Graph.Losses() {
+			if l.Name != h.Name {
+				others = append(others, l.Name)
+			}
+		}
+		without, err := compile(true, others)
+		if err != nil {
+			return nil, err
+		}
+		own, err := auxhead.Own(m.Graph, h.Name)
+		if err != nil {
+			return nil, err
+		}
+		r.heads = append(r.heads, headCost{
+			Head: h, parameters: m.Parameters() - m.Parameters(others...), nodes: len(own), macs: m.MACs() - m.MACs(others...),
+			steps: len(r.training.Steps) - len(without.Steps), flops: r.training.FLOPs() - without.FLOPs(), bytes: r.training.Bytes() - without.Bytes(),
+		})
+	}
+	return r, nil
+}
+
+func (r *report) print(out io.Writer) {
+	m := r.model
+	in := m.Graph.InputNode().Shape()
+	var heads []string
+	for _, h := range m.Heads {
+		heads = append(heads, h.Name)
+	}
+	if heads == nil {
+		heads = []string{"no heads"}
+	}
+	fmt.Fprintf(out, "%s: %s\n", m.Network.Name, m.Network.Paper)
+	fmt.Fprintf(out, "input %s, %s classes, %s\n\n", in, thousands(m.Config.Classes), strings.Join(heads, ", "))
+	fmt.Fprintf(out, "%-24s %14s %14s\n", "", "without heads", "with heads")
+	fmt.Fprintf(out, "%-24s %14s %14s\n", "parameters", thousands(m.Parameters(auxhead.Main)), thousands(m.Parameters()))
+	fmt.Fprintf(out, "%-24s %14s %14s\n", "MACs an image, forward", quantity(m.MACs(auxhead.Main)), quantity(m.MACs()))
+
+	fmt.Fprintf(out, "\nplans for %s, batch %d\n", r.backend.Name(), r.training.Options.Batch)
+	fmt.Fprintf(out, "%-24s %14s %14s %14s\n", "", "inference", "training", "with heads")
+	row := func(name string, value func(*graph.Plan) string) {
+		fmt.Fprintf(out, "%-24s %14s %14s %14s\n", name, value(r.evaluation), value(r.mainOnly), value(r.training))
+	}
+	row("nodes", func(p *graph.Plan) string { return thousands(nodes(p)) })
+	row("steps = launches", func(p *graph.Plan) string { return thousands(len(p.Steps)) })
+	for _, phase := range []graph.Phase{graph.Forward, graph.LossPhase, graph.Backward, graph.UpdatePhase} {
+		row("  "+phase.String(), func(p *graph.Plan) string { return thousands(countPhase(p, phase)) })
+	}
+	row("FLOPs", func(p *graph.Plan) string { return quantity(p.FLOPs()) })
+	row("bytes moved, at least", func(p *graph.Plan) string { return size(p.Bytes()) })
+	row("sum of all tensors", func(p *graph.Plan) string { return size(p.Unshared) })
+	row("arena", func(p *graph.Plan) string { return size(p.ArenaBytes()) })
+	t := r.training
+	fmt.Fprintf(out, "\nmemory of a training step: reduced from %s to %s (%.1f times)\n", size(t.Unshared), size(t.ArenaBytes()), float64(t.Unshared)/float64(t.ArenaBytes()))
+	if len(r.heads) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\nwhat each head adds to a training step\n")
+	fmt.Fprintf(out, "%-8s %-28s %-14s %7s %12s %9s %6s %9s %11s\n", "head", "at", "kind", "weight", "parameters", "MACs", "steps", "FLOPs", "bytes")
+	for _, h := range r.heads {
+		fmt.Fprintf(out, "%-8s %-28s %-14s %7.3g %12s %9s %6d %9s %11s\n", h.Name, h.At, h.Kind, h.Weight, thousands(h.parameters),
+			quantity(h.macs), h.steps, quantity(h.flops), size(h.bytes))
+	}
+}
+
+// nodes counts the nodes that a plan computes: those its losses need.
+func nodes(p *graph.Plan) int {
+	seen := map[*graph.Node]bool{}
+	var visit func(*graph.Node)
+	visit = func(n *graph.Node) {
+		if !seen[n] {
+			seen[n] = true
+			for _, x := range n.Inputs() {
+				visit(x)
+			}
+		}
+	}
+	for _, l := range p.Losses {
+		visit(l.Logits)
+	}
+	return len(seen)
+}
+
+func countPhase(p *graph.Plan, phase graph.Phase) int {
+	n := 0
+	for _, x := range p.Phases {
+		if x == phase {
+			n++
+		}
+	}
+	return n
+}
+
+// printSteps lists the steps of a plan.
+func printSteps(out io.Writer, p *graph.Plan) {
+	fmt.Fprintf(out, "\n%5s %-9s %-24s %9s %11s %10s  %s\n", "step", "phase", "kind", "FLOPs", "bytes", "gradients", "node")
+	for i, s := range p.Steps {
+		gradients := ""
+		if n := len(s.Gradients()); n > 0 {
+			gradients = thousands(n)
+		}
+		fmt.Fprintf(out, "%5d %-9s %-24s %9s %11s %10s  %s\n", i, p.Phases[i], s.Kind(), quantity(s.FLOPs()), size(graph.StepBytes(s)), gradients, s.NodeName())
+	}
+}

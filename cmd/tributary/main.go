@@ -1,0 +1,119 @@
+// Tributary trains Inception-family image classifiers with auxiliary heads. This is the command line: it reads flags and
+// files, and leaves the work to the packages.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/train"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the run saves and ends; a second one kills the program.
+	context.AfterFunc(ctx, stop)
+	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// execute runs a command line and returns the exit code. An error is one message on stderr.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !errors.As(err, new(*train.InterruptedError)) { // which has said so
+		fmt.Fprintf(stderr, "tributary: %v\n", err)
+	}
+	return exitCode(err)
+}
+
+// usageError is an error in what the user wrote on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, new(*train.InterruptedError)), errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, new(usageError)), errors.As(err, new(*train.ValueError)),
+		errors.As(err, new(*auxhead.ParseError)), errors.As(err, new(*graph.UnknownError)),
+		errors.As(err, new(*inception.TooSmallError)):
+		return exitUsage
+	}
+	return exitFailure
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tributary",
+		Short: "Train Inception-family image classifiers with auxiliary heads",
+		Long: `Tributary trains deep image classifiers of the Inception family with auxiliary
+heads: extra classifiers on inner layers, whose loss flows into the trunk.
+
+Start with
+  tributary train
+which trains a small Inception with two heads on images that are part of the
+program, in about two minutes.
+
+Exit codes: 0 success, 1 failure, 2 a wrong command line, 130 interrupted.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.AddCommand(newTrain(), newEval(), newInspect(), newGrads(), newVersion())
+	usage := func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage(c, nearestFlag(c, err))
+	})
+	for _, c := range append(root.Commands(), root) {
+		args := c.Args
+		c.Args = func(c *cobra.Command, a []string) error {
+			if err := args(c, a); err != nil {
+				return usage(c, nearestCommand(c, a, err))
+			}
+			return nil
+		}
+	}
+	return root
+}
+
+// programName is how the user started the program, for commands that we suggest.
+func programName() string {
+	if strings.Contains(filepath.ToSlash(os.Args[0]), "/go-build") {
+		return "go run ./cmd/tributary"
+	}
+	if strings.HasSuffix(os.Args[0], ".test") {
+		return "tributary"
+	}
+	return os.Args[0]
+}

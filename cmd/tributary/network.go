@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/cpu"
+	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/train"
+)
+
+// parts is what a run is made of.
+type parts struct {
+	data    *dataset.Set
+	model   *inception.Model
+	backend graph.Backend
+}
+
+// open makes the parts that a configuration describes. It fills in the image size where that was left open.
+func open(ctx context.Context, c *train.Config) (*parts, error) {
+	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed})
+	if err != nil {
+		return nil, err
+	}
+	info := data.Train.Info()
+	if c.ImageSize == 0 {
+		c.ImageSize = imageSize(c.Model, info)
+	}
+	model, err := buildModel(c, len(info.Classes), info.C)
+	if err != nil {
+		return nil, err
+	}
+	backend, err := newBackend(c)
+	if err != nil {
+		return nil, err
+	}
+	return &parts{data, model, backend}, nil
+}
+
+// imageSize is the side that a network reads images of a set at: their own where the network is made for such a size, that
+// is for at most its double, otherwise the network's.
+func imageSize(model string, info dataset.Info) int {
+	n, err := inception.Lookup(model)
+	if err == nil && info.H == info.W && 2*info.H >= n.Size {
+		return info.H
+	}
+	return n.Size
+}
+
+// buildModel builds a configuration's network. Classes and channels of 0 are the network's own.
+func buildModel(c *train.Config, classes, channels int) (*inception.Model, error) {
+	n, err := inception.Lookup(c.Model)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	heads, err := auxhead.ParseSpecs(c.Heads, n.Heads)
+	if err != nil {
+		return nil, err
+	}
+	return inception.Build(c.Model, inception.Config{
+		Classes: classes, Height: c.ImageSize, Width: c.ImageSize, Channels: channels, WidthMultiplier: c.Width,
+		Heads: heads, Smoothing: c.LabelSmoothing,
+	})
+}
+
+func newBackend(c *train.Config) (graph.Backend, error) {
+	return cpu.New(cpu.Options{Precision: graph.Precision(c.Precision), Threads: c.Threads})
+}

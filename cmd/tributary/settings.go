@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/train"
+)
+
+// settingFlag makes a setting of a configuration a flag.
+type settingFlag struct{ train.Setting }
+
+// Type implements pflag.Value.
+func (f settingFlag) Type() string {
+	switch f.Value.(type) {
+	case *string:
+		return "string"
+	case *bool:
+		return "bool"
+	case *int, *uint64:
+		return "int"
+	}
+	return "number"
+}
+
+// addSettings adds the settings of c that keep allows as flags, and returns them in their groups.
+func addSettings(cmd *cobra.Command, c *train.Config, keep func(train.Setting) bool) []flagGroup {
+	var groups []flagGroup
+	for _, s := range c.Settings() {
+		if !keep(s) {
+			continue
+		}
+		if len(groups) == 0 || groups[len(groups)-1].name != s.Group {
+			groups = append(groups, flagGroup{s.Group, newFlagSet(s.Group)})
+		}
+		set := groups[len(groups)-1].flags
+		set.VarPF(settingFlag{s}, s.Key, "", s.Usage)
+		if _, ok := s.Value.(*bool); ok {
+			set.Lookup(s.Key).NoOptDefVal = "true"
+		}
+		cmd.Flags().AddFlag(set.Lookup(s.Key))
+		complete(cmd, s)
+	}
+	return groups
+}
+
+// complete registers what a shell may complete a setting's value with.
+func complete(cmd *cobra.Command, s train.Setting) {
+	names := append(s.Names, s.Forms...)
+	switch s.Key {
+	case "model":
+		names = modelNames()
+	case "data":
+		names = dataset.Names()
+	case "heads":
+		completeHeads(cmd)
+		return
+	case "init":
+		return // files
+	}
+	cmd.RegisterFlagCompletionFunc(s.Key, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeHeads completes default, none, the places of the network, and after where:weight: the kinds of heads.
+func completeHeads(cmd *cobra.Command) {
+	cmd.RegisterFlagCompletionFunc("heads", func(cmd *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+		done := text[:strings.LastIndexByte(text, ',')+1]
+		item := text[len(done):]
+		var out []string
+		if i := strings.LastIndexByte(item, ':'); strings.Count(item, ":") == 2 {
+			for _, k := range auxhead.Kinds() {
+				out = append(out, done+item[:i+1]+k.Name)
+			}
+			return out, cobra.ShellCompDirectiveNoFileComp
+		}
+		if done == "" {
+			out = append(out, "default", "none")
+		}
+		name := cmd.Flag("model").Value.String()
+		if m, err := inception.Build(name, inception.Config{Heads: []auxhead.Spec{}}); err == nil {
+			for _, e := range m.Graph.EndPoints() {
+				out = append(out, done+e.Name)
+			}
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	})
+}
+
+func modelNames() []string {
+	var names []string
+	for _, n := range inception.Networks() {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// overlay sets the settings of c whose flags the user has given.
+func overlay(cmd *cobra.Command, c *train.Config) error {
+	for _, s := range c.Settings() {
+		f := cmd.Flags().Lookup(s.Key)
+		if f == nil || !f.Changed {
+			continue
+		}
+		if _, ok := f.Value.(settingFlag); !ok { // a flag of the command's own, such as the file --batch of grads
+			continue
+		}
+		if err := s.Set(f.Value.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// given lists the flags of settings that the user has given, of those named.
+func given(cmd *cobra.Command, names ...string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return !cmd.Flags().Changed(n) })
+}
+
+// readConfig is the default configuration with a file's settings (if there is one), and those of flags.
+func readConfig(cmd *cobra.Command, file string) (*train.Config, error) {
+	c := train.Default()
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--config: %w", err)}
+		}
+		if err := c.ReadYAML(file, text); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	if err := overlay(cmd, &c); err != nil {
+		return nil, usageError{err}
+	}
+	if err := check(&c); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// check is Config.Check with what only the command line knows.
+func check(c *train.Config) error {
+	if strings.HasPrefix(c.Device, "cuda") {
+		return usageError{fmt.Errorf("device %s: this binary was built without CUDA; use --device cpu", c.Device)}
+	}
+	if _, err := inception.Lookup(c.Model); err != nil {
+		return usageError{fmt.Errorf("model: %w", err)}
+	}
+	if set, _, _ := strings.Cut(c.Data, ":"); !slices.Contains(dataset.Names(), set) {
+		return usageError{fmt.Errorf("data: %w", &graph.UnknownError{What: "data set", Name: set, Nearest: graph.Nearest(set, dataset.Names(), 3)})}
+	}
+	if err := c.Check(); err != nil {
+		return usageError{err}
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tributary-ml/tributary/train"
+)
+
+// trainFlags are the flags of train that are no settings.
+type trainFlags struct {
+	config string
+	resume string
+}
+
+func newTrain() *cobra.Command {
+	var f trainFlags
+	cmd := &cobra.Command{
+		Use:   "train [flags]",
+		Short: "Train a network",
+		Long: `Train a network with its auxiliary heads. Without flags: a small Inception with
+two heads on the Fashion-MNIST images that are part of the program, in about two
+minutes on two cores.
+
+Everything goes to a folder of its own, runs/TIME-NETWORK: the configuration, a
+log with one JSON object a line, and checkpoints. Ctrl-C saves a checkpoint;
+--resume goes on from it as if nothing had happened.`,
+		Example: `  tributary train
+  tributary train --data cifar10 --width 2 --epochs 30 --augment crop-flip-cutout
+  tributary train --model googlenet --data folder:photos --heads inception4a:0.3,inception4d:0.3
+  tributary train --heads 'inception3*:0.1:gap' --head-schedule cosine:0.5
+  tributary train --config run.yaml --lr 0.02
+  tributary train --resume runs/NAME`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrain(cmd, f) },
+	}
+	defaults := train.Default()
+	groups := addSettings(cmd, &defaults, func(train.Setting) bool { return true })
+	files := newFlagSet("files")
+	files.StringVar(&f.config, "config", "", "settings from a YAML `file` whose keys are these flags; flags override it")
+	files.StringVar(&f.resume, "resume", "", "go on with a `run`: its folder or a checkpoint in it")
+	cmd.Flags().AddFlagSet(files)
+	cmd.MarkFlagFilename("config", "yaml", "yml")
+	groupedUsage(cmd, append([]flagGroup{{"Start", files}}, groups...))
+	return cmd
+}
+
+// session is a run about to start.
+type session struct {
+	config *train.Config
+	parts  *parts
+	folder *train.Folder // nil until there is one
+	resume *train.Checkpoint
+	first  weights
+	notes  []string
+}
+
+func runTrain(cmd *cobra.Command, f trainFlags) error {
+	s, err := prepare(cmd, f)
+	if err != nil {
+		return err
+	}
+	defer s.parts.backend.Close()
+	if s.resume != nil {
+		defer s.resume.Close()
+	}
+	for _, n := range s.notes {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
+	}
+	out := cmd.OutOrStdout()
+	d := newDisplay(out, s)
+	t, err := train.New(train.Setup{
+		Config: *s.config, Graph: s.parts.model.Graph, Backend: s.parts.backend, Data: s.parts.data,
+		Weights: s.first, Resume: s.resume, Report: d.report,
+	})
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if s.folder == nil {
+		if s.folder, err = newFolder(s.config); err != nil {
+			return err
+		}
+	}
+	summary, err := t.Run(cmd.Context(), s.folder)
+	d.clear()
+	var interrupted *train.InterruptedError
+	if errors.As(err, &interrupted) {
+		fmt.Fprintf(out, "\nInterrupted after step %d, saved %s. To go on:\n  %s train --resume %s\n",
+			interrupted.Step, interrupted.Checkpoint, programName(), quoted(s.folder.Path))
+	}
+	if err != nil {
+		return err
+	}
+	ending(out, s, summary)
+	return nil
+}
+
+// newFolder makes the folder of a new run.
+func newFolder(c *train.Config) (*train.Folder, error) {
+	name := c.Name
+	if name == "" {
+		name = time.Now().Format("20060102-150405-") + c.Model
+	}
+	c.Resolve()
+	return train.CreateFolder(c.Out, name, c)
+}
+
+// prepare makes a new run, or takes up one that exists.
+func prepare(cmd *cobra.Command, f trainFlags) (*session, error) {
+	if f.resume != "" {
+		return prepareResume(cmd, f)
+	}
+	c, err := readConfig(cmd, f.config)
+	if err != nil {
+		return nil, err
+	}
+	p, err := open(cmd.Context(), c)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{config: c, parts: p}
+	if c.Init != "" {
+		s.first, s.notes, err = readInitial(c, p.model)
+	}
+	return s, err
+}
+
+func prepareResume(cmd *cobra.Command, f trainFlags) (*session, error) {
+	if bad := given(cmd, "config", "out", "name", "init"); len(bad) > 0 {
+		return nil, usageError{fmt.Errorf("--%s: a resumed run keeps its configuration and its folder: leave the flag out", bad[0])}
+	}
+	path, err := train.FindCheckpoint(f.resume, false)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--resume: %w", err)}
+	}
+	folder, err := train.FolderOf(path)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--resume: %w", err)}
+	}
+	ck, err := train.OpenCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{folder: folder, resume: ck}
+	c := ck.Config
+	s.config = &c
+	if err = overlay(cmd, s.config); err == nil {
+		err = check(s.config)
+	}
+	if err == nil {
+		err = ck.Continues(s.config)
+	}
+	if err == nil {
+		s.parts, err = open(cmd.Context(), s.config)
+	}
+	if err != nil {
+		ck.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// ending says what came out, where it is, and what one may do next.
+func ending(out io.Writer, s *session, r *train.Summary) {
+	f, p := s.folder, programName()
+	if r.Last == nil {
+		fmt.Fprintf(out, "The run %s is finished: %d epochs are done. To train on from its weights:\n  %s train --init %s\n", f.Path, r.Epochs, p, quoted(f.Path))
+		return
+	}
+	main := r.Last.Test.Heads[0]
+	fmt.Fprintf(out, "\nMain head: %.2f %% of %s test images right; best %.2f %% after epoch %d. %s in all.\n",
+		100*main.Top1, thousands(r.Last.Test.Images), 100*r.BestTop1, r.BestEpoch, duration(r.Seconds))
+	fmt.Fprintf(out, "\nWritten:\n  %s  the configuration\n  %s  the log\n  %s, %s\n", f.Config(), f.Log(), f.Last(), f.Best())
+	fmt.Fprintf(out, "\nNext:\n  %[1]s eval --checkpoint %[2]s\n  %[1]s inspect --model %[3]s --svg network.svg\n  %[1]s train --init %[2]s --lr 0.005   (train on from these weights)\n  %[1]s train --help\n",
+		p, quoted(f.Path), s.config.Model)
+}

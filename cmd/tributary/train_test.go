@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/train"
+)
+
+func TestTrainEvalResume(t *testing.T) {
+	data, out := squares(t), t.TempDir()
+	whole := command(t, trainArgs(data, out)...)
+	require.Equal(t, exitOK, whole.code, whole.errors)
+	for _, want := range []string{"test main", "test aux1", "2/2", "Main head:", "config.yaml", "log.jsonl", "Next:", "eval --checkpoint"} {
+		require.Contains(t, whole.out, want)
+	}
+	require.NotContains(t, whole.out, "\r", "no bar where there is no terminal")
+	run := filepath.Join(out, "first")
+
+	again := command(t, trainArgs(data, out)...)
+	require.Equal(t, exitFailure, again.code)
+	require.Contains(t, again.errors, "--resume")
+
+	for _, args := range [][]string{
+		{"--checkpoint", run}, {"--checkpoint", filepath.Join(run, "checkpoints", "last.ckpt"), "--batch", "3", "--threads", "1"},
+		{"--checkpoint", run, "--heads", "main"}, {"--checkpoint", run, "--data", "folder:" + data},
+	} {
+		r := command(t, append([]string{"eval"}, args...)...)
+		require.Equal(t, exitOK, r.code, r.errors)
+		require.Contains(t, r.out, "20 images")
+		require.Contains(t, r.out, "main")
+		require.Equal(t, len(args) < 4 || args[3] != "main", strings.Contains(r.out, "aux1"))
+	}
+	r := command(t, "eval", "--checkpoint", run, "--data", "fashion-mnist-mini")
+	require.Equal(t, exitFailure, r.code)
+	require.Contains(t, r.errors, "classes: 4 in the checkpoint")
+
+	// The folder has all that is needed to repeat the run.
+	repeat := command(t, "train", "--config", filepath.Join(run, "config.yaml"), "--name", "second")
+	require.Equal(t, exitOK, repeat.code, repeat.errors)
+	require.Equal(t, rows(whole.out), rows(repeat.out))
+
+	finished := command(t, "train", "--resume", run)
+	require.Equal(t, exitOK, finished.code)
+	require.Contains(t, finished.out, "is finished")
+	other := command(t, "train", "--resume", run, "--lr", "1")
+	require.Equal(t, exitFailure, other.code)
+	require.Contains(t, other.errors, "lr: 0.02 in the checkpoint, 1 now")
+	moved := command(t, "train", "--resume", run, "--out", out)
+	require.Equal(t, exitUsage, moved.code)
+
+	// Train on from the weights, of the run and with other classes.
+	tuned := command(t, trainArgs(data, out, "--name", "tuned", "--init", run)...)
+	require.Equal(t, exitOK, tuned.code, tuned.errors)
+	require.NotContains(t, tuned.errors, "note:")
+}
+
+// rows is the table of a run's output without its times.
+func rows(out string) []string {
+	return regexp.MustCompile(`(?m)^ +\d/\d.*%`).FindAllString(out, -1)
+}
+
+// cancelAfter cancels a context once a text has been written.
+type cancelAfter struct {
+	bytes.Buffer
+	text   string
+	cancel context.CancelFunc
+}
+
+func (c *cancelAfter) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), c.text) {
+		c.cancel()
+	}
+	return c.Buffer.Write(p)
+}
+
+func TestInterruptAndResume(t *testing.T) {
+	data, out := squares(t), t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w := &cancelAfter{text: "1/2", cancel: cancel}
+	var errors bytes.Buffer
+	code := execute(ctx, trainArgs(data, out), w, &errors)
+	require.Equal(t, exitInterrupted, code, errors.String())
+	run := filepath.Join(out, "first")
+	require.Contains(t, w.String(), "tributary train --resume "+run)
+
+	resumed := command(t, "train", "--resume", run, "--threads", "1")
+	require.Equal(t, exitOK, resumed.code, resumed.errors)
+	require.Contains(t, resumed.out, "resuming")
+	require.Len(t, rows(resumed.out), 1)
+	whole := command(t, trainArgs(data, out, "--name", "whole")...)
+	require.Equal(t, rows(whole.out), append(rows(w.String()), rows(resumed.out)...), "as if nothing had happened")
+}
+
+// A command line that cannot work leaves no folder behind.
+func TestNoFolderWithoutRun(t *testing.T) {
+	data, out := squares(t), filepath.Join(t.TempDir(), "runs")
+	for _, more := range [][]string{{"--batch", "64"}, {"--label-smoothing", "1"}, {"--accumulate", "50"}, {"--init", "missing"}} {
+		r := command(t, trainArgs(data, out, more...)...)
+		require.NotEqual(t, exitOK, r.code, more)
+		_, err := os.Stat(out)
+		require.ErrorIs(t, err, os.ErrNotExist, more)
+	}
+}
+
+func TestTrainReportsDamage(t *testing.T) {
+	data, out := squares(t), t.TempDir()
+	bad := filepath.Join(data, "train", "quarter1", "3.png")
+	require.NoError(t, os.Truncate(bad, 60))
+	r := command(t, trainArgs(data, out)...)
+	require.Equal(t, exitFailure, r.code)
+	require.Contains(t, r.errors, filepath.Join("quarter1", "3.png"))
+	r = command(t, trainArgs(data, out, "--name", "skip", "--skip-bad", "--ema", "0.9", "--label-smoothing", "0.1", "--optimizer", "rmsprop_tf")...)
+	require.Equal(t, exitOK, r.code, r.errors)
+	require.Contains(t, r.out, "warning: ")
+
+	last := filepath.Join(out, "skip", "checkpoints", "last.ckpt")
+	st, err := os.Stat(last)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(last, st.Size()-1))
+	r = command(t, "train", "--resume", last)
+	require.Equal(t, exitFailure, r.code)
+	require.Contains(t, r.errors, "damaged")
+}
+
+// On a terminal there is a bar with the losses of every head.
+func TestBar(t *testing.T) {
+	var out bytes.Buffer
+	c := train.Default()
+	d := newDisplay(&out, &session{config: &c, folder: &train.Folder{Path: "runs/x"}})
+	d.terminal = true
+	d.report(train.Started{Steps: 20, Epochs: 2, StepImages: 8, Heads: []string{"main", "aux1"}})
+	heads := []train.HeadResult{{Name: "main", Loss: 1.5}, {Name: "aux1", Loss: 2.5}}
+	for i := range 9 {
+		d.report(train.Stepped{Step: i + 1, Steps: 20, Epoch: 1, EpochStep: i + 1, EpochSteps: 10, Result: train.Result{Heads: heads}})
+		time.Sleep(20 * time.Millisecond)
+	}
+	d.report(train.Evaluating{Images: 10, Of: 20})
+	d.report(train.EpochEnded{Epoch: 1, Test: train.Result{Heads: heads}, Best: true})
+	d.report(train.Warning{Message: "careful"})
+	d.clear()
+	for _, want := range []string{"epoch 1/2  loss main 1.500 aux1 2.500", "left", "images/s", "testing", "best", "warning: careful"} {
+		require.Contains(t, out.String(), want)
+	}
+}
+
+// The first command's network and data fit each other.
+func TestDefaultRunIsPossible(t *testing.T) {
+	c := train.Default()
+	p, err := open(t.Context(), &c)
+	require.NoError(t, err)
+	defer p.backend.Close()
+	require.Equal(t, 28, c.ImageSize)
+	require.Len(t, p.model.Heads, 2)
+	require.Equal(t, 6000, p.data.Train.Len())
+	require.Less(t, p.model.Parameters(), 1_000_000)
+	for _, n := range inception.Networks() {
+		c := train.Default()
+		c.Model = n.Name
+		require.NoError(t, check(&c))
+	}
+}

@@ -1,0 +1,284 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/interop"
+)
+
+// Checkpoint is a verified checkpoint file: all that a run needs to go on bit for bit, or that an evaluation needs.
+//
+// The file is in the safetensors format, so that other programs can read it: tensors are called PART/PARAMETER, such as
+// "value/stem/conv/weight" or "ema/main/fc/bias", in the engine's own dimensions. Its metadata hold the configuration, the
+// position, and a SHA-256 sum over the whole file (with the sum's own digits taken as zeros).
+type Checkpoint struct {
+	Path     string
+	Config   Config
+	Network  string
+	Data     DataInfo
+	Progress Progress
+
+	file    *interop.File
+	closer  io.Closer
+	tensors map[string]interop.TensorInfo
+}
+
+// Keys of a checkpoint's metadata.
+const (
+	metaFormat   = "format"
+	metaConfig   = "config"
+	metaProgress = "progress"
+	metaNetwork  = "network"
+	metaData     = "data"
+	metaSum      = "sha256"
+
+	checkpointFormat = "tributary checkpoint 1"
+)
+
+// DataInfo is what a network must know about the data that it was trained on.
+type DataInfo struct {
+	Name    string    `json:"name"`
+	Classes []string  `json:"classes"`
+	Mean    []float32 `json:"mean"` // of the channels, in units of [0,1]
+	Std     []float32 `json:"std"`
+}
+
+// infoOf is the DataInfo of a source.
+func infoOf(s dataset.Source) DataInfo {
+	i := s.Info()
+	return DataInfo{i.Name, i.Classes, i.Mean, i.Std}
+}
+
+// Progress is a run's position, and what it has measured so far.
+type Progress struct {
+	Step      int     `json:"step"`  // updates done
+	Epoch     int     `json:"epoch"` // epochs done, with their evaluation
+	Batch     int     `json:"batch"` // batches done of the epoch under way
+	Best      float64 `json:"best"`  // highest accuracy of the main head
+	BestEpoch int     `json:"best_epoch"`
+	Seconds   float64 `json:"seconds"`  // of the run so far
+	Training  Tally   `json:"training"` // of the epoch under way
+	Interval  Tally   `json:"interval"` // of the log line under way
+}
+
+// CheckpointError says what is wrong with a checkpoint file, and what helps.
+type CheckpointError struct {
+	Path   string
+	Err    error
+	Remedy string
+}
+
+func (e *CheckpointError) Error() string {
+	s := fmt.Sprintf("checkpoint %s: %v", e.Path, e.Err)
+	if e.Remedy != "" {
+		s += " (" + e.Remedy + ")"
+	}
+	return s
+}
+
+// Unwrap returns the fault.
+func (e *CheckpointError) Unwrap() error { return e.Err }
+
+// damaged is the remedy for a file that is not as it was written.
+const damaged = "the file is damaged: use the other one of last.ckpt and best.ckpt, or a copy"
+
+// OpenCheckpoint reads a checkpoint's description and verifies the whole file.
+func OpenCheckpoint(path string) (*Checkpoint, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = &CheckpointError{path, errors.New("is no file"), "name the run's folder or the .ckpt file in it"}
+	}
+	var c *Checkpoint
+	if err == nil {
+		c, err = readCheckpoint(f, st.Size(), path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	c.closer = f
+	return c, nil
+}
+
+// Close closes the file.
+func (c *Checkpoint) Close() error { return c.closer.Close() }
+
+// readCheckpoint is OpenCheckpoint of any memory.
+func readCheckpoint(r io.ReaderAt, size int64, path string) (*Checkpoint, error) {
+	file, err := interop.Read(path, r, size)
+	if err != nil {
+		return nil, &CheckpointError{path, err, damaged}
+	}
+	if f := file.Metadata[metaFormat]; f != checkpointFormat {
+		return nil, &CheckpointError{path, fmt.Errorf("its format is %q, not %q", f, checkpointFormat), "a file of weights alone is for --init"}
+	}
+	if sum, _, err := fileSum(r, size); err != nil {
+		return nil, &CheckpointError{path, err, damaged}
+	} else if sum != file.Metadata[metaSum] {
+		return nil, &CheckpointError{path, errors.New("the checksum is wrong: some byte has changed since it was written"), damaged}
+	}
+	return describe(file)
+}
+
+// describe reads the metadata of a file.
+func describe(file *interop.File) (*Checkpoint, error) {
+	meta := file.Metadata
+	c := &Checkpoint{Path: file.Path, Config: Default(), Network: meta[metaNetwork], file: file, tensors: map[string]interop.TensorInfo{}}
+	fail := func(what string, err error) (*Checkpoint, error) {
+		return nil, &CheckpointError{file.Path, fmt.Errorf("its %s: %w", what, err), ""}
+	}
+	for _, t := range file.Tensors() {
+		c.tensors[t.Name] = t
+	}
+	if err := c.Config.ReadYAML("config", []byte(meta[metaConfig])); err != nil {
+		return fail(metaConfig, err)
+	}
+	if err := c.Config.Check(); err != nil {
+		return fail(metaConfig, err)
+	}
+	if err := json.Unmarshal([]byte(meta[metaProgress]), &c.Progress); err != nil {
+		return fail(metaProgress, err)
+	}
+	if p := c.Progress; p.Step < 0 || p.Epoch < 0 || p.Batch < 0 {
+		return fail(metaProgress, fmt.Errorf("step %d, epoch %d, batch %d", p.Step, p.Epoch, p.Batch))
+	}
+	if err := json.Unmarshal([]byte(meta[metaData]), &c.Data); err != nil {
+		return fail(metaData, err)
+	}
+	return c, nil
+}
+
+// Has says whether the checkpoint holds a part of the parameters' state.
+func (c *Checkpoint) Has(part graph.Part) bool {
+	for name := range c.tensors {
+		if strings.HasPrefix(name, string(part)+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// Names lists the parameters whose values the checkpoint holds, sorted.
+func (c *Checkpoint) Names() []string {
+	var names []string
+	for name := range c.tensors {
+		if p, ok := strings.CutPrefix(name, string(graph.Value)+"/"); ok {
+			names = append(names, p)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Restore sets every part that a state keeps, but for gradients. Where the checkpoint is of another network, nothing is set
+// and the error lists what differs.
+func (c *Checkpoint) Restore(s graph.State) error {
+	var diff []string
+	keys := stateKeys(s)
+	for _, k := range keys {
+		switch e, ok := c.tensors[k.name()]; {
+		case !ok:
+			diff = append(diff, fmt.Sprintf("%s: missing in the checkpoint", k.name()))
+		case !slices.Equal(e.Shape, k.param.Dims):
+			diff = append(diff, fmt.Sprintf("%s: dimensions %v in the checkpoint, %v in the network", k.name(), e.Shape, k.param.Dims))
+		}
+	}
+	known := map[string]bool{}
+	for _, p := range s.Layout().Params {
+		known[p.Name] = true
+	}
+	for _, name := range c.Names() {
+		if !known[name] {
+			diff = append(diff, fmt.Sprintf("%s: not in the network", name))
+		}
+	}
+	if len(diff) > 0 {
+		return &MismatchError{c.Path, diff}
+	}
+	for _, k := range keys {
+		v, err := c.Tensor(k.part, k.param.Name)
+		if err != nil {
+			return err
+		}
+		if err := s.Set(k.part, k.param, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tensor reads one part of a parameter.
+func (c *Checkpoint) Tensor(part graph.Part, param string) (*tensor.Dense, error) {
+	t, err := c.file.Tensor(string(part) + "/" + param)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data)), nil
+}
+
+// MismatchError says how a checkpoint differs from the network or the configuration that it is to continue.
+type MismatchError struct {
+	Path        string
+	Differences []string
+}
+
+func (e *MismatchError) Error() string {
+	const most = 8
+	list := e.Differences
+	more := ""
+	if len(list) > most {
+		more = fmt.Sprintf("\n  and %d more", len(list)-most)
+		list = list[:most]
+	}
+	return fmt.Sprintf("checkpoint %s is of another run:\n  %s%s\nResume it with its own settings (leave the flags out), or start a new run from its weights with --init %s",
+		e.Path, strings.Join(list, "\n  "), more, e.Path)
+}
+
+// stateKey is one tensor of a state.
+type stateKey struct {
+	part  graph.Part
+	param *graph.Param
+}
+
+func (k stateKey) name() string { return string(k.part) + "/" + k.param.Name }
+
+// stateKeys lists all tensors of a state but gradients, in a fixed order.
+func stateKeys(s graph.State) []stateKey {
+	var keys []stateKey
+	for _, part := range s.Parts() {
+		if part == graph.Gradient {
+			continue
+		}
+		for _, p := range s.Layout().Params {
+			if part == graph.Value || part == graph.Average || s.Layout().IsTrained(p) {
+				keys = append(keys, stateKey{part, p})
+			}
+		}
+	}
+	return keys
+}
+
+// IsCheckpoint says whether a safetensors file's metadata are those of a checkpoint.
+func IsCheckpoint(metadata map[string]string) bool { return metadata[metaFormat] == checkpointFormat }
+
+// Continues returns a MismatchError where a run of a configuration would not be the checkpoint's.
+func (c *Checkpoint) Continues(config *Config) error {
+	if diff := c.Config.differences("checkpoint", config, "now"); len(diff) > 0 {
+		return &MismatchError{c.Path, diff}
+	}
+	return nil
+}

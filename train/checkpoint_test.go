@@ -1,0 +1,197 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
+
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/interop"
+)
+
+// small is the bytes of a checkpoint of a run that has made no update.
+func small(t testing.TB) []byte {
+	t.Helper()
+	c := tinyConfig()
+	meta, err := (&Checkpoint{Config: c, Network: "tiny", Data: DataInfo{Classes: []string{"a", "b"}}}).metadata()
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "c.ckpt")
+	require.NoError(t, writeAtomic(path, func(f *os.File) error {
+		return interop.Write(f, []interop.Tensor{{Name: "value/w", Shape: []int{2, 2}, Data: []float32{1, 2, 3, 4}}, {Name: "ema/w", Shape: []int{2, 2}, Data: []float32{5, 6, 7, 8}}}, meta)
+	}))
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	sum, at, err := fileSum(bytes.NewReader(data), int64(len(data)))
+	require.NoError(t, err)
+	copy(data[at:], sum)
+	return data
+}
+
+func TestCheckpointNoticesEveryChange(t *testing.T) {
+	data := small(t)
+	open := func(b []byte) error {
+		_, err := readCheckpoint(bytes.NewReader(b), int64(len(b)), "c.ckpt")
+		return err
+	}
+	require.NoError(t, open(data))
+	for i := range data {
+		for _, flip := range []byte{1, 0x80} {
+			b := bytes.Clone(data)
+			b[i] ^= flip
+			var e *CheckpointError
+			require.ErrorAs(t, open(b), &e, "byte %d", i)
+			require.Contains(t, e.Error(), "c.ckpt")
+		}
+	}
+	for n := range data {
+		require.ErrorContains(t, open(data[:n]), "damaged", "cut to %d bytes", n)
+	}
+	require.ErrorContains(t, open(append(bytes.Clone(data), 0)), "damaged")
+}
+
+func TestCheckpointIsNotOne(t *testing.T) {
+	dir := t.TempDir()
+	_, err := OpenCheckpoint(dir)
+	require.ErrorContains(t, err, "is no file")
+	path := filepath.Join(dir, "w.safetensors")
+	require.NoError(t, interop.WriteFile(path, []interop.Tensor{{Name: "w", Shape: []int{1}, Data: []float32{1}}}, nil))
+	_, err = OpenCheckpoint(path)
+	require.ErrorContains(t, err, "--init")
+	_, err = FindCheckpoint(filepath.Join(dir, "missing"), false)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = FindCheckpoint(dir, false)
+	require.ErrorContains(t, err, "has no checkpoint")
+	_, err = FolderOf(path)
+	require.ErrorContains(t, err, "--init")
+}
+
+// A checkpoint is a safetensors file that other programs read.
+func TestCheckpointIsSafetensors(t *testing.T) {
+	tr, _ := runWhole(t, tinyConfig())
+	f, err := interop.Open(tr.folder.Best())
+	require.NoError(t, err)
+	defer f.Close()
+	v, err := f.Tensor("value/fc/bias/bias")
+	require.NoError(t, err)
+	require.Equal(t, []int{4}, v.Shape)
+	require.Len(t, f.Names(), len(stateKeys(tr.state)))
+}
+
+// A write that fails, as on a full disk, leaves the old file and nothing else.
+func TestFailedWriteLeavesOldCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "last.ckpt")
+	require.NoError(t, writeFile(path, []byte("old")))
+	err := writeAtomic(path, func(f *os.File) error {
+		if _, err := f.WriteString("half a che"); err != nil {
+			return err
+		}
+		return syscall.ENOSPC
+	})
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorContains(t, err, path)
+	old, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "old", string(old))
+	all, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+}
+
+// fullState fails to give its tensors, as a broken device does.
+type fullState struct {
+	graph.State
+	err error
+}
+
+func (s fullState) Get(part graph.Part, p *graph.Param) (*tensor.Dense, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	v, err := s.State.Get(part, p)
+	if err == nil {
+		v.Data().([]float32)[0] = float32(math.Inf(1))
+	}
+	return v, err
+}
+
+// A save that fails in an epoch is a warning and the run goes on; at the end it is the run's error.
+func TestRunGoesOnWithoutCheckpoint(t *testing.T) {
+	for _, device := range []error{errors.New("device lost"), nil} {
+		s, r := setup(t, tinyConfig())
+		dir := folder(t, s.Config)
+		tr := trainer(t, s)
+		good := tr.state
+		r.onEvent = func(e Event) {
+			if e, ok := e.(EpochEnded); ok && e.Epoch == 2 {
+				tr.state = fullState{good, device}
+			}
+		}
+		_, err := tr.Run(context.Background(), dir)
+		tr.state = good
+		require.ErrorContains(t, err, "the one of step 6 is intact")
+		if device == nil {
+			require.ErrorContains(t, err, "diverged")
+		}
+		warnings := ofType[Warning](r)
+		require.Len(t, warnings, 1)
+		require.Equal(t, "checkpoint", warnings[0].Kind)
+		ck, err := OpenCheckpoint(dir.Last())
+		require.NoError(t, err)
+		require.Equal(t, 6, ck.Progress.Step)
+		ck.Close()
+	}
+}
+
+func TestLinkAtomic(t *testing.T) {
+	dir := t.TempDir()
+	last, best := filepath.Join(dir, "last.ckpt"), filepath.Join(dir, "best.ckpt")
+	for _, text := range []string{"one", "two"} {
+		require.NoError(t, writeFile(last, []byte(text)))
+		for range 2 { // also where best is last already
+			require.NoError(t, linkAtomic(last, best))
+			got, err := os.ReadFile(best)
+			require.NoError(t, err)
+			require.Equal(t, text, string(got))
+		}
+	}
+	require.NoError(t, writeFile(last, []byte("three")))
+	got, err := os.ReadFile(best)
+	require.NoError(t, err)
+	require.Equal(t, "two", string(got), "best must not follow last")
+	all, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+}
+
+// No input makes the parser panic or take memory that the file does not have; what it accepts can be read.
+func FuzzCheckpoint(f *testing.F) {
+	data := small(f)
+	f.Add(data)
+	f.Add(data[:len(data)/2])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		// Give the parser behind the checksum something to do: make the sum right where there is a place for it.
+		if sum, at, err := fileSum(bytes.NewReader(b), int64(len(b))); err == nil {
+			b = bytes.Clone(b)
+			copy(b[at:], sum)
+		}
+		c, err := readCheckpoint(bytes.NewReader(b), int64(len(b)), "fuzz.ckpt")
+		if err != nil {
+			return
+		}
+		for _, name := range c.Names() {
+			if _, err := c.Tensor(graph.Value, name); err != nil {
+				require.NotContains(t, err.Error(), "unknown")
+			}
+		}
+	})
+}

@@ -1,0 +1,93 @@
+package train
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/interop"
+)
+
+// writeCheckpoint writes a checkpoint of a state to path, atomically. It refuses values that are not finite, so that a run
+// that has diverged never replaces a good checkpoint.
+func writeCheckpoint(path string, s graph.State, c *Checkpoint) error {
+	var tensors []interop.Tensor
+	for _, k := range stateKeys(s) {
+		v, err := s.Get(k.part, k.param)
+		if err != nil {
+			return err
+		}
+		data, err := values(v.Data())
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.name(), err)
+		}
+		tensors = append(tensors, interop.Tensor{Name: k.name(), Shape: k.param.Dims, Data: data})
+	}
+	meta, err := c.metadata()
+	if err != nil {
+		return err
+	}
+	return writeAtomic(path, func(f *os.File) error {
+		w := bufio.NewWriterSize(f, 1<<20)
+		if err := interop.Write(w, tensors, meta); err != nil {
+			return err
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		st, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		sum, at, err := fileSum(f, st.Size())
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteAt([]byte(sum), at)
+		return err
+	})
+}
+
+// values is a tensor's data as a slice of finite numbers.
+func values(data any) (any, error) {
+	switch v := data.(type) {
+	case float32: // tensor hands out a scalar for one element
+		return values([]float32{v})
+	case float64:
+		return values([]float64{v})
+	case []float32:
+		return v, allFinite(v)
+	case []float64:
+		return v, allFinite(v)
+	}
+	return nil, fmt.Errorf("values are of type %T, not float32 or float64", data)
+}
+
+func allFinite[T float32 | float64](v []T) error {
+	for i, x := range v {
+		if !finite(float64(x)) {
+			return fmt.Errorf("value %d is %v: the run has diverged", i, x)
+		}
+	}
+	return nil
+}
+
+// metadata is what a file says besides its tensors. The sum is still to come.
+func (c *Checkpoint) metadata() (map[string]string, error) {
+	progress, err := json.Marshal(c.Progress)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	config := c.Config
+	config.Name = ""
+	return map[string]string{
+		metaFormat: checkpointFormat, metaConfig: string(config.YAML()), metaProgress: string(progress),
+		metaData: string(data), metaNetwork: c.Network, metaSum: noSum,
+	}, nil
+}

@@ -1,0 +1,126 @@
+package train
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+func TestConfigErrorsNameKeyValueAndAllowed(t *testing.T) {
+	for _, c := range []struct {
+		key, value string
+		want       []string
+	}{
+		{"optimizer", "adam", []string{"optimizer", `"adam"`, "sgd, rmsprop, rmsprop_tf or adamw", "adamw?"}},
+		{"augment", "crop-filp", []string{"augment", "did you mean crop-flip?"}},
+		{"epochs", "0", []string{"epochs", `"0"`, "from 1"}},
+		{"lr", "-1", []string{"lr", `"-1"`, "above 0", "auto"}},
+		{"momentum", "1", []string{"momentum", "below 1"}},
+		{"width", "NaN", []string{"width", "NaN"}},
+		{"ema", "1.5", []string{"ema", "below 1"}},
+		{"channels", "2", []string{"channels", "0, 1 or 3"}},
+		{"schedule", "cosin", []string{"schedule", `"cosin"`, "cosine"}},
+		{"schedule", "step:x", []string{"schedule", "EPOCHS", `"x"`, "above 0"}},
+		{"schedule", "cosine:0:1", []string{"too many parameters"}},
+		{"head-schedule", "liner", []string{"head-schedule", "linear"}},
+		{"warmup", "8", []string{"warmup", "below the run's 8"}},
+		{"device", "cuda", []string{"device", "cpu"}},
+		{"name", "a/b", []string{"name", "slash"}},
+		{"nesterov", "true", nil},
+	} {
+		config := Default()
+		for _, s := range config.Settings() {
+			if s.Key == c.key {
+				require.NoError(t, s.Set(c.value), c.key)
+			}
+		}
+		err := config.Check()
+		if c.want == nil {
+			require.NoError(t, err)
+		}
+		for _, w := range c.want {
+			require.ErrorContains(t, err, w)
+		}
+	}
+	config := Default()
+	require.NoError(t, config.Check())
+	for _, s := range config.Settings() {
+		if _, text := s.Value.(*string); !text {
+			require.ErrorContains(t, s.Set("many"), s.Key)
+		}
+	}
+}
+
+// A setting that the chosen rule does not have is an error: no setting is without effect.
+func TestOptimizerSettings(t *testing.T) {
+	c := Default()
+	o, err := c.Update()
+	require.NoError(t, err)
+	require.Equal(t, graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, WeightDecay: 5e-4}, o)
+	for rule, setting := range map[string]*Number{"adamw": &c.Momentum, "sgd": &c.Alpha, "rmsprop": &c.Beta1, "rmsprop_tf": &c.Beta2} {
+		c.Optimizer = rule
+		*setting = Num(0.5)
+		_, err := c.Update()
+		require.ErrorContains(t, err, rule+" has none")
+		*setting = Number{}
+		_, err = c.Update()
+		require.NoError(t, err)
+	}
+	c.Optimizer, c.Nesterov = "adamw", true
+	_, err = c.Update()
+	require.ErrorContains(t, err, "Nesterov")
+	c = Default()
+	c.Optimizer = "rmsprop_tf"
+	c.Resolve()
+	require.Equal(t, []Number{Num(0.01), Num(0.9), Num(0.9), Num(1), {}}, []Number{c.LR, c.Momentum, c.Alpha, c.Eps, c.Beta1})
+}
+
+func TestConfigFile(t *testing.T) {
+	c := Default()
+	c.LR, c.Data, c.Name, c.Heads = Num(0.125), "folder:/with: colon and #", "007", "inception3a:0.3:gap,inception3c:0.1"
+	c.Resolve()
+	d := Default()
+	require.NoError(t, d.ReadYAML("run.yaml", c.YAML()))
+	require.Equal(t, c, d)
+
+	for text, want := range map[string]string{
+		"model: x\nlrr: 1\n":        `run.yaml: line 2: unknown key "lrr"; the nearest: lr`,
+		"lr: 1\n\nlr: 2\n":          "line 3",
+		"lr: [1, 2]":                "run.yaml: line 1: lr takes one value",
+		"epochs: many":              `run.yaml: line 1: epochs: "many" is not possible: it is a whole number`,
+		"- a":                       "key: value",
+		"lr: 1\na: b: c":            "run.yaml: line 2",
+		"lr: &a 1\nmomentum: *a\n":  "momentum takes one value",
+		"beta1: .nan":               "number or auto",
+		"? {a: b}\n: 1":             "unknown key",
+		"epochs: 3\n---\nepochs: 4": "",
+	} {
+		d := Default()
+		err := d.ReadYAML("run.yaml", []byte(text))
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want, text)
+		}
+	}
+	require.NoError(t, d.ReadYAML("empty.yaml", nil))
+	require.NoError(t, d.ReadYAML("run.yaml", []byte("init:\nlr: auto\n")))
+	require.True(t, d.LR.IsAuto())
+}
+
+func FuzzConfig(f *testing.F) {
+	c := Default()
+	f.Add(c.YAML())
+	f.Add([]byte("lr: 1\nepochs: 2"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c := Default()
+		if c.ReadYAML("fuzz.yaml", text) != nil || c.Check() != nil {
+			return
+		}
+		d := Default()
+		require.NoError(t, d.ReadYAML("again.yaml", c.YAML()), "%s", c.YAML())
+		require.Equal(t, c, d)
+	})
+}

@@ -1,0 +1,83 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// evaluate runs a loader's images through a program once. The last batch is filled up with rows that count for nothing, so
+// that hits and losses are exact. Losses are cross-entropy with the network's label smoothing.
+func evaluate(ctx context.Context, p graph.Program, l *dataset.Loader, averages bool, images int, report Reporter) (Result, error) {
+	var sum Tally
+	for b, err := range l.Epoch(ctx, 0, 0) {
+		if err != nil {
+			return Result{}, err
+		}
+		for _, err := range b.Skipped {
+			report(Warning{Kind: "skipped_image", Message: err.Error()})
+		}
+		m, err := run(ctx, p, &graph.Feed{Pixels: b.Images, Labels: b.Labels, UseAverages: averages})
+		b.Release()
+		if err != nil {
+			return Result{}, err
+		}
+		sum.add(m)
+		report(Evaluating{sum.Rows, images})
+	}
+	return sum.Result(), nil
+}
+
+// run runs a program and waits for its metrics.
+func run(ctx context.Context, p graph.Program, f *graph.Feed) (*graph.Metrics, error) {
+	if err := p.Run(ctx, f); err != nil {
+		return nil, err
+	}
+	return p.Metrics()
+}
+
+// Evaluation is a checkpoint's network ready to be evaluated.
+type Evaluation struct {
+	Graph      *graph.Graph
+	Backend    graph.Backend
+	Test       dataset.Source
+	Checkpoint *Checkpoint
+	Config     Config   // batch, workers and skip-bad apply
+	Heads      []string // nil: all
+	Report     Reporter
+}
+
+// Run evaluates the moving averages where the checkpoint has them, otherwise the values.
+func (e *Evaluation) Run(ctx context.Context) (r Result, err error) {
+	if e.Report == nil {
+		e.Report = func(Event) {}
+	}
+	if diff := e.Checkpoint.Data.differences(infoOf(e.Test)); diff != nil {
+		return Result{}, fmt.Errorf("checkpoint %s cannot tell these classes apart: %s", e.Checkpoint.Path, diff[0])
+	}
+	layout, err := graph.NewLayout(e.Graph)
+	if err != nil {
+		return Result{}, err
+	}
+	averages := e.Checkpoint.Has(graph.Average)
+	s, err := e.Backend.NewState(layout, graph.StateOptions{EMA: averages})
+	if err != nil {
+		return Result{}, err
+	}
+	defer s.Close()
+	if err := e.Checkpoint.Restore(s); err != nil {
+		return Result{}, err
+	}
+	p, err := loadEval(e.Backend, s, e.Config.Batch, e.Checkpoint.Data, e.Heads)
+	if err != nil {
+		return Result{}, err
+	}
+	defer p.Close()
+	l, err := evalLoader(e.Test, e.Graph.InputNode().Shape(), &e.Config)
+	if err != nil {
+		return Result{}, err
+	}
+	return evaluate(ctx, p, l, averages, e.Test.Len(), e.Report)
+}

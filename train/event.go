@@ -1,0 +1,89 @@
+package train
+
+import "time"
+
+// Event is something that happens in a run: one of Started, Stepped, Interval, Evaluating, EpochEnded, Saved, Warning.
+// Everything that shows a run or writes it down reads events.
+type Event interface{ event() }
+
+// Reporter receives the events of a run, in order, from the goroutine that trains: it should return soon.
+type Reporter func(Event)
+
+// Started is the first event: what the run is.
+type Started struct {
+	Resumed       bool
+	Step, Steps   int // updates done, and in all
+	Epoch         int // epochs done
+	Epochs        int
+	StepImages    int // images in an update
+	Parameters    int // elements, of the trunk and all heads
+	Heads         []string
+	TrainImages   int
+	TestImages    int
+	Device        string
+	ArenaBytes    int64 // of the training plan
+	UnsharedBytes int64 // the same without sharing memory between buffers
+}
+
+// Stepped is one update. Losses are means over its images, before the update.
+type Stepped struct {
+	Step, Steps int // updates done with this one, and in all
+	Epoch       int // from 1
+	EpochStep   int // updates of this epoch done
+	EpochSteps  int
+	LR          float64
+	GradNorm    float64 // global L2 norm before clipping
+	Result      Result
+	Weights     []float64 // of the heads, in the order of Result.Heads
+}
+
+// Interval is the mean over some updates: a line of the log.
+type Interval struct {
+	Step            int       `json:"step"`
+	Epoch           int       `json:"epoch"`
+	LR              float64   `json:"lr"`
+	GradNorm        float64   `json:"grad_norm"` // of the last update
+	ImagesPerSecond float64   `json:"images_per_second"`
+	Weights         []float64 `json:"head_weights"` // of the last update
+	Train           Result    `json:"train"`
+}
+
+// Evaluating is progress of an evaluation.
+type Evaluating struct {
+	Images, Of int
+}
+
+// EpochEnded is an epoch with its evaluation.
+type EpochEnded struct {
+	Epoch           int     `json:"epoch"` // from 1
+	Step            int     `json:"step"`
+	LR              float64 `json:"lr"` // of the last update
+	Train           Result  `json:"train"`
+	Test            Result  `json:"test"`
+	Averaged        bool    `json:"averaged"` // the test is of the moving averages
+	Best            bool    `json:"best"`     // the main head's accuracy is the highest so far
+	ImagesPerSecond float64 `json:"images_per_second"`
+	Seconds         float64 `json:"seconds"` // of training and evaluation
+}
+
+// Saved says that a checkpoint was written.
+type Saved struct {
+	Path string        `json:"path"`
+	Step int           `json:"step"`
+	Took time.Duration `json:"-"`
+}
+
+// Warning is something that the user should know; the run goes on.
+type Warning struct {
+	Step    int    `json:"step"`
+	Kind    string `json:"warning"` // dead_trunk, skipped_image, checkpoint, log
+	Message string `json:"message"`
+}
+
+func (Started) event()    {}
+func (Stepped) event()    {}
+func (Interval) event()   {}
+func (Evaluating) event() {}
+func (EpochEnded) event() {}
+func (Saved) event()      {}
+func (Warning) event()    {}

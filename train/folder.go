@@ -1,0 +1,103 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Folder is where a run writes: everything that is needed to repeat it, to go on with it, and to see what it did.
+//
+//	config.yaml            the complete configuration
+//	log.jsonl              one JSON object a line: intervals, epochs, warnings, checkpoints
+//	checkpoints/last.ckpt  the latest position
+//	checkpoints/best.ckpt  the epoch whose main head was best on the test images
+//	summary.json           what came out
+type Folder struct{ Path string }
+
+// CreateFolder makes the folder of a new run, out/name. It never takes one that exists.
+func CreateFolder(out, name string, c *Config) (*Folder, error) {
+	path := filepath.Join(out, name)
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(path, 0o755); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("the run %s exists: choose another --name, or go on with it by --resume %s", path, path)
+		}
+		return nil, err
+	}
+	f := &Folder{path}
+	if err := os.Mkdir(filepath.Dir(f.Last()), 0o755); err != nil {
+		return nil, err
+	}
+	config := *c
+	config.Name = "" // a run made from this file gets a folder of its own
+	return f, writeFile(f.Config(), config.YAML())
+}
+
+// Config is the path of the configuration.
+func (f *Folder) Config() string { return filepath.Join(f.Path, "config.yaml") }
+
+// Log is the path of the log.
+func (f *Folder) Log() string { return filepath.Join(f.Path, "log.jsonl") }
+
+// Summary is the path of the summary.
+func (f *Folder) Summary() string { return filepath.Join(f.Path, "summary.json") }
+
+// Last is the path of the latest checkpoint.
+func (f *Folder) Last() string { return filepath.Join(f.Path, "checkpoints", "last.ckpt") }
+
+// Best is the path of the best checkpoint.
+func (f *Folder) Best() string { return filepath.Join(f.Path, "checkpoints", "best.ckpt") }
+
+// FindCheckpoint is the checkpoint that a user means: a file, or the last or the best one of a run's folder.
+func FindCheckpoint(path string, best bool) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("%w: name a run's folder or a .ckpt file", err)
+	}
+	if !st.IsDir() {
+		return path, nil
+	}
+	f := Folder{path}
+	for _, p := range []struct {
+		path string
+		take bool
+	}{{f.Best(), best}, {f.Last(), true}, {f.Best(), true}} {
+		if _, err := os.Stat(p.path); p.take && err == nil {
+			return p.path, nil
+		}
+	}
+	return "", fmt.Errorf("the folder %s has no checkpoint (%s): name a run's folder or a .ckpt file", path, f.Last())
+}
+
+// FolderOf is the run's folder that a checkpoint lies in.
+func FolderOf(checkpoint string) (*Folder, error) {
+	path, err := filepath.Abs(checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	f := &Folder{filepath.Dir(filepath.Dir(path))}
+	if _, err := os.Stat(f.Config()); err != nil {
+		return nil, fmt.Errorf("the checkpoint %s lies in no run's folder: only a run that has its folder can go on; start a new run from these weights with --init %s", checkpoint, checkpoint)
+	}
+	if dir, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(dir, f.Path); err == nil && filepath.IsLocal(rel) {
+			f.Path = rel
+		}
+	}
+	return f, nil
+}
+
+// writeSummary writes what came out of a run.
+func (f *Folder) writeSummary(s *Summary) error {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(f.Summary(), append(text, '\n'))
+}

@@ -1,0 +1,105 @@
+package train
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// log writes the events of a run as JSON lines. What cannot be written, as on a full disk, is kept and tried again.
+type log struct {
+	file    *os.File
+	pending bytes.Buffer
+	failed  bool // and reported
+}
+
+// openLog opens a run's log for appending. Lines after an update that a resumed run will make again are taken out.
+func openLog(path string, step int) (*log, error) {
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err == nil {
+		if kept := linesUntil(old, step); len(kept) < len(old) {
+			if err := writeFile(path, kept); err != nil {
+				return nil, err
+			}
+		}
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &log{file: f}, nil
+}
+
+// linesUntil returns the lines of a log up to an update. A line that is cut or no JSON is left out.
+func linesUntil(text []byte, step int) []byte {
+	var kept []byte
+	r := bufio.NewReader(bytes.NewReader(text))
+	for {
+		l, err := r.ReadBytes('\n')
+		if err != nil {
+			return kept
+		}
+		var at struct{ Step int }
+		if json.Unmarshal(l, &at) == nil && at.Step <= step {
+			kept = append(kept, l...)
+		}
+	}
+}
+
+// write logs an event, if it is one that a log keeps.
+func (l *log) write(e Event) error {
+	kind := ""
+	switch e.(type) {
+	case Interval:
+		kind = "interval"
+	case EpochEnded:
+		kind = "epoch"
+	case Saved:
+		kind = "checkpoint"
+	case Warning:
+		kind = "warning"
+	default:
+		return nil
+	}
+	head, err := json.Marshal(map[string]any{"kind": kind, "time": time.Now().UTC().Format(time.RFC3339)})
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	l.pending.Write(head[:len(head)-1])
+	l.pending.WriteByte(',')
+	l.pending.Write(body[1:])
+	l.pending.WriteByte('\n')
+	return l.flush()
+}
+
+// flush writes what is pending. It returns the first of several failures only.
+func (l *log) flush() error {
+	_, err := l.pending.WriteTo(l.file)
+	if err == nil {
+		l.failed = false
+		return nil
+	}
+	if l.failed {
+		return nil
+	}
+	l.failed = true
+	return fmt.Errorf("the log %s cannot be written (%w): its lines are kept and will be tried again", l.file.Name(), err)
+}
+
+func (l *log) close() error {
+	_, err := io.Copy(l.file, &l.pending)
+	return errors.Join(err, l.file.Close())
+}

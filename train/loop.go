@@ -1,0 +1,187 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"syscall"
+	"time"
+)
+
+// saveEvery is how often a checkpoint is written within an epoch: what a power cut costs at the most.
+const saveEvery = 10 * time.Minute
+
+// Summary is what came out of a run.
+type Summary struct {
+	Folder      string      `json:"folder"`
+	Step        int         `json:"step"`
+	Epochs      int         `json:"epochs"`
+	Last        *EpochEnded `json:"last,omitempty"` // nil where a resumed run had nothing left to do
+	BestEpoch   int         `json:"best_epoch"`
+	BestTop1    float64     `json:"best_top1"` // of the main head
+	Seconds     float64     `json:"seconds"`   // over all sessions
+	Finished    bool        `json:"finished"`
+	Device      string      `json:"device"`
+	Interrupted bool        `json:"interrupted"`
+}
+
+// InterruptedError says that the context ended a run, and from where it can go on.
+type InterruptedError struct {
+	Checkpoint string
+	Step       int
+	Cause      error // why the context ended
+}
+
+func (e *InterruptedError) Error() string {
+	return fmt.Sprintf("interrupted after step %d; saved %s", e.Step, e.Checkpoint)
+}
+
+// Unwrap returns the context's error.
+func (e *InterruptedError) Unwrap() error { return e.Cause }
+
+// Run trains until all epochs are done, and writes to a run's folder: a new one, or that of the checkpoint it resumes. When ctx
+// ends, it finishes the update under way, saves a checkpoint and returns an *InterruptedError. A run whose numbers are no longer
+// finite ends with a *DivergedError, and leaves the checkpoints as they are.
+func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, err error) {
+	t.folder = folder
+	if t.log, err = openLog(folder.Log(), t.progress.Step); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, t.log.close()) }()
+	t.report(t.started())
+	t.clock.start(t.progress.Seconds)
+	t.savedAt = time.Now()
+	for t.progress.Epoch < t.Config.Epochs {
+		err := t.epoch(ctx)
+		if err == nil {
+			err = t.evaluateEpoch(ctx)
+		}
+		if err != nil && ctx.Err() != nil && !errors.As(err, new(*DivergedError)) {
+			return t.interrupt(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	summary = t.summary()
+	return summary, folder.writeSummary(summary)
+}
+
+// epoch makes the updates that are left of an epoch.
+func (t *Trainer) epoch(ctx context.Context) error {
+	// An update must run to its end, and its batches must be at hand: ctx is looked at between updates only.
+	whole, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	next, done := iter.Pull2(t.loader.Epoch(whole, t.progress.Epoch, t.progress.Batch))
+	defer done()
+	t.clock.resume()
+	for t.progress.Batch < t.perEpoch*t.Config.Accumulate {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s, err := t.step(whole, next)
+		if err != nil {
+			return err
+		}
+		t.clock.images += s.Result.Images
+		t.report(s)
+		if message := t.guard.see(s.Result); message != "" {
+			t.warn("dead_trunk", "%s", message)
+		}
+		if s.Step%t.Config.LogEvery == 0 || s.EpochStep == s.EpochSteps {
+			t.report(Interval{s.Step, s.Epoch, s.LR, s.GradNorm, t.clock.lap(), s.Weights, t.progress.Interval.Result()})
+			t.progress.Interval = Tally{}
+		}
+		if time.Since(t.savedAt) > saveEvery {
+			t.trySave()
+		}
+	}
+	return nil
+}
+
+// evaluateEpoch ends an epoch: it evaluates, notes the best, and saves.
+func (t *Trainer) evaluateEpoch(ctx context.Context) error {
+	t.clock.pause()
+	test, err := t.Evaluate(ctx)
+	if err != nil {
+		return err
+	}
+	if main := test.main(); !finite(main.Loss) {
+		return t.divergedError([]string{main.Name}, t.rate.at(t.progress.Step-1))
+	}
+	p := &t.progress
+	best := p.BestEpoch == 0 || test.main().Top1 > p.Best
+	p.Epoch++
+	p.Batch = 0
+	if best {
+		p.Best, p.BestEpoch = test.main().Top1, p.Epoch
+	}
+	e := EpochEnded{p.Epoch, p.Step, t.rate.at(p.Step - 1), p.Training.Result(), test, t.Config.EMA > 0, best, t.clock.rate(), t.clock.epoch()}
+	p.Training = Tally{}
+	t.last = &e
+	t.report(e)
+	if err := t.trySave(); err != nil {
+		if p.Epoch == t.Config.Epochs {
+			return err
+		}
+		return nil
+	}
+	if best {
+		if err := linkAtomic(t.folder.Last(), t.folder.Best()); err != nil {
+			t.warn("checkpoint", "%s could not be written: %v", t.folder.Best(), err)
+		}
+	}
+	return nil
+}
+
+// interrupt saves where the run stands.
+func (t *Trainer) interrupt(ctx context.Context) (*Summary, error) {
+	if err := t.save(); err != nil {
+		return nil, err
+	}
+	s := t.summary()
+	s.Interrupted = true
+	if err := t.folder.writeSummary(s); err != nil {
+		return nil, err
+	}
+	return s, &InterruptedError{t.folder.Last(), t.progress.Step, context.Cause(ctx)}
+}
+
+// trySave saves, and warns where that fails: the run can go on, and the disk may have room again at the next try.
+func (t *Trainer) trySave() error {
+	err := t.save()
+	if err != nil {
+		t.warn("checkpoint", "%v", err)
+	}
+	return err
+}
+
+// save writes last.ckpt.
+func (t *Trainer) save() error {
+	begin := time.Now()
+	t.savedAt = begin
+	t.progress.Seconds = t.clock.total()
+	c := &Checkpoint{Config: t.Config, Network: t.Graph.Name(), Data: infoOf(t.Data.Train), Progress: t.progress}
+	if err := writeCheckpoint(t.folder.Last(), t.state, c); err != nil {
+		before := "there is no earlier one"
+		if errors.Is(err, syscall.ENOSPC) {
+			err = fmt.Errorf("%w (make room on the disk)", err)
+		}
+		if _, e := os.Stat(t.folder.Last()); e == nil && t.saved >= 0 {
+			before = fmt.Sprintf("the one of step %d is intact, --resume goes on from it", t.saved)
+		}
+		return fmt.Errorf("step %d: no checkpoint could be written: %w; %s", t.progress.Step, err, before)
+	}
+	t.saved = t.progress.Step
+	t.report(Saved{t.folder.Last(), t.progress.Step, time.Since(begin)})
+	return nil
+}
+
+func (t *Trainer) summary() *Summary {
+	return &Summary{
+		Folder: t.folder.Path, Step: t.progress.Step, Epochs: t.progress.Epoch, Last: t.last, BestEpoch: t.progress.BestEpoch,
+		BestTop1: t.progress.Best, Seconds: t.clock.total(), Finished: t.progress.Epoch == t.Config.Epochs, Device: t.Backend.Name(),
+	}
+}

@@ -1,0 +1,239 @@
+package train
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/graph"
+)
+
+func TestRunLearnsAndWritesItsFolder(t *testing.T) {
+	c := tinyConfig()
+	c.Epochs = 6
+	tr, r := runWhole(t, c)
+	epochs := ofType[EpochEnded](r)
+	require.Len(t, epochs, 6)
+	last := epochs[5]
+	require.Equal(t, 22, last.Test.Images, "the padded rows of the last batch count for nothing")
+	require.Greater(t, last.Test.main().Top1, 0.8)
+	aux, ok := last.Test.Head("aux1")
+	require.True(t, ok)
+	require.Greater(t, aux.Top1, 0.5)
+	require.Equal(t, float64(aux.Hits1)/22, aux.Top1)
+	require.Equal(t, 22, aux.Hits5, "there are four classes")
+
+	for _, s := range ofType[Stepped](r) {
+		sum := 0.0
+		for i, h := range s.Result.Heads {
+			sum += s.Weights[i] * h.Loss
+		}
+		require.InEpsilon(t, sum, s.Result.Total, 1e-6, "the total is the sum of the heads' weighted losses")
+	}
+	f := tr.folder
+	var summary Summary
+	text, err := os.ReadFile(f.Summary())
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &summary))
+	require.True(t, summary.Finished)
+	require.Equal(t, last.Test, summary.Last.Test)
+	again := Default()
+	text, err = os.ReadFile(f.Config())
+	require.NoError(t, err)
+	require.NoError(t, again.ReadYAML("config.yaml", text))
+	want := c
+	want.Name = ""
+	require.Equal(t, want, again)
+
+	kinds := map[string]int{}
+	log, err := os.Open(f.Log())
+	require.NoError(t, err)
+	defer log.Close()
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		var l struct{ Kind, Time string }
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &l), lines.Text())
+		require.NotEmpty(t, l.Time)
+		kinds[l.Kind]++
+	}
+	require.Equal(t, map[string]int{"interval": 18, "epoch": 6, "checkpoint": 6}, kinds)
+}
+
+func TestRunIsDeterministic(t *testing.T) {
+	c := tinyConfig()
+	a, _ := runWhole(t, c)
+	c.Threads, c.Workers = 1, 3
+	b, _ := runWhole(t, c)
+	requireEqualStates(t, a.state, b.state)
+	c.Seed++
+	other, _ := runWhole(t, c)
+	require.NotEqual(t, snapshot(t, a.state)["value/fc/weight"].Data(), snapshot(t, other.state)["value/fc/weight"].Data())
+}
+
+// Where neither batch normalisation nor dropout sees the batches one by one, k batches accumulated are one batch of k times the
+// images.
+func TestAccumulationIsTheBigBatch(t *testing.T) {
+	train := func(batch, accumulate int) graph.State {
+		c := tinyConfig()
+		c.Precision, c.Batch, c.Accumulate, c.ClipNorm = "fp64", batch, accumulate, 0.5
+		s, _ := setup(t, c)
+		g := graph.New("plain")
+		x := g.Input("input", graph.Shape{H: 8, W: 8, C: 1})
+		x = g.ReLU("relu", g.AddBias("bias", g.Conv("conv", x, 6, graph.Square(3, 2, 1), nil), nil))
+		g.AddLoss(graph.Loss{Name: "main", Logits: g.Linear("fc", x, 4, nil), Weight: 1})
+		g.AddLoss(graph.Loss{Name: "aux1", Logits: g.Linear("aux1/fc", x, 4, nil), Weight: 0.5})
+		s.Graph = g
+		tr := trainer(t, s)
+		_, err := tr.Run(context.Background(), folder(t, c))
+		require.NoError(t, err)
+		return tr.state
+	}
+	one, four := snapshot(t, train(24, 1)), snapshot(t, train(6, 4))
+	for name, v := range one {
+		require.InDeltaSlice(t, v.Data(), four[name].Data(), 1e-12, name)
+	}
+}
+
+func TestDivergedRunKeepsItsCheckpoint(t *testing.T) {
+	c := tinyConfig()
+	s, r := setup(t, c)
+	dir := folder(t, c)
+	tr := trainer(t, s)
+	r.onEvent = func(e Event) { // after the first epoch, a rate that nothing survives
+		if _, ok := e.(Saved); ok {
+			tr.rate.base = 1e30
+		}
+	}
+	_, err := tr.Run(context.Background(), dir)
+	var diverged *DivergedError
+	require.ErrorAs(t, err, &diverged)
+	require.Greater(t, diverged.Step, 6)
+	require.ErrorContains(t, err, "--lr")
+	require.ErrorContains(t, err, "--clip-norm")
+	require.ErrorContains(t, err, "of step 6 is intact")
+	ck, err := OpenCheckpoint(dir.Last())
+	require.NoError(t, err)
+	require.Equal(t, 6, ck.Progress.Step)
+	ck.Close()
+}
+
+func TestDivergedHeads(t *testing.T) {
+	m := &graph.Metrics{Heads: []graph.HeadMetrics{{Name: "main", Loss: 1}, {Name: "aux1", Loss: math.NaN()}, {Name: "aux2", Loss: math.Inf(1)}}}
+	heads, bad := diverged(m)
+	require.True(t, bad)
+	require.Equal(t, []string{"aux1", "aux2"}, heads)
+	_, bad = diverged(&graph.Metrics{GradNorm: math.NaN()})
+	require.True(t, bad)
+	require.ErrorContains(t, &DivergedError{Step: 3, Heads: heads, LR: 0.1}, "step 3: the loss of aux1, aux2")
+}
+
+func TestDeadTrunkAlarm(t *testing.T) {
+	guess := math.Log(10)
+	losses := func(main, aux1, aux2 float64) Result {
+		return Result{Heads: []HeadResult{{Name: "main", Loss: main}, {Name: "aux1", Loss: aux1}, {Name: "aux2", Loss: aux2}}}
+	}
+	alarms := func(r Result) (all []string) {
+		d := deadTrunk{guess: guess}
+		for range 3 * guardStart {
+			if m := d.see(r); m != "" {
+				all = append(all, m)
+			}
+		}
+		return all
+	}
+	dead := alarms(losses(guess, 0.8*guess, guess/2))
+	require.Len(t, dead, 1, "one alarm, not one a step")
+	require.Contains(t, dead[0], "aux2")
+	require.Contains(t, dead[0], "2.303")
+	require.Empty(t, alarms(losses(guess/2, guess/2, guess)))
+	require.Empty(t, alarms(losses(guess, guess, guess)), "nobody learns: no sign of a dead trunk")
+	require.Empty(t, alarms(Result{Heads: []HeadResult{{Name: "main", Loss: guess}}}))
+}
+
+func TestBadImages(t *testing.T) {
+	c := tinyConfig()
+	s, _ := setup(t, c)
+	s.Data = &dataset.Set{Train: bars{52, 7}, Test: bars{22, 3}}
+	_, err := trainer(t, s).Run(context.Background(), folder(t, c))
+	require.ErrorContains(t, err, "bars/7.png: byte 3")
+
+	c.SkipBad = true
+	s, r := setup(t, c)
+	s.Data = &dataset.Set{Train: bars{52, 7}, Test: bars{22, 3}}
+	_, err = trainer(t, s).Run(context.Background(), folder(t, c))
+	require.NoError(t, err)
+	require.NotEmpty(t, ofType[Warning](r))
+	require.Contains(t, ofType[Warning](r)[0].Message, "bars/7.png")
+	require.Equal(t, 21, ofType[EpochEnded](r)[0].Test.Images)
+}
+
+func TestNewRefuses(t *testing.T) {
+	refuse := func(want string, change func(*Setup)) {
+		s, _ := setup(t, tinyConfig())
+		change(&s)
+		_, err := New(s)
+		require.ErrorContains(t, err, want)
+	}
+	refuse("epochs", func(s *Setup) { s.Config.Epochs = 0 })
+	refuse("head main was built with 0", func(s *Setup) { s.Config.LabelSmoothing = 0.1 })
+	refuse("52 images do not fill a batch of 64", func(s *Setup) { s.Config.Batch = 64 })
+	refuse("fewer than the 9 of one update", func(s *Setup) { s.Config.Accumulate = 9 })
+	refuse("no classifier", func(s *Setup) { s.Graph = graph.New("empty") })
+	refuse("tells 3 classes apart", func(s *Setup) {
+		g := graph.New("three")
+		x := g.Input("input", graph.Shape{H: 8, W: 8, C: 1})
+		g.AddLoss(graph.Loss{Name: "main", Logits: g.Linear("fc", x, 3, nil), Weight: 1})
+		s.Graph = g
+	})
+	refuse("--channels 3", func(s *Setup) {
+		g := graph.New("colour")
+		x := g.Input("input", graph.Shape{H: 8, W: 8, C: 3})
+		g.AddLoss(graph.Loss{Name: "main", Logits: g.Linear("fc", x, 4, nil), Weight: 1})
+		s.Graph = g
+	})
+}
+
+func TestFolderIsNeverTakenTwice(t *testing.T) {
+	c, dir := tinyConfig(), t.TempDir()
+	_, err := CreateFolder(dir, "a", &c)
+	require.NoError(t, err)
+	_, err = CreateFolder(dir, "a", &c)
+	require.ErrorContains(t, err, "--resume")
+}
+
+func TestEveryAugmentationMakesTheRightSize(t *testing.T) {
+	for _, name := range AugmentationNames() {
+		c := tinyConfig()
+		c.Augment = name
+		for _, info := range []dataset.Info{{H: 8, W: 8, C: 1, Mirror: true}, {H: 8, W: 12, C: 3}, {C: 3, Mirror: true}} {
+			h, w, err := c.transform(info, 16, 16).OutSize(info.H, info.W)
+			require.NoError(t, err, name)
+			require.Equal(t, [2]int{16, 16}, [2]int{h, w}, name)
+		}
+	}
+}
+
+// An evaluation of a checkpoint gives what the run itself measured, for all heads or the main one alone.
+func TestEvaluationOfCheckpoint(t *testing.T) {
+	for _, ema := range []float64{0, 0.8} {
+		c := tinyConfig()
+		c.EMA = ema
+		tr, r := runWhole(t, c)
+		want := ofType[EpochEnded](r)[1].Test
+		for _, heads := range [][]string{nil, {"main"}} {
+			ck, err := OpenCheckpoint(tr.folder.Last())
+			require.NoError(t, err)
+			s, _ := setup(t, c)
+			e := Evaluation{Graph: s.Graph, Backend: s.Backend, Test: s.Data.Test, Checkpoint: ck, Config: ck.Config, Heads: heads}
+			got, err := e.Run(context.Background())
+			require.NoError(t, err)
+			require.Equal(t, want.Heads[:len(got.Heads)], got.Heads)
+			ck.Close()
+		}
+	}
+}

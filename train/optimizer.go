@@ -1,0 +1,129 @@
+package train
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// rule is what an update rule takes, and what it takes where the user leaves that open.
+type rule struct {
+	rule                 graph.Rule
+	lr, weightDecay      float64
+	momentum, alpha, eps Number // auto: the rule has none
+	beta1, beta2         Number
+}
+
+// rules are the update rules. SGD is set as in PyTorch's recipes for small images, RMSProp and AdamW as PyTorch's defaults
+// (with a learning rate that suits classifiers), RMSPropTF as TF-slim trained Inception v3 (Szegedy et al. 2016, section 8).
+var rules = []rule{
+	{rule: graph.SGD, lr: 0.05, weightDecay: 5e-4, momentum: Num(0.9)},
+	{rule: graph.RMSProp, lr: 1e-3, weightDecay: 4e-5, momentum: Num(0), alpha: Num(0.99), eps: Num(1e-8)},
+	{rule: graph.RMSPropTF, lr: 0.01, weightDecay: 4e-5, momentum: Num(0.9), alpha: Num(0.9), eps: Num(1)},
+	{rule: graph.AdamW, lr: 1e-3, weightDecay: 1e-2, eps: Num(1e-8), beta1: Num(0.9), beta2: Num(0.999)},
+}
+
+func ruleNames() []string {
+	var names []string
+	for _, r := range rules {
+		names = append(names, string(r.rule))
+	}
+	return names
+}
+
+// Resolve fills in the settings that are left to the optimizer's rule, so that what is written down is complete. Settings
+// that the rule does not have stay auto.
+func (c *Config) Resolve() {
+	for _, r := range rules {
+		if string(r.rule) != c.Optimizer {
+			continue
+		}
+		for _, s := range r.settings(c) {
+			if !s.def.IsAuto() {
+				*s.value = Num(s.value.Or(s.def.value))
+			}
+		}
+	}
+}
+
+// ruleSetting is a setting with the value that a rule gives it where it is left open; auto where the rule does not have it.
+type ruleSetting struct {
+	key   string
+	value *Number
+	def   Number
+}
+
+// settings are the settings that depend on the rule.
+func (r rule) settings(c *Config) []ruleSetting {
+	return []ruleSetting{
+		{"lr", &c.LR, Num(r.lr)}, {"weight-decay", &c.WeightDecay, Num(r.weightDecay)},
+		{"momentum", &c.Momentum, r.momentum}, {"alpha", &c.Alpha, r.alpha}, {"eps", &c.Eps, r.eps},
+		{"beta1", &c.Beta1, r.beta1}, {"beta2", &c.Beta2, r.beta2},
+	}
+}
+
+// Update is the update step that the configuration describes. A setting that the rule has no use for is an error: no flag is
+// without effect.
+func (c *Config) Update() (graph.Optimizer, error) {
+	for _, r := range rules {
+		if string(r.rule) != c.Optimizer {
+			continue
+		}
+		for _, s := range r.settings(c) {
+			if s.def.IsAuto() && !s.value.IsAuto() {
+				return graph.Optimizer{}, fmt.Errorf("%s: %s has none: leave it out, or choose an optimizer that has (%s)", s.key, r.rule, strings.Join(rulesWith(s.key), ", "))
+			}
+		}
+		full := *c
+		full.Resolve()
+		o := graph.Optimizer{
+			Rule:        r.rule,
+			Momentum:    full.Momentum.Or(0),
+			Nesterov:    c.Nesterov,
+			Alpha:       full.Alpha.Or(0),
+			Beta1:       full.Beta1.Or(0),
+			Beta2:       full.Beta2.Or(0),
+			Eps:         full.Eps.Or(0),
+			WeightDecay: full.WeightDecay.Or(0),
+			DecayAll:    c.DecayAll,
+			ClipNorm:    c.ClipNorm,
+			EMA:         c.EMA > 0,
+		}
+		return o, o.Check()
+	}
+	return graph.Optimizer{}, &ValueError{"optimizer", c.Optimizer, "it is one of " + joinOr(ruleNames()), graph.Nearest(c.Optimizer, ruleNames(), 1)}
+}
+
+// rulesWith lists the rules that have a setting.
+func rulesWith(key string) []string {
+	var names []string
+	for _, r := range rules {
+		for _, s := range r.settings(&Config{}) {
+			if s.key == key && !s.def.IsAuto() {
+				names = append(names, string(r.rule))
+			}
+		}
+	}
+	return names
+}
+
+// autoHelp says what every rule gives a setting that is left open.
+func autoHelp(key string) string {
+	var all []string
+	for _, r := range rules {
+		for _, s := range r.settings(&Config{}) {
+			if s.key == key && !s.def.IsAuto() {
+				all = append(all, fmt.Sprintf("%s %s", r.rule, s.def))
+			}
+		}
+	}
+	return "; auto: " + strings.Join(all, ", ")
+}
+
+// emaDecay is the moving average's decay at an update, counted from 0: min(decay, (1+t)/(10+t)), so that the first values,
+// which are noise, are forgotten quickly (TensorFlow's ExponentialMovingAverage with num_updates).
+func emaDecay(decay float64, step int) float64 {
+	t := float64(step)
+	return min(decay, (1+t)/(10+t))
+}

@@ -1,0 +1,68 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// step makes one update from Config.Accumulate batches, and counts it. The gradient is the mean over the batches, as one batch
+// of all their images would give it (but for batch normalisation and dropout, which see the batches one by one).
+func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, bool)) (Stepped, error) {
+	k := t.Config.Accumulate
+	f := graph.Feed{
+		Step:        uint64(t.progress.Step),
+		HeadWeights: t.heads.Weights(t.train.Plan().Losses, nil, float64(t.progress.Step)/float64(t.rate.total)),
+		GradScale:   1 / float64(k),
+		LR:          t.rate.at(t.progress.Step),
+		EMADecay:    emaDecay(t.Config.EMA, t.progress.Step),
+	}
+	var sum Tally
+	var norm float64
+	for i := range k {
+		b, err, ok := next()
+		if err != nil {
+			return Stepped{}, err
+		}
+		if !ok {
+			return Stepped{}, fmt.Errorf("epoch %d ended after batch %d of %d", t.progress.Epoch+1, t.progress.Batch+i, k*t.perEpoch)
+		}
+		for _, err := range b.Skipped {
+			t.warn("skipped_image", "%v", err)
+		}
+		f.Pixels, f.Labels = b.Images, b.Labels
+		f.Seed = dropoutSeed(t.Config.Seed, i)
+		f.Accumulate, f.SkipUpdate = i > 0, i < k-1
+		m, err := run(ctx, t.train, &f)
+		b.Release()
+		if err != nil {
+			return Stepped{}, err
+		}
+		if heads, bad := diverged(m); bad {
+			return Stepped{}, t.divergedError(heads, f.LR)
+		}
+		sum.add(m)
+		norm = m.GradNorm
+	}
+	t.progress.Step++
+	t.progress.Batch += k
+	t.progress.Training.merge(&sum)
+	t.progress.Interval.merge(&sum)
+	return Stepped{
+		Step: t.progress.Step, Steps: t.rate.total, Epoch: t.progress.Epoch + 1, EpochStep: t.progress.Batch / k, EpochSteps: t.perEpoch,
+		LR: f.LR, GradNorm: norm, Result: sum.Result(), Weights: f.HeadWeights,
+	}, nil
+}
+
+// dropoutSeed gives each batch of an update masks of its own; the first one's are the seed's.
+func dropoutSeed(seed uint64, i int) uint64 { return seed ^ uint64(i)*0x9E3779B97F4A7C15 }
+
+func (t *Trainer) divergedError(heads []string, lr float64) error {
+	e := &DivergedError{Step: t.progress.Step, Heads: heads, LR: lr, ClipNorm: t.Config.ClipNorm}
+	if t.saved >= 0 {
+		e.Checkpoint, e.LastStep = t.folder.Last(), t.saved
+	}
+	return e
+}

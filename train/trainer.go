@@ -1,0 +1,295 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"gorgonia.org/tensor"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Setup is what a Trainer is made of.
+type Setup struct {
+	Config  Config
+	Graph   *graph.Graph  // the network with its heads, for Data's classes and Config's label smoothing
+	Backend graph.Backend // stays open when the trainer closes
+	Data    *dataset.Set
+	// Weights are first values that replace drawn ones; nil means that all are drawn from the seed.
+	Weights map[*graph.Param]*tensor.Dense
+	// Resume is a checkpoint of the same run to go on from; nil starts at the beginning.
+	Resume *Checkpoint
+	Report Reporter // nil: nobody looks
+}
+
+// Trainer is a run: a network's parameters on a device, with the programs that train and evaluate it.
+type Trainer struct {
+	Setup
+	state        graph.State
+	train, eval  graph.Program
+	loader, test *dataset.Loader
+	rate         rate
+	heads        auxhead.Schedule
+	perEpoch     int // updates
+	progress     Progress
+	guard        deadTrunk
+	folder       *Folder
+	log          *log
+	saved        int       // step of the checkpoint on disk, -1 without one
+	savedAt      time.Time // when it was written
+	last         *EpochEnded
+	clock        clock
+}
+
+// New builds a run up to its first update. Close it after use.
+func New(s Setup) (*Trainer, error) {
+	if err := s.Config.Check(); err != nil {
+		return nil, err
+	}
+	s.Config.Resolve()
+	if s.Report == nil {
+		s.Report = func(Event) {}
+	}
+	t := &Trainer{Setup: s, saved: -1}
+	if err := t.build(); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Trainer) build() error {
+	c := &t.Config
+	if err := t.checkNetwork(); err != nil {
+		return err
+	}
+	update, err := c.Update()
+	if err != nil {
+		return err
+	}
+	if err := t.makeLoaders(); err != nil {
+		return err
+	}
+	layout, err := graph.NewLayout(t.Graph)
+	if err != nil {
+		return err
+	}
+	if t.state, err = t.Backend.NewState(layout, graph.StateOptions{Slots: update.Slots(), EMA: update.EMA}); err != nil {
+		return err
+	}
+	info := infoOf(t.Data.Train)
+	o := graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Fusions: t.Backend.Fusions(),
+		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}}
+	if t.train, err = load(t.Backend, t.state, o); err != nil {
+		return err
+	}
+	if t.eval, err = loadEval(t.Backend, t.state, c.Batch, info, nil); err != nil {
+		return err
+	}
+	if t.perEpoch = t.loader.Batches() / c.Accumulate; t.perEpoch == 0 {
+		return fmt.Errorf("%d training images make %d batches of %d, fewer than the %d of one update: lower --batch or --accumulate",
+			t.Data.Train.Len(), t.loader.Batches(), c.Batch, c.Accumulate)
+	}
+	if t.rate, err = newRate(c, t.perEpoch); err != nil {
+		return err
+	}
+	if t.heads, err = auxhead.ParseSchedule(c.HeadSchedule); err != nil {
+		return err
+	}
+	t.guard = deadTrunk{guess: math.Log(float64(len(info.Classes)))}
+	if t.Resume != nil {
+		return t.resume()
+	}
+	return initialise(t.state, update, c.Seed, t.Weights)
+}
+
+// checkNetwork verifies that the graph is one for the configuration and the data.
+func (t *Trainer) checkNetwork() error {
+	if err := t.Graph.Err(); err != nil {
+		return err
+	}
+	losses := t.Graph.Losses()
+	if len(losses) == 0 {
+		return fmt.Errorf("network %s has no classifier: add a loss", t.Graph.Name())
+	}
+	classes := t.Data.Train.Info().Classes
+	if have := losses[0].Logits.Shape().C; have != len(classes) {
+		return fmt.Errorf("network %s tells %d classes apart, %s has %d", t.Graph.Name(), have, t.Data.Train.Info().Name, len(classes))
+	}
+	for _, l := range losses {
+		if l.Smoothing != t.Config.LabelSmoothing {
+			return fmt.Errorf("label-smoothing is %v, but head %s was built with %v", t.Config.LabelSmoothing, l.Name, l.Smoothing)
+		}
+	}
+	return nil
+}
+
+func (t *Trainer) makeLoaders() error {
+	c, in := &t.Config, t.Graph.InputNode().Shape()
+	train, test := t.Data.Train, t.Data.Test
+	if info := train.Info(); info.C != in.C {
+		return fmt.Errorf("network %s reads images of %d channels, %s has %d: set --channels %d", t.Graph.Name(), in.C, info.Name, info.C, in.C)
+	}
+	var err error
+	t.loader, err = dataset.NewLoader(train, c.transform(train.Info(), in.H, in.W), dataset.LoaderOptions{
+		Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: true, SkipBad: c.SkipBad, Workers: c.Workers})
+	if err != nil {
+		return err
+	}
+	t.test, err = evalLoader(test, in, c)
+	return err
+}
+
+func evalLoader(test dataset.Source, in graph.Shape, c *Config) (*dataset.Loader, error) {
+	return dataset.NewLoader(test, dataset.EvalTransform(test.Info(), in.H, in.W), dataset.LoaderOptions{
+		Batch: c.Batch, SkipBad: c.SkipBad, Workers: c.Workers})
+}
+
+// load compiles a plan and makes it ready to run.
+func load(b graph.Backend, s graph.State, o graph.Options) (graph.Program, error) {
+	p, err := graph.Compile(s.Layout().Graph, s.Layout(), o)
+	if err != nil {
+		return nil, err
+	}
+	return b.Load(p, s)
+}
+
+// loadEval is load of an evaluation of some heads; nil means all.
+func loadEval(b graph.Backend, s graph.State, batch int, info DataInfo, heads []string) (graph.Program, error) {
+	return load(b, s, graph.Options{Batch: batch, Losses: heads, Fusions: b.Fusions(),
+		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}})
+}
+
+// initialise sets all parameters to their first values, which are also the first moving averages, and the optimizer's slots.
+func initialise(s graph.State, o graph.Optimizer, seed uint64, weights map[*graph.Param]*tensor.Dense) error {
+	l := s.Layout()
+	for _, p := range l.Params {
+		v, ok := weights[p]
+		if !ok {
+			v = tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(p.Initial(seed)))
+		}
+		if err := s.Set(graph.Value, p, v); err != nil {
+			return err
+		}
+		if o.EMA {
+			if err := s.Set(graph.Average, p, v); err != nil {
+				return err
+			}
+		}
+		if !l.IsTrained(p) {
+			continue
+		}
+		for i, part := range []graph.Part{graph.Slot0, graph.Slot1}[:o.Slots()] {
+			if first := o.SlotInit(i); first != 0 {
+				fill := make([]float32, p.Elements())
+				for j := range fill {
+					fill[j] = float32(first)
+				}
+				if err := s.Set(part, p, tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(fill))); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// resume takes everything from a checkpoint, after making sure that it is of this run.
+func (t *Trainer) resume() error {
+	if err := t.Resume.matches(&t.Config, t.Graph, infoOf(t.Data.Train)); err != nil {
+		return err
+	}
+	if p := t.Resume.Progress; p.Batch%t.Config.Accumulate != 0 || p.Batch > t.perEpoch*t.Config.Accumulate || p.Step != p.Epoch*t.perEpoch+p.Batch/t.Config.Accumulate {
+		return &MismatchError{t.Resume.Path, []string{fmt.Sprintf("position: epoch %d, batch %d, step %d does not fit %d training images, of which an epoch takes %d updates: has the data changed?",
+			p.Epoch, p.Batch, p.Step, t.Data.Train.Len(), t.perEpoch)}}
+	}
+	if err := t.Resume.Restore(t.state); err != nil {
+		return err
+	}
+	t.progress = t.Resume.Progress
+	t.saved = t.progress.Step
+	return nil
+}
+
+// matches returns a MismatchError where a checkpoint is not of a configuration, a network or a data set.
+func (c *Checkpoint) matches(config *Config, g *graph.Graph, data DataInfo) error {
+	diff := c.Config.differences("checkpoint", config, "now")
+	if c.Network != g.Name() {
+		diff = append(diff, fmt.Sprintf("network: %s in the checkpoint, %s now", c.Network, g.Name()))
+	}
+	diff = append(diff, c.Data.differences(data)...)
+	if len(diff) > 0 {
+		return &MismatchError{c.Path, diff}
+	}
+	return nil
+}
+
+// differences lists the classes that differ.
+func (d DataInfo) differences(other DataInfo) []string {
+	if slices.Equal(d.Classes, other.Classes) {
+		return nil
+	}
+	return []string{fmt.Sprintf("classes: %d in the checkpoint (%.60s), %d in %s (%.60s)",
+		len(d.Classes), strings.Join(d.Classes, ", "), len(other.Classes), other.Name, strings.Join(other.Classes, ", "))}
+}
+
+// Close frees what the run holds on the device.
+func (t *Trainer) Close() error {
+	var errs []error
+	for _, p := range []graph.Program{t.train, t.eval} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	if t.state != nil {
+		errs = append(errs, t.state.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// report sends an event to the reporter and the log.
+func (t *Trainer) report(e Event) {
+	t.Report(e)
+	if t.log == nil {
+		return
+	}
+	if err := t.log.write(e); err != nil {
+		t.Report(Warning{t.progress.Step, "log", err.Error()})
+	}
+}
+
+func (t *Trainer) warn(kind, format string, args ...any) {
+	t.report(Warning{t.progress.Step, kind, fmt.Sprintf(format, args...)})
+}
+
+// started is the first event.
+func (t *Trainer) started() Started {
+	p := t.train.Plan()
+	s := Started{
+		Resumed: t.Resume != nil, Step: t.progress.Step, Steps: t.rate.total,
+		Epoch: t.progress.Epoch, Epochs: t.Config.Epochs, StepImages: t.Config.Batch * t.Config.Accumulate,
+		TrainImages: t.Data.Train.Len(), TestImages: t.Data.Test.Len(), Device: t.Backend.Name(),
+		ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared,
+	}
+	for _, l := range p.Losses {
+		s.Heads = append(s.Heads, l.Name)
+	}
+	for _, q := range p.Layout.Params {
+		if !q.IsStatistic() {
+			s.Parameters += q.Elements()
+		}
+	}
+	return s
+}
+
+// Evaluate runs the test images through all heads.
+func (t *Trainer) Evaluate(ctx context.Context) (Result, error) {
+	return evaluate(ctx, t.eval, t.test, t.Config.EMA > 0, t.Data.Test.Len(), t.report)
+}

@@ -1,0 +1,90 @@
+package train
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// maxConfig is the largest configuration file in bytes.
+const maxConfig = 1 << 20
+
+// ReadYAML sets the settings that a configuration file has, and leaves the others. file is its name in errors. Errors name
+// the file, the line, and for an unknown key the nearest ones. Values are not checked: see Check.
+func (c *Config) ReadYAML(file string, text []byte) error {
+	if len(text) > maxConfig {
+		return fmt.Errorf("%s: %d bytes are too many for a configuration", file, len(text))
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if doc.Kind == 0 {
+		return nil // empty
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return fmt.Errorf("%s: line %d: a configuration is a list of lines \"key: value\"", file, root.Line)
+	}
+	settings := map[string]Setting{}
+	var keys []string
+	for _, s := range c.Settings() {
+		settings[s.Key] = s
+		keys = append(keys, s.Key)
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key, value := root.Content[i], root.Content[i+1]
+		s, ok := settings[key.Value]
+		switch first := seen[key.Value]; {
+		case !ok:
+			return fmt.Errorf("%s: line %d: %w", file, key.Line, &graph.UnknownError{What: "key", Name: key.Value, Nearest: graph.Nearest(key.Value, keys, 3)})
+		case first > 0:
+			return fmt.Errorf("%s: line %d: key %q has a value already in line %d", file, key.Line, key.Value, first)
+		case value.Kind != yaml.ScalarNode:
+			return fmt.Errorf("%s: line %d: %s takes one value, not a list", file, value.Line, key.Value)
+		}
+		seen[key.Value] = key.Line
+		text := value.Value
+		if value.Tag == "!!null" {
+			text = ""
+		}
+		if err := s.Set(text); err != nil {
+			return fmt.Errorf("%s: line %d: %w", file, value.Line, err)
+		}
+	}
+	return nil
+}
+
+// YAML writes all settings as a configuration file, each under its group.
+func (c *Config) YAML() []byte {
+	var b strings.Builder
+	group := ""
+	for _, s := range c.Settings() {
+		if s.Group != group {
+			if group != "" {
+				b.WriteByte('\n')
+			}
+			group = s.Group
+			fmt.Fprintf(&b, "# %s\n", group)
+		}
+		fmt.Fprintf(&b, "%s: %s\n", s.Key, scalar(s))
+	}
+	return []byte(b.String())
+}
+
+// scalar writes a value so that YAML reads the same back.
+func scalar(s Setting) string {
+	text, ok := s.Value.(*string)
+	if !ok {
+		return s.String()
+	}
+	out, err := yaml.Marshal(*text)
+	if line := strings.TrimSuffix(string(out), "\n"); err == nil && !strings.Contains(line, "\n") {
+		return line
+	}
+	return fmt.Sprintf("%q", *text)
+}
