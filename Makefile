@@ -37,8 +37,8 @@ parity: build ## compare gradients with torchvision's (needs python3-torch and p
 bench: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench . ./bench ./cpu/...
 
-bench-cpu: ## training steps beside PyTorch's on this CPU, and the ratio (needs python3-torch and python3-torchvision)
-	$(PYTHON) bench/cpu_vs_torch.py --out bench/results/cpu-$$(uname -m).json
+bench-cpu: ## training steps and a layer beside the peers' on this CPU, and the ratios (needs python3-torch, python3-torchvision)
+	$(PYTHON) bench/cpu_peers.py --out bench/results/cpu-$$(uname -m).json
 
 generate: ## write the assembly again from tools/avo
 	$(GO) generate ./cpu/...

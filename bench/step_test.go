@@ -16,7 +16,7 @@ import (
 )
 
 // BenchmarkStep measures one whole training step: forward with all heads, loss, one reverse sweep, SGD with momentum. The
-// cases are those of torch_cpu.py.
+// cases are those of cpu_peers.py.
 func BenchmarkStep(b *testing.B) {
 	for _, c := range []struct {
 		model       string

@@ -26,16 +26,16 @@ type Setting struct {
 
 // The groups of settings.
 const (
-	GroupNetwork  = "Network"
-	GroupData     = "Data"
-	GroupTraining = "Training"
-	GroupRun      = "Run"
+	groupNetwork  = "Network"
+	groupData     = "Data"
+	groupTraining = "Training"
+	groupRun      = "Run"
 )
 
 // Settings are all settings of c, in the order of a configuration file.
 func (c *Config) Settings() []Setting {
 	b := settingsBuilder{}
-	b.group = GroupNetwork
+	b.group = groupNetwork
 	b.text("model", &c.Model, "`network` to train: tributary inspect lists them")
 	b.text("heads", &c.Heads, "auxiliary heads: default, none, or `SPECS` where[:weight[:kind]] with commas between")
 	b.parsed("head-schedule", &c.HeadSchedule, []string{"constant", "linear", "cosine"}, "`course` of the heads' weights: constant, linear or cosine to zero, the latter two with [:FRACTION] of the run",
@@ -47,12 +47,12 @@ func (c *Config) Settings() []Setting {
 		"`factor` of the channel counts, of networks that scale")
 	b.add(Setting{Key: "init", Value: &c.Init, Usage: "first weights from a `file`: safetensors with torchvision's names, or a checkpoint"})
 
-	b.group = GroupData
+	b.group = groupData
 	b.text("data", &c.Data, "`set` to train on: fashion-mnist-mini, or fashion-mnist, mnist, cifar10, folder, each with :DIR")
 	b.name("augment", &c.Augment, AugmentationNames(), "`augmentation` of training images")
 	b.flag("skip-bad", &c.SkipBad, "go on without images that cannot be read")
 
-	b.group = GroupTraining
+	b.group = groupTraining
 	b.whole("epochs", &c.Epochs, 1, 1<<20, "`passes` over the training images")
 	b.whole("batch", &c.Batch, 1, 1<<16, "`images` in a batch")
 	b.whole("accumulate", &c.Accumulate, 1, 1<<16, "`batches` whose gradients make one update")
@@ -74,7 +74,7 @@ func (c *Config) Settings() []Setting {
 	b.add(Setting{Key: "seed", Value: &c.Seed, Usage: "`seed` of everything random"})
 	b.name("precision", &c.Precision, []string{string(graph.FP32), string(graph.FP64)}, "`precision` to compute in; fp64 is slow, for reference")
 
-	b.group = GroupRun
+	b.group = groupRun
 	b.local = true
 	b.name("device", &c.Device, []string{"cpu"}, "`device` to train on")
 	b.whole("threads", &c.Threads, 0, 1<<12, "`threads` that compute; 0: one for each CPU")
