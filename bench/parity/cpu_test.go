@@ -20,7 +20,8 @@ func TestCPU(t *testing.T) {
 	}{
 		{"googlenet2014_96", graph.FP64, false},
 		{"googlenet2014_96", graph.FP32, false},
-		{"googlenet_96", graph.FP64, false}, // too small for fp32: see README.md
+		{"googlenet_96", graph.FP32, false},
+		{"googlenet_96", graph.FP64, true},
 		{"googlenet_224", graph.FP32, false},
 		{"googlenet_224", graph.FP64, true},
 		{"inception_v3_299", graph.FP32, true},
