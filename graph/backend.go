@@ -114,6 +114,7 @@ type Program interface {
 	// Metrics waits for the last run and returns its result.
 	Metrics() (*Metrics, error)
 	// Read copies out the activation of a kept node or the logits of a head: dimensions (N, H, W, C), or (N, C) for a vector.
+	// Read before another plan of the same state runs: they share memory.
 	Read(node string) (*tensor.Dense, error)
 	Close() error
 }

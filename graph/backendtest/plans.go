@@ -206,25 +206,15 @@ func testEvaluation(t *testing.T, b graph.Backend, seed uint64) {
 	t.Run("averages", func(t *testing.T) {
 		f.t = t
 		for _, p := range f.g.Params() {
-			v := f.get(graph.Value, p)
-			small := make([]float32, len(v))
-			for i := range v {
-				small[i] = float32(v[i])
-			}
-			f.set(graph.Average, p, small)
-			f.set(graph.Value, p, make([]float32, len(v)))
+			f.set(graph.Average, p, narrow(f.get(graph.Value, p)))
+			f.set(graph.Value, p, make([]float32, p.Elements()))
 		}
 		feed := f.feed()
 		feed.HeadWeights, feed.UseAverages = nil, true
 		require.NoError(t, pr.Run(context.Background(), feed))
 		f.checkValues(pr, "fc/bias")
 		for _, p := range f.g.Params() {
-			v := f.get(graph.Average, p)
-			small := make([]float32, len(v))
-			for i := range v {
-				small[i] = float32(v[i])
-			}
-			f.set(graph.Value, p, small)
+			f.set(graph.Value, p, narrow(f.get(graph.Average, p)))
 		}
 	})
 	t.Run("pixels", func(t *testing.T) {
