@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test test-long race lint data parity bench bench-cpu generate fuzz clean help
+.PHONY: build cuda emulate test test-cuda test-long race lint data parity bench bench-cpu generate fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -12,8 +12,18 @@ help: ## list the targets
 build: ## build build/tributary
 	$(GO) build -o build/tributary ./cmd/tributary
 
+cuda: ## build build/tributary-cuda, which also runs on NVIDIA GPUs (needs gcc, nothing of NVIDIA's)
+	cuda/cgo.sh $(GO) build -tags cuda -o build/tributary-cuda ./cmd/tributary
+
+emulate: ## build build/emulated/tributary: the same program with the emulator for a driver, to run --device cuda without a GPU
+	$(MAKE) -s -C kernels/emulator lib
+	cuda/cgo.sh $(GO) build -tags cuda -ldflags '-r $(CURDIR)/build/emulated' -o build/emulated/tributary ./cmd/tributary
+
 test: ## run the tests: no network, about two minutes on two cores
 	$(GO) test -short ./...
+
+test-cuda: ## run the tests of the CUDA backend on the emulated driver (needs gcc and a C++17 compiler)
+	cuda/test.sh
 
 test-long: ## run every test, the long ones too
 	$(GO) test -timeout 40m ./...
@@ -24,6 +34,7 @@ race: ## run the quick tests under the race detector
 lint: ## gofmt, vet, staticcheck, and a build without cgo and for another machine
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
+	cuda/cgo.sh $(GO) vet -tags cuda ./cuda/... ./cmd/...
 	$(GO) run $(STATICCHECK) ./...
 	CGO_ENABLED=0 $(GO) build ./...
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
@@ -40,8 +51,8 @@ bench: ## run the Go benchmarks
 bench-cpu: ## training steps and a layer beside the peers' on this CPU, and the ratios (needs python3-torch, python3-torchvision)
 	$(PYTHON) bench/cpu_peers.py --out bench/results/cpu-$$(uname -m).json
 
-generate: ## write the assembly again from tools/avo
-	$(GO) generate ./cpu/...
+generate: ## write the generated files again: assembly from tools/avo, Go mirrors of the kernels' parameters
+	$(GO) generate ./cpu/... ./kernels/...
 
 fuzz: ## fuzz every parser for 20 seconds
 	./tools/fuzz.sh 20s

@@ -26,7 +26,8 @@ func TestConfigErrorsNameKeyValueAndAllowed(t *testing.T) {
 		{"schedule", "cosine:0:1", []string{"too many parameters"}},
 		{"head-schedule", "liner", []string{"head-schedule", "linear"}},
 		{"warmup", "8", []string{"warmup", "below the run's 8"}},
-		{"device", "cuda", []string{"device", "cpu"}},
+		{"device", "cudo", []string{"device", "cuda"}},
+		{"device", "cuda:x", []string{"device", "index of a GPU"}},
 		{"name", "a/b", []string{"name", "slash"}},
 		{"nesterov", "true", nil},
 	} {

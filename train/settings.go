@@ -76,7 +76,7 @@ func (c *Config) Settings() []Setting {
 
 	b.group = groupRun
 	b.local = true
-	b.name("device", &c.Device, []string{"cpu"}, "`device` to train on")
+	b.parsed("device", &c.Device, deviceKinds, "`device` to train on: cpu, cuda or cuda:N", func(s string) error { _, _, err := ParseDevice(s); return err })
 	b.whole("threads", &c.Threads, 0, 1<<12, "`threads` that compute; 0: one for each CPU")
 	b.whole("workers", &c.Workers, 0, 1<<12, "`goroutines` that read images; 0: one for each CPU")
 	b.whole("log-every", &c.LogEvery, 1, 1<<20, "`updates` between lines of the log")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/tributary-ml/tributary/auxhead"
-	"github.com/tributary-ml/tributary/cpu"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
@@ -64,8 +63,4 @@ func buildModel(c *train.Config, classes, channels int) (*inception.Model, error
 		Classes: classes, Height: c.ImageSize, Width: c.ImageSize, Channels: channels, WidthMultiplier: c.Width,
 		Heads: heads, Smoothing: c.LabelSmoothing,
 	})
-}
-
-func newBackend(c *train.Config) (graph.Backend, error) {
-	return cpu.New(cpu.Options{Precision: graph.Precision(c.Precision), Threads: c.Threads})
 }

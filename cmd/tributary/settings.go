@@ -147,9 +147,6 @@ func readConfig(cmd *cobra.Command, file string) (*train.Config, error) {
 
 // check is Config.Check with what only the command line knows.
 func check(c *train.Config) error {
-	if strings.HasPrefix(c.Device, "cuda") {
-		return usageError{fmt.Errorf("device %s: this binary was built without CUDA; use --device cpu", c.Device)}
-	}
 	if _, err := inception.Lookup(c.Model); err != nil {
 		return usageError{fmt.Errorf("model: %w", err)}
 	}

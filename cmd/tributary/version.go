@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/tributary-ml/tributary/cpu"
 )
 
 func newVersion() *cobra.Command {
@@ -18,17 +15,10 @@ func newVersion() *cobra.Command {
 		Example: "  tributary version",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b, err := cpu.New(cpu.Options{})
-			if err != nil {
-				return err
-			}
-			defer b.Close()
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "tributary %s\n", buildVersion())
 			fmt.Fprintf(out, "%s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			fmt.Fprintf(out, "device cpu: %s; instruction sets %s\n", b.Name(), strings.Join(cpu.InstructionSets(), ", "))
-			fmt.Fprintln(out, "device cuda: not in this binary")
-			return nil
+			return listDevices(out)
 		},
 	}
 }

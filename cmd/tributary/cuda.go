@@ -1,0 +1,30 @@
+//go:build cuda
+
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/tributary-ml/tributary/cuda"
+	"github.com/tributary-ml/tributary/graph"
+)
+
+func newCUDA(index int, p graph.Precision) (graph.Backend, error) {
+	return cuda.New(cuda.Options{Device: index, Precision: p})
+}
+
+// listCUDA writes a line for each GPU. That there is none is no failure of a listing.
+func listCUDA(out io.Writer) error {
+	all, err := cuda.Devices()
+	if err != nil {
+		_, err = fmt.Fprintf(out, "cuda    %v\n", err)
+		return err
+	}
+	for i, d := range all {
+		if _, err := fmt.Fprintf(out, "cuda:%d  %s\n", i, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

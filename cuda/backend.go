@@ -1,0 +1,119 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Options choose the GPU and how the backend uses it. The zero value is float32 on the first GPU.
+type Options struct {
+	Device    int             // index of the GPU (Devices)
+	Precision graph.Precision // FP32 (default)
+	Fusions   *graph.Fusions  // which fused steps plans should have; nil means all
+	// Isolated gives every buffer of a plan an allocation of its own, so that the emulator and compute-sanitizer see a kernel
+	// run over its end. It takes the memory of a plan without sharing: for tests.
+	Isolated bool
+}
+
+// Backend runs plans on a GPU.
+type Backend struct {
+	options Options
+	device  *Device
+	module  *Module
+
+	mu        sync.Mutex
+	functions map[string]*Function // by the kernel's name
+}
+
+var _ graph.Backend = (*Backend)(nil)
+
+// New opens a GPU and loads the kernels for it.
+func New(o Options) (*Backend, error) {
+	if o.Precision == "" {
+		o.Precision = graph.FP32
+	}
+	if convElement[o.Precision] == "" {
+		return nil, &graph.UnknownError{What: "precision of the CUDA backend", Name: string(o.Precision),
+			Nearest: []string{string(graph.FP32)}}
+	}
+	d, err := Open(o.Device)
+	if err != nil {
+		return nil, err
+	}
+	b := &Backend{options: o, device: d, functions: map[string]*Function{}}
+	image, err := imageFor(d.Info)
+	if err == nil {
+		b.module, err = d.Load(image.name, image.data)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return b, nil
+}
+
+// Name implements graph.Backend.
+func (b *Backend) Name() string { return b.device.Info.String() }
+
+// Precision implements graph.Backend.
+func (b *Backend) Precision() graph.Precision { return b.options.Precision }
+
+// Fusions implements graph.Backend.
+func (b *Backend) Fusions() graph.Fusions {
+	if b.options.Fusions != nil {
+		return *b.options.Fusions
+	}
+	return graph.AllFusions
+}
+
+// Close implements graph.Backend. States and programs must have been closed before.
+func (b *Backend) Close() error { return errors.Join(b.module.Close(), b.device.Close()) }
+
+// function finds a kernel, once.
+func (b *Backend) function(name string) (*Function, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f := b.functions[name]; f != nil {
+		return f, nil
+	}
+	f, err := b.module.Function(name)
+	if err != nil {
+		return nil, err
+	}
+	b.functions[name] = f
+	return f, nil
+}
+
+// Load implements graph.Backend. It names every step that no kernel runs.
+func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
+	st, ok := s.(*state)
+	if !ok || st.backend != b {
+		return nil, errors.New("cuda: the state is of another backend")
+	}
+	if st.layout != p.Layout {
+		return nil, errors.New("cuda: the plan's layout is not the state's")
+	}
+	if o := p.Options.Optimizer; o != nil {
+		if st.slots < o.Slots() {
+			return nil, fmt.Errorf("cuda: optimizer %s keeps %d slots a parameter, the state has %d", o.Rule, o.Slots(), st.slots)
+		}
+		if o.EMA && !st.ema {
+			return nil, errors.New("cuda: the optimizer keeps moving averages, the state has none")
+		}
+	}
+	var missing []string
+	for _, step := range p.Steps {
+		if binding(step) == nil {
+			missing = append(missing, fmt.Sprintf("%s of node %s", step.Kind(), step.NodeName()))
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("cuda: no kernel runs %s: use the CPU backend", strings.Join(missing, ", "))
+	}
+	return newProgram(st, p)
+}

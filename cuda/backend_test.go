@@ -1,0 +1,379 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/tributary-ml/tributary/cpu"
+	"github.com/tributary-ml/tributary/graph"
+	"gorgonia.org/tensor"
+)
+
+// network has every operation that needs no convolution.
+func network(shape graph.Shape) *graph.Graph {
+	g := graph.New("memory bound")
+	x := g.Input("image", shape)
+	x = g.ReLU("relu1", g.BatchNorm("bn1", x, 1e-3, 0.1))
+	a := g.LRN("lrn", x, 5, 0.3, 0.75, 1)
+	b := g.MaxPool("max", x, graph.Square(3, 1, 1))
+	c := g.AvgPool("avg", x, graph.Square(3, 1, 1), false)
+	x = g.AddBias("bias", g.Add("add", g.Scale("scale", a, 0.3), b, c), nil)
+	x = g.Concat("concat", x, g.ReLU("relu2", a))
+	x = g.BatchNorm("bn2", g.Dropout("dropout", x, 0.4), 1e-3, 0.2)
+	g.AddLoss(graph.Loss{Name: "aux", Logits: g.GlobalAvgPool("aux/logits", g.MaxPool("pool", x, graph.Square(3, 2, 0))), Weight: 0.3})
+	g.AddLoss(graph.Loss{Name: "main", Logits: g.GlobalAvgPool("logits", g.AdaptiveAvgPool("bins", x, 2, 3)), Weight: 1, Smoothing: 0.1})
+	return g
+}
+
+// pair is the same network on the GPU and on the CPU in float64, with the same random parameters.
+type pair struct {
+	t        *testing.T
+	g        *graph.Graph
+	rng      *rand.Rand
+	backends [2]graph.Backend
+	layout   *graph.Layout
+	states   [2]graph.State
+	programs [2]graph.Program
+}
+
+func newPair(t *testing.T, o Options, g *graph.Graph) *pair {
+	t.Helper()
+	gpu, err := New(o)
+	require.NoError(t, err)
+	reference, err := cpu.New(cpu.Options{Precision: graph.FP64})
+	require.NoError(t, err)
+	p := &pair{t: t, g: g, rng: rand.New(rand.NewPCG(1, 2)), backends: [2]graph.Backend{gpu, reference}}
+	require.NoError(t, g.Err())
+	p.layout, err = graph.NewLayout(g)
+	require.NoError(t, err)
+	for i, b := range p.backends {
+		t.Cleanup(func() { require.NoError(t, b.Close()) })
+		p.states[i], err = b.NewState(p.layout, graph.StateOptions{Slots: 2, EMA: true})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, p.states[i].Close()) })
+	}
+	for _, q := range p.layout.Params {
+		v := make([]float32, q.Elements())
+		for i := range v {
+			v[i] = 0.5 + p.rng.Float32()
+		}
+		for _, s := range p.states {
+			require.NoError(t, s.Set(graph.Value, q, tensor.New(tensor.WithShape(q.Dims...), tensor.WithBacking(v))))
+			require.NoError(t, s.Set(graph.Average, q, tensor.New(tensor.WithShape(q.Dims...), tensor.WithBacking(v))))
+		}
+	}
+	return p
+}
+
+// load compiles a plan for both.
+func (p *pair) load(o graph.Options) {
+	p.t.Helper()
+	for i, b := range p.backends {
+		o.Fusions = b.Fusions()
+		plan, err := graph.Compile(p.g, p.layout, o)
+		require.NoError(p.t, err)
+		p.programs[i], err = b.Load(plan, p.states[i])
+		require.NoError(p.t, err)
+		program := p.programs[i]
+		p.t.Cleanup(func() { require.NoError(p.t, program.Close()) })
+	}
+}
+
+// feed is a random batch.
+func (p *pair) feed(step int) *graph.Feed {
+	plan := p.programs[0].Plan()
+	f := &graph.Feed{Seed: 5, Step: uint64(step), LR: 0.1, EMADecay: 0.9}
+	for range plan.Losses {
+		f.HeadWeights = append(f.HeadWeights, p.rng.Float64())
+	}
+	if n := plan.Options.Batch * plan.Images.Shape.Elements(); plan.Pixels.Valid() {
+		f.Pixels = randomBytes(int64(n))
+	} else {
+		for range n {
+			f.Images = append(f.Images, float32(p.rng.NormFloat64()))
+		}
+	}
+	for range plan.Options.Batch {
+		f.Labels = append(f.Labels, int32(p.rng.IntN(plan.Losses[0].Logits.Shape().C)))
+	}
+	f.Labels[0] = graph.IgnoreLabel
+	return f
+}
+
+func (p *pair) run(f *graph.Feed) {
+	p.t.Helper()
+	for _, pr := range p.programs {
+		require.NoError(p.t, pr.Run(context.Background(), f))
+	}
+}
+
+const tolerance = 2e-4
+
+// wantSame compares everything that can be read.
+func (p *pair) wantSame(nodes ...string) {
+	p.t.Helper()
+	a, err := p.programs[0].Metrics()
+	require.NoError(p.t, err)
+	b, err := p.programs[1].Metrics()
+	require.NoError(p.t, err)
+	require.Equal(p.t, b.Rows, a.Rows)
+	require.InDelta(p.t, b.Total, a.Total, tolerance*b.Total)
+	require.InDelta(p.t, b.GradNorm, a.GradNorm, tolerance*b.GradNorm)
+	for i := range b.Heads {
+		require.InDelta(p.t, b.Heads[i].Loss, a.Heads[i].Loss, tolerance*b.Heads[i].Loss, b.Heads[i].Name)
+		a.Heads[i].Loss = b.Heads[i].Loss
+	}
+	require.Equal(p.t, b.Heads, a.Heads)
+	for _, n := range nodes {
+		x, err := p.programs[0].Read(n)
+		require.NoError(p.t, err)
+		y, err := p.programs[1].Read(n)
+		require.NoError(p.t, err)
+		require.Equal(p.t, y.Shape(), x.Shape())
+		p.wantClose(n, y.Data().([]float64), x.Data().([]float32))
+	}
+	for _, part := range p.states[1].Parts() {
+		for _, q := range p.layout.Params {
+			y, err := p.states[1].Get(part, q)
+			x, gpuErr := p.states[0].Get(part, q)
+			require.Equal(p.t, err == nil, gpuErr == nil, "%s of %s: %v, %v", part, q.Name, err, gpuErr)
+			if err == nil {
+				p.wantClose(string(part)+" of "+q.Name, y.Data().([]float64), x.Data().([]float32))
+			}
+		}
+	}
+}
+
+// wantClose compares vectors by the norm of their difference.
+func (p *pair) wantClose(what string, want []float64, got []float32) {
+	p.t.Helper()
+	require.Equal(p.t, len(want), len(got), what)
+	var d, n float64
+	for i, w := range want {
+		d += (w - float64(got[i])) * (w - float64(got[i]))
+		n += w * w
+	}
+	if !(math.Sqrt(d) <= tolerance*math.Sqrt(n)+1e-7) {
+		p.t.Errorf("%s: relative error %.2g", what, math.Sqrt(d/n))
+	}
+}
+
+func TestTrainingAgainstCPU(t *testing.T) {
+	shape := graph.Shape{H: 7, W: 6, C: 5}
+	pixels := &graph.Normalization{Mean: []float32{0.1, 0.2, 0.3, 0.4, 0.5}, Std: []float32{0.2, 0.3, 0.2, 0.3, 0.2}}
+	for _, c := range []struct {
+		name    string
+		backend Options
+		plan    graph.Options
+	}{
+		{"sgd", Options{}, graph.Options{Optimizer: &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, Nesterov: true, WeightDecay: 1e-2, DecayAll: true, EMA: true}}},
+		{"adamw, isolated", Options{Isolated: true}, graph.Options{Optimizer: &graph.Optimizer{Rule: graph.AdamW, Beta1: 0.9, Beta2: 0.99, Eps: 1e-6, EMA: true}}},
+		{"rmsprop, clipped, pixels", Options{}, graph.Options{Normalize: pixels,
+			Optimizer: &graph.Optimizer{Rule: graph.RMSPropTF, Momentum: 0.5, Alpha: 0.9, Eps: 1, ClipNorm: 0.01}}},
+		{"no fusions, no optimizer", Options{Fusions: &graph.Fusions{}}, graph.Options{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPair(t, c.backend, network(shape))
+			c.plan.Batch, c.plan.Training, c.plan.Keep = 3, true, []string{"add", "concat", "bn2"}
+			p.load(c.plan)
+			for step := range 5 {
+				f := p.feed(step)
+				f.SkipUpdate, f.Accumulate = step == 2, step == 3 // two batches make one update
+				p.run(f)
+				if step > 0 { // two runs are under way before the first look
+					p.wantSame("add", "concat", "bn2", "logits")
+				}
+			}
+		})
+	}
+}
+
+// Runs are queued without a look at their results: the host must not overwrite the input of one that waits.
+func TestQueuedRuns(t *testing.T) {
+	p := newPair(t, Options{}, network(graph.Shape{H: 7, W: 7, C: 6}))
+	p.load(graph.Options{Batch: 2, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD, EMA: true}})
+	for step := range 7 {
+		p.run(p.feed(step))
+	}
+	p.wantSame("logits")
+}
+
+func TestEvaluationAgainstCPU(t *testing.T) {
+	p := newPair(t, Options{}, network(graph.Shape{H: 8, W: 8, C: 3}))
+	p.load(graph.Options{Batch: 2, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD, EMA: true}})
+	training := p.programs
+	p.run(p.feed(0))
+	p.wantSame()
+	p.load(graph.Options{Batch: 5})
+	for _, averages := range []bool{false, true, false} {
+		f := p.feed(1)
+		f.UseAverages = averages
+		p.run(f)
+		p.wantSame("logits")
+	}
+	// The larger plan has moved the memory that plans share.
+	_, err := training[0].Read("logits")
+	require.ErrorContains(t, err, "the activations are gone")
+	p.programs = training
+	p.run(p.feed(1))
+	p.wantSame("logits")
+}
+
+// Convolutions run forward: in evaluation with folded batch normalisation, bias and ReLU in their epilogues, siblings together.
+func TestConvolutionsAgainstCPU(t *testing.T) {
+	g := graph.New("convolutions")
+	x := g.Input("image", graph.Shape{H: 13, W: 11, C: 3})
+	x = g.ReLU("stem/relu", g.BatchNorm("stem/bn", g.Conv("stem", x, 24, graph.Square(3, 2, 1), nil), 1e-3, 0.1))
+	var branches []*graph.Node
+	for i, filters := range []int{16, 70, 5, 3, 8, 9, 4, 6, 11} { // more than one launch takes
+		name := fmt.Sprintf("branch%d", i)
+		b := g.Conv(name, x, filters, graph.Square(1, 1, 0), nil)
+		if i%2 == 0 {
+			b = g.AddBias(name+"/bias", b, nil)
+		}
+		branches = append(branches, g.ReLU(name+"/relu", b))
+	}
+	branches[1] = g.BatchNorm("wide/bn", g.Conv("wide", branches[1], 8, graph.Window{H: 1, W: 7, StrideH: 1, StrideW: 1, Same: true}, nil), 1e-3, 0.1)
+	x = g.Concat("concat", branches...)
+	g.AddLoss(graph.Loss{Name: "main", Logits: g.AddBias("logits/bias", g.Linear("logits", g.MaxPool("pool", x, graph.Square(2, 2, 0)), 10, nil), nil), Weight: 1})
+	for _, fusions := range []graph.Fusions{graph.AllFusions, {}} {
+		p := newPair(t, Options{Fusions: &fusions, Isolated: true}, g)
+		p.load(graph.Options{Batch: 3, Keep: []string{"concat"}})
+		p.run(p.feed(0))
+		p.wantSame("concat", "logits/bias")
+	}
+}
+
+// In training, the sums for batch normalisation come from the convolution's epilogue. The plan ends with the loss.
+func TestFusedSumsAgainstCPU(t *testing.T) {
+	g := graph.New("sums")
+	x := g.Input("image", graph.Shape{H: 16, W: 15, C: 3})
+	x = g.ReLU("relu", g.BatchNorm("bn", g.Conv("conv", x, 70, graph.Square(3, 1, 1), nil), 1e-3, 0.1))
+	g.AddLoss(graph.Loss{Name: "main", Logits: g.GlobalAvgPool("logits", x), Weight: 1})
+	p := newPair(t, Options{}, g)
+	for i, b := range p.backends {
+		plan, err := graph.Compile(g, p.layout, graph.Options{Batch: 3, Training: true, Keep: []string{"relu"}, Fusions: graph.AllFusions})
+		require.NoError(t, err)
+		plan.Steps = plan.Steps[:slices.Index(plan.Phases, graph.Backward)]
+		p.programs[i], err = b.Load(plan, p.states[i])
+		require.NoError(t, err)
+		defer closeAll(t, p.programs[i])
+	}
+	p.run(p.feed(0))
+	p.wantSame("relu", "logits")
+	require.Contains(t, fmt.Sprint(p.programs[0].(*program).bound[0].list.Launches()), "batchnorm_finalize")
+}
+
+// Blocking launches give the same bits as a graph: the same kernels in the same order.
+func TestBlockingProgram(t *testing.T) {
+	var losses [2]float64
+	for i, v := range []string{"0", "1"} {
+		t.Setenv("CUDA_LAUNCH_BLOCKING", v)
+		p := newPair(t, Options{}, network(graph.Shape{H: 5, W: 5, C: 4}))
+		p.load(graph.Options{Batch: 2, Training: true})
+		require.Equal(t, i == 1, p.programs[0].(*program).bound[0].graph == nil)
+		p.run(p.feed(0))
+		p.wantSame("logits")
+		m, err := p.programs[0].Metrics()
+		require.NoError(t, err)
+		losses[i] = m.Total
+	}
+	require.Equal(t, losses[0], losses[1])
+}
+
+// A fault in a step comes out of the program, with what can be said about it.
+func TestFaultInAStep(t *testing.T) {
+	needEmulator(t)
+	if isChild() {
+		p := newPair(t, Options{}, network(graph.Shape{H: 5, W: 5, C: 4}))
+		p.load(graph.Options{Batch: 2, Training: true})
+		if err := p.programs[0].Run(context.Background(), p.feed(0)); err != nil {
+			t.Log("run:", err)
+		}
+		_, err := p.programs[0].Metrics()
+		t.Log("metrics:", err)
+		return
+	}
+	const lost = "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)"
+	for setting, says := range map[string]string{
+		"EMULATOR_LAZY=1":        "metrics: cuda: cuEventSynchronize: " + lost + ": a fault in one of the ",
+		"CUDA_LAUNCH_BLOCKING=1": ": kernel maxpool_f32 of node max: " + lost,
+	} {
+		if out := child(t, "TestFaultInAStep", "EMULATOR_FAULT=maxpool_f32", setting); !strings.Contains(out, says) {
+			t.Errorf("%s: no %q in\n%s", setting, says, out)
+		}
+	}
+}
+
+// The loss of all heads is one launch, the update of all parameters one, and one for its norm.
+func TestLaunchesOfAStep(t *testing.T) {
+	p := newPair(t, Options{}, network(graph.Shape{H: 5, W: 5, C: 4}))
+	p.load(graph.Options{Batch: 2, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD}})
+	pr := p.programs[0].(*program)
+	count := map[string]int{}
+	for _, l := range pr.bound[0].list.Launches() {
+		count[l.Function.Name]++
+		require.NotEmpty(t, l.Node)
+	}
+	require.Equal(t, 1, count["softmax_cross_entropy_f32"])
+	require.Equal(t, 1, count["update"])
+	require.Equal(t, 1, count["gradient_norm"])
+	require.Equal(t, len(pr.bound[0].list.Launches())+2, pr.bound[0].graph.Nodes(), "launches, one copy in and one out")
+}
+
+// alien is a kind of step that no backend knows.
+type alien struct{ graph.Step }
+
+func TestStepsWithoutKernels(t *testing.T) {
+	p := newPair(t, Options{}, network(graph.Shape{H: 5, W: 5, C: 4}))
+	plan, err := graph.Compile(p.g, p.layout, graph.Options{Batch: 2, Training: true})
+	require.NoError(t, err)
+	plan.Steps[0], plan.Steps[3] = alien{plan.Steps[0]}, alien{plan.Steps[3]}
+	_, err = p.backends[0].Load(plan, p.states[0])
+	require.EqualError(t, err, fmt.Sprintf("cuda: no kernel runs %s of node %s, %s of node %s: use the CPU backend",
+		plan.Steps[0].Kind(), plan.Steps[0].NodeName(), plan.Steps[3].Kind(), plan.Steps[3].NodeName()))
+}
+
+func TestPlanTooLarge(t *testing.T) {
+	b, err := New(Options{})
+	require.NoError(t, err)
+	defer b.Close()
+	g := network(graph.Shape{H: 224, W: 224, C: 64})
+	l, err := graph.NewLayout(g)
+	require.NoError(t, err)
+	s, err := b.NewState(l, graph.StateOptions{})
+	require.NoError(t, err)
+	defer s.Close()
+	compile := func(batch int) *graph.Plan {
+		p, err := graph.Compile(g, l, graph.Options{Batch: batch, Training: true, Normalize: &graph.Normalization{Mean: make([]float32, 64), Std: ones(64)}})
+		require.NoError(t, err)
+		return p
+	}
+	per := compile(2).ArenaBytes() / 2
+	free, _, err := b.device.FreeMemory()
+	require.NoError(t, err)
+	err = s.(*state).reserve(compile(int(free/per) + 100))
+	require.ErrorIs(t, err, OutOfMemory)
+	_, says, _ := strings.Cut(err.Error(), "the largest batch that fits is ")
+	most, err := strconv.Atoi(says)
+	require.NoError(t, err, says)
+	require.LessOrEqual(t, compile(most).ArenaBytes(), free)
+	require.Greater(t, compile(most+1).ArenaBytes(), free)
+}
+
+func ones(n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = 1
+	}
+	return v
+}

@@ -1,0 +1,188 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/kernels"
+)
+
+// binding returns what turns a kind of step into launches, nil where no kernel runs it. This is the table of what the
+// backend can do.
+func binding(s graph.Step) func(*binder) error {
+	switch s := s.(type) {
+	case *graph.NormalizeStep:
+		return func(b *binder) error { return b.normalize(s) }
+	case *graph.Affine:
+		return func(b *binder) error { return b.affine(s) }
+	case *graph.BiasBackward:
+		return func(b *binder) error { return b.biasBackward(s) }
+	case *graph.ConvForward:
+		return func(b *binder) error { return b.convForward(s) }
+	case *graph.ConvBackwardData:
+		return func(b *binder) error { return b.convBackwardData(s) }
+	case *graph.ConvBackwardFilter:
+		return func(b *binder) error { return b.convBackwardFilter(s) }
+	case *graph.BatchNormForward:
+		return func(b *binder) error { return b.batchNormForward(s) }
+	case *graph.BatchNormBackward:
+		return func(b *binder) error { return b.batchNormBackward(s) }
+	case *graph.BatchNormFold:
+		return func(b *binder) error { return b.batchNormFold(s) }
+	case *graph.ReLUForward:
+		return func(b *binder) error { return b.relu(s) }
+	case *graph.ReLUBackward:
+		return func(b *binder) error { return b.reluBackward(s) }
+	case *graph.MaxPoolForward:
+		return func(b *binder) error { return b.maxPool(s) }
+	case *graph.MaxPoolBackward:
+		return func(b *binder) error { return b.maxPoolBackward(s) }
+	case *graph.AvgPoolForward:
+		return func(b *binder) error { return b.avgPool(s.X, s.Y, windowOf(s.X, s.Y, s.Window, s.IncludePad), false) }
+	case *graph.AvgPoolBackward:
+		return func(b *binder) error {
+			return b.avgPoolBackward(s.DY, s.DX, windowOf(s.DX, s.DY, s.Window, s.IncludePad), false, s.Accumulate)
+		}
+	case *graph.AdaptiveAvgPoolForward:
+		return func(b *binder) error { return b.avgPool(s.X, s.Y, windowOf(s.X, s.Y, graph.Window{}, false), true) }
+	case *graph.AdaptiveAvgPoolBackward:
+		return func(b *binder) error {
+			return b.avgPoolBackward(s.DY, s.DX, windowOf(s.DX, s.DY, graph.Window{}, false), true, s.Accumulate)
+		}
+	case *graph.LRNForward:
+		return func(b *binder) error { return b.lrn(s) }
+	case *graph.LRNBackward:
+		return func(b *binder) error { return b.lrnBackward(s) }
+	case *graph.Copy:
+		return func(b *binder) error { return b.scale(s.X, s.Y, 1, s.Accumulate) }
+	case *graph.ScaleStep:
+		return func(b *binder) error { return b.scale(s.X, s.Y, s.Factor, s.Accumulate) }
+	case *graph.Fill:
+		return func(b *binder) error { return b.fill(s) }
+	case *graph.AddForward:
+		if len(s.Xs) > kernels.MaxAddends {
+			return nil
+		}
+		return func(b *binder) error { return b.add(s) }
+	case *graph.DropoutStep:
+		return func(b *binder) error { return b.dropout(s) }
+	case *graph.SoftmaxCrossEntropy:
+		if len(s.Heads) > kernels.MaxHeads {
+			return nil
+		}
+		return func(b *binder) error { return b.loss(s) }
+	case *graph.UpdateStep:
+		return func(b *binder) error { return b.update(s) }
+	}
+	return nil
+}
+
+// binder turns the steps of a plan into launches over given memory. It runs twice: once to find how much memory of their own the
+// launches need, with addresses that mean nothing, and once for good.
+type binder struct {
+	state    *state
+	plan     *graph.Plan
+	values   Span // of the parameters: values or moving averages
+	at       map[*graph.Buffer]kernels.DevicePtr
+	run      kernels.DevicePtr // RunState
+	ring     kernels.DevicePtr // StepMetrics
+	launches []Launch
+	node     string // of the step at hand
+
+	work     region // what the launches of one step pass to each other
+	kept     region // what a step leaves for a later one, besides the plan's buffers
+	sums     map[*graph.Buffer]partialSums
+	counters region // of reductions: zeros before and after each launch
+	tables   region // constant
+	constant []byte // what is in tables
+}
+
+// region is memory that is handed out piece by piece.
+type region struct {
+	address      kernels.DevicePtr
+	next, needed int64
+}
+
+func (r *region) take(bytes int64) kernels.DevicePtr {
+	at := r.address + kernels.DevicePtr(r.next)
+	r.next += (bytes + Alignment - 1) / Alignment * Alignment
+	r.needed = max(r.needed, r.next)
+	return at
+}
+
+// bind makes the launches of all steps.
+func (b *binder) bind() error {
+	b.launches, b.constant, b.tables.next, b.kept.next = nil, nil, 0, 0
+	b.sums = map[*graph.Buffer]partialSums{}
+	for _, s := range b.plan.Steps {
+		b.node, b.work.next, b.counters.next = s.NodeName(), 0, 0
+		if err := binding(s)(b); err != nil {
+			return &graph.NodeError{Node: s.NodeName(), Kind: s.Kind(), Err: err}
+		}
+	}
+	return nil
+}
+
+// launch adds a launch.
+func (b *binder) launch(kernel string, grid Dim, params any) error {
+	return b.launchShared(kernel, grid, 0, params)
+}
+
+// launchShared is launch with so many bytes of dynamic shared memory.
+func (b *binder) launchShared(kernel string, grid Dim, shared int, params any) error {
+	f, err := b.state.backend.function(kernel)
+	if err != nil {
+		return err
+	}
+	if shared > defaultSharedPerBlock-f.Shared {
+		if err := f.AllowShared(shared); err != nil {
+			return err
+		}
+	}
+	b.launches = append(b.launches, Launch{Function: f, Node: b.node, Grid: grid, Block: Dim{kernels.Threads, 1, 1}, Shared: shared, Params: params})
+	return nil
+}
+
+// table puts constant data into device memory.
+func (b *binder) table(data []byte) kernels.DevicePtr {
+	at := b.tables.take(int64(len(data)))
+	grown := make([]byte, b.tables.next)
+	copy(grown, b.constant)
+	copy(grown[at-b.tables.address:], data)
+	b.constant = grown
+	return at
+}
+
+// view is a view of a float or byte buffer as kernels see it. The view that a step does not have is null.
+func (b *binder) view(v graph.View) kernels.View {
+	if !v.Valid() {
+		return kernels.View{}
+	}
+	return kernels.View{Data: b.at[v.Buffer] + kernels.DevicePtr(v.Offset*v.Buffer.Elem.Size()), Stride: int32(v.Stride)}
+}
+
+// vector is the address of a view of one row, 0 for none.
+func (b *binder) vector(v graph.View) kernels.DevicePtr { return b.view(v).Data }
+
+// param is the address of a parameter's values, 0 for none.
+func (b *binder) param(p *graph.Param) kernels.DevicePtr {
+	if p == nil {
+		return 0
+	}
+	return b.values.Address + 4*kernels.DevicePtr(b.state.layout.Offset(p))
+}
+
+// gradient is the address of a parameter's gradient, 0 for none and for what is not trained.
+func (b *binder) gradient(p *graph.Param) kernels.DevicePtr {
+	if p == nil || !b.state.layout.IsTrained(p) {
+		return 0
+	}
+	return b.state.parts[graph.Gradient].Address + 4*kernels.DevicePtr(b.state.layout.Offset(p))
+}
+
+func flag(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
+}

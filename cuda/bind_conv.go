@@ -1,0 +1,121 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"slices"
+
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/kernels"
+)
+
+// partialSums is what the epilogue of a convolution leaves for the batch normalisation behind it: sums of each tile of pixels.
+type partialSums struct {
+	address kernels.DevicePtr
+	tiles   int
+}
+
+// convElement is the part of a convolution kernel's name that says how it multiplies.
+var convElement = map[graph.Precision]string{graph.FP32: "f32"}
+
+// convWindow is the geometry of a convolution. A 1×1 convolution of stride 1 is one image of one row, whatever the images are.
+func convWindow(g graph.ConvGeometry) kernels.Window {
+	w := g.Win
+	if w.H == 1 && w.W == 1 && w.StrideH == 1 && w.StrideW == 1 && w.Pads == (graph.Pads{}) {
+		pixels := int32(g.N * g.In.Pixels())
+		return kernels.Window{N: 1, H: 1, W: pixels, P: 1, Q: pixels, Kh: 1, Kw: 1, StrideH: 1, StrideW: 1}
+	}
+	return kernels.Window{N: int32(g.N), H: int32(g.In.H), W: int32(g.In.W), P: int32(g.Out.H), Q: int32(g.Out.W), Kh: int32(w.H), Kw: int32(w.W),
+		StrideH: int32(w.StrideH), StrideW: int32(w.StrideW), Top: int32(w.Top), Left: int32(w.Left)}
+}
+
+// begins numbers the filters of siblings as the kernels want it: each segment's first, and the end of the last.
+func begins(segments []graph.ConvSegment) (begin []int32, cols int) {
+	for _, s := range segments {
+		cols = (cols + 7) / 8 * 8
+		begin = append(begin, int32(cols))
+		cols += s.Y.Shape.C
+	}
+	return begin, cols
+}
+
+// convolve launches a convolution kernel.
+func (b *binder) convolve(product string, t kernels.ConvTile, grid kernels.Grid, params any) error {
+	return b.launchShared(t.Name(product, convElement[b.state.backend.options.Precision]), dim(grid), t.Shared(), params)
+}
+
+// convForward is one launch for all siblings, or one for every MaxSiblings of them.
+func (b *binder) convForward(s *graph.ConvForward) error {
+	pixels := s.N * s.Out.Pixels()
+	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {
+		begin, cols := begins(segments)
+		t, grid := kernels.ConvForwardGrid(pixels, cols, b.processors())
+		p := kernels.ConvForwardParams{X: b.view(s.X), Win: convWindow(s.ConvGeometry), C: int32(s.In.C), Readable: int32(s.In.C),
+			Count: int32(len(segments)), Cols: int32(cols)}
+		for i, g := range segments {
+			c := kernels.ConvForwardSegment{W: b.param(g.Weight), Y: b.view(g.Y), Scale: b.vector(g.Scale), Shift: b.vector(g.Shift),
+				Bias: b.param(g.Bias), K: int32(g.Y.Shape.C), Begin: begin[i], Relu: flag(g.ReLU)}
+			if g.Sums.Valid() {
+				tiles := t.ConvForwardParts(pixels)
+				c.Partial = b.kept.take(2 * 4 * int64(tiles*g.Y.Shape.C))
+				b.sums[g.Sums.Buffer] = partialSums{c.Partial, tiles}
+			}
+			p.Segments[i] = c
+		}
+		if err := b.convolve("conv_forward", t, grid, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// convBackwardData is one launch for all siblings; with more than MaxSiblings, the later launches add.
+func (b *binder) convBackwardData(s *graph.ConvBackwardData) error {
+	accumulate := s.Accumulate
+	w := convWindow(s.ConvGeometry)
+	t, grid := kernels.ConvBackwardDataGrid(int(w.N), int(w.H), int(w.W), s.In.C, int(w.StrideH), int(w.StrideW), b.processors())
+	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {
+		p := kernels.ConvBackwardDataParams{DX: b.view(s.DX), Win: w, C: int32(s.In.C), Count: int32(len(segments)), Accumulate: flag(accumulate)}
+		for i, g := range segments {
+			p.Segments[i] = kernels.ConvDataSegment{W: b.param(g.Weight), DY: b.view(g.Y), K: int32(g.Y.Shape.C)}
+		}
+		if err := b.convolve("conv_backward_data", t, grid, p); err != nil {
+			return err
+		}
+		accumulate = true
+	}
+	return nil
+}
+
+// convBackwardFilter is one launch for all siblings, and a second one that adds up the parts of the pixels where there are many.
+func (b *binder) convBackwardFilter(s *graph.ConvBackwardFilter) error {
+	taps := s.Win.H * s.Win.W
+	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {
+		begin, cols := begins(segments)
+		t, grid, pixels := kernels.ConvBackwardFilterGrid(s.N*s.Out.Pixels(), cols, taps, s.In.C, floatBytes, b.processors())
+		p := kernels.ConvBackwardFilterParams{X: b.view(s.X), Run: b.run, Win: convWindow(s.ConvGeometry), C: int32(s.In.C), Readable: int32(s.In.C),
+			Count: int32(len(segments)), Cols: int32(cols), Parts: int32(grid.Y), Pixels: int32(pixels), Accumulate: flag(s.Accumulate)}
+		for i, g := range segments {
+			k := g.Y.Shape.C
+			c := kernels.ConvFilterSegment{DY: b.view(g.Y), Dw: b.gradient(g.Weight), DB: b.gradient(g.BiasGradient), K: int32(k), Begin: begin[i]}
+			c.Weights = p.Part
+			c.Biases = c.Weights + int64(k*taps*s.In.C+3)/4*4
+			p.Part = c.Biases + int64(k+3)/4*4
+			p.Segments[i] = c
+		}
+		if p.Parts > 1 {
+			p.Partial = b.work.take(4 * p.Part * int64(p.Parts))
+		}
+		if err := b.convolve("conv_backward_filter", t, grid, p); err != nil {
+			return err
+		}
+		if p.Parts > 1 {
+			sums := kernels.ElementGrid(1, int(p.Part), floatBytes, b.processors())
+			sums.Y = uint32(len(segments))
+			if err := b.launch("conv_backward_filter_reduce", dim(sums), p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"unsafe"
+
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/kernels"
+)
+
+// batchNormForward is two passes: the statistics, of x or of the sums that a convolution left, then y = x·scale + shift.
+func (b *binder) batchNormForward(s *graph.BatchNormForward) error {
+	rows, cols := int32(s.X.Rows()), int32(s.X.Shape.C)
+	final := kernels.BatchNormFinal{
+		Gamma: b.param(s.Gamma), Beta: b.param(s.Beta), RunningMean: b.param(s.RunningMean), RunningVar: b.param(s.RunningVar),
+		Mean: b.vector(s.Mean), Invstd: b.vector(s.InvStd), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift), Eps: s.Eps, Momentum: s.Momentum}
+	var err error
+	if s.Sums.Valid() {
+		from := b.sums[s.Sums.Buffer]
+		err = b.launch("batchnorm_finalize", dim(kernels.FinalizeGrid(s.X.Shape.C)), kernels.BatchNormFinalizeParams{
+			Partial: from.address, Final: final, Parts: int32(from.tiles), Rows: rows, Cols: cols})
+	} else {
+		grid, partial, counters := b.reduction(s.X, 2)
+		err = b.launch("batchnorm_sums_f32", grid, kernels.BatchNormSumsParams{
+			X: b.view(s.X), Partial: partial, Counters: counters, Final: final, Rows: rows, Cols: cols})
+	}
+	if err != nil {
+		return err
+	}
+	return b.scaleShift(s.X, s.Y, b.vector(s.Scale), b.vector(s.Shift), s.ReLU)
+}
+
+// batchNormBackward is two passes: the gradients of gamma and beta with the coefficients of dx, then dx.
+func (b *binder) batchNormBackward(s *graph.BatchNormBackward) error {
+	grid, partial, counters := b.reduction(s.X, 2)
+	coefficients := b.work.take(2 * 4 * int64(s.X.Shape.C))
+	rows, cols := int32(s.X.Rows()), int32(s.X.Shape.C)
+	err := b.launch("batchnorm_reduce_f32", grid, kernels.BatchNormReduceParams{
+		X: b.view(s.X), DY: b.view(s.DY), Mean: b.vector(s.Mean), Invstd: b.vector(s.InvStd), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift),
+		Dgamma: b.gradient(s.Gamma), Dbeta: b.gradient(s.Beta), Coefficients: coefficients, Partial: partial, Counters: counters, Run: b.run,
+		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.Accumulate)})
+	if err != nil || !s.DX.Valid() {
+		return err
+	}
+	return b.launch("batchnorm_apply_f32", b.overChannels(s.DX), kernels.BatchNormApplyParams{
+		X: b.view(s.X), DY: b.view(s.DY), DX: b.view(s.DX), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift), Coefficients: coefficients,
+		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.AccumulateDX)})
+}
+
+func (b *binder) batchNormFold(s *graph.BatchNormFold) error {
+	entries := make([]kernels.FoldEntry, len(s.Norms))
+	for i, n := range s.Norms {
+		entries[i] = kernels.FoldEntry{
+			Gamma: b.param(n.Gamma), Beta: b.param(n.Beta), Mean: b.param(n.RunningMean), Var: b.param(n.RunningVar),
+			Scale: b.vector(s.Scale[i]), Shift: b.vector(s.Shift[i]), Eps: n.Eps, Cols: int32(s.Scale[i].Shape.C)}
+	}
+	return b.launch("batchnorm_fold", Dim{len(entries), 1, 1}, kernels.BatchNormFoldParams{Entries: b.table(memoryOf(entries))})
+}
+
+// memoryOf is the memory of a slice of structs without pointers and padding.
+func memoryOf[T any](s []T) []byte {
+	var t T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(t)))
+}
+
+func (b *binder) lrn(s *graph.LRNForward) error {
+	grid := kernels.LRNGrid(s.Y.Rows(), s.Y.Shape.C, b.processors())
+	return b.launchShared("lrn_f32", dim(grid), kernels.LRNShared(s.Y.Shape.C), kernels.LrnParams{
+		X: b.view(s.X), Y: b.view(s.Y), Base: b.view(s.Base), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C),
+		Size: int32(s.Size), K: float32(s.K), Alpha: float32(s.Alpha / float64(s.Size)), Beta: float32(s.Beta)})
+}
+
+func (b *binder) lrnBackward(s *graph.LRNBackward) error {
+	grid := kernels.LRNGrid(s.DX.Rows(), s.DX.Shape.C, b.processors())
+	return b.launchShared("lrn_backward_f32", dim(grid), kernels.LRNShared(s.DX.Shape.C), kernels.LrnBackwardParams{
+		X: b.view(s.X), Base: b.view(s.Base), DY: b.view(s.DY), DX: b.view(s.DX), Rows: int32(s.DX.Rows()), Cols: int32(s.DX.Shape.C),
+		Size: int32(s.Size), Factor: float32(2 * s.Alpha * s.Beta / float64(s.Size)), Beta: float32(s.Beta), Accumulate: flag(s.Accumulate)})
+}

@@ -1,0 +1,66 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/kernels"
+)
+
+// loss is one launch for all heads.
+func (b *binder) loss(s *graph.SoftmaxCrossEntropy) error {
+	rows := s.Labels.Rows()
+	p := kernels.LossParams{
+		Labels: b.vector(s.Labels), RowLoss: b.work.take(4 * int64(rows*len(s.Heads))), RowRank: b.work.take(4 * int64(rows*len(s.Heads))),
+		Counter: b.counters.take(4), Run: b.run, Ring: b.ring, Count: int32(len(s.Heads)), Rows: int32(rows), Ignore: graph.IgnoreLabel}
+	for i, h := range s.Heads {
+		p.Heads[i] = kernels.LossHead{Logits: b.view(h.Logits), Dlogits: b.view(h.DLogits), Classes: int32(h.Logits.Shape.C),
+			Smoothing: float32(h.Smoothing), Index: int32(h.Index)}
+	}
+	return b.launch("softmax_cross_entropy_f32", Dim{rows, len(s.Heads), 1}, p)
+}
+
+var rules = map[graph.Rule]int32{
+	graph.SGD:       kernels.RuleSGD,
+	graph.RMSProp:   kernels.RuleRMSProp,
+	graph.RMSPropTF: kernels.RuleRMSPropTF,
+	graph.AdamW:     kernels.RuleAdamW,
+}
+
+// update is the norm of the gradient and one launch for all parameters.
+func (b *binder) update(s *graph.UpdateStep) error {
+	parts := b.state.parts
+	var all []kernels.Chunk
+	cut := func(list []*graph.Param, trained bool) {
+		for _, p := range list {
+			all = kernels.CutChunks(all, b.state.layout.Offset(p), p.Elements(), float32(p.LRScale), float32(s.Decay(p)), trained)
+		}
+	}
+	cut(s.Params, true)
+	trained := len(all) // the chunks that have a gradient come first
+	cut(s.Copies, false)
+	if len(all) == 0 {
+		return nil
+	}
+	table := b.table(memoryOf(all))
+	scalars := b.work.take(8)
+	if trained > 0 {
+		err := b.launch("gradient_norm", Dim{trained, 1, 1}, kernels.GradientNormParams{
+			Gradient: parts[graph.Gradient].Address, Chunks: table, Partial: b.work.take(8 * int64(trained)), Counter: b.counters.take(4),
+			Run: b.run, Ring: b.ring, Scalars: scalars, MaxNorm: s.ClipNorm})
+		if err != nil {
+			return err
+		}
+	}
+	p := kernels.UpdateParams{
+		Value: parts[graph.Value].Address, Gradient: parts[graph.Gradient].Address, Slot0: parts[graph.Slot0].Address,
+		Chunks: table, Run: b.run, Scalars: scalars, Rule: rules[s.Rule], Nesterov: flag(s.Nesterov), Momentum: float32(s.Momentum),
+		AlphaMix: float32(1 - s.Alpha), Beta1Mix: float32(1 - s.Beta1), Beta2Mix: float32(1 - s.Beta2), Eps: float32(s.Eps)}
+	if s.Slots() > 1 {
+		p.Slot1 = parts[graph.Slot1].Address
+	}
+	if s.EMA {
+		p.Average = parts[graph.Average].Address
+	}
+	return b.launch("update", Dim{len(all), 1, 1}, p)
+}

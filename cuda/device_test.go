@@ -1,0 +1,201 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"gorgonia.org/cu"
+)
+
+// open takes the first GPU, or the emulated one, for a test.
+func open(t testing.TB) *Device {
+	t.Helper()
+	d, err := Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeAll(t, d) })
+	return d
+}
+
+// stream makes a stream for a test.
+func stream(t testing.TB, d *Device) *Stream {
+	t.Helper()
+	s, err := d.NewStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeAll(t, s) })
+	return s
+}
+
+// arena allocates pieces of device memory for a test.
+func arena(t testing.TB, d *Device, sizes ...int64) *Arena {
+	t.Helper()
+	a, err := d.NewArena(sizes, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeAll(t, a) })
+	return a
+}
+
+func closeAll(t testing.TB, all ...interface{ Close() error }) {
+	t.Helper()
+	for _, c := range all {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// wantError checks that an error has a code and says what it must.
+func wantError(t *testing.T, err error, code Code, says ...string) {
+	t.Helper()
+	if !errors.Is(err, code) {
+		t.Fatalf("got %v, want %v", err, code)
+	}
+	for _, s := range says {
+		if !strings.Contains(err.Error(), s) {
+			t.Errorf("%q does not say %q", err, s)
+		}
+	}
+}
+
+// child runs one test of this program again, in a process with other settings, and returns what it printed.
+func child(t *testing.T, test string, settings ...string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v")
+	cmd.Env = append(append(os.Environ(), "CUDA_TEST_CHILD=1"), settings...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	return string(out)
+}
+
+// needEmulator skips a test of faults that only the emulator makes.
+func needEmulator(t *testing.T) {
+	t.Helper()
+	if all, err := Devices(); err != nil || !all[0].emulated() {
+		t.Skip("needs the emulator")
+	}
+}
+
+func isChild() bool { return os.Getenv("CUDA_TEST_CHILD") != "" }
+
+func TestDevices(t *testing.T) {
+	all, err := Devices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 0 {
+		t.Fatal("no device")
+	}
+	for i, d := range all {
+		t.Logf("%v, %s, %d multiprocessors, driver for CUDA %v", d, d.UUID, d.SMs, DriverVersion())
+		if d.Index != i || d.Name == "" || d.Memory < 1<<30 || d.Major < 5 || d.SMs < 1 || d.SharedPerBlock < 48<<10 {
+			t.Errorf("device %d: %+v", i, d)
+		}
+		if !strings.HasPrefix(d.UUID, "GPU-") || len(d.UUID) != 40 {
+			t.Errorf("UUID %q", d.UUID)
+		}
+	}
+}
+
+func TestOpenOtherDevice(t *testing.T) {
+	for _, i := range []int{-1, 99} {
+		_, err := Open(i)
+		wantError(t, err, InvalidDevice, "opening device", "choose one of 0 (")
+	}
+}
+
+func TestFreeMemory(t *testing.T) {
+	d := open(t)
+	before, total, err := d.FreeMemory()
+	if err != nil || before <= 0 || before > total || total > d.Memory {
+		t.Fatal(before, total, d.Memory, err)
+	}
+	a, err := d.NewArena([]int64{64 << 20}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, _, err := d.FreeMemory(); err != nil || before-now < 64<<20 {
+		t.Error(before, now, err)
+	}
+	closeAll(t, a)
+}
+
+func TestClosedDevice(t *testing.T) {
+	d, err := Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAll(t, d, d)
+	if _, err := d.NewStream(); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := d.NewArena([]int64{1}, false); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// A call of cu without a context fails; through the device, goroutines that move between threads find theirs.
+func TestContexts(t *testing.T) {
+	d := open(t)
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if err := cu.SetCurrentContext(cu.CUContext{}); err != nil {
+			done <- err
+			return
+		}
+		_, err := cu.MemAlloc(16)
+		done <- failed(err, "cuMemAlloc")
+	}()
+	wantError(t, <-done, InvalidContext, "call through the Device")
+
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			for range 20 {
+				if err := roundTrip(d, int64(1+i*1000)); err != nil {
+					t.Error(err)
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Without a driver that works, the program runs and says so: gorgonia.org/cu alone would have ended it.
+func TestNoDriver(t *testing.T) {
+	if isChild() {
+		_, err := Devices()
+		t.Log(err)
+		return
+	}
+	stub, err := filepath.Abs("../build/stub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(stub, "libcuda.so"), filepath.Join(dir, "libcuda.so.1")); err != nil {
+		t.Fatal(err)
+	}
+	out := child(t, "TestNoDriver", "LD_LIBRARY_PATH="+dir)
+	for _, s := range []string{"cuda: cuInit: ", "take it out of LD_LIBRARY_PATH"} {
+		if !strings.Contains(out, s) {
+			t.Errorf("no %q in %s", s, out)
+		}
+	}
+}

@@ -1,0 +1,262 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/kernels"
+	"gorgonia.org/tensor"
+)
+
+// program is a plan that is bound to memory. A run copies its input to one of two slots, on the upload stream, and launches the
+// graph that was captured for the slot: so the input of a step travels while the step before it computes.
+type program struct {
+	plan    *graph.Plan
+	state   *state
+	slots   [2]slot
+	next    int    // slot of the next run
+	own     *Arena // the buffers of an isolated program
+	at      map[*graph.Buffer]kernels.DevicePtr
+	version int // of the scratch memory that at and bound are for
+	bound   []*bound
+	metrics *graph.Metrics // of the last run, as far as the host knows them
+}
+
+// bound is the launches for one slot and one arena of parameters.
+type bound struct {
+	slot   int
+	values Span
+	tables *Arena
+	list   *List
+	graph  *Graph // nil on a blocking device
+}
+
+func newProgram(s *state, p *graph.Plan) (*program, error) {
+	pr := &program{plan: p, state: s}
+	if err := pr.prepare(); err != nil {
+		return nil, errors.Join(err, pr.Close())
+	}
+	return pr, nil
+}
+
+func (p *program) prepare() (err error) {
+	for i := range p.slots {
+		if err := p.slots[i].allocate(p.state, p.plan); err != nil {
+			return err
+		}
+	}
+	if p.state.backend.options.Isolated {
+		p.at, p.own, err = p.state.backend.isolate(p.plan)
+	} else {
+		err = p.state.reserve(p.plan)
+	}
+	for i := 0; i < len(p.slots) && err == nil; i++ {
+		_, err = p.bind(i, p.state.parts[graph.Value])
+	}
+	return err
+}
+
+// Plan implements graph.Program.
+func (p *program) Plan() *graph.Plan { return p.plan }
+
+// bind returns the launches of a slot over an arena of parameters.
+func (p *program) bind(slot int, values Span) (*bound, error) {
+	if v := p.state.scratch.version; v != p.version {
+		if err := p.unbind(); err != nil {
+			return nil, err
+		}
+		p.version, p.at = v, p.state.locate(p.plan)
+	}
+	for _, b := range p.bound {
+		if b.slot == slot && b.values == values {
+			return b, nil
+		}
+	}
+	b := &bound{slot: slot, values: values}
+	if err := p.fill(b); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	p.bound = append(p.bound, b)
+	return b, nil
+}
+
+// fill makes launches, and captures them between the copies of what the step reads from the host and reports to it.
+func (p *program) fill(b *bound) error {
+	s, in := p.state, &p.slots[b.slot]
+	at := in.addresses(p.plan)
+	maps.Copy(at, p.at)
+	bd := &binder{state: s, plan: p.plan, values: b.values, at: at,
+		run: in.memory.Span(slotRun).Address, ring: in.memory.Span(slotMetrics).Address}
+	if err := bd.bind(); err != nil {
+		return err
+	}
+	d := s.backend.device
+	sizes := []int64{bd.tables.needed, bd.counters.needed, bd.work.needed, bd.kept.needed}
+	var err error
+	if b.tables, err = d.NewArena(sizes, s.backend.options.Isolated); err != nil {
+		return err
+	}
+	for i, r := range []*region{&bd.tables, &bd.counters, &bd.work, &bd.kept} {
+		*r = region{address: b.tables.Span(i).Address}
+	}
+	if err := bd.bind(); err != nil {
+		return err
+	}
+	if sizes[0] > 0 {
+		if err := s.compute.Write(b.tables.Span(0), bd.constant); err != nil {
+			return err
+		}
+	}
+	if sizes[1] > 0 {
+		if err := s.compute.Fill(b.tables.Span(1), 0); err != nil {
+			return err
+		}
+	}
+	if b.list, err = d.NewList(bd.launches); err != nil || d.Blocking {
+		return err
+	}
+	b.graph, err = s.compute.Capture(func() error { return in.around(s.compute, b.list.Run) })
+	return err
+}
+
+// Run implements graph.Program.
+func (p *program) Run(ctx context.Context, f *graph.Feed) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := graph.CheckFeed(p.plan, f); err != nil {
+		return err
+	}
+	values := p.state.parts[graph.Value]
+	if f.UseAverages {
+		if !p.state.ema {
+			return errors.New("cuda: the feed asks for moving averages, but the state keeps none")
+		}
+		values = p.state.parts[graph.Average]
+	}
+	b, err := p.bind(p.next, values)
+	if err != nil {
+		return err
+	}
+	in, s := &p.slots[p.next], p.state
+	if err := in.load(s.upload, p.plan, f); err != nil {
+		return err
+	}
+	if err := s.compute.Wait(in.arrived); err != nil {
+		return err
+	}
+	if b.graph != nil {
+		err = b.graph.Launch(s.compute)
+	} else {
+		err = in.around(s.compute, b.list.Run)
+	}
+	if err != nil {
+		return err
+	}
+	p.metrics = newMetrics(p.plan, f)
+	p.next = 1 - p.next
+	in.used = true
+	return in.done.Record(s.compute)
+}
+
+// last is the slot of the last run.
+func (p *program) last() *slot { return &p.slots[1-p.next] }
+
+func newMetrics(p *graph.Plan, f *graph.Feed) *graph.Metrics {
+	m := &graph.Metrics{Heads: make([]graph.HeadMetrics, len(p.Losses))}
+	for i, l := range p.Losses {
+		m.Heads[i] = graph.HeadMetrics{Name: l.Name, Weight: f.Weight(p, i)}
+	}
+	return m
+}
+
+// Metrics implements graph.Program.
+func (p *program) Metrics() (*graph.Metrics, error) {
+	if p.metrics == nil {
+		return nil, errors.New("cuda: the program has not run yet")
+	}
+	in := p.last()
+	if err := in.done.Synchronize(); err != nil {
+		return nil, err
+	}
+	from := in.metrics()
+	m := *p.metrics
+	m.Heads = make([]graph.HeadMetrics, len(p.metrics.Heads))
+	m.Rows, m.GradNorm = int(from.Rows), from.GradNorm
+	for i, h := range p.metrics.Heads {
+		h.Loss, h.Top1, h.Top5 = from.Heads[i].Loss, int(from.Heads[i].Top1), int(from.Heads[i].Top5)
+		m.Heads[i] = h
+		m.Total += h.Weight * h.Loss
+	}
+	return &m, nil
+}
+
+// Read implements graph.Program.
+func (p *program) Read(node string) (*tensor.Dense, error) {
+	v, err := p.plan.Output(node)
+	if err != nil {
+		return nil, err
+	}
+	if p.metrics == nil || p.version != p.state.scratch.version {
+		return nil, errors.New("cuda: the activations are gone, or not there yet: run the program, and read before other plans are loaded")
+	}
+	at, ok := p.at[v.Buffer]
+	if !ok {
+		at = p.last().addresses(p.plan)[v.Buffer]
+	}
+	c := v.Shape.C
+	raw := make([]float32, (v.Rows()-1)*v.Stride+c)
+	from := Span{Address: at + 4*kernels.DevicePtr(v.Offset), Bytes: 4 * int64(len(raw))}
+	if err := p.state.compute.Read(Bytes(raw), from); err != nil {
+		return nil, err
+	}
+	out := make([]float32, 0, v.Elements())
+	for i := range v.Rows() {
+		out = append(out, raw[i*v.Stride:][:c]...)
+	}
+	dims := []int{v.N, v.Shape.H, v.Shape.W, c}
+	if v.Shape.Pixels() == 1 {
+		dims = []int{v.N, c}
+	}
+	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(out)), nil
+}
+
+// unbind frees all launches.
+func (p *program) unbind() error {
+	var err error
+	for _, b := range p.bound {
+		err = errors.Join(err, b.close())
+	}
+	p.bound = nil
+	return err
+}
+
+func (b *bound) close() error {
+	var err error
+	if b.graph != nil {
+		err = b.graph.Close()
+	}
+	if b.list != nil {
+		b.list.Close()
+	}
+	if b.tables != nil {
+		err = errors.Join(err, b.tables.Close())
+	}
+	return err
+}
+
+// Close implements graph.Program.
+func (p *program) Close() error {
+	err := p.unbind()
+	for i := range p.slots {
+		err = errors.Join(err, p.slots[i].close())
+	}
+	if p.own != nil {
+		err = errors.Join(err, p.own.Close())
+	}
+	return err
+}

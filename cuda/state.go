@@ -1,0 +1,152 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tributary-ml/tributary/graph"
+	"gorgonia.org/tensor"
+)
+
+// state holds the flat arenas: values of all parameters, gradients and slots of the trained ones, averages of all. The streams of
+// its programs belong to it as well: what one writes, the next one reads.
+type state struct {
+	backend *Backend
+	layout  *graph.Layout
+	slots   int
+	ema     bool
+	memory  *Arena
+	parts   map[graph.Part]Span
+	scratch scratch
+	compute *Stream // steps, one after another
+	upload  *Stream // input of the next step, meanwhile
+}
+
+// slotParts are the parts of optimizer slots.
+var slotParts = []graph.Part{graph.Slot0, graph.Slot1}
+
+// NewState implements graph.Backend.
+func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, error) {
+	if o.Slots < 0 || o.Slots > len(slotParts) {
+		return nil, fmt.Errorf("cuda: %d optimizer slots: 0 to %d", o.Slots, len(slotParts))
+	}
+	s := &state{backend: b, layout: l, slots: o.Slots, ema: o.EMA, parts: map[graph.Part]Span{}}
+	all, trained := 4*int64(l.Elements), 4*int64(l.Trained)
+	names, sizes := []graph.Part{graph.Value, graph.Gradient}, []int64{all, trained}
+	for _, p := range slotParts[:o.Slots] {
+		names, sizes = append(names, p), append(sizes, trained)
+	}
+	if o.EMA {
+		names, sizes = append(names, graph.Average), append(sizes, all)
+	}
+	if err := s.allocate(names, sizes); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *state) allocate(names []graph.Part, sizes []int64) (err error) {
+	d := s.backend.device
+	if s.compute, err = d.NewStream(); err != nil {
+		return err
+	}
+	if s.upload, err = d.NewStream(); err != nil {
+		return err
+	}
+	if s.memory, err = d.NewArena(sizes, s.backend.options.Isolated); err != nil {
+		return err
+	}
+	for i, n := range names {
+		s.parts[n] = s.memory.Span(i)
+		if sizes[i] > 0 {
+			if err := s.compute.Fill(s.parts[n], 0); err != nil {
+				return err
+			}
+		}
+	}
+	return s.compute.Synchronize()
+}
+
+func (s *state) Layout() *graph.Layout { return s.layout }
+
+func (s *state) Parts() []graph.Part {
+	parts := []graph.Part{graph.Value, graph.Gradient}
+	if s.ema {
+		parts = append(parts, graph.Average)
+	}
+	return append(parts, slotParts[:s.slots]...)
+}
+
+func (s *state) Close() error {
+	var err error
+	for _, x := range []*Stream{s.compute, s.upload} {
+		if x != nil {
+			err = errors.Join(err, x.Close())
+		}
+	}
+	for _, a := range []*Arena{s.memory, s.scratch.memory} {
+		if a != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}
+	return err
+}
+
+// span is the memory of one part of a parameter.
+func (s *state) span(part graph.Part, p *graph.Param) (Span, error) {
+	arena, ok := s.parts[part]
+	if !ok {
+		return Span{}, fmt.Errorf("cuda: the state keeps no part %q, only %v", part, s.Parts())
+	}
+	if !slices.Contains(s.layout.Params, p) {
+		return Span{}, fmt.Errorf("cuda: parameter %q is not of this state's network", p.Name)
+	}
+	if part != graph.Value && part != graph.Average && !s.layout.IsTrained(p) {
+		return Span{}, fmt.Errorf("cuda: parameter %q is not trained: it has no part %q", p.Name, part)
+	}
+	return arena.Sub(4*int64(s.layout.Offset(p)), 4*int64(p.Elements()))
+}
+
+func (s *state) Get(part graph.Part, p *graph.Param) (*tensor.Dense, error) {
+	from, err := s.span(part, p)
+	if err != nil {
+		return nil, err
+	}
+	v := make([]float32, p.Elements())
+	if err := s.compute.Read(Bytes(v), from); err != nil {
+		return nil, err
+	}
+	return tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(v)), nil
+}
+
+func (s *state) Set(part graph.Part, p *graph.Param, v *tensor.Dense) error {
+	to, err := s.span(part, p)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal([]int(v.Shape()), p.Dims) {
+		return fmt.Errorf("cuda: parameter %q has dimensions %v, the tensor %v", p.Name, p.Dims, v.Shape())
+	}
+	if !v.IsNativelyAccessible() || v.RequiresIterator() {
+		return fmt.Errorf("cuda: the tensor for parameter %q is a view: clone it first", p.Name)
+	}
+	var data []float32
+	switch d := v.Data().(type) {
+	case []float32:
+		data = d
+	case []float64:
+		for _, x := range d {
+			data = append(data, float32(x))
+		}
+	case float32: // tensor hands out a scalar for one element
+		data = []float32{d}
+	case float64:
+		data = []float32{float32(d)}
+	default:
+		return fmt.Errorf("cuda: parameter %q takes float32 or float64, not %v", p.Name, v.Dtype())
+	}
+	return s.compute.Write(to, Bytes(data))
+}
