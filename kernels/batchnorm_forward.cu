@@ -1,0 +1,63 @@
+// batchnorm_forward.cu: the statistics of batch normalisation in training (Ioffe and Szegedy 2015). The second pass over the
+// activation, y = x·scale + shift, is affine.cu.
+//
+// With M rows, per channel:
+//
+//   mean = Σx/M,  var = Σx²/M - mean²,  invstd = 1/sqrt(var + eps),  scale = gamma·invstd,  shift = beta - mean·scale
+//   running = (1-momentum)·running + momentum·batch, the running variance from the unbiased one, var·M/(M-1)
+//
+//   batchnorm_sums      takes the sums from x (rows, cols) itself, in one launch: see gpu/reduce.h for the stages and
+//                       their barriers. Cost: reads x once. 256 threads; grid.y >= packs/256, any grid.x.
+//   batchnorm_finalize  takes them from partial sums (parts, 2, cols) in float, which the epilogue of a convolution left.
+//                       Cost: reads those once. 256 threads, grid.x = ceil(cols/32).
+#include "gpu/reduce.h"
+#include "params.h"
+
+GPU_FN void finalize_channel(const BatchNormFinal& f, int c, double sum, double squares, double rows) {
+  const double mean = gpu::div(sum, rows);
+  double var = gpu::div(squares, rows) - mean * mean;
+  if (var < 0) var = 0;  // NaN stays NaN
+  const double invstd = gpu::div(1.0, gpu::sqrt(var + f.eps));
+  const double scale = (double)f.gamma[c] * invstd;
+  f.mean[c] = (float)mean;
+  f.invstd[c] = (float)invstd;
+  f.scale[c] = (float)scale;
+  f.shift[c] = (float)((double)f.beta[c] - mean * scale);
+  f.running_mean[c] = (float)((1 - f.momentum) * (double)f.running_mean[c] + f.momentum * mean);
+  f.running_var[c] = (float)((1 - f.momentum) * (double)f.running_var[c] + f.momentum * gpu::div(var * rows, rows - 1));
+}
+
+template <class T> GPU_FN void batchnorm_sums(const BatchNormSumsParams& p) {
+  constexpr int N = gpu::Pack<T>::N;
+  const T* x = (const T*)p.x.data;
+  const bool wide = gpu::wide(x, p.x.stride);
+  gpu::column_sums<T, 2, 256>(
+      p.rows, p.cols, p.partial, p.counters,
+      [&](int row, int c, int count, float (&v)[2][N]) {
+        const gpu::Pack<T> a = gpu::load(x + (size_t)row * p.x.stride + c, count, wide);
+        UNROLL for (int i = 0; i < N; i++) v[0][i] = a.v[i], v[1][i] = a.v[i] * a.v[i];
+      },
+      [&](int c, const double (&s)[2]) { finalize_channel(p.final, c, s[0], s[1], p.rows); });
+}
+
+KERNEL(batchnorm_sums_f32, BatchNormSumsParams, 256) { batchnorm_sums<float>(p); }
+KERNEL(batchnorm_sums_bf16, BatchNormSumsParams, 256) { batchnorm_sums<gpu::Bf16>(p); }
+
+// A block has 32 channels, and its 8 warps share the parts out. The barrier prevents that warp 0 adds up the warps' sums before
+// they are written.
+KERNEL(batchnorm_finalize, BatchNormFinalizeParams, 256) {
+  SHARED(double, sums, [2][8][32]);
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, c = blockIdx.x * 32 + lane;
+  double s = 0, q = 0;
+  if (c < p.cols)
+    for (int i = warp; i < p.parts; i += 8) {
+      s += (double)p.partial[(size_t)i * 2 * p.cols + c];
+      q += (double)p.partial[((size_t)i * 2 + 1) * p.cols + c];
+    }
+  sums[0][warp][lane] = s;
+  sums[1][warp][lane] = q;
+  __syncthreads();
+  if (warp != 0 || c >= p.cols) return;
+  for (int i = 1; i < 8; i++) s += sums[0][i][lane], q += sums[1][i][lane];
+  finalize_channel(p.final, c, s, q, p.rows);
+}

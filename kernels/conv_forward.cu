@@ -1,0 +1,120 @@
+// conv_forward.cu: convolutions of one input, all siblings in one launch:
+//
+//   y[n,p,q,k] = Σ_{r,s,c} w[k,r,s,c] · x[n, p·stride_h+r-top, q·stride_w+s-left, c]
+//   y = relu(y·scale + shift + bias), each part optional, and before that Σy and Σy² for batch normalisation
+//
+// Shapes: x (n·h·w, c), w (k, kh, kw, c), y (n·p·q, k): any window, stride and padding, any number of channels and any pixel
+// strides; a linear layer is a 1x1 convolution. 1x1 convolutions of stride 1 without padding are best given as one image of
+// one row: n = h = p = 1.
+// Cost: 2·n·p·q·k·kh·kw·c FLOPs. A tile of BM pixels reads its part of x once for each tap and BN filters, from L2 after the
+// first time: blocks with the same pixels are neighbours in the grid.
+// Launch: 256 threads, grid.x = ceil(n·p·q/BM)·ceil(cols/BN), 384·(BM+BN) bytes of dynamic shared memory.
+// Tiles: 128x128 (96 KB, 2 blocks on an SM of sm_90), 128x64 (72 KB) for few filters or few pixels.
+//
+// The statistics are taken from the sums in float before they are rounded to the output's type: thread by thread over the
+// rows of a tile, then over the threads in order, into partial[tile][2][k], which batchnorm_finalize adds up in order.
+//
+// Barriers besides gpu::gemm's and gpu::Result's: (3) all threads' statistics are in shared memory before they are added up.
+#include "gpu/conv.h"
+
+template <class M> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned char* shared) {
+  using T = typename M::T;
+  using A = typename M::A;
+  using B = typename M::B;
+  constexpr int BM = M::ROWS, BN = M::COLS, N = A::N;
+  const Window& g = p.win;
+  const int rows = g.n * g.p * g.q, tiles = (p.cols + BN - 1) / BN, tile = blockIdx.x / tiles;
+  const int m0 = tile * BM, n0 = (blockIdx.x - tile * tiles) * BN;
+
+  // What a thread loads: chunks of PASSES pixels and of PASSES filters, at the same place of k.
+  const T* x = (const T*)p.x.data;
+  const bool wide_x = gpu::aligned(x, p.x.stride);
+  gpu::Pixel pixel[A::PASSES];
+  UNROLL for (int i = 0; i < A::PASSES; i++) {
+    const int m = m0 + A::my_line(i), q = m % g.q, np = m / g.q, n = np / g.p;
+    const int h = (np - n * g.p) * g.stride_h - g.top, w = q * g.stride_w - g.left;
+    pixel[i] = m < rows ? gpu::Pixel{h, w, (n * g.h + h) * g.w + w} : gpu::no_pixel();
+  }
+  const T* any = (const T*)p.segments[0].w;
+  const T* filter[B::PASSES];
+  bool wide_w = true;
+  for (int i = 0; i < p.count; i++) wide_w &= gpu::aligned((const T*)p.segments[i].w, p.c);
+  UNROLL for (int i = 0; i < B::PASSES; i++) {
+    const int n = n0 + B::my_line(i);
+    const ConvForwardSegment& s = p.segments[gpu::segment_of(p, n)];
+    filter[i] = n < s.begin + s.k ? (const T*)s.w + (size_t)(n - s.begin) * g.kh * g.kw * p.c : nullptr;
+  }
+
+  const int channels = gpu::whole_chunks<N>(p.c);
+  const auto width = [&](int segment) { return segment ? gpu::ENDLESS : channels; };
+  gpu::Walk at{0, 0, 0, 0};
+  at.advance(A::my_chunk() * N, g.kh, g.kw, width);
+  const auto load = [&](unsigned char* a, unsigned char* b) GPU_INLINE {
+    const bool on = at.segment == 0;
+    const int from_x = at.r * g.w + at.s, from_w = (at.r * g.kw + at.s) * p.c + at.c;
+    UNROLL for (int i = 0; i < A::PASSES; i++) {
+      const bool in = on && gpu::inside(pixel[i].y + at.r, pixel[i].x + at.s, g.h, g.w);
+      gpu::copy_chunk(a + A::chunk(A::my_line(i), A::my_chunk()), x + (ptrdiff_t)(pixel[i].index + from_x) * p.x.stride + at.c, x,
+                      in ? p.readable - at.c : 0, wide_x);
+    }
+    UNROLL for (int i = 0; i < B::PASSES; i++)
+      gpu::copy_chunk(b + B::chunk(B::my_line(i), B::my_chunk()), filter[i] + from_w, any, on && filter[i] ? p.c - at.c : 0, wide_w);
+    at.advance(A::DEPTH, g.kh, g.kw, width);
+  };
+  M math;
+  gpu::gemm(math, shared, (g.kh * g.kw * channels + A::DEPTH - 1) / A::DEPTH, load, [](const unsigned char*) {});
+
+  using R = gpu::Result<T, BM, BN>;
+  const R result(math, shared);
+  const ConvForwardSegment& s = p.segments[gpu::segment_of(p, n0 + result.col)];
+  const int k = n0 + result.col - s.begin, count = gpu::columns<R::N>(s.k - k);
+  float scale[R::N], shift[R::N], sum[R::N] = {}, squares[R::N] = {};
+  UNROLL for (int i = 0; i < R::N; i++) {
+    const bool on = i < count;
+    scale[i] = on && s.scale ? s.scale[k + i] : 1;
+    shift[i] = (on && s.shift ? s.shift[k + i] : 0) + (on && s.bias ? s.bias[k + i] : 0);
+  }
+  T* y = (T*)s.y.data + k;
+  const bool wide_y = gpu::aligned((T*)s.y.data, s.y.stride);
+  if (count > 0)
+    for (int m = result.slot; m < BM && m0 + m < rows; m += R::SLOTS) {
+      gpu::Pack<T> v = result.row(m);
+      UNROLL for (int i = 0; i < R::N; i++) {
+        sum[i] += v.v[i];
+        squares[i] = gpu::fma(v.v[i], v.v[i], squares[i]);
+        const float f = gpu::fma(v.v[i], scale[i], shift[i]);
+        v.v[i] = s.relu && f < 0 ? 0 : f;
+      }
+      gpu::store(y + (size_t)(m0 + m) * s.y.stride, v, count, wide_y);
+    }
+
+  bool statistics = false;
+  for (int i = 0; i < p.count; i++) statistics |= p.segments[i].partial != nullptr;
+  if (!statistics) return;
+  float* sums = (float*)(shared + R::BYTES);  // [2][SLOTS][BN]
+  static_assert(R::BYTES + 2 * R::SLOTS * BN * 4 <= gpu::GEMM_SHARED<BM, BN>, "tile and statistics fit");
+  UNROLL for (int i = 0; i < R::N; i++) {
+    sums[result.slot * BN + result.col + i] = sum[i];
+    sums[(R::SLOTS + result.slot) * BN + result.col + i] = squares[i];
+  }
+  __syncthreads();  // (3)
+  for (int i = threadIdx.x; i < 2 * BN; i += gpu::GEMM_THREADS) {
+    const int which = i / BN, n = i % BN;
+    const ConvForwardSegment& o = p.segments[gpu::segment_of(p, n0 + n)];
+    const int column = n0 + n - o.begin;
+    if (!o.partial || column >= o.k) continue;
+    float v = 0;
+    for (int j = 0; j < R::SLOTS; j++) v += sums[(which * R::SLOTS + j) * BN + n];
+    o.partial[((size_t)tile * 2 + which) * o.k + column] = v;
+  }
+}
+
+template <int BM, int BN> using ForwardF32 = gpu::MultiplyF32<BM, BN, true, true>;
+template <class T, int BM, int BN> using ForwardTensor = gpu::MultiplyTensor<T, BM, BN, true, true>;
+
+KERNEL(conv_forward_f32_128x128, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardF32<128, 128>>(p, shared); }
+KERNEL(conv_forward_f32_128x64, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardF32<128, 64>>(p, shared); }
+KERNEL(conv_forward_tf32_128x128, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<float, 128, 128>>(p, shared); }
+KERNEL(conv_forward_tf32_128x64, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<float, 128, 64>>(p, shared); }
+KERNEL(conv_forward_bf16_128x128, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<gpu::Bf16, 128, 128>>(p, shared); }
+KERNEL(conv_forward_bf16_128x64, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<gpu::Bf16, 128, 64>>(p, shared); }

@@ -1,0 +1,119 @@
+// emulator.h: what compiled kernels (through gpu/host.h) and the stand-in driver see of the emulator.
+//
+// A kernel launch runs block after block (or several at once, on several OS threads); within a block every GPU thread is a
+// fiber with a stack of its own, and a fiber runs until its thread waits for others: at a barrier or in a warp collective.
+// Threads run in order by default, in random order with EMULATOR_SEED, and can lose the processor at any memory access in
+// the preempt build. Nothing here is fast on purpose, but nothing is slow by neglect: a barrier costs about 10 ns a thread.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+struct uint3 { unsigned x, y, z; };
+struct dim3 { unsigned x, y, z; };
+struct alignas(16) uint4 { unsigned x, y, z, w; };
+
+namespace emu {
+
+// Site is a place in a kernel's source. A barrier is known by it: compilers duplicate calls, so addresses would not do.
+struct Site {
+  const char* file;
+  int line;
+};
+// As a default argument, here() is the place of the call.
+constexpr Site here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+
+// Thread is what a GPU thread knows about itself.
+struct Thread {
+  uint3 thread;   // threadIdx
+  unsigned lane;  // within its warp
+};
+
+// Grid is what all threads of a block know.
+struct Grid {
+  uint3 block;  // blockIdx
+  dim3 block_size, size;
+};
+
+// The thread and the block that this OS thread is running. A fiber never changes its OS thread.
+extern __thread Thread* current __attribute__((tls_model("initial-exec")));
+extern __thread Grid grid __attribute__((tls_model("initial-exec")));
+
+// ---- waiting ---------------------------------------------------------------------------------------------------------
+
+// barrier is __syncthreads(): it waits for all threads of the block that have not returned.
+void barrier(Site site);
+
+// A Collective computes what a warp computes together. The last lane to arrive runs it for all: slots[i] is what lane i
+// passed, null where lane i takes no part.
+typedef void (*Collective)(void** slots, uint32_t mask);
+
+// collective waits for all lanes of the warp that have not returned.
+void collective(void* slot, Collective f, Site site);
+
+// full_warp is collective for instructions that need all 32 lanes.
+void full_warp(void* slot, Collective f, Site site);
+
+// sync_warp is __syncwarp(): a collective that also orders memory.
+void sync_warp(Site site);
+
+// maybe_preempt lets another thread run, in random order only.
+void maybe_preempt();
+
+// ---- shared memory ---------------------------------------------------------------------------------------------------
+
+// static_shared is the block's object that tag stands for: one heap allocation each, so that sanitizers see its ends.
+// Fresh shared memory holds NaNs.
+void* static_shared(const void* tag, size_t size);
+unsigned char* dynamic_shared();
+
+// ---- cp.async --------------------------------------------------------------------------------------------------------
+
+struct Copy {
+  void* dst;
+  const void* src;
+  unsigned bytes;
+  bool on;
+  unsigned group;
+  Site site;
+};
+
+// defer_copy decides when a copy happens: false means at once, by the caller. EMULATOR_CPASYNC is issue, wait or random.
+bool defer_copy(const Copy& c);
+void commit_copies();
+// next_copy takes out the next deferred copy of this thread that a wait for all but the `keep` youngest groups covers.
+bool next_copy(unsigned keep, Copy* c);
+
+// ---- errors ----------------------------------------------------------------------------------------------------------
+
+// fatal prints the message with kernel, block and thread, and aborts. fatal_at adds the line.
+[[noreturn]] void fatal(const char* format, ...) __attribute__((format(printf, 1, 2)));
+[[noreturn]] void fatal_at(Site site, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+// ---- kernels ---------------------------------------------------------------------------------------------------------
+
+// Kernel is a compiled kernel. The KERNEL macro makes one and puts it in the list.
+struct Kernel {
+  const char* name;
+  size_t param_size, param_align;
+  unsigned max_threads;
+  void (*call)(const void* params);
+  const Kernel* next;
+};
+extern const Kernel* kernels;
+const Kernel* find_kernel(const char* name);
+
+struct Registration {
+  Kernel kernel;
+  Registration(Kernel k) : kernel(k) {
+    kernel.next = kernels;
+    kernels = &kernel;
+  }
+};
+
+// launch runs a grid to its end. Launches of several OS threads run one after another.
+void launch(const Kernel& k, dim3 size, dim3 block_size, size_t dynamic_shared, const void* params);
+
+// seed is EMULATOR_SEED: 0 means that everything runs in order.
+uint64_t seed();
+
+}  // namespace emu

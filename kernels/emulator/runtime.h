@@ -1,0 +1,120 @@
+// runtime.h: the parts of the emulator among themselves.
+//
+// The runtime plays the hardware. Under ThreadSanitizer it is compiled without instrumentation and tells TSan by hand what
+// orders memory on a GPU: launches, barriers and syncwarp, and nothing else.
+#pragma once
+#include <vector>
+
+#include "emulator.h"
+#include "sanitizers.h"
+
+namespace emu {
+
+// Fiber is a stack that a GPU thread runs on.
+struct Fiber {
+  char* stack;
+  size_t size;
+  void* saved;  // stack pointer while it does not run
+  Fiber* next;  // in the worker's list of free fibers
+};
+
+struct Block;
+
+// Lane is one GPU thread.
+struct Lane : Thread {
+  Block* block;
+  unsigned index, warp;  // within the block
+  Fiber* fiber;          // null before its first and after its last instruction
+  Fiber* own;            // TSan only: a stack belongs to one lane, else its reuse would look like a race
+  void* tsan;            // TSan's idea of the thread
+
+  Site site;         // where it waits
+  void* slot;        // of the collective that it waits in
+  Collective waits;  // which one
+
+  unsigned group;            // the cp.async group that is open
+  std::vector<Copy> copies;  // deferred ones, oldest first
+  size_t copied;             // how many of them are done
+};
+
+// Warp: one bit for each lane.
+struct Warp {
+  uint32_t ready, alive, at_barrier, in_collective;
+  unsigned generation;           // counts syncwarps
+  char order[2][8];              // what TSan orders syncwarps by
+};
+
+struct SharedObject {
+  const void* tag;
+  void* memory;
+};
+
+// Block is the block that a worker is running.
+struct Block {
+  static const unsigned max_warps = 32, max_shared = 32;
+  const Kernel* kernel;
+  const void* params;
+  unsigned threads, warps, alive, arrived, generation;
+  uint64_t random;            // state of the generator
+  uint64_t ready_warps;       // one bit for each warp with a ready lane
+  unsigned running_warp;      // in order: a warp runs as far as it can before the next one
+  Warp warp[max_warps];
+  Lane* lanes;
+  SharedObject shared[max_shared];
+  unsigned shared_count;
+  size_t shared_bytes;        // of the static objects
+  size_t dynamic_bytes;
+  unsigned char* dynamic;
+  bool in_collective;         // a collective's function is running: no preemption
+  char order[2][8];           // what TSan orders barriers by
+};
+
+// Worker is one OS thread that runs blocks.
+struct Worker {
+  Block block;
+  std::vector<Lane> lanes;
+  Fiber main;  // the OS thread's own stack
+  Fiber* free;
+  unsigned made;
+  void* tsan;
+};
+extern __thread Worker* worker __attribute__((tls_model("initial-exec")));
+
+inline Lane* self() { return static_cast<Lane*>(current); }
+
+// Settings come from the environment, once: see settings.cpp.
+struct Settings {
+  uint64_t seed;
+  int workers;
+  enum CopyTime { at_issue, at_wait, at_random } copies;
+  unsigned preempt;  // 1 in this many memory accesses
+};
+const Settings& settings();
+
+uint64_t random_number(Block* b);
+
+// fiber.cpp
+Fiber* take_fiber(Lane* l, void (*entry)());
+void give_fiber(Fiber* f);
+void jump(Fiber* from, Fiber* to);
+void adopt_os_stack(Fiber* f);
+
+// schedule.cpp
+void make_ready(Block* b, unsigned warp, uint32_t lanes);
+void make_unready(Block* b, unsigned warp, uint32_t lanes);
+Lane* pick(Block* b);
+void suspend();                // the running lane waits: another one runs
+void run_all(Block* b);        // from the worker's own stack
+
+// barrier.cpp, collective.cpp, shared.cpp, copy.cpp: what happens when a thread or a block is over
+void barrier_without(Block* b);
+void collective_without(Block* b, unsigned warp);
+void check_copies_done(Lane* l);
+void begin_shared(Block* b, size_t dynamic);
+void end_shared(Block* b);
+
+// errors.cpp
+void print_place();
+[[noreturn]] void deadlock(Block* b);
+
+}  // namespace emu

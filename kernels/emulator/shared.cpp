@@ -1,0 +1,51 @@
+// shared.cpp: a block's shared memory.
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime.h"
+
+namespace emu {
+
+// What nvcc and an H100 allow.
+static const size_t max_static = 48 << 10, max_block = 227 << 10;
+
+// Each object is a heap allocation of its own: AddressSanitizer then guards both its ends. It starts as NaNs, because a GPU
+// does not clear it either.
+static void* fresh(size_t size) {
+  TsanQuiet quiet;
+  void* p = nullptr;
+  if (posix_memalign(&p, 128, size ? size : 1)) fatal("no memory for %zu bytes of shared memory", size);
+  memset(p, 0xff, size);
+  return p;
+}
+
+void* static_shared(const void* tag, size_t size) {
+  Block* b = self()->block;
+  for (unsigned i = 0; i < b->shared_count; i++)
+    if (b->shared[i].tag == tag) return b->shared[i].memory;
+  if (b->shared_count == Block::max_shared) fatal("more than %u __shared__ objects", Block::max_shared);
+  b->shared_bytes += (size + 15) / 16 * 16;
+  if (b->shared_bytes > max_static) fatal("%zu bytes of static shared memory: a kernel has at most %zu", b->shared_bytes, max_static);
+  if (b->shared_bytes + b->dynamic_bytes > max_block)
+    fatal("%zu bytes of static and %zu of dynamic shared memory: a block has at most %zu", b->shared_bytes, b->dynamic_bytes, max_block);
+  void* p = fresh(size);
+  b->shared[b->shared_count++] = {tag, p};
+  return p;
+}
+
+unsigned char* dynamic_shared() { return self()->block->dynamic; }
+
+void begin_shared(Block* b, size_t dynamic) {
+  b->shared_count = 0;
+  b->shared_bytes = 0;
+  b->dynamic_bytes = dynamic;
+  b->dynamic = dynamic ? (unsigned char*)fresh(dynamic) : nullptr;
+}
+
+void end_shared(Block* b) {
+  TsanQuiet quiet;
+  for (unsigned i = 0; i < b->shared_count; i++) free(b->shared[i].memory);
+  free(b->dynamic);
+}
+
+}  // namespace emu

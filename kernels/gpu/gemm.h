@@ -1,0 +1,247 @@
+// gemm.h: the matrix product that every convolution is, C[m][n] = Σ_k A[m][k]·B[k][n], for one tile of C in one block of 256
+// threads, in three arithmetics: float32 with FMA, tf32 and bf16 on tensor cores, all with sums in float32.
+//
+// Memory. A and B come through a ring of STAGES stages in shared memory, filled by cp.async STAGES - 1 steps ahead of their
+// use. A step is 128 bytes of k: 32 floats or 64 bf16s. A stage holds both operands, and each of them either
+//
+//   k-major:   a line for every row m of A (column n of B), with the step's 128 bytes of k, or
+//   mn-major:  a line for every k of the step, with all m (or n) of the tile
+//
+// whichever of the two is contiguous in global memory, so that 16-byte chunks of it are 16-byte chunks here: nothing is ever
+// transposed by hand.
+//
+// Banks. Chunk j of line i lies at chunk j ^ swizzle(i) of that line. The swizzle makes every access below free of bank
+// conflicts, without padding, so three stages of 128x128 fit the 99 KB of a GeForce:
+//   cp.async        8 lanes write 8 chunks of one 128-byte group: a permutation of the group, whatever the swizzle;
+//   ldmatrix        8 lanes address one chunk of 8 consecutive lines: i & 7 sends them to 8 different groups of 4 banks;
+//   tf32 mn-major   a warp reads 8 neighbours (2 chunks) of 4 consecutive lines, 4 bytes each: 2·(i & 3) keeps those 8 chunks
+//                   apart, which i & 7 would not;
+//   float32         8 lanes read one chunk of 8 consecutive lines (k-major, i & 7), or 8 neighbouring chunks of one line
+//                   (mn-major), and the others the same addresses.
+#pragma once
+#include "matrix.h"
+
+#define GPU_INLINE __attribute__((always_inline))  // for a lambda that keeps its captures in registers: clang may forget
+
+namespace gpu {
+
+constexpr int GEMM_THREADS = 256, STAGES = 3;
+
+// GEMM_SHARED is the dynamic shared memory of a kernel: 384·(BM + BN) bytes.
+template <int BM, int BN> constexpr int GEMM_SHARED = STAGES * (BM + BN) * 128;
+
+// Operand is one operand's part of a stage: EXTENT rows of A or columns of B, and one step of k. Its chunks are shared out so
+// that thread t fills chunk t % CHUNKS of PASSES lines, STEP lines apart: neighbouring threads read neighbouring chunks of
+// global memory.
+template <class T, int EXTENT, bool K_MAJOR> struct Operand {
+  static constexpr int N = 16 / sizeof(T);         // elements of a chunk
+  static constexpr int DEPTH = 128 / sizeof(T);    // k of a step
+  static constexpr int BYTES = EXTENT * 128;
+  static constexpr int CHUNKS = (K_MAJOR ? DEPTH : EXTENT) / N;  // of a line
+  static constexpr int STEP = GEMM_THREADS / CHUNKS;
+  static constexpr int PASSES = (K_MAJOR ? EXTENT : DEPTH) / STEP;
+
+  static GPU_FN int my_chunk() { return threadIdx.x % CHUNKS; }
+  static GPU_FN int my_line(int pass) { return threadIdx.x / CHUNKS + pass * STEP; }
+  // chunk is the offset in bytes of a chunk.
+  static GPU_FN int chunk(int line, int j) {
+    const int swizzle = K_MAJOR || sizeof(T) == 2 ? line & 7 : 2 * (line & 3);
+    return (line * CHUNKS + (j ^ swizzle)) * 16;
+  }
+  // at is the offset in bytes of one element.
+  static GPU_FN int at(int mn, int k) {
+    const int line = K_MAJOR ? mn : k, i = K_MAJOR ? k : mn;
+    return chunk(line, i / N) + i % N * (int)sizeof(T);
+  }
+};
+
+// copy_chunk fills a chunk with the first `count` elements at src, at most a chunk's worth, and zeros: in one access if `wide`
+// (then src is aligned), element by element if not. Where nothing is to be read, src may be anything; `valid` is an address
+// that is not, aligned if wide. 2-byte elements are too small for cp.async and go through registers.
+template <class T> GPU_FN void copy_chunk(unsigned char* to, const T* src, const T* valid, int count, bool wide) {
+  constexpr int N = 16 / sizeof(T);
+  if (wide && (count >= N || count <= 0)) {
+    cp_async<16>(to, count > 0 ? src : valid, count > 0);
+  } else if constexpr (sizeof(T) == 4) {
+    UNROLL for (int i = 0; i < N; i++) cp_async<4>(to + 4 * i, i < count ? src + i : valid, i < count);
+  } else {
+    uint32_t w[4];
+    UNROLL for (int i = 0; i < 4; i++) {
+      const uint32_t lo = 2 * i < count ? src[2 * i].bits : 0, hi = 2 * i + 1 < count ? src[2 * i + 1].bits : 0;
+      w[i] = lo | hi << 16;
+    }
+    store16(to, {w[0], w[1], w[2], w[3]});
+  }
+}
+
+// ---- arithmetic --------------------------------------------------------------------------------------------------------
+// A multiplier owns the block's sums in registers. 8 warps lie over the tile, each on a part 32 wide and WM high.
+//
+//   multiply(a, b)  adds the products of one stage
+//   each(f)         calls f(m, n, sum) for this thread's sums
+template <int BM, int BN> struct Warps {
+  static constexpr int COLS = BN / 32, WM = BM * COLS / 8, WN = 32;
+  static GPU_FN int m() { return threadIdx.x / 32 / COLS * WM; }
+  static GPU_FN int n() { return threadIdx.x / 32 % COLS * WN; }
+};
+
+// MultiplyF32: the lanes of a warp lie 8 x 4, a thread has WM/8 x 8 sums and takes 4 of k at a time, 16 bytes a read.
+template <int BM, int BN, bool AK, bool BK> struct MultiplyF32 {
+  using T = float;
+  using A = Operand<T, BM, AK>;
+  using B = Operand<T, BN, BK>;
+  using W = Warps<BM, BN>;
+  static constexpr int ROWS = BM, COLS = BN, TM = W::WM / 8, TN = W::WN / 4;
+  float sum[TM][TN] = {};
+
+  // Where the i-th row or column of a thread is, of the LANES that share them: reads of 16 bytes go along k or along m, n.
+  template <bool K_MAJOR, int LANES> static GPU_FN int index(int lane, int i) {
+    return K_MAJOR ? lane + LANES * i : 4 * (lane + LANES * (i / 4)) + i % 4;
+  }
+  template <class Op, bool K_MAJOR, int LANES, int COUNT>
+  static GPU_FN void read(float (&v)[COUNT][4], const unsigned char* tile, int mn, int lane, int k) {
+    UNROLL for (int i = 0; i < COUNT; i++) {
+      const int inner = K_MAJOR ? 0 : i % 4;  // mn-major: 4 reads for 4 of k bring 4 of m each
+      const uint4 u = load16(tile + (K_MAJOR ? Op::at(mn + index<true, LANES>(lane, i), k) : Op::at(mn + index<false, LANES>(lane, i - inner), k + inner)));
+      const float w[4] = {as_float(u.x), as_float(u.y), as_float(u.z), as_float(u.w)};
+      UNROLL for (int j = 0; j < 4; j++) {
+        if constexpr (K_MAJOR) v[i][j] = w[j];
+        else v[i - inner + j][inner] = w[j];
+      }
+    }
+  }
+  GPU_FN void multiply(const unsigned char* a, const unsigned char* b) {
+    const int lane = threadIdx.x % 32;
+    for (int k = 0; k < A::DEPTH; k += 4) {
+      float x[TM][4], y[TN][4];
+      read<A, AK, 8>(x, a, W::m(), lane % 8, k);
+      read<B, BK, 4>(y, b, W::n(), lane / 8, k);
+      UNROLL for (int q = 0; q < 4; q++)
+        UNROLL for (int i = 0; i < TM; i++)
+          UNROLL for (int j = 0; j < TN; j++) sum[i][j] = fma(x[i][q], y[j][q], sum[i][j]);
+    }
+  }
+  template <class F> GPU_FN void each(F f) const {
+    const int lane = threadIdx.x % 32;
+    UNROLL for (int i = 0; i < TM; i++)
+      UNROLL for (int j = 0; j < TN; j++) f(W::m() + index<AK, 8>(lane % 8, i), W::n() + index<BK, 4>(lane / 8, j), sum[i][j]);
+  }
+};
+
+// MultiplyTensor: mma.sync over 16 x 8 fragments; 32 bytes of k, two chunks, at a time: m16n8k8 for tf32 (T = float, rounded to
+// nearest here, not truncated as the hardware would), m16n8k16 for bf16. ldmatrix moves 8 rows of 16 bytes and does not mind
+// whether those are 8 halves or 4 floats, so both read k-major operands alike. Transposing, it works on halves only: mn-major
+// floats are read one by one.
+template <class Element, int BM, int BN, bool AK, bool BK> struct MultiplyTensor {
+  using T = Element;
+  using A = Operand<T, BM, AK>;
+  using B = Operand<T, BN, BK>;
+  using W = Warps<BM, BN>;
+  static constexpr int ROWS = BM, COLS = BN, MI = W::WM / 16, NI = W::WN / 8, KSTEP = 2 * A::N;
+  static constexpr bool TF32 = sizeof(T) == 4;
+  float sum[MI][NI][4] = {};
+
+  static GPU_FN uint32_t tf32_at(const unsigned char* p) { return cvt_tf32(*(const float*)p); }
+  static GPU_FN void read_a(uint32_t (&r)[MI][4], const unsigned char* a, int lane, int k) {
+    UNROLL for (int i = 0; i < MI; i++) {
+      const int m = W::m() + i * 16;
+      if constexpr (AK) {
+        ldmatrix_x4(r[i], a + A::chunk(m + lane % 16, k / A::N + lane / 16));
+        if constexpr (TF32) UNROLL for (int q = 0; q < 4; q++) r[i][q] = cvt_tf32(as_float(r[i][q]));
+      } else if constexpr (TF32) {
+        UNROLL for (int q = 0; q < 4; q++) r[i][q] = tf32_at(a + A::at(m + lane / 4 + q % 2 * 8, k + lane % 4 + q / 2 * 4));
+      } else {
+        ldmatrix_x4_trans(r[i], a + A::chunk(k + lane % 8 + lane / 16 * 8, m / A::N + lane / 8 % 2));
+      }
+    }
+  }
+  static GPU_FN void read_b(uint32_t (&r)[NI][2], const unsigned char* b, int lane, int k) {
+    UNROLL for (int i = 0; i < NI; i += 2) {
+      const int n = W::n() + i * 8;
+      uint32_t q[4];
+      if constexpr (BK) {
+        ldmatrix_x4(q, b + B::chunk(n + lane % 8 + lane / 16 * 8, k / B::N + lane / 8 % 2));
+        if constexpr (TF32) UNROLL for (int j = 0; j < 4; j++) q[j] = cvt_tf32(as_float(q[j]));
+      } else if constexpr (TF32) {
+        UNROLL for (int j = 0; j < 4; j++) q[j] = tf32_at(b + B::at(n + lane / 4 + j / 2 * 8, k + lane % 4 + j % 2 * 4));
+      } else {
+        ldmatrix_x4_trans(q, b + B::chunk(k + lane % 16, n / B::N + lane / 16));
+      }
+      r[i][0] = q[0], r[i][1] = q[1], r[i + 1][0] = q[2], r[i + 1][1] = q[3];
+    }
+  }
+  GPU_FN void multiply(const unsigned char* a, const unsigned char* b) {
+    const int lane = threadIdx.x % 32;
+    UNROLL for (int k = 0; k < A::DEPTH; k += KSTEP) {
+      uint32_t x[MI][4], y[NI][2];
+      read_a(x, a, lane, k);
+      read_b(y, b, lane, k);
+      if constexpr (TF32) mma_tile_tf32(sum, x, y);
+      else mma_tile_bf16(sum, x, y);
+    }
+  }
+  template <class F> GPU_FN void each(F f) const {
+    const int lane = threadIdx.x % 32;
+    UNROLL for (int i = 0; i < MI; i++)
+      UNROLL for (int j = 0; j < NI; j++)
+        UNROLL for (int q = 0; q < 4; q++)
+          f(W::m() + i * 16 + lane / 4 + q / 2 * 8, W::n() + j * 8 + lane % 4 * 2 + q % 2, sum[i][j][q]);
+  }
+};
+
+// ---- the main loop -----------------------------------------------------------------------------------------------------
+
+// gemm runs `steps` steps. load(a, b) starts the copies of the next step into a stage; look(a) sees A of every stage that has
+// arrived. Afterwards shared memory is free.
+//
+// One barrier a step, (1), does two things: every thread has waited for its own copies of this stage, so behind the barrier
+// the whole stage is there; and every thread has finished multiplying the stage before, which the load behind the barrier
+// overwrites. (2): all have finished multiplying before the caller uses the memory for something else.
+template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned char* shared, int steps, Load load, Look look) {
+  constexpr int A_BYTES = M::A::BYTES, BYTES = A_BYTES + M::B::BYTES;
+  unsigned char *fill = shared, *use = shared, *const end = shared + STAGES * BYTES;
+  for (int i = 1 - STAGES; i < steps; i++) {  // from step 0 on there is something to multiply; one call of load keeps it inline
+    if (i >= 0) {
+      cp_async_wait<STAGES - 2>();
+      __syncthreads();  // (1)
+    }
+    if (i + STAGES - 1 < steps) load(fill, fill + A_BYTES);
+    cp_async_commit();  // an empty group at the end keeps the count
+    fill = fill + BYTES == end ? shared : fill + BYTES;
+    if (i >= 0) {
+      look(use);
+      math.multiply(use, use + A_BYTES);
+      use = use + BYTES == end ? shared : use + BYTES;
+    }
+  }
+  cp_async_wait<0>();
+  __syncthreads();  // (2)
+}
+
+// ---- the result --------------------------------------------------------------------------------------------------------
+
+// Result is the tile of C in shared memory, in float, from where threads take it in packs of an output type T: thread t has
+// columns col ... col+N-1 of the rows slot, slot + SLOTS, ..., so a warp writes whole lines of memory. Rows are 8 floats
+// longer than the tile is wide: the multipliers' stores then meet at most two in a bank.
+template <class T, int BM, int BN> struct Result {
+  static constexpr int N = Pack<T>::N, PACKS = BN / N, SLOTS = GEMM_THREADS / PACKS, LD = BN + 8;
+  static constexpr int BYTES = BM * LD * 4;
+  float* tile;
+  int col, slot;
+  // The barrier: all sums are in shared memory before any thread reads others'.
+  template <class M> GPU_FN Result(const M& math, unsigned char* shared) : tile((float*)shared), col(threadIdx.x % PACKS * N), slot(threadIdx.x / PACKS) {
+    float* to = tile;
+    math.each([to](int m, int n, float v) { to[m * LD + n] = v; });
+    __syncthreads();
+  }
+  GPU_FN Pack<T> row(int m) const {
+    Pack<T> p;
+    UNROLL for (int i = 0; i < N; i += 4) {
+      const uint4 u = load16(tile + m * LD + col + i);
+      p.v[i] = as_float(u.x), p.v[i + 1] = as_float(u.y), p.v[i + 2] = as_float(u.z), p.v[i + 3] = as_float(u.w);
+    }
+    return p;
+  }
+};
+
+}  // namespace gpu

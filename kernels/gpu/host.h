@@ -1,0 +1,277 @@
+// host.h: the wrappers of gpu.h for the emulator, in which a kernel is an ordinary function that runs once for each thread,
+// on a fiber. gpu.h says what each wrapper means; emulator/emulator.h is what the runtime offers.
+//
+// Whatever touches memory that kernels share (load16, cp_async, ldmatrix) is done here, in code that is compiled together
+// with the kernel, and by the thread that owns the access: so the sanitizers see it as that thread's. The runtime only
+// passes addresses and register values between lanes.
+#pragma once
+#include <math.h>
+#include <string.h>
+
+#include "../emulator/emulator.h"
+
+#define __device__
+#define __host__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __align__(n) __attribute__((aligned(n)))
+#define threadIdx (::emu::current->thread)
+#define blockIdx (::emu::grid.block)
+#define blockDim (::emu::grid.block_size)
+#define gridDim (::emu::grid.size)
+#define __syncthreads() ::emu::barrier(::emu::here())
+#define GPU_FN inline
+#define GPU_INLINE_CALL
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#define KERNEL(name, Params, threads)                                                                    \
+  static void name(const Params& p);                                                                     \
+  static ::emu::Registration emu_register_##name{{#name, sizeof(Params), alignof(Params), threads,       \
+                                                  [](const void* a) { name(*(const Params*)a); }, nullptr}}; \
+  static void name(const Params& p)
+
+#define SHARED(type, name, dims)                  \
+  using name##_type = type dims;                  \
+  static const char name##_tag = 0;               \
+  name##_type& name = *(name##_type*)::emu::static_shared(&name##_tag, sizeof(name##_type))
+#define DYN_SHARED(name) unsigned char* name = ::emu::dynamic_shared()
+
+// The functions that a warp's last lane runs for all lanes read and write the other lanes' stacks: no sanitizer.
+#define EMU_UNCHECKED __attribute__((no_sanitize("address", "thread", "undefined")))
+
+namespace gpu {
+
+template <class To, class From> GPU_FN To bit_cast(From v) {
+  static_assert(sizeof(To) == sizeof(From), "bit_cast keeps the size");
+  To t;
+  memcpy(&t, &v, sizeof t);
+  return t;
+}
+GPU_FN float as_float(uint32_t v) { return bit_cast<float>(v); }
+GPU_FN uint32_t as_uint(float v) { return bit_cast<uint32_t>(v); }
+
+// ---- arithmetic ------------------------------------------------------------------------------------------------------
+GPU_FN float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+GPU_FN float max(float a, float b) { return __builtin_fmaxf(a, b); }
+GPU_FN float min(float a, float b) { return __builtin_fminf(a, b); }
+GPU_FN float sqrt(float x) { return ::sqrtf(x); }
+GPU_FN double sqrt(double x) { return ::sqrt(x); }
+GPU_FN float div(float a, float b) { return a / b; }
+GPU_FN double div(double a, double b) { return a / b; }
+GPU_FN float exp2(float x) { return ::exp2f(x); }
+GPU_FN float log2(float x) { return ::log2f(x); }
+GPU_FN float rsqrt(float x) { return 1.0f / ::sqrtf(x); }
+GPU_FN float rcp(float x) { return 1.0f / x; }
+
+// ---- between threads -------------------------------------------------------------------------------------------------
+namespace detail {
+
+struct Exchange {
+  uint64_t in, out;
+  unsigned source;
+};
+EMU_UNCHECKED inline void exchange(void** slots, uint32_t mask) {
+  for (; mask; mask &= mask - 1) {
+    Exchange* x = (Exchange*)slots[__builtin_ctz(mask)];
+    const Exchange* from = (const Exchange*)slots[x->source];
+    if (!from) emu::fatal("shfl reads lane %u, which does not take part", x->source);
+    x->out = from->in;
+  }
+}
+EMU_UNCHECKED inline void vote(void** slots, uint32_t mask) {
+  uint64_t all = 0;
+  for (uint32_t m = mask; m; m &= m - 1) all |= ((Exchange*)slots[__builtin_ctz(m)])->in << __builtin_ctz(m);
+  for (; mask; mask &= mask - 1) ((Exchange*)slots[__builtin_ctz(mask)])->out = all;
+}
+template <class T> GPU_FN T shuffle(T v, unsigned source, emu::Site site) {
+  Exchange x{0, 0, source};
+  memcpy(&x.in, &v, sizeof v);
+  emu::collective(&x, exchange, site);
+  memcpy(&v, &x.out, sizeof v);
+  return v;
+}
+
+}  // namespace detail
+
+template <class T> GPU_FN T shfl_xor(T v, int mask, emu::Site site = emu::here()) {
+  return detail::shuffle(v, emu::current->lane ^ mask, site);
+}
+template <class T> GPU_FN T shfl(T v, int lane, emu::Site site = emu::here()) { return detail::shuffle(v, lane & 31, site); }
+GPU_FN uint32_t ballot(bool b, emu::Site site = emu::here()) {
+  detail::Exchange x{b, 0, 0};
+  emu::collective(&x, detail::vote, site);
+  return (uint32_t)x.out;
+}
+GPU_FN void syncwarp(emu::Site site = emu::here()) { emu::sync_warp(site); }
+GPU_FN bool last_block(uint32_t* counter, uint32_t blocks, emu::Site site = emu::here()) {
+  SHARED(uint32_t, arrived, [1]);
+  emu::barrier(site);
+  if (threadIdx.x == 0) {
+    emu::maybe_preempt();
+    arrived[0] = __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL);
+    if (arrived[0] == blocks - 1) __atomic_store_n(counter, 0, __ATOMIC_RELEASE);
+    if (arrived[0] >= blocks) emu::fatal("last_block: the counter is %u of %u blocks: was it 0 before the launch?", arrived[0], blocks);
+  }
+  emu::barrier(site);
+  return arrived[0] == blocks - 1;
+}
+
+// ---- memory ----------------------------------------------------------------------------------------------------------
+GPU_FN void require_aligned(const void* p, unsigned bytes, const char* what, emu::Site site) {
+  if ((uintptr_t)p % bytes) emu::fatal_at(site, "%s: address %p is not a multiple of %u", what, p, bytes);
+}
+GPU_FN uint4 load16(const void* p, emu::Site site = emu::here()) {
+  require_aligned(p, 16, "load16", site);
+  return *(const uint4*)p;
+}
+GPU_FN void store16(void* p, uint4 v, emu::Site site = emu::here()) {
+  require_aligned(p, 16, "store16", site);
+  *(uint4*)p = v;
+}
+namespace detail {
+GPU_FN void perform(const emu::Copy& c) {
+  const uint32_t* src = (const uint32_t*)c.src;
+  uint32_t* dst = (uint32_t*)c.dst;
+  for (unsigned i = 0; i < c.bytes / 4; i++) dst[i] = c.on ? src[i] : 0;
+}
+}  // namespace detail
+template <int BYTES> GPU_FN void cp_async(void* dst, const void* src, bool on, emu::Site site = emu::here()) {
+  static_assert(BYTES == 4 || BYTES == 8 || BYTES == 16, "cp.async moves 4, 8 or 16 bytes");
+  require_aligned(dst, BYTES, "cp_async to", site);
+  if (on) require_aligned(src, BYTES, "cp_async from", site);
+  const emu::Copy c{dst, src, BYTES, on, 0, site};
+  if (!emu::defer_copy(c)) detail::perform(c);
+}
+GPU_FN void cp_async_commit() { emu::commit_copies(); }
+template <int N> GPU_FN void cp_async_wait() {
+  emu::Copy c;
+  while (emu::next_copy(N, &c)) detail::perform(c);
+}
+
+// ---- tensor cores ----------------------------------------------------------------------------------------------------
+GPU_FN uint32_t cvt_tf32(float v) { return (as_uint(v) + 0x1000u) & ~0x1fffu; }
+GPU_FN uint16_t cvt_bf16(float v) {
+  const uint32_t u = as_uint(v);
+  if (v != v) return 0x7fff;
+  return (uint16_t)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
+}
+GPU_FN float bf16_float(uint16_t v) { return as_float((uint32_t)v << 16); }
+
+namespace detail {
+
+struct RowAddresses {
+  const uint16_t* row;      // of the matrix row that this lane points at
+  const uint16_t* from[4];  // of the rows that its results come from, of each matrix; from2 the second row if transposed
+  const uint16_t* from2[4];
+};
+// Lane l receives elements 2(l%4) and 2(l%4)+1 of row l/4 of each matrix.
+EMU_UNCHECKED inline void pass_rows(void** slots, uint32_t) {
+  for (unsigned l = 0; l < 32; l++)
+    for (unsigned q = 0; q < 4; q++) ((RowAddresses*)slots[l])->from[q] = ((RowAddresses*)slots[q * 8 + l / 4])->row;
+}
+// Lane l receives element l/4 of rows 2(l%4) and 2(l%4)+1 of each matrix.
+EMU_UNCHECKED inline void pass_rows_trans(void** slots, uint32_t) {
+  for (unsigned l = 0; l < 32; l++)
+    for (unsigned q = 0; q < 4; q++) {
+      RowAddresses* x = (RowAddresses*)slots[l];
+      x->from[q] = ((RowAddresses*)slots[q * 8 + l % 4 * 2])->row;
+      x->from2[q] = ((RowAddresses*)slots[q * 8 + l % 4 * 2 + 1])->row;
+    }
+}
+
+template <int MI, int NI> struct MmaOperands {
+  float (*c)[NI][4];
+  const uint32_t (*a)[4];
+  const uint32_t (*b)[2];
+};
+// Gathers the fragments of all lanes into matrices, multiplies them, and scatters the result. With g = lane/4, t = lane%4:
+//
+//   tf32  a[q] = A[g + 8(q%2)][t + 4(q/2)]          b[q] = B[t + 4q][g]
+//   bf16  a[q] = A[g + 8(q%2)][2t + 8(q/2) + 0,1]   b[q] = B[2t + 8q + 0,1][g]
+//   both  c[q] = C[g + 8(q/2)][2t + q%2]
+template <int MI, int NI, bool BF16> EMU_UNCHECKED inline void mma(void** slots, uint32_t) {
+  constexpr int K = BF16 ? 16 : 8;
+  alignas(64) float A[MI * 16][K], B[K][NI * 8], C[MI * 16][NI * 8];
+  for (int l = 0; l < 32; l++) {
+    const auto* x = (const MmaOperands<MI, NI>*)slots[l];
+    const int g = l / 4, t = l % 4;
+    for (int i = 0; i < MI; i++)
+      for (int q = 0; q < 4; q++) {
+        const int row = i * 16 + g + q % 2 * 8;
+        const uint32_t v = x->a[i][q];
+        if (BF16) {
+          A[row][t * 2 + q / 2 * 8] = as_float(v << 16);
+          A[row][t * 2 + q / 2 * 8 + 1] = as_float(v & 0xffff0000u);
+        } else {
+          A[row][t + q / 2 * 4] = as_float(v & ~0x1fffu);  // the hardware ignores the low bits
+        }
+      }
+    for (int j = 0; j < NI; j++)
+      for (int q = 0; q < 2; q++) {
+        const int col = j * 8 + g;
+        const uint32_t v = x->b[j][q];
+        if (BF16) {
+          B[t * 2 + q * 8][col] = as_float(v << 16);
+          B[t * 2 + q * 8 + 1][col] = as_float(v & 0xffff0000u);
+        } else {
+          B[t + q * 4][col] = as_float(v & ~0x1fffu);
+        }
+      }
+    for (int i = 0; i < MI; i++)
+      for (int j = 0; j < NI; j++)
+        for (int q = 0; q < 4; q++) C[i * 16 + g + q / 2 * 8][j * 8 + t * 2 + q % 2] = x->c[i][j][q];
+  }
+  for (int r = 0; r < MI * 16; r++) {
+    float sum[NI * 8];
+    for (int n = 0; n < NI * 8; n++) sum[n] = C[r][n];
+    for (int k = 0; k < K; k++)
+      for (int n = 0; n < NI * 8; n++) sum[n] += A[r][k] * B[k][n];
+    for (int n = 0; n < NI * 8; n++) C[r][n] = sum[n];
+  }
+  for (int l = 0; l < 32; l++) {
+    const auto* x = (const MmaOperands<MI, NI>*)slots[l];
+    for (int i = 0; i < MI; i++)
+      for (int j = 0; j < NI; j++)
+        for (int q = 0; q < 4; q++) x->c[i][j][q] = C[i * 16 + l / 4 + q / 2 * 8][j * 8 + l % 4 * 2 + q % 2];
+  }
+}
+
+}  // namespace detail
+
+GPU_FN void ldmatrix_x4(uint32_t (&r)[4], const void* row, emu::Site site = emu::here()) {
+  require_aligned(row, 16, "ldmatrix", site);
+  detail::RowAddresses x{(const uint16_t*)row, {}, {}};
+  emu::full_warp(&x, detail::pass_rows, site);
+  const unsigned t = emu::current->lane % 4 * 2;
+  for (int q = 0; q < 4; q++) r[q] = x.from[q][t] | (uint32_t)x.from[q][t + 1] << 16;
+}
+GPU_FN void ldmatrix_x4_trans(uint32_t (&r)[4], const void* row, emu::Site site = emu::here()) {
+  require_aligned(row, 16, "ldmatrix", site);
+  detail::RowAddresses x{(const uint16_t*)row, {}, {}};
+  emu::full_warp(&x, detail::pass_rows_trans, site);
+  const unsigned g = emu::current->lane / 4;
+  for (int q = 0; q < 4; q++) r[q] = x.from[q][g] | (uint32_t)x.from2[q][g] << 16;
+}
+template <int MI, int NI>
+GPU_FN void mma_tile_tf32(float (&c)[MI][NI][4], const uint32_t (&a)[MI][4], const uint32_t (&b)[NI][2], emu::Site site = emu::here()) {
+  detail::MmaOperands<MI, NI> x{c, a, b};
+  emu::full_warp(&x, detail::mma<MI, NI, false>, site);
+}
+template <int MI, int NI>
+GPU_FN void mma_tile_bf16(float (&c)[MI][NI][4], const uint32_t (&a)[MI][4], const uint32_t (&b)[NI][2], emu::Site site = emu::here()) {
+  detail::MmaOperands<MI, NI> x{c, a, b};
+  emu::full_warp(&x, detail::mma<MI, NI, true>, site);
+}
+GPU_FN void mma_m16n8k8_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], emu::Site site = emu::here()) {
+  detail::MmaOperands<1, 1> x{(float (*)[1][4]) & d, &a, &b};
+  emu::full_warp(&x, detail::mma<1, 1, false>, site);
+}
+GPU_FN void mma_m16n8k16_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], emu::Site site = emu::here()) {
+  detail::MmaOperands<1, 1> x{(float (*)[1][4]) & d, &a, &b};
+  emu::full_warp(&x, detail::mma<1, 1, true>, site);
+}
+
+}  // namespace gpu

@@ -1,0 +1,121 @@
+// matrix.h: how memory-bound kernels walk over activations.
+//
+// An activation is a matrix: a row is a pixel of the batch in NHWC order, a column a channel. A channel slice of a wider buffer
+// (a branch of a concatenation) is a matrix whose stride, the elements between rows, is larger than its number of columns.
+// Kernels never touch what lies between.
+//
+// The unit of work is a pack: 16 bytes of neighbouring channels of one row, moved in one access where pointer and stride are
+// multiples of 16 bytes ("wide"), and element by element otherwise. Arithmetic is in float whatever the element type.
+#pragma once
+#include "gpu.h"
+
+namespace gpu {
+
+// Bf16 is the upper half of a float32.
+struct Bf16 {
+  uint16_t bits;
+};
+GPU_FN float to_float(float v) { return v; }
+GPU_FN float to_float(Bf16 v) { return bf16_float(v.bits); }
+template <class T> GPU_FN T from_float(float v) {
+  if constexpr (sizeof(T) == 4)
+    return v;
+  else
+    return T{cvt_bf16(v)};
+}
+
+template <class T> struct Pack {
+  static constexpr int N = 16 / sizeof(T);
+  float v[N];
+};
+
+template <class T> GPU_FN bool wide(const T* p, int stride) {
+  return ((uintptr_t)p | (uintptr_t)stride * sizeof(T)) % 16 == 0;
+}
+
+// load reads `count` elements; the rest of the pack is 0.
+template <class T> GPU_FN Pack<T> load(const T* p, int count, bool wide) {
+  Pack<T> r;
+  if (wide && count == Pack<T>::N) {
+    const uint4 u = load16(p);
+    if constexpr (sizeof(T) == 4) {
+      r.v[0] = as_float(u.x), r.v[1] = as_float(u.y), r.v[2] = as_float(u.z), r.v[3] = as_float(u.w);
+    } else {
+      const uint32_t w[4] = {u.x, u.y, u.z, u.w};
+      UNROLL for (int i = 0; i < 4; i++) r.v[2 * i] = as_float(w[i] << 16), r.v[2 * i + 1] = as_float(w[i] & 0xffff0000u);
+    }
+  } else {
+    UNROLL for (int i = 0; i < Pack<T>::N; i++) r.v[i] = i < count ? to_float(p[i]) : 0.0f;
+  }
+  return r;
+}
+
+template <class T> GPU_FN void store(T* p, const Pack<T>& r, int count, bool wide) {
+  if (wide && count == Pack<T>::N) {
+    uint32_t w[4];
+    if constexpr (sizeof(T) == 4) {
+      UNROLL for (int i = 0; i < 4; i++) w[i] = as_uint(r.v[i]);
+    } else {
+      UNROLL for (int i = 0; i < 4; i++) w[i] = cvt_bf16(r.v[2 * i]) | (uint32_t)cvt_bf16(r.v[2 * i + 1]) << 16;
+    }
+    store16(p, {w[0], w[1], w[2], w[3]});
+  } else {
+    UNROLL for (int i = 0; i < Pack<T>::N; i++)
+      if (i < count) p[i] = from_float<T>(r.v[i]);
+  }
+}
+
+// channel_values reads per-channel parameters, always float, for the N channels from c on.
+template <int N> GPU_FN void channel_values(float (&out)[N], const float* p, int c, int count) {
+  UNROLL for (int i = 0; i < N; i++) out[i] = i < count ? p[c + i] : 0.0f;
+}
+
+// ---- elementwise: every pack is alike ----------------------------------------------------------------------------------
+
+// flatten makes one long row of a matrix without gaps, so that only its last pack can be incomplete.
+GPU_FN void flatten(int& rows, int& cols, bool dense) {
+  if (dense && (int64_t)rows * cols <= 0x7fffffff) {
+    cols *= rows;
+    rows = 1;
+  }
+}
+
+// for_each_pack calls f(row, first channel, channels) for every pack of a matrix, with any grid of blocks in x.
+template <int N, class F> GPU_FN void for_each_pack(int rows, int cols, F f) {
+  const uint32_t packs = (uint32_t)(cols + N - 1) / N, total = (uint32_t)rows * packs;
+  const uint32_t step = gridDim.x * blockDim.x;
+  for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < total; i += step) {
+    const uint32_t row = rows == 1 ? 0 : i / packs;
+    const int c = (int)(i - row * packs) * N;
+    GPU_INLINE_CALL f((int)row, c, cols - c < N ? cols - c : N);
+  }
+}
+
+// ---- by channel: a thread keeps its channels -----------------------------------------------------------------------------
+
+// Place is a thread's pack of channels and its rows: first, first + step, ... Threads that are left over have no rows.
+//
+// gridDim.y shares out the packs: blockIdx.y has `width` of them, at most as many as there are threads; a block has
+// threads/width rows at a time. Neighbouring threads have neighbouring packs, so warps read whole lines of memory.
+struct Place {
+  int c, count;     // first channel, channels
+  int row, step;    // first row, distance of rows
+  int slot;         // which of the block's rows at a time
+  int slots;        // how many there are
+  int lane, width;  // which of the block's packs, how many there are
+};
+template <int N> GPU_FN Place place(int rows, int cols) {
+  Place p;
+  const int packs = (cols + N - 1) / N, threads = blockDim.x, t = threadIdx.x;
+  p.width = (packs + gridDim.y - 1) / gridDim.y;
+  p.slots = threads / p.width;
+  p.slot = t / p.width;
+  p.lane = t - p.slot * p.width;
+  p.c = (blockIdx.y * p.width + p.lane) * N;
+  p.count = cols - p.c < N ? cols - p.c : N;
+  p.step = gridDim.x * p.slots;
+  p.row = p.slot < p.slots && p.count > 0 ? (int)blockIdx.x * p.slots + p.slot : rows;
+  return p;
+}
+
+}  // namespace gpu

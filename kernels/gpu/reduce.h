@@ -1,0 +1,88 @@
+// reduce.h: reductions that give the same bits in every run: no floating-point atomics, and every sum in an order that depends
+// on the shapes and the grid alone.
+#pragma once
+#include "matrix.h"
+
+namespace gpu {
+
+// block_reduce combines the values of all THREADS threads, and all receive the result. f must be commutative.
+// The first barrier prevents that a warp overwrites scratch while another still reads what an earlier call left there; the
+// second that a thread reads before every warp has written.
+template <int THREADS, class T, class F> GPU_FN T block_reduce(T v, T (&scratch)[THREADS / 32], F f) {
+  UNROLL for (int m = 16; m; m >>= 1) v = f(v, shfl_xor(v, m));
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = v;
+  __syncthreads();
+  v = scratch[0];
+  for (int i = 1; i < THREADS / 32; i++) v = f(v, scratch[i]);
+  return v;
+}
+
+template <class T> struct Sum {
+  GPU_FN T operator()(T a, T b) const { return a + b; }
+};
+
+// column_sums computes K sums of each column over all rows, and passes them to finish, in one launch.
+//
+// First stage: each thread sums K values per channel of its rows, at most 32 of them in float before it goes on in double; a
+// block adds up its threads and writes partial[blockIdx.x][k][column]. Second stage: the last block of each blockIdx.y to end
+// adds up what all wrote, block after block, and calls finish(column, sums) once for each of its columns.
+//
+//   rows       f(row, c, count, values): values[k][i] of the i-th channel of the pack at channel c
+//   partial    gridDim.x · K · cols doubles
+//   counters   gridDim.y of them: 0 before the first launch, and 0 again after each
+//
+// Barriers: (1) all threads of the block have written their sums to shared memory before any adds them up; last_block has
+// its own; (2) all groups have written their share of the partial sums before they are combined.
+template <class T, int K, int THREADS, class Rows, class Finish>
+GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters, Rows values, Finish finish) {
+  constexpr int N = Pack<T>::N;
+  SHARED(double, sums, [K][THREADS * N]);
+  const Place p = place<N>(rows, cols);
+  double total[K][N] = {};
+  for (int row = p.row; row < rows;) {
+    float part[K][N] = {};
+    for (int i = 0; i < 32 && row < rows; i++, row += p.step) {
+      float v[K][N];
+      GPU_INLINE_CALL values(row, p.c, p.count, v);
+      UNROLL for (int k = 0; k < K; k++)
+        UNROLL for (int j = 0; j < N; j++) part[k][j] += v[k][j];
+    }
+    UNROLL for (int k = 0; k < K; k++)
+      UNROLL for (int j = 0; j < N; j++) total[k][j] += (double)part[k][j];
+  }
+  const int t = threadIdx.x, first = blockIdx.y * p.width * N;
+  const int columns = cols - first < p.width * N ? cols - first : p.width * N;  // of this block; may be <= 0
+  UNROLL for (int k = 0; k < K; k++)
+    UNROLL for (int j = 0; j < N; j++) sums[k][t * N + j] = total[k][j];
+  __syncthreads();  // (1)
+  for (int i = t; i < columns; i += THREADS)
+    UNROLL for (int k = 0; k < K; k++) {
+      double s = 0;
+      for (int slot = 0; slot < p.slots; slot++) s += sums[k][slot * p.width * N + i];
+      partial[((size_t)blockIdx.x * K + k) * cols + first + i] = s;
+    }
+  if (!last_block(&counters[blockIdx.y], gridDim.x)) return;
+  // Columns go to threads; where there are fewer columns than threads, groups of threads share the partial sums out.
+  const int groups = columns > 0 && columns < THREADS ? THREADS / columns : 1;
+  const int group = groups > 1 ? t / columns : 0;
+  for (int i = t - group * columns; i < columns && group < groups; i += THREADS) {
+    double s[K] = {};
+    for (int b = group; b < (int)gridDim.x; b += groups)
+      UNROLL for (int k = 0; k < K; k++) s[k] += partial[((size_t)b * K + k) * cols + first + i];
+    if (groups == 1) {
+      GPU_INLINE_CALL finish(first + i, s);
+    } else {
+      UNROLL for (int k = 0; k < K; k++) sums[k][group * columns + i] = s[k];
+    }
+  }
+  if (groups == 1) return;
+  __syncthreads();  // (2)
+  if (t >= columns) return;
+  double s[K] = {};
+  for (int g = 0; g < groups; g++)
+    UNROLL for (int k = 0; k < K; k++) s[k] += sums[k][g * columns + t];
+  GPU_INLINE_CALL finish(first + t, s);
+}
+
+}  // namespace gpu

@@ -1,0 +1,20 @@
+// Package kernels holds the CUDA sources of Tributary, their parameter structs and the table of kernels.
+//
+// One operation is one .cu file, which says what its kernels compute, over which shapes and at which cost. params.h has one
+// plain struct for each kernel, and params_gen.go its mirror in Go; gpu/ is the thin layer that device and host compilers share;
+// emulator/ compiles the same sources for the host, behind a stand-in libcuda.so.1, and finds races, wrong addresses and forgotten
+// waits without a GPU.
+//
+// The tests build the emulator with make and a C++ compiler, run every kernel against a reference in double precision, and
+// run planted bugs to prove that the tools find them.
+package kernels
+
+//go:generate go run ./internal/genparams
+
+// Kernel is an entry point of the images.
+type Kernel struct {
+	Name      string
+	File      string  // its source
+	Threads   int     // of a block, at most
+	ParamSize uintptr // bytes of its parameter struct
+}

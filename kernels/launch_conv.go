@@ -1,0 +1,67 @@
+package kernels
+
+import "fmt"
+
+// ConvTile is the tile of a convolution kernel: rows by columns of the matrix product.
+type ConvTile struct{ Rows, Cols int }
+
+// Name is the kernel's name for a product ("conv_forward", …) and a type ("f32", "tf32", "bf16").
+func (t ConvTile) Name(product, element string) string {
+	return fmt.Sprintf("%s_%s_%dx%d", product, element, t.Rows, t.Cols)
+}
+
+// Shared is the tile's dynamic shared memory in bytes; more than 48 KiB must be allowed before
+// (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES).
+func (t ConvTile) Shared() int { return 384 * (t.Rows + t.Cols) }
+
+// blocks is how many tiles cover a rows x cols product.
+func (t ConvTile) blocks(rows, cols int) int { return ceil(rows, t.Rows) * ceil(cols, t.Cols) }
+
+// pickTile takes the large tile where both sides fill it and every multiprocessor gets a block.
+func pickTile(large, small ConvTile, rows, cols, multiprocessors int) ConvTile {
+	if rows > small.Rows && cols > small.Cols && large.blocks(rows, cols) >= multiprocessors {
+		return large
+	}
+	if large.blocks(rows, cols) == small.blocks(rows, cols) {
+		return large
+	}
+	return small
+}
+
+var (
+	square128 = ConvTile{128, 128}
+	narrow    = ConvTile{128, 64}
+	flat      = ConvTile{64, 128}
+)
+
+// ConvForwardGrid is the tile and the grid of conv_forward for so many output pixels and filters (the last segment's begin + k).
+func ConvForwardGrid(pixels, filters, multiprocessors int) (ConvTile, Grid) {
+	t := pickTile(square128, narrow, pixels, filters, multiprocessors)
+	return t, Grid{uint32(t.blocks(pixels, filters)), 1, 1}
+}
+
+// ConvForwardParts is how many parts conv_forward's partial sums have.
+func (t ConvTile) ConvForwardParts(pixels int) int { return ceil(pixels, t.Rows) }
+
+// ConvBackwardDataGrid is the tile and the grid of conv_backward_data for n images of h x w pixels of c channels.
+func ConvBackwardDataGrid(n, h, w, c, strideH, strideW, multiprocessors int) (ConvTile, Grid) {
+	pixels := n * ceil(h, strideH) * ceil(w, strideW)
+	t := pickTile(square128, narrow, pixels, c, multiprocessors)
+	return t, Grid{uint32(t.blocks(pixels, c)), uint32(strideH * strideW), 1}
+}
+
+// ConvBackwardFilterGrid is the tile and the grid of conv_backward_filter for so many output pixels, filters (the last segment's
+// begin + k), taps and channels, and how many pixels each of the grid's Y parts sums. A part has at most 4096, so that a float
+// does not add up more, and as few as keep the multiprocessors busy, but not below 256: each part costs a pass over the weights.
+func ConvBackwardFilterGrid(pixels, filters, taps, c, elemBytes, multiprocessors int) (t ConvTile, grid Grid, pixelsOfPart int) {
+	p := pack(elemBytes)
+	columns := taps * ceil(c, p) * p
+	t = pickTile(square128, flat, filters, columns, multiprocessors)
+	if filters <= flat.Rows {
+		t = flat
+	}
+	tiles := t.blocks(filters, columns)
+	parts := max(ceil(pixels, 4096), min(ceil(2*multiprocessors, tiles), ceil(pixels, 256)))
+	pixelsOfPart = ceil(pixels, parts)
+	return t, Grid{uint32(tiles), uint32(ceil(pixels, pixelsOfPart)), 1}, pixelsOfPart
+}

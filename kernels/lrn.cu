@@ -1,0 +1,89 @@
+// lrn.cu: local response normalisation across channels (Krizhevsky et al. 2012), and its gradient.
+//
+//   lrn           s[c] = k + alpha·Σ x[j]² over the `size` channels around c, those that exist;  y[c] = x[c]·s[c]^-beta
+//   lrn_backward  dx[c] = s[c]^-beta·dy[c] - factor·x[c]·Σ r[j] over the channels that have c around them,
+//                 r = dy·x·s^(-beta-1), factor = 2·alpha·beta (alpha already divided by size);  stored or added
+//
+// The channels around c are c - size/2 ... c + (size-1)/2. Shapes: all (rows, cols) with strides of their own; y may be x, dx may
+// be dy. Cost: forward reads x and writes y and s once; backward reads x, s and dy and writes dx once; per element one power,
+// by log2 and exp2. Launch: 256 threads; dynamic shared memory of 4·cols·max(1, 256/cols) bytes: the row that a window slides over
+// lies there, so neighbours are not read twice. Any grid in x.
+//
+// Barriers of both: (1) the row is complete before windows are summed; (2) they are before the next row overwrites it.
+#include "gpu/gpu.h"
+#include "gpu/matrix.h"
+#include "params.h"
+
+GPU_FN float power(float s, float minus_beta) { return gpu::exp2(minus_beta * gpu::log2(s)); }
+
+// Rows at a time, and this thread's: with few channels a block has several rows, with many a thread has several channels.
+struct RowSlots {
+  int slots, slot, lane, width;
+};
+GPU_FN RowSlots row_slots(int cols) {
+  const int threads = blockDim.x, t = threadIdx.x;
+  if (cols >= threads) return {1, 0, t, threads};
+  const int slots = threads / cols;
+  return {slots, t / cols, t % cols, cols};
+}
+
+template <class T> GPU_FN void lrn(const LrnParams& p) {
+  DYN_SHARED(memory);
+  const RowSlots r = row_slots(p.cols);
+  float* square = (float*)memory + r.slot * p.cols;
+  const T* x = (const T*)p.x.data;
+  T *y = (T*)p.y.data, *base = (T*)p.base.data;
+  const int before = p.size / 2, after = (p.size - 1) / 2;
+  for (int first = blockIdx.x * r.slots; first < p.rows; first += gridDim.x * r.slots) {
+    const int row = first + r.slot;
+    const bool on = r.slot < r.slots && row < p.rows;
+    const T* from = x + (size_t)row * p.x.stride;
+    for (int c = r.lane; on && c < p.cols; c += r.width) {
+      const float v = gpu::to_float(from[c]);
+      square[c] = v * v;
+    }
+    __syncthreads();  // (1)
+    for (int c = r.lane; on && c < p.cols; c += r.width) {
+      float sum = 0;
+      for (int j = c - before < 0 ? 0 : c - before; j <= c + after && j < p.cols; j++) sum += square[j];
+      const float s = gpu::fma(p.alpha, sum, p.k), v = gpu::to_float(from[c]);
+      y[(size_t)row * p.y.stride + c] = gpu::from_float<T>(v * power(s, -p.beta));
+      if (base) base[(size_t)row * p.base.stride + c] = gpu::from_float<T>(s);
+    }
+    __syncthreads();  // (2)
+  }
+}
+
+template <class T> GPU_FN void lrn_backward(const LrnBackwardParams& p) {
+  DYN_SHARED(memory);
+  const RowSlots r = row_slots(p.cols);
+  float* ratio = (float*)memory + r.slot * p.cols;
+  const T *x = (const T*)p.x.data, *base = (const T*)p.base.data, *dy = (const T*)p.dy.data;
+  T* dx = (T*)p.dx.data;
+  const int before = (p.size - 1) / 2, after = p.size / 2;
+  for (int first = blockIdx.x * r.slots; first < p.rows; first += gridDim.x * r.slots) {
+    const int row = first + r.slot;
+    const bool on = r.slot < r.slots && row < p.rows;
+    for (int c = r.lane; on && c < p.cols; c += r.width) {
+      const float s = gpu::to_float(base[(size_t)row * p.base.stride + c]);
+      ratio[c] = gpu::to_float(dy[(size_t)row * p.dy.stride + c]) * gpu::to_float(x[(size_t)row * p.x.stride + c]) * power(s, -p.beta - 1);
+    }
+    __syncthreads();  // (1)
+    for (int c = r.lane; on && c < p.cols; c += r.width) {
+      float sum = 0;
+      for (int j = c - before < 0 ? 0 : c - before; j <= c + after && j < p.cols; j++) sum += ratio[j];
+      const float s = gpu::to_float(base[(size_t)row * p.base.stride + c]);
+      const float g = gpu::to_float(dy[(size_t)row * p.dy.stride + c]), v = gpu::to_float(x[(size_t)row * p.x.stride + c]);
+      float d = g * power(s, -p.beta) - p.factor * v * sum;
+      T* to = dx + (size_t)row * p.dx.stride + c;
+      if (p.accumulate) d += gpu::to_float(*to);
+      *to = gpu::from_float<T>(d);
+    }
+    __syncthreads();  // (2)
+  }
+}
+
+KERNEL(lrn_f32, LrnParams, 256) { lrn<float>(p); }
+KERNEL(lrn_bf16, LrnParams, 256) { lrn<gpu::Bf16>(p); }
+KERNEL(lrn_backward_f32, LrnBackwardParams, 256) { lrn_backward<float>(p); }
+KERNEL(lrn_backward_bf16, LrnBackwardParams, 256) { lrn_backward<gpu::Bf16>(p); }

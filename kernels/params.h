@@ -1,0 +1,450 @@
+// params.h: one plain struct for each kernel, passed by value as its only parameter. Kernels, tests and (by generated mirrors,
+// params_gen.go) Go share it. The generator reads this file, so it keeps to a simple form: fields of the types below, one
+// declaration a line, no padding that is not spelled out.
+//
+// Matrices: see gpu/matrix.h. "rows" and "cols" count pixels and channels. Optional pointers may be null.
+#pragma once
+#include <stdint.h>
+
+// View is an activation: `stride` elements lie between neighbouring pixels.
+typedef struct {
+  void* data;
+  int32_t stride;
+  int32_t pad;
+} View;
+
+enum { MAX_HEADS = 16, MAX_ADDENDS = 8, MAX_SEGMENTS = 8 };
+
+// RunState is what changes from step to step. It lies in device memory, so that a captured graph need not be captured again:
+// the host writes a new one before each launch.
+typedef struct {
+  uint64_t seed;                 // of dropout
+  uint64_t step;                 // optimizer steps so far: dropout's counter
+  float lr;                      // learning rate
+  float ema_mix;                 // 1 - decay of the moving averages
+  float grad_scale;              // factor of every gradient
+  float bias1;                   // AdamW: 1 - beta1^t
+  float bias2;                   // AdamW: 1 - beta2^t
+  int32_t accumulate;            // add to the parameter gradients of the last run
+  int32_t skip_update;           // leave the optimizer out
+  int32_t slot;                  // of the metrics ring
+  float head_weight[MAX_HEADS];  // in the order of Plan.Losses
+} RunState;
+
+// HeadMetrics is what a step reports about one head.
+typedef struct {
+  double loss;  // mean over the counted rows
+  int32_t top1;
+  int32_t top5;
+} HeadMetrics;
+// StepMetrics is what a step reports: one slot of a ring in device memory.
+typedef struct {
+  HeadMetrics heads[MAX_HEADS];
+  double grad_norm;  // before clipping; 0 where the step had no update
+  int32_t rows;      // that counted
+  int32_t pad;
+} StepMetrics;
+
+// ---- input -------------------------------------------------------------------------------------------------------------
+typedef struct {
+  const uint8_t* pixels;  // rows x channels without gaps
+  const float* scale;     // 1/(255·std), one for each channel
+  const float* shift;     // -mean/std
+  View y;
+  int32_t rows;
+  int32_t channels;
+  int32_t padded;  // channels of y; those beyond `channels` become 0
+  int32_t pad;
+} NormalizeParams;
+
+// ---- elementwise -------------------------------------------------------------------------------------------------------
+typedef struct {
+  View x;
+  View y;
+  int32_t rows;
+  int32_t cols;
+  float factor;
+  int32_t accumulate;
+} ScaleParams;
+typedef struct {
+  View y;
+  int32_t rows;
+  int32_t cols;
+  float value;
+  int32_t pad;
+} FillParams;
+typedef struct {
+  View xs[MAX_ADDENDS];
+  View y;
+  int32_t count;
+  int32_t rows;
+  int32_t cols;
+  int32_t pad;
+} AddParams;
+typedef struct {
+  View x;
+  View y;
+  int32_t rows;
+  int32_t cols;
+} ReluParams;
+typedef struct {
+  View y;
+  View dy;
+  View dx;
+  int32_t rows;
+  int32_t cols;
+  int32_t accumulate;
+  int32_t pad;
+} ReluBackwardParams;
+typedef struct {
+  View x;
+  View y;
+  const RunState* run;
+  uint32_t node;   // graph.NodeKey
+  uint32_t limit;  // P·2^32
+  float scale;     // 1/(1-P)
+  int32_t rows;
+  int32_t cols;
+  int32_t accumulate;
+} DropoutParams;
+
+// ---- by channel --------------------------------------------------------------------------------------------------------
+typedef struct {
+  View x;
+  View y;
+  const float* scale;  // optional
+  const float* shift;
+  int32_t rows;
+  int32_t cols;
+  int32_t relu;
+  int32_t pad;
+} AffineParams;
+typedef struct {
+  View dy;
+  float* db;
+  double* partial;  // gridDim.x · cols
+  uint32_t* counters;
+  const RunState* run;
+  int32_t rows;
+  int32_t cols;
+  int32_t accumulate;
+  int32_t pad;
+} BiasBackwardParams;
+
+// BatchNormFinal is what follows once the sums of a batch normalisation are known.
+typedef struct {
+  const float* gamma;
+  const float* beta;
+  float* running_mean;
+  float* running_var;
+  float* mean;
+  float* invstd;
+  float* scale;
+  float* shift;
+  double eps;
+  double momentum;
+} BatchNormFinal;
+typedef struct {
+  View x;
+  double* partial;  // gridDim.x · 2 · cols
+  uint32_t* counters;
+  BatchNormFinal final;
+  int32_t rows;
+  int32_t cols;
+} BatchNormSumsParams;
+typedef struct {
+  const float* partial;  // parts · 2 · cols: sums and sums of squares
+  BatchNormFinal final;
+  int32_t parts;
+  int32_t rows;
+  int32_t cols;
+  int32_t pad;
+} BatchNormFinalizeParams;
+typedef struct {
+  View x;
+  View dy;
+  const float* mean;
+  const float* invstd;
+  const float* scale;
+  const float* shift;
+  float* dgamma;        // optional
+  float* dbeta;         // optional
+  float* coefficients;  // 2 · cols: dx = scale·g + b·x + c
+  double* partial;      // gridDim.x · 2 · cols
+  uint32_t* counters;
+  const RunState* run;
+  int32_t rows;
+  int32_t cols;
+  int32_t relu;
+  int32_t accumulate;
+} BatchNormReduceParams;
+typedef struct {
+  View x;
+  View dy;
+  View dx;
+  const float* scale;
+  const float* shift;
+  const float* coefficients;
+  int32_t rows;
+  int32_t cols;
+  int32_t relu;
+  int32_t accumulate;
+} BatchNormApplyParams;
+typedef struct {
+  const float* gamma;
+  const float* beta;
+  const float* mean;
+  const float* var;
+  float* scale;
+  float* shift;
+  double eps;
+  int32_t cols;
+  int32_t pad;
+} FoldEntry;
+typedef struct {
+  const FoldEntry* entries;  // one for each block, in device memory
+} BatchNormFoldParams;
+
+// ---- convolution -------------------------------------------------------------------------------------------------------
+// ConvSegment is one of several convolutions of the same input and window, which run as one.
+typedef struct {
+  const float* weight;  // filters x r x s x c
+  View y;
+  const float* scale;  // optional: y·scale + shift
+  const float* shift;  // optional: a bias, or what goes with scale
+  float* sums;         // optional: (tiles of pixels) x 2 x filters, for batchnorm_finalize
+  int32_t filters;
+  int32_t relu;
+  int32_t first_tile;  // in blockIdx.y
+  int32_t pad;
+} ConvSegment;
+typedef struct {
+  View x;
+  ConvSegment segments[MAX_SEGMENTS];
+  int32_t count;  // of segments
+  int32_t n;
+  int32_t h;
+  int32_t w;
+  int32_t c;
+  int32_t p;
+  int32_t q;
+  int32_t r;
+  int32_t s;
+  int32_t stride_h;
+  int32_t stride_w;
+  int32_t top;
+  int32_t left;
+  int32_t pad;
+} ConvParams;
+
+// ---- pooling -----------------------------------------------------------------------------------------------------------
+// Window is the geometry of a pooling: n images of h x w pixels become p x q.
+typedef struct {
+  int32_t n;
+  int32_t h;
+  int32_t w;
+  int32_t p;
+  int32_t q;
+  int32_t kh;
+  int32_t kw;
+  int32_t stride_h;
+  int32_t stride_w;
+  int32_t top;
+  int32_t left;
+  int32_t bottom;
+  int32_t right;
+  int32_t include_pad;  // averages divide by the taps inside image and padding
+} Window;
+typedef struct {
+  View x;
+  View y;
+  View index;  // optional
+  Window win;
+  int32_t cols;
+  int32_t pad;
+} MaxPoolParams;
+typedef struct {
+  View dy;
+  View index;
+  View dx;
+  Window win;
+  int32_t cols;
+  int32_t accumulate;
+} MaxPoolBackwardParams;
+typedef struct {
+  View x;
+  View y;
+  Window win;  // of adaptive pooling only n, h, w, p, q
+  int32_t cols;
+  int32_t adaptive;
+} AvgPoolParams;
+typedef struct {
+  View dy;
+  View dx;
+  Window win;
+  int32_t cols;
+  int32_t adaptive;
+  int32_t accumulate;
+  int32_t pad;
+} AvgPoolBackwardParams;
+
+// ---- local response normalisation --------------------------------------------------------------------------------------
+typedef struct {
+  View x;
+  View y;
+  View base;  // optional
+  int32_t rows;
+  int32_t cols;
+  int32_t size;
+  float k;
+  float alpha;  // divided by size
+  float beta;
+} LrnParams;
+typedef struct {
+  View x;
+  View base;
+  View dy;
+  View dx;
+  int32_t rows;
+  int32_t cols;
+  int32_t size;
+  float factor;  // 2·alpha·beta/size
+  float beta;
+  int32_t accumulate;
+} LrnBackwardParams;
+
+// ---- loss --------------------------------------------------------------------------------------------------------------
+typedef struct {
+  View logits;
+  View dlogits;  // optional
+  int32_t classes;
+  float smoothing;
+  int32_t index;  // of the head in RunState.head_weight and StepMetrics.heads
+  int32_t pad;
+} LossHead;
+typedef struct {
+  LossHead heads[MAX_HEADS];
+  const int32_t* labels;
+  float* row_loss;    // heads x rows
+  int32_t* row_rank;  // heads x rows
+  uint32_t* counter;  // 0 before the first launch, and 0 again after each
+  const RunState* run;
+  StepMetrics* ring;
+  int32_t count;  // of heads
+  int32_t rows;
+  int32_t ignore;  // the label of rows that take no part
+  int32_t pad;
+} LossParams;
+
+// ---- optimizer ---------------------------------------------------------------------------------------------------------
+// Chunk is a range of one parameter, which one block updates. Ranges begin at multiples of 4 elements.
+typedef struct {
+  int64_t offset;  // in the arenas
+  int32_t count;
+  float lr_scale;
+  float decay;  // weight decay
+  int32_t trained;  // 0: only the moving average follows the value
+} Chunk;
+// UpdateScalars pass from the norm to the update.
+typedef struct {
+  float clip;  // factor of every gradient
+  int32_t nonfinite;
+} UpdateScalars;
+typedef struct {
+  const float* gradient;
+  const Chunk* chunks;  // the trained ones: one for each block
+  double* partial;      // gridDim.x
+  uint32_t* counter;
+  const RunState* run;
+  StepMetrics* ring;
+  UpdateScalars* scalars;
+  double max_norm;  // 0: no clipping
+} GradientNormParams;
+enum { RULE_SGD, RULE_RMSPROP, RULE_RMSPROP_TF, RULE_ADAMW };
+typedef struct {
+  float* value;
+  const float* gradient;
+  float* slot0;    // SGD: momentum; RMSProp: mean square; AdamW: first moment
+  float* slot1;    // RMSProp: momentum; AdamW: second moment
+  float* average;  // optional
+  uint16_t* bf16;  // optional: a copy of the new value for tensor cores
+  const Chunk* chunks;
+  const RunState* run;
+  const UpdateScalars* scalars;
+  int32_t rule;
+  int32_t nesterov;
+  float momentum;
+  float alpha_mix;  // RMSProp: 1 - alpha
+  float beta1_mix;  // AdamW: 1 - beta1
+  float beta2_mix;
+  float eps;
+  int32_t pad;
+} UpdateParams;
+
+// ---- convolution: gpu/conv.h -------------------------------------------------------------------------------------------
+// The segments of a launch are sibling convolutions: one input, one window, filters and outputs of their own. `begin` numbers
+// the filters of all of them: a multiple of 8, at least the previous segment's begin + k. `cols` is the last one's begin + k.
+// Weights are (k, kh, kw, c) without gaps, of the same type as the activations. Of Window, bottom, right and include_pad mean
+// nothing.
+enum { MAX_SIBLINGS = 8 };
+typedef struct {
+  const void* w;
+  View y;
+  float* partial;      // optional: (ceil(n·p·q/BM), 2, k): sums and sums of squares
+  const float* scale;  // optional
+  const float* shift;  // optional
+  const float* bias;   // optional
+  int32_t k;
+  int32_t begin;
+  int32_t relu;
+  int32_t pad;
+} ConvForwardSegment;
+typedef struct {
+  View x;
+  ConvForwardSegment segments[MAX_SIBLINGS];
+  Window win;
+  int32_t c;
+  int32_t readable;  // channels of x that may be read: c, or more if those from c on hold zeros
+  int32_t count;     // of segments
+  int32_t cols;
+} ConvForwardParams;
+typedef struct {
+  const void* w;
+  View dy;
+  int32_t k;
+  int32_t pad;
+} ConvDataSegment;
+typedef struct {
+  View dx;
+  ConvDataSegment segments[MAX_SIBLINGS];
+  Window win;
+  int32_t c;
+  int32_t count;
+  int32_t accumulate;
+  int32_t pad;
+} ConvBackwardDataParams;
+typedef struct {
+  View dy;
+  float* dw;
+  float* db;        // optional
+  int64_t weights;  // where this segment's dw is in a part of `partial`: a multiple of 4
+  int64_t biases;   // where its db is
+  int32_t k;
+  int32_t begin;
+} ConvFilterSegment;
+typedef struct {
+  View x;
+  ConvFilterSegment segments[MAX_SIBLINGS];
+  float* partial;  // gridDim.y parts of `part` floats; null where gridDim.y is 1
+  const RunState* run;
+  int64_t part;    // a multiple of 4
+  Window win;
+  int32_t c;
+  int32_t readable;
+  int32_t count;
+  int32_t cols;
+  int32_t parts;   // gridDim.y of conv_backward_filter
+  int32_t pixels;  // of a part: the last one may have fewer
+  int32_t accumulate;
+  int32_t pad;
+} ConvBackwardFilterParams;

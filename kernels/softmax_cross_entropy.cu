@@ -1,0 +1,142 @@
+// softmax_cross_entropy.cu: loss, gradient and hits of every head, in ONE launch.
+//
+// For each head with K classes, logits l, and label k of a row, target t[c] = (1-ε)·[c=k] + ε/K:
+//
+//   loss = log Σ exp(l[c]) - Σ t[c]·l[c], averaged over the rows whose label is not `ignore`
+//   dlogits[c] = weight·grad_scale/rows · (softmax(l)[c] - t[c]), 0 in ignored rows
+//   hits: the label's rank, the number of classes with a greater logit, or an equal one and a lower number, is below 1 or 5;
+//   NaN comes before everything and is never a hit
+//
+// The heads' weights and grad_scale are read from device memory: a schedule changes them without a new launch graph.
+//
+// Shapes: logits and dlogits (rows, classes) of each head, strides of their own; labels (rows). dlogits may be logits. Cost: reads
+// logits and writes dlogits once, one exp2 per element: a row of up to 4096 classes stays in registers between its passes,
+// a longer one is read again from the cache. Every block counts the labels, which are few. The last block of all adds up
+// rows and heads in a fixed order.
+//
+// Launch: 256 threads, grid (rows, heads). Barriers: those of block_reduce and last_block only.
+#include "gpu/reduce.h"
+#include "params.h"
+
+constexpr int threads = 256, held = 4;  // packs of a row that a thread keeps in registers
+
+struct Max {
+  GPU_FN float operator()(float a, float b) const { return gpu::max(a, b); }
+};
+
+struct Scratch {
+  float f[threads / 32];
+  int n[threads / 32];
+  double d[threads / 32];
+};
+
+// sum_up is the end of the launch: one block turns the rows' results into the metrics of the step.
+GPU_FN void sum_up(const LossParams& p, int counted, Scratch& scratch) {
+  StepMetrics* out = p.ring + p.run->slot;
+  for (int h = 0; h < p.count; h++) {
+    double loss = 0;
+    int top1 = 0, top5 = 0;
+    for (int row = threadIdx.x; row < p.rows; row += threads) {
+      const int rank = p.row_rank[h * p.rows + row];
+      if (rank < 0) continue;
+      loss += (double)p.row_loss[h * p.rows + row];
+      top1 += rank < 1;
+      top5 += rank < 5;
+    }
+    loss = gpu::block_reduce<threads>(loss, scratch.d, gpu::Sum<double>());
+    top1 = gpu::block_reduce<threads>(top1, scratch.n, gpu::Sum<int>());
+    top5 = gpu::block_reduce<threads>(top5, scratch.n, gpu::Sum<int>());
+    if (threadIdx.x == 0) out->heads[p.heads[h].index] = {gpu::div(loss, (double)(counted > 0 ? counted : 1)), top1, top5};
+  }
+  if (threadIdx.x == 0) out->rows = counted;
+}
+
+template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
+  constexpr int N = gpu::Pack<T>::N;
+  SHARED(Scratch, scratch, [1]);
+  const LossHead& head = p.heads[blockIdx.y];
+  const int row = blockIdx.x, classes = head.classes, label = p.labels[row], t = threadIdx.x;
+  const T* l = (const T*)head.logits.data + (size_t)row * head.logits.stride;
+  T* d = head.dlogits.data ? (T*)head.dlogits.data + (size_t)row * head.dlogits.stride : nullptr;
+  const bool wl = gpu::wide((const T*)head.logits.data, head.logits.stride), wd = gpu::wide((T*)head.dlogits.data, head.dlogits.stride);
+  const bool counts = label != p.ignore && label >= 0 && label < classes;
+  const int packs = (classes + N - 1) / N;
+  const float log2e = 1.4426950408889634f, ln2 = 0.6931471805599453f;
+
+  // First pass: the maximum, the label's rank, and the rows that count.
+  const float own = counts ? gpu::to_float(l[label]) : 0;
+  float top = -3.4e38f;
+  int rank = 0, counted = 0;
+  gpu::Pack<T> keep[held];
+  UNROLL for (int k = 0; k < held; k++)
+    UNROLL for (int i = 0; i < N; i++) keep[k].v[i] = 0;
+  const auto count_of = [&](int pack) { return classes - pack * N < N ? classes - pack * N : N; };
+  const auto first_pass = [&](const gpu::Pack<T>& v, int pack) {
+    UNROLL for (int i = 0; i < N; i++) {
+      const int c = pack * N + i;
+      if (c >= classes) continue;
+      top = gpu::max(top, v.v[i]);
+      rank += v.v[i] > own || (v.v[i] == own && c < label) || v.v[i] != v.v[i];
+    }
+  };
+  if (counts) {
+    UNROLL for (int k = 0; k < held; k++) {
+      const int pack = t + k * threads;
+      if (pack >= packs) continue;
+      keep[k] = gpu::load(l + pack * N, count_of(pack), wl);
+      GPU_INLINE_CALL first_pass(keep[k], pack);
+    }
+    for (int pack = t + held * threads; pack < packs; pack += threads)
+      GPU_INLINE_CALL first_pass(gpu::load(l + pack * N, count_of(pack), wl), pack);
+  }
+  for (int i = t; i < p.rows; i += threads) counted += p.labels[i] != p.ignore;
+  counted = gpu::block_reduce<threads>(counted, scratch[0].n, gpu::Sum<int>());
+  top = gpu::block_reduce<threads>(top, scratch[0].f, Max());
+  rank = gpu::block_reduce<threads>(rank, scratch[0].n, gpu::Sum<int>());
+
+  // Second pass: Σ exp(l - top), and Σ (l - top) for label smoothing.
+  float sum = 0, plain = 0;
+  const auto second_pass = [&](const gpu::Pack<T>& v, int pack) {
+    UNROLL for (int i = 0; i < N; i++) {
+      if (pack * N + i >= classes) continue;
+      const float z = v.v[i] - top;
+      sum += gpu::exp2(z * log2e);
+      plain += z;
+    }
+  };
+  if (counts) {
+    UNROLL for (int k = 0; k < held; k++)
+      if (t + k * threads < packs) GPU_INLINE_CALL second_pass(keep[k], t + k * threads);
+    for (int pack = t + held * threads; pack < packs; pack += threads)
+      GPU_INLINE_CALL second_pass(gpu::load(l + pack * N, count_of(pack), wl), pack);
+  }
+  sum = gpu::block_reduce<threads>(sum, scratch[0].f, gpu::Sum<float>());
+  plain = gpu::block_reduce<threads>(plain, scratch[0].f, gpu::Sum<float>());
+
+  // Third pass: the gradient.
+  const float on = 1 - head.smoothing, off = gpu::div(head.smoothing, (float)classes);
+  if (d) {
+    const float scale = counts ? gpu::div(p.run->head_weight[head.index] * p.run->grad_scale, (float)counted) : 0;
+    const float inverse = counts ? gpu::div(1.0f, sum) : 0;
+    const auto third_pass = [&](gpu::Pack<T> v, int pack) {
+      UNROLL for (int i = 0; i < N; i++) {
+        const float target = off + (pack * N + i == label ? on : 0);
+        v.v[i] = counts ? scale * (gpu::exp2((v.v[i] - top) * log2e) * inverse - target) : 0;
+      }
+      gpu::store(d + pack * N, v, count_of(pack), wd);
+    };
+    UNROLL for (int k = 0; k < held; k++)
+      if (t + k * threads < packs) GPU_INLINE_CALL third_pass(keep[k], t + k * threads);
+    for (int pack = t + held * threads; pack < packs; pack += threads)
+      GPU_INLINE_CALL third_pass(gpu::load(l + pack * N, count_of(pack), wl), pack);
+  }
+  if (t == 0) {
+    const int at = blockIdx.y * p.rows + row;
+    p.row_loss[at] = counts ? gpu::fma(gpu::log2(sum), ln2, -on * (own - top) - off * plain) : 0;
+    p.row_rank[at] = !counts ? -1 : own != own ? classes : rank;
+  }
+  if (gpu::last_block(p.counter, gridDim.x * gridDim.y)) sum_up(p, counted, scratch[0]);
+}
+
+KERNEL(softmax_cross_entropy_f32, LossParams, 256) { softmax_cross_entropy<float>(p); }
+KERNEL(softmax_cross_entropy_bf16, LossParams, 256) { softmax_cross_entropy<gpu::Bf16>(p); }

@@ -1,0 +1,103 @@
+// planted.cu: kernels with one bug each, and the same kernels without it (name_ok). The emulator's tests run them and expect
+// each bug to be found, with the right message, by the tool that claims to find it, and nothing in the others.
+#include "gpu/gpu.h"
+#include "params.h"
+
+// Thread 0 passes a value to the whole block. The barrier prevents that the others read before it has written.
+template <bool OK> GPU_FN void broadcast(const PlantedParams& p) {
+  SHARED(float, value, [1]);
+  if (threadIdx.x == 0) value[0] = p.x[0];
+  if (OK) __syncthreads();
+  p.y[threadIdx.x] = value[0];
+}
+KERNEL(broadcast_ok, PlantedParams, 128) { broadcast<true>(p); }
+KERNEL(broadcast_no_barrier, PlantedParams, 128) { broadcast<false>(p); }
+
+// The sum of 32 values by a tree in shared memory. The first syncwarp of a round prevents that a lane reads before its
+// neighbour has written in the round before; the second that it writes what its neighbour has yet to read.
+template <bool OK> GPU_FN void warp_tree(const PlantedParams& p) {
+  SHARED(float, s, [64]);
+  const int t = threadIdx.x;
+  s[t] = p.x[t];
+  s[t + 32] = 0;
+  for (int o = 16; o; o >>= 1) {
+    if (OK) gpu::syncwarp();
+    const float v = s[t + o];
+    if (OK) gpu::syncwarp();
+    s[t] += v;
+  }
+  if (t == 0) p.y[0] = s[0];
+}
+KERNEL(warp_tree_ok, PlantedParams, 32) { warp_tree<true>(p); }
+KERNEL(warp_tree_no_syncwarp, PlantedParams, 32) { warp_tree<false>(p); }
+
+// Counts its threads. Only an atomic, or last_block, may do so.
+KERNEL(count_without_atomic, PlantedParams, 128) {
+  volatile float* y = p.y;
+  *y = *y + 1;
+}
+
+// Reads one element too many.
+KERNEL(global_out_of_bounds, PlantedParams, 128) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i <= p.n) p.y[i % p.n] = p.x[i];
+}
+KERNEL(shared_out_of_bounds, PlantedParams, 64) {
+  SHARED(float, s, [64]);
+  s[threadIdx.x] = p.x[threadIdx.x];
+  __syncthreads();
+  p.y[threadIdx.x] = s[64 - threadIdx.x];  // thread 0 reads s[64]
+}
+
+// Copies through shared memory asynchronously. WAITS tells when the wait comes.
+enum Wait { before_the_read, after_the_read, never };
+template <Wait WAIT> GPU_FN void async_copy(const PlantedParams& p) {
+  SHARED(float, s, [512]);
+  const int t = threadIdx.x;
+  gpu::cp_async<16>(&s[4 * t], p.x + 4 * t, true);
+  gpu::cp_async_commit();
+  if (WAIT == before_the_read) gpu::cp_async_wait<0>();
+  for (int i = 0; i < 4; i++) p.y[4 * t + i] = s[4 * t + i];
+  if (WAIT == after_the_read) gpu::cp_async_wait<0>();
+}
+KERNEL(async_copy_ok, PlantedParams, 128) { async_copy<before_the_read>(p); }
+KERNEL(async_copy_late_wait, PlantedParams, 128) { async_copy<after_the_read>(p); }
+KERNEL(async_copy_no_wait, PlantedParams, 128) { async_copy<never>(p); }
+
+// Two halves of a block wait at different barriers.
+KERNEL(barrier_divergence, PlantedParams, 64) {
+  if (threadIdx.x < 32)
+    __syncthreads();
+  else
+    __syncthreads();
+  p.y[threadIdx.x] = 1;
+}
+// One warp waits for the block while its last lane waits for the warp.
+KERNEL(deadlock, PlantedParams, 32) {
+  if (threadIdx.x < 31)
+    __syncthreads();
+  else
+    gpu::syncwarp();
+  p.y[threadIdx.x] = 1;
+}
+// Two lanes take part in different collectives.
+KERNEL(warp_divergence, PlantedParams, 32) {
+  if (threadIdx.x < 16)
+    p.y[threadIdx.x] = gpu::shfl(1.0f, 0);
+  else
+    p.y[threadIdx.x] = gpu::shfl_xor(1.0f, 1);
+}
+KERNEL(misaligned, PlantedParams, 32) { gpu::store16(p.y + 1, gpu::load16(p.x)); }
+
+// y = x + 1, and a slow-looking kernel to order work by.
+KERNEL(plus_one, PlantedParams, 128) {
+  const int i = blockIdx.x * 128 + threadIdx.x;
+  if (i < p.n) p.y[i] = p.x[i] + 1;
+}
+// 12 KiB of static shared memory beside the most that a launch can ask for.
+KERNEL(shared_too_large, PlantedParams, 32) {
+  DYN_SHARED(memory);
+  SHARED(float, s, [3072]);
+  s[threadIdx.x] = memory[threadIdx.x];
+  p.y[threadIdx.x] = s[threadIdx.x];
+}
