@@ -56,22 +56,6 @@ func LRNGrid(rows, cols, multiprocessors int) Grid {
 // FinalizeGrid is the grid of batchnorm_finalize.
 func FinalizeGrid(cols int) Grid { return Grid{uint32(ceil(cols, 32)), 1, 1} }
 
-// The tile of conv_forward_fp32: pixels by filters.
-const (
-	ConvTilePixels  = 128
-	ConvTileFilters = 64
-)
-
-// ConvGrid is the grid of conv_forward_fp32 for the filters of every segment, and each segment's FirstTile.
-func ConvGrid(pixels int, filters []int) (grid Grid, firstTiles []int32) {
-	tiles := 0
-	for _, f := range filters {
-		firstTiles = append(firstTiles, int32(tiles))
-		tiles += ceil(f, ConvTileFilters)
-	}
-	return Grid{uint32(ceil(pixels, ConvTilePixels)), uint32(tiles), 1}, firstTiles
-}
-
 // ChunkElements is the size into which CutChunks cuts parameters.
 const ChunkElements = 8192
 

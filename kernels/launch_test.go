@@ -3,6 +3,8 @@ package kernels_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/tributary-ml/tributary/kernels"
 )
 
@@ -43,9 +45,23 @@ func TestCutChunks(t *testing.T) {
 	}
 }
 
-func TestConvGrid(t *testing.T) {
-	grid, first := kernels.ConvGrid(129, []int{64, 65, 16})
-	if grid != (kernels.Grid{X: 2, Y: 4, Z: 1}) || len(first) != 3 || first[0] != 0 || first[1] != 1 || first[2] != 3 {
-		t.Errorf("%v %v", grid, first)
+// The grids of the convolutions cover the product, and the parts of a filter gradient cover the pixels.
+func TestConvGrids(t *testing.T) {
+	for _, pixels := range []int{1, 63, 128, 129, 5000, 100352} {
+		for _, filters := range []int{1, 16, 64, 65, 192, 1000} {
+			tile, grid := kernels.ConvForwardGrid(pixels, filters, 132)
+			require.GreaterOrEqual(t, int(grid.X)*tile.Rows*tile.Cols, pixels*filters)
+			require.GreaterOrEqual(t, tile.ConvForwardParts(pixels)*tile.Rows, pixels)
+			tile, grid, part := kernels.ConvBackwardFilterGrid(pixels, filters, 9, 3, 4, 132)
+			require.GreaterOrEqual(t, int(grid.X)*tile.Rows*tile.Cols, filters*9*4, "3 channels lie in 4")
+			require.GreaterOrEqual(t, int(grid.Y)*part, pixels)
+			require.Less(t, (int(grid.Y)-1)*part, pixels, "no part is empty")
+			require.LessOrEqual(t, part, 4096)
+		}
 	}
+	tile, grid := kernels.ConvBackwardDataGrid(2, 7, 5, 64, 2, 2, 132)
+	require.Equal(t, uint32(4), grid.Y, "one class for each residue")
+	require.GreaterOrEqual(t, int(grid.X)*tile.Rows*tile.Cols, 2*4*3*64)
+	require.Equal(t, "conv_forward_f32_128x64", kernels.ConvTile{Rows: 128, Cols: 64}.Name("conv_forward", "f32"))
+	require.Equal(t, 96<<10, kernels.ConvTile{Rows: 128, Cols: 128}.Shared())
 }

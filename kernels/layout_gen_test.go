@@ -26,8 +26,6 @@ var mirrored = []any{
 	kernels.BatchNormApplyParams{},
 	kernels.FoldEntry{},
 	kernels.BatchNormFoldParams{},
-	kernels.ConvSegment{},
-	kernels.ConvParams{},
 	kernels.Window{},
 	kernels.MaxPoolParams{},
 	kernels.MaxPoolBackwardParams{},

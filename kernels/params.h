@@ -13,7 +13,7 @@ typedef struct {
   int32_t pad;
 } View;
 
-enum { MAX_HEADS = 16, MAX_ADDENDS = 8, MAX_SEGMENTS = 8 };
+enum { MAX_HEADS = 16, MAX_ADDENDS = 8 };
 
 // RunState is what changes from step to step. It lies in device memory, so that a captured graph need not be captured again:
 // the host writes a new one before each launch.
@@ -204,38 +204,6 @@ typedef struct {
 typedef struct {
   const FoldEntry* entries;  // one for each block, in device memory
 } BatchNormFoldParams;
-
-// ---- convolution -------------------------------------------------------------------------------------------------------
-// ConvSegment is one of several convolutions of the same input and window, which run as one.
-typedef struct {
-  const float* weight;  // filters x r x s x c
-  View y;
-  const float* scale;  // optional: y·scale + shift
-  const float* shift;  // optional: a bias, or what goes with scale
-  float* sums;         // optional: (tiles of pixels) x 2 x filters, for batchnorm_finalize
-  int32_t filters;
-  int32_t relu;
-  int32_t first_tile;  // in blockIdx.y
-  int32_t pad;
-} ConvSegment;
-typedef struct {
-  View x;
-  ConvSegment segments[MAX_SEGMENTS];
-  int32_t count;  // of segments
-  int32_t n;
-  int32_t h;
-  int32_t w;
-  int32_t c;
-  int32_t p;
-  int32_t q;
-  int32_t r;
-  int32_t s;
-  int32_t stride_h;
-  int32_t stride_w;
-  int32_t top;
-  int32_t left;
-  int32_t pad;
-} ConvParams;
 
 // ---- pooling -----------------------------------------------------------------------------------------------------------
 // Window is the geometry of a pooling: n images of h x w pixels become p x q.

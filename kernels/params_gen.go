@@ -14,9 +14,8 @@ type View struct {
 
 // Constants of params.h.
 const (
-	MaxHeads    = 16
-	MaxAddends  = 8
-	MaxSegments = 8
+	MaxHeads   = 16
+	MaxAddends = 8
 )
 
 // RunState is what changes from step to step. It lies in device memory, so that a captured graph need not be captured again:
@@ -232,39 +231,6 @@ type FoldEntry struct {
 // BatchNormFoldParams is a kernel's parameters: see params.h.
 type BatchNormFoldParams struct {
 	Entries DevicePtr // FoldEntry: one for each block, in device memory
-}
-
-// ConvSegment is one of several convolutions of the same input and window, which run as one.
-type ConvSegment struct {
-	Weight    DevicePtr // float: filters x r x s x c
-	Y         View
-	Scale     DevicePtr // float: optional: y·scale + shift
-	Shift     DevicePtr // float: optional: a bias, or what goes with scale
-	Sums      DevicePtr // float: optional: (tiles of pixels) x 2 x filters, for batchnorm_finalize
-	Filters   int32
-	Relu      int32
-	FirstTile int32 // in blockIdx.y
-	_         int32
-}
-
-// ConvParams is a kernel's parameters: see params.h.
-type ConvParams struct {
-	X        View
-	Segments [MaxSegments]ConvSegment
-	Count    int32 // of segments
-	N        int32
-	H        int32
-	W        int32
-	C        int32
-	P        int32
-	Q        int32
-	R        int32
-	S        int32
-	StrideH  int32
-	StrideW  int32
-	Top      int32
-	Left     int32
-	_        int32
 }
 
 // Window is the geometry of a pooling: n images of h x w pixels become p x q.

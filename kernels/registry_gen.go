@@ -41,7 +41,6 @@ var All = []Kernel{
 	{"conv_forward_bf16_128x64", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"conv_forward_f32_128x128", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"conv_forward_f32_128x64", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
-	{"conv_forward_fp32", "conv_forward_fp32.cu", 256, unsafe.Sizeof(ConvParams{})},
 	{"conv_forward_tf32_128x128", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"conv_forward_tf32_128x64", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"dropout_bf16", "dropout.cu", 256, unsafe.Sizeof(DropoutParams{})},
