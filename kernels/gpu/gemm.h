@@ -18,6 +18,7 @@
 //                   apart, which i & 7 would not;
 //   float32         8 lanes read one chunk of 8 consecutive lines (k-major, i & 7), or 8 neighbouring chunks of one line
 //                   (mn-major), and the others the same addresses.
+// tests/kernels/conv_banks.cpp counts them.
 #pragma once
 #include "matrix.h"
 

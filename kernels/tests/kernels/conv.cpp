@@ -272,9 +272,9 @@ template <class P> void backward_filter(Random& r) {
 }
 
 const Registration registered[] = {
-    {{"conv_forward_f32", forward<F32>, 10}},        {{"conv_forward_tf32", forward<Tf32>, 10}},        {{"conv_forward_bf16", forward<B16>, 10}},
-    {{"conv_data_f32", backward_data<F32>, 10}},     {{"conv_data_tf32", backward_data<Tf32>, 10}},     {{"conv_data_bf16", backward_data<B16>, 10}},
-    {{"conv_filter_f32", backward_filter<F32>, 10}}, {{"conv_filter_tf32", backward_filter<Tf32>, 10}}, {{"conv_filter_bf16", backward_filter<B16>, 10}},
+    {{"conv_forward_f32", forward<F32>, 20}},        {{"conv_forward_tf32", forward<Tf32>, 20}},        {{"conv_forward_bf16", forward<B16>, 20}},
+    {{"conv_data_f32", backward_data<F32>, 20}},     {{"conv_data_tf32", backward_data<Tf32>, 20}},     {{"conv_data_bf16", backward_data<B16>, 20}},
+    {{"conv_filter_f32", backward_filter<F32>, 20}}, {{"conv_filter_tf32", backward_filter<Tf32>, 20}}, {{"conv_filter_bf16", backward_filter<B16>, 20}},
 };
 
 }  // namespace
