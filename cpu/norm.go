@@ -101,7 +101,7 @@ func (b *binder[T]) batchNormFold(s *graph.BatchNormFold) func(*run) {
 func (b *binder[T]) lrnForward(s *graph.LRNForward) func(*run) {
 	x, y := b.mat(s.X), b.mat(s.Y)
 	o := vec.LRN{Size: s.Size, Alpha: s.Alpha, Beta: s.LRN.Beta, K: s.K}
-	base := vec.Dense(make([]T, 0), 0, 0)
+	var base vec.Mat[T]
 	if s.Base.Valid() {
 		base = b.mat(s.Base)
 	} else {

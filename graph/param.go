@@ -59,12 +59,8 @@ func Constant(v float32) Init {
 	}
 }
 
-// TruncatedNormal draws from a normal distribution of standard deviation std, cut at ±2 std (TF-slim; torchvision uses std
-// 0.1 for its Inception networks, and 0.01 for GoogLeNet).
-func TruncatedNormal(std float64) Init { return TruncatedNormalAt(std, 2*std) }
-
 // TruncatedNormalAt draws from a normal distribution of standard deviation std, cut at ±bound in absolute units: what
-// torch.nn.init.trunc_normal_(std=std, a=-bound, b=bound) does.
+// torch.nn.init.trunc_normal_(std=std, a=-bound, b=bound) does. TF-slim cuts at 2 std.
 func TruncatedNormalAt(std, bound float64) Init {
 	return func(r *Random, _ []int, dst []float32) {
 		for i := range dst {

@@ -64,7 +64,7 @@ func TestInitializers(t *testing.T) {
 	p.Init = XavierUniform()
 	_, v = std(p.Initial(1))
 	require.InEpsilon(t, 1.0/450, v, 0.03)
-	p.Init = TruncatedNormal(0.1)
+	p.Init = TruncatedNormalAt(0.1, 0.2)
 	for _, x := range p.Initial(3) {
 		require.LessOrEqual(t, x, float32(0.2))
 		require.GreaterOrEqual(t, x, float32(-0.2))

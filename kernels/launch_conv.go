@@ -22,9 +22,6 @@ func pickTile(large, small ConvTile, rows, cols, multiprocessors int) ConvTile {
 	if rows > small.Rows && cols > small.Cols && large.blocks(rows, cols) >= multiprocessors {
 		return large
 	}
-	if large.blocks(rows, cols) == small.blocks(rows, cols) {
-		return large
-	}
 	return small
 }
 
@@ -57,9 +54,6 @@ func ConvBackwardFilterGrid(pixels, filters, taps, c, elemBytes, multiprocessors
 	p := pack(elemBytes)
 	columns := taps * ceil(c, p) * p
 	t = pickTile(square128, flat, filters, columns, multiprocessors)
-	if filters <= flat.Rows {
-		t = flat
-	}
 	tiles := t.blocks(filters, columns)
 	parts := max(ceil(pixels, 4096), min(ceil(2*multiprocessors, tiles), ceil(pixels, 256)))
 	pixelsOfPart = ceil(pixels, parts)

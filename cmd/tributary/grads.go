@@ -113,11 +113,7 @@ func runGrads(cmd *cobra.Command, f gradsFlags) error {
 
 // modelForFile builds a network for the images of a batch and the classes of a weights file.
 func modelForFile(c *train.Config, weights string, images graph.Shape) (*inception.Model, error) {
-	n, err := inception.Lookup(c.Model)
-	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
-	}
-	heads, err := auxhead.ParseSpecs(c.Heads, n.Heads)
+	heads, err := headSpecs(c)
 	if err != nil {
 		return nil, err
 	}

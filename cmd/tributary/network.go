@@ -51,11 +51,7 @@ func imageSize(model string, info dataset.Info) int {
 
 // buildModel builds a configuration's network. Classes and channels of 0 are the network's own.
 func buildModel(c *train.Config, classes, channels int) (*inception.Model, error) {
-	n, err := inception.Lookup(c.Model)
-	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
-	}
-	heads, err := auxhead.ParseSpecs(c.Heads, n.Heads)
+	heads, err := headSpecs(c)
 	if err != nil {
 		return nil, err
 	}
@@ -63,4 +59,13 @@ func buildModel(c *train.Config, classes, channels int) (*inception.Model, error
 		Classes: classes, Height: c.ImageSize, Width: c.ImageSize, Channels: channels, WidthMultiplier: c.Width,
 		Heads: heads, Smoothing: c.LabelSmoothing,
 	})
+}
+
+// headSpecs are the heads of a configuration's network.
+func headSpecs(c *train.Config) ([]auxhead.Spec, error) {
+	n, err := inception.Lookup(c.Model)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return auxhead.ParseSpecs(c.Heads, n.Heads)
 }
