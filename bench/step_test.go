@@ -76,7 +76,7 @@ func step(b *testing.B, model string, size, batch int, heads bool, o graph.Optio
 	for _, p := range l.Params {
 		require.NoError(b, st.Set(graph.Value, p, tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(p.Initial(1)))))
 	}
-	o.Batch, o.Training, o.Fusions = batch, true, be.Fusions()
+	o.Batch, o.Training, o.Target = batch, true, be.Target()
 	o.Optimizer = &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, WeightDecay: 1e-4}
 	p, err := graph.Compile(m.Graph, l, o)
 	require.NoError(b, err)

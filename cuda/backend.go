@@ -14,7 +14,7 @@ import (
 // Options choose the GPU and how the backend uses it. The zero value is float32 on the first GPU.
 type Options struct {
 	Device    int             // index of the GPU (Devices)
-	Precision graph.Precision // FP32 (default)
+	Precision graph.Precision // FP32 (default), TF32 or BF16
 	Fusions   *graph.Fusions  // which fused steps plans should have; nil means all
 	// Isolated gives every buffer of a plan an allocation of its own, so that the emulator and compute-sanitizer see a kernel
 	// run over its end. It takes the memory of a plan without sharing: for tests.
@@ -40,7 +40,7 @@ func New(o Options) (*Backend, error) {
 	}
 	if convElement[o.Precision] == "" {
 		return nil, &graph.UnknownError{What: "precision of the CUDA backend", Name: string(o.Precision),
-			Nearest: []string{string(graph.FP32)}}
+			Nearest: []string{string(graph.FP32), string(graph.TF32), string(graph.BF16)}}
 	}
 	d, err := Open(o.Device)
 	if err != nil {
@@ -60,15 +60,21 @@ func New(o Options) (*Backend, error) {
 // Name implements graph.Backend.
 func (b *Backend) Name() string { return b.device.Info.String() }
 
-// Precision implements graph.Backend.
-func (b *Backend) Precision() graph.Precision { return b.options.Precision }
-
-// Fusions implements graph.Backend.
-func (b *Backend) Fusions() graph.Fusions {
+// Target implements graph.Backend.
+func (b *Backend) Target() graph.Target {
+	t := graph.Target{Precision: b.options.Precision, Fusions: graph.AllFusions, PadInput: true}
 	if b.options.Fusions != nil {
-		return *b.options.Fusions
+		t.Fusions = *b.options.Fusions
 	}
-	return graph.AllFusions
+	return t
+}
+
+// activation is the element type of activations and their gradients.
+func (b *Backend) activation() graph.Elem {
+	if b.options.Precision == graph.BF16 {
+		return graph.BFloat16
+	}
+	return graph.Float
 }
 
 // Close implements graph.Backend. States and programs must have been closed before.
@@ -97,6 +103,9 @@ func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 	}
 	if st.layout != p.Layout {
 		return nil, errors.New("cuda: the plan's layout is not the state's")
+	}
+	if err := b.Target().Check(p); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	if o := p.Options.Optimizer; o != nil {
 		if st.slots < o.Slots() {

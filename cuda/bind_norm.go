@@ -22,7 +22,7 @@ func (b *binder) batchNormForward(s *graph.BatchNormForward) error {
 			Partial: from.address, Final: final, Parts: int32(from.tiles), Rows: rows, Cols: cols})
 	} else {
 		grid, partial, counters := b.reduction(s.X, 2)
-		err = b.launch("batchnorm_sums_f32", grid, kernels.BatchNormSumsParams{
+		err = b.launchOver("batchnorm_sums", grid, kernels.BatchNormSumsParams{
 			X: b.view(s.X), Partial: partial, Counters: counters, Final: final, Rows: rows, Cols: cols})
 	}
 	if err != nil {
@@ -36,14 +36,14 @@ func (b *binder) batchNormBackward(s *graph.BatchNormBackward) error {
 	grid, partial, counters := b.reduction(s.X, 2)
 	coefficients := b.work.take(2 * 4 * int64(s.X.Shape.C))
 	rows, cols := int32(s.X.Rows()), int32(s.X.Shape.C)
-	err := b.launch("batchnorm_reduce_f32", grid, kernels.BatchNormReduceParams{
+	err := b.launchOver("batchnorm_reduce", grid, kernels.BatchNormReduceParams{
 		X: b.view(s.X), DY: b.view(s.DY), Mean: b.vector(s.Mean), Invstd: b.vector(s.InvStd), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift),
 		Dgamma: b.gradient(s.Gamma), Dbeta: b.gradient(s.Beta), Coefficients: coefficients, Partial: partial, Counters: counters, Run: b.run,
 		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.Accumulate)})
 	if err != nil || !s.DX.Valid() {
 		return err
 	}
-	return b.launch("batchnorm_apply_f32", b.overChannels(s.DX), kernels.BatchNormApplyParams{
+	return b.launchOver("batchnorm_apply", b.overChannels(s.DX), kernels.BatchNormApplyParams{
 		X: b.view(s.X), DY: b.view(s.DY), DX: b.view(s.DX), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift), Coefficients: coefficients,
 		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.AccumulateDX)})
 }
@@ -66,14 +66,14 @@ func memoryOf[T any](s []T) []byte {
 
 func (b *binder) lrn(s *graph.LRNForward) error {
 	grid := kernels.LRNGrid(s.Y.Rows(), s.Y.Shape.C, b.processors())
-	return b.launchShared("lrn_f32", dim(grid), kernels.LRNShared(s.Y.Shape.C), kernels.LrnParams{
+	return b.launchOverShared("lrn", dim(grid), kernels.LRNShared(s.Y.Shape.C), kernels.LrnParams{
 		X: b.view(s.X), Y: b.view(s.Y), Base: b.view(s.Base), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C),
 		Size: int32(s.Size), K: float32(s.K), Alpha: float32(s.Alpha / float64(s.Size)), Beta: float32(s.Beta)})
 }
 
 func (b *binder) lrnBackward(s *graph.LRNBackward) error {
 	grid := kernels.LRNGrid(s.DX.Rows(), s.DX.Shape.C, b.processors())
-	return b.launchShared("lrn_backward_f32", dim(grid), kernels.LRNShared(s.DX.Shape.C), kernels.LrnBackwardParams{
+	return b.launchOverShared("lrn_backward", dim(grid), kernels.LRNShared(s.DX.Shape.C), kernels.LrnBackwardParams{
 		X: b.view(s.X), Base: b.view(s.Base), DY: b.view(s.DY), DX: b.view(s.DX), Rows: int32(s.DX.Rows()), Cols: int32(s.DX.Shape.C),
 		Size: int32(s.Size), Factor: float32(2 * s.Alpha * s.Beta / float64(s.Size)), Beta: float32(s.Beta), Accumulate: flag(s.Accumulate)})
 }

@@ -17,7 +17,7 @@ func (b *binder) loss(s *graph.SoftmaxCrossEntropy) error {
 		p.Heads[i] = kernels.LossHead{Logits: b.view(h.Logits), Dlogits: b.view(h.DLogits), Classes: int32(h.Logits.Shape.C),
 			Smoothing: float32(h.Smoothing), Index: int32(h.Index)}
 	}
-	return b.launch("softmax_cross_entropy_f32", Dim{rows, len(s.Heads), 1}, p)
+	return b.launchOver("softmax_cross_entropy", Dim{rows, len(s.Heads), 1}, p)
 }
 
 var rules = map[graph.Rule]int32{
@@ -59,6 +59,7 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	if s.Slots() > 1 {
 		p.Slot1 = parts[graph.Slot1].Address
 	}
+	p.BF16 = b.state.operands[graph.Value].halves.Address
 	if s.EMA {
 		p.Average = parts[graph.Average].Address
 	}

@@ -71,7 +71,7 @@ func trace(t *testing.T, b graph.Backend, network string, side, batch, steps int
 	for _, p := range l.Params {
 		require.NoError(t, st.Set(graph.Value, p, tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(p.Initial(3)))))
 	}
-	p, err := graph.Compile(m.Graph, l, graph.Options{Batch: batch, Training: true, Fusions: b.Fusions(),
+	p, err := graph.Compile(m.Graph, l, graph.Options{Batch: batch, Training: true, Target: b.Target(),
 		Optimizer: &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, WeightDecay: 1e-4}})
 	require.NoError(t, err)
 	pr, err := b.Load(p, st)

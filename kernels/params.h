@@ -56,6 +56,14 @@ typedef struct {
   int32_t padded;  // channels of y; those beyond `channels` become 0
   int32_t pad;
 } NormalizeParams;
+typedef struct {
+  const float* x;  // rows x channels without gaps
+  View y;
+  int32_t rows;
+  int32_t channels;
+  int32_t padded;  // channels of y; those beyond `channels` become 0
+  int32_t pad;
+} ConvertParams;
 
 // ---- elementwise -------------------------------------------------------------------------------------------------------
 typedef struct {

@@ -61,6 +61,16 @@ type NormalizeParams struct {
 	_        int32
 }
 
+// ConvertParams is a kernel's parameters: see params.h.
+type ConvertParams struct {
+	X        DevicePtr // float: rows x channels without gaps
+	Y        View
+	Rows     int32
+	Channels int32
+	Padded   int32 // channels of y; those beyond `channels` become 0
+	_        int32
+}
+
 // ScaleParams is a kernel's parameters: see params.h.
 type ScaleParams struct {
 	X          View
