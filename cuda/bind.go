@@ -118,12 +118,30 @@ func (b *binder) bind() error {
 	b.sums = map[*graph.Buffer]partialSums{}
 	for _, s := range b.plan.Steps {
 		b.node, b.work.next, b.counters.next = s.NodeName(), 0, 0
+		first := len(b.launches)
 		if err := binding(s)(b); err != nil {
 			return &graph.NodeError{Node: s.NodeName(), Kind: s.Kind(), Err: err}
 		}
+		share(b.launches[first:], s)
 	}
 	return nil
 }
+
+// share gives a step's arithmetic to its launches, and its memory traffic where they have not said themselves what they move.
+func share(launches []Launch, s graph.Step) {
+	for i := range launches {
+		l := &launches[i]
+		if l.Bytes == 0 {
+			l.Bytes = graph.StepBytes(s) / int64(len(launches))
+		}
+		if l.FLOPs == 0 {
+			l.FLOPs = s.FLOPs() / int64(len(launches))
+		}
+	}
+}
+
+// moves says how many bytes the last launch moves: for steps of several launches.
+func (b *binder) moves(bytes int) { b.launches[len(b.launches)-1].Bytes = int64(bytes) }
 
 // launch adds a launch.
 func (b *binder) launch(kernel string, grid Dim, params any) error {

@@ -110,11 +110,20 @@ func (b *binder) convBackwardFilter(s *graph.ConvBackwardFilter) error {
 			return err
 		}
 		if p.Parts > 1 {
+			b.launches[len(b.launches)-1].FLOPs = s.FLOPs()
+			operands := s.X.Bytes()
+			for _, g := range segments {
+				operands += g.Y.Bytes()
+			}
+			parts := 4 * int(p.Part) * int(p.Parts)
+			b.moves(operands + parts)
 			sums := kernels.ElementGrid(1, int(p.Part), graph.Float.Size(), b.processors())
 			sums.Y = uint32(len(segments))
 			if err := b.launch("conv_backward_filter_reduce", dim(sums), p); err != nil {
 				return err
 			}
+			b.moves(parts + 4*int(p.Part))
+			b.launches[len(b.launches)-1].FLOPs = p.Part * int64(p.Parts)
 		}
 	}
 	return nil

@@ -18,17 +18,28 @@ func (b *binder) batchNormForward(s *graph.BatchNormForward) error {
 	var err error
 	if s.Sums.Valid() {
 		from := b.sums[s.Sums.Buffer]
-		err = b.launch("batchnorm_finalize", dim(kernels.FinalizeGrid(s.X.Shape.C)), kernels.BatchNormFinalizeParams{
-			Partial: from.address, Final: final, Parts: int32(from.tiles), Rows: rows, Cols: cols})
+		grid, partial, counters := b.reductionOn(kernels.FinalizeGrid(from.tiles, s.X.Shape.C), s.X.Shape.C, 2)
+		err = b.launch("batchnorm_finalize", grid, kernels.BatchNormFinalizeParams{
+			Sums: from.address, Partial: partial, Counters: counters, Final: final, Parts: int32(from.tiles), Rows: rows, Cols: cols})
+		if err == nil {
+			b.moves(2 * 4 * from.tiles * s.X.Shape.C)
+		}
 	} else {
 		grid, partial, counters := b.reduction(s.X, 2)
 		err = b.launchOver("batchnorm_sums", grid, kernels.BatchNormSumsParams{
 			X: b.view(s.X), Partial: partial, Counters: counters, Final: final, Rows: rows, Cols: cols})
+		if err == nil {
+			b.moves(s.X.Bytes())
+		}
 	}
 	if err != nil {
 		return err
 	}
-	return b.scaleShift(s.X, s.Y, b.vector(s.Scale), b.vector(s.Shift), s.ReLU)
+	if err := b.scaleShift(s.X, s.Y, b.vector(s.Scale), b.vector(s.Shift), s.ReLU); err != nil {
+		return err
+	}
+	b.moves(s.X.Bytes() + s.Y.Bytes())
+	return nil
 }
 
 // batchNormBackward is two passes: the gradients of gamma and beta with the coefficients of dx, then dx.
@@ -40,12 +51,25 @@ func (b *binder) batchNormBackward(s *graph.BatchNormBackward) error {
 		X: b.view(s.X), DY: b.view(s.DY), Mean: b.vector(s.Mean), Invstd: b.vector(s.InvStd), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift),
 		Dgamma: b.gradient(s.Gamma), Dbeta: b.gradient(s.Beta), Coefficients: coefficients, Partial: partial, Counters: counters, Run: b.run,
 		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.Accumulate)})
-	if err != nil || !s.DX.Valid() {
+	if err != nil {
 		return err
 	}
-	return b.launchOver("batchnorm_apply", b.overChannels(s.DX), kernels.BatchNormApplyParams{
+	b.moves(s.X.Bytes() + s.DY.Bytes())
+	if !s.DX.Valid() {
+		return nil
+	}
+	err = b.launchOver("batchnorm_apply", b.overChannels(s.DX), kernels.BatchNormApplyParams{
 		X: b.view(s.X), DY: b.view(s.DY), DX: b.view(s.DX), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift), Coefficients: coefficients,
 		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.AccumulateDX)})
+	if err != nil {
+		return err
+	}
+	bytes := s.X.Bytes() + s.DY.Bytes() + s.DX.Bytes()
+	if s.AccumulateDX {
+		bytes += s.DX.Bytes()
+	}
+	b.moves(bytes)
+	return nil
 }
 
 func (b *binder) batchNormFold(s *graph.BatchNormFold) error {

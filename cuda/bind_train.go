@@ -44,6 +44,7 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	}
 	table := b.table(memoryOf(all))
 	scalars := b.work.take(8)
+	norm := 0 // bytes
 	if trained > 0 {
 		err := b.launch("gradient_norm", Dim{trained, 1, 1}, kernels.GradientNormParams{
 			Gradient: parts[graph.Gradient].Address, Chunks: table, Partial: b.work.take(8 * int64(trained)), Counter: b.counters.take(4),
@@ -51,6 +52,10 @@ func (b *binder) update(s *graph.UpdateStep) error {
 		if err != nil {
 			return err
 		}
+		for _, q := range s.Params {
+			norm += 4 * q.Elements()
+		}
+		b.moves(norm)
 	}
 	p := kernels.UpdateParams{
 		Value: parts[graph.Value].Address, Gradient: parts[graph.Gradient].Address, Slot0: parts[graph.Slot0].Address,
@@ -63,5 +68,9 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	if s.EMA {
 		p.Average = parts[graph.Average].Address
 	}
-	return b.launch("update", Dim{len(all), 1, 1}, p)
+	if err := b.launch("update", Dim{len(all), 1, 1}, p); err != nil {
+		return err
+	}
+	b.moves(int(graph.StepBytes(s)) - norm)
+	return nil
 }

@@ -28,6 +28,10 @@ func (b *binder) overChannels(v graph.View) Dim {
 
 // reduction is a grid that sums k values of each channel over all rows, with its partial sums and counters.
 func (b *binder) reduction(v graph.View, k int) (grid Dim, partial, counters kernels.DevicePtr) {
-	grid = dim(kernels.ReductionGrid(v.Rows(), v.Shape.C, b.elementBytes(), b.processors()))
-	return grid, b.work.take(int64(grid.X*k*v.Shape.C) * 8), b.counters.take(int64(grid.Y) * 4)
+	return b.reductionOn(kernels.ReductionGrid(v.Rows(), v.Shape.C, b.elementBytes(), b.processors()), v.Shape.C, k)
+}
+
+// reductionOn is reduction with a grid of the caller's.
+func (b *binder) reductionOn(g kernels.Grid, cols, k int) (grid Dim, partial, counters kernels.DevicePtr) {
+	return dim(g), b.work.take(int64(g.X) * int64(k*cols) * 8), b.counters.take(int64(g.Y) * 4)
 }

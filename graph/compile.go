@@ -311,7 +311,7 @@ func (c *compiler) emitForward() {
 
 func (c *compiler) emitUpdate() {
 	c.phase = UpdatePhase
-	u := &UpdateStep{at: at{c.g.name}, Optimizer: *c.opts.Optimizer}
+	u := &UpdateStep{at: at{c.g.name}, Optimizer: *c.opts.Optimizer, Halves: c.activation() == BFloat16}
 	for _, p := range c.plan.Layout.Params {
 		if c.done[p] {
 			u.Params = append(u.Params, p)

@@ -106,7 +106,10 @@ func StepBytes(s Step) int64 {
 			b += int64(v.Bytes())
 		}
 	})
-	if u, ok := s.(paramUser); ok {
+	switch u := s.(type) {
+	case *UpdateStep:
+		b += u.bytes()
+	case paramUser:
 		for _, p := range u.uses() {
 			if p.Role == Weight {
 				b += int64(p.Elements()) * weight

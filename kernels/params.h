@@ -161,7 +161,9 @@ typedef struct {
   int32_t cols;
 } BatchNormSumsParams;
 typedef struct {
-  const float* partial;  // parts · 2 · cols: sums and sums of squares
+  const float* sums;  // parts · 2 · cols: sums and sums of squares
+  double* partial;    // gridDim.x · 2 · cols
+  uint32_t* counters;
   BatchNormFinal final;
   int32_t parts;
   int32_t rows;
