@@ -3,11 +3,13 @@
 package cuda
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tributary-ml/tributary/graph"
@@ -114,4 +116,42 @@ func (c *costTable) String() string {
 		fmt.Fprintf(&b, "%-30s %4d launches %10.1f MFLOP %8.1f MB\n", r.kernel, r.count, float64(r.flops)/1e6, float64(r.bytes)/(1<<20))
 	}
 	return b.String()
+}
+
+// A profile has a time for each launch, in order, and the runs are steps like any others.
+func TestProfile(t *testing.T) {
+	p := newPair(t, Options{}, network(graph.Shape{H: 7, W: 7, C: 6}))
+	p.load(graph.Options{Batch: 2, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD, EMA: true}})
+	f := p.feed(0)
+	timings, err := Profile(context.Background(), p.programs[0], f, 3)
+	require.NoError(t, err)
+	for range 3 {
+		require.NoError(t, p.programs[1].Run(context.Background(), f))
+	}
+	p.wantSame("logits")
+	launches := p.programs[0].(*program).bound[0].list.Launches()
+	require.Len(t, timings, len(launches))
+	for i, l := range launches {
+		require.Equal(t, l.Function, timings[i].Function)
+		require.Equal(t, l.Node, timings[i].Node)
+		require.GreaterOrEqual(t, timings[i].Time, time.Duration(0))
+		require.Positive(t, l.Bytes, "%s of %s", l.Function.Name, l.Node)
+	}
+	_, err = Profile(context.Background(), p.programs[0], f, 0)
+	require.ErrorContains(t, err, "0 runs")
+	_, err = Profile(context.Background(), p.programs[1], f, 1)
+	require.ErrorContains(t, err, "another backend")
+}
+
+func TestRoof(t *testing.T) {
+	h100 := Info{Major: 9, SMs: 132, ClockKHz: 1980000, MemoryClockKHz: 2619000, MemoryBusBits: 5120}
+	require.InEpsilon(t, 3.35e12, h100.Bandwidth(), 0.01)
+	require.InEpsilon(t, 1.07e15, h100.FLOPS("conv_forward_bf16_128x64"), 0.01)
+	require.InEpsilon(t, 5.35e14, h100.FLOPS("conv_backward_data_tf32_128x64"), 0.01)
+	require.InEpsilon(t, 6.7e13, h100.FLOPS("affine_bf16"), 0.01)
+	l := Launch{Function: &Function{Name: "affine_bf16"}, FLOPs: 1000, Bytes: 3.35e9}
+	require.InEpsilon(t, time.Millisecond, h100.Roof(l), 0.01)
+	l = Launch{Function: &Function{Name: "conv_forward_bf16_128x64"}, FLOPs: 1.07e12, Bytes: 1000}
+	require.InEpsilon(t, time.Millisecond, h100.Roof(l), 0.01)
+	require.Zero(t, Info{Major: 7, Minor: 5}.Roof(l))
 }

@@ -127,6 +127,16 @@ func (p *program) fill(b *bound) error {
 
 // Run implements graph.Program.
 func (p *program) Run(ctx context.Context, f *graph.Feed) error {
+	return p.run(ctx, f, func(b *bound) error {
+		if b.graph != nil {
+			return b.graph.Launch(p.state.compute)
+		}
+		return p.slots[b.slot].around(p.state.compute, b.list.Run)
+	})
+}
+
+// run does everything around the launches of a step.
+func (p *program) run(ctx context.Context, f *graph.Feed, step func(*bound) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -153,12 +163,7 @@ func (p *program) Run(ctx context.Context, f *graph.Feed) error {
 	if err := s.compute.Wait(in.arrived); err != nil {
 		return err
 	}
-	if b.graph != nil {
-		err = b.graph.Launch(s.compute)
-	} else {
-		err = in.around(s.compute, b.list.Run)
-	}
-	if err != nil {
+	if err := step(b); err != nil {
 		return err
 	}
 	p.metrics = newMetrics(p.plan, f)
