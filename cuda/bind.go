@@ -130,7 +130,7 @@ func (b *binder) launch(kernel string, grid Dim, params any) error {
 
 // launchShared is launch with so many bytes of dynamic shared memory.
 func (b *binder) launchShared(kernel string, grid Dim, shared int, params any) error {
-	f, err := b.state.backend.function(kernel)
+	f, err := b.state.backend.library.function(kernel)
 	if err != nil {
 		return err
 	}
