@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/tributary-ml/tributary/graph"
 )
@@ -25,15 +24,12 @@ type Options struct {
 type Backend struct {
 	options Options
 	device  *Device
-	module  *Module
-
-	mu        sync.Mutex
-	functions map[string]*Function // by the kernel's name
+	library *library
 }
 
 var _ graph.Backend = (*Backend)(nil)
 
-// New opens a GPU and loads the kernels for it.
+// New opens a GPU, if there are kernels for it. They are loaded with the plans that need them.
 func New(o Options) (*Backend, error) {
 	if o.Precision == "" {
 		o.Precision = graph.FP32
@@ -46,15 +42,11 @@ func New(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{options: o, device: d, functions: map[string]*Function{}}
-	image, err := imageFor(d.Info)
-	if err == nil {
-		b.module, err = d.Load(image.name, image.data)
-	}
+	images, err := imagesFor(d.Info)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return b, nil
+	return &Backend{options: o, device: d, library: newLibrary(d, images)}, nil
 }
 
 // Name implements graph.Backend.
@@ -78,22 +70,10 @@ func (b *Backend) activation() graph.Elem {
 }
 
 // Close implements graph.Backend. States and programs must have been closed before.
-func (b *Backend) Close() error { return errors.Join(b.module.Close(), b.device.Close()) }
+func (b *Backend) Close() error { return errors.Join(b.library.Close(), b.device.Close()) }
 
-// function finds a kernel, once.
-func (b *Backend) function(name string) (*Function, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if f := b.functions[name]; f != nil {
-		return f, nil
-	}
-	f, err := b.module.Function(name)
-	if err != nil {
-		return nil, err
-	}
-	b.functions[name] = f
-	return f, nil
-}
+// CompilerLog is what the driver's compiler has said of the kernels loaded so far (Module.CompilerLog), by source.
+func (b *Backend) CompilerLog() string { return b.library.compilerLog() }
 
 // Load implements graph.Backend. It names every step that no kernel runs.
 func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {

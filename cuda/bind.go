@@ -163,7 +163,7 @@ var elementSuffix = map[graph.Elem]string{graph.Float: "_f32", graph.BFloat16: "
 
 // launchShared is launch with so many bytes of dynamic shared memory.
 func (b *binder) launchShared(kernel string, grid Dim, shared int, params any) error {
-	f, err := b.state.backend.function(kernel)
+	f, err := b.state.backend.library.function(kernel)
 	if err != nil {
 		return err
 	}

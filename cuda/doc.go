@@ -35,6 +35,9 @@
 // (kernels.RunState) and needs no new capture. Input goes through two slots, on a stream of its own, so that it travels while
 // the step before computes; metrics come back in the same slot, and nobody waits for them but who asks.
 //
+// The kernels are embedded (package kernels/images), machine code for some GPUs and PTX for all others: each .cu file's is loaded
+// when one of its kernels is first needed. MinDriver says which driver they need.
+//
 // # Errors
 //
 // An error of the driver is an *Error: its code, what was called, for which kernel and node, and what to do about it. A GPU

@@ -57,8 +57,9 @@ func (c Code) Lost() bool {
 }
 
 const (
-	remedyLost   = "the GPU is lost to this process: start again from the last checkpoint"
-	remedyImage  = "the kernels in this program do not suit this GPU or driver: update the driver, or build the kernels for this GPU (make kernels)"
+	remedyLost  = "the GPU is lost to this process: start again from the last checkpoint"
+	remedyImage = "the kernels in this program do not suit this GPU or driver: update the NVIDIA driver to version " + minDriverName +
+		" or later, build images and program again (make images cuda), or run with --device cpu"
 	remedyDriver = "repair the NVIDIA driver: its library and its kernel module must be of one version (a restart is enough after an update)"
 )
 
