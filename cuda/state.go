@@ -82,7 +82,7 @@ func (s *state) addOperand(p graph.Part) error {
 		return nil
 	}
 	o.halves = s.memory.Span(len(s.parts) + len(s.operands) - 1)
-	f, err := s.backend.function("convert_bf16")
+	f, err := s.backend.library.function("convert_bf16")
 	if err != nil {
 		return err
 	}

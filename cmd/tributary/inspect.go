@@ -214,7 +214,7 @@ func (r *report) print(out io.Writer) {
 		fmt.Fprintf(out, "%-24s %14s %14s %14s\n", name, value(r.evaluation), value(r.mainOnly), value(r.training))
 	}
 	row("nodes", func(p *graph.Plan) string { return thousands(nodes(p)) })
-	row("steps           ", func(p *graph.Plan) string { return thousands(len(p.Steps)) })
+	row("steps", func(p *graph.Plan) string { return thousands(len(p.Steps)) })
 	for _, phase := range []graph.Phase{graph.Forward, graph.LossPhase, graph.Backward, graph.UpdatePhase} {
 		row("  "+phase.String(), func(p *graph.Plan) string { return thousands(countPhase(p, phase)) })
 	}
