@@ -135,6 +135,9 @@ type Program interface {
 	// Read copies out the activation of a kept node or the logits of a head: dimensions (N, H, W, C), or (N, C) for a vector.
 	// Read before another plan of the same state runs: they share memory.
 	Read(node string) (*tensor.Dense, error)
+	// Measures waits for the last run and returns what the plan's probes saw, in the order of Plan.Probes. As Read, call it before
+	// another plan of the same state runs.
+	Measures() ([]Measure, error)
 	Close() error
 }
 

@@ -20,6 +20,7 @@ var mirrored = []any{
 	kernels.DropoutParams{},
 	kernels.AffineParams{},
 	kernels.BiasBackwardParams{},
+	kernels.ProbeParams{},
 	kernels.BatchNormFinal{},
 	kernels.BatchNormSumsParams{},
 	kernels.BatchNormFinalizeParams{},

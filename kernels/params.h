@@ -139,6 +139,15 @@ typedef struct {
   int32_t pad;
 } BiasBackwardParams;
 
+typedef struct {
+  View x;
+  double* y;        // 2 · cols: sums of squares, then numbers of values not above zero
+  double* partial;  // gridDim.x · 2 · cols
+  uint32_t* counters;
+  int32_t rows;
+  int32_t cols;
+} ProbeParams;
+
 // BatchNormFinal is what follows once the sums of a batch normalisation are known.
 typedef struct {
   const float* gamma;

@@ -157,6 +157,16 @@ type BiasBackwardParams struct {
 	_          int32
 }
 
+// ProbeParams is a kernel's parameters: see params.h.
+type ProbeParams struct {
+	X        View
+	Y        DevicePtr // double: 2 · cols: sums of squares, then numbers of values not above zero
+	Partial  DevicePtr // double: gridDim.x · 2 · cols
+	Counters DevicePtr // uint32_t
+	Rows     int32
+	Cols     int32
+}
+
 // BatchNormFinal is what follows once the sums of a batch normalisation are known.
 type BatchNormFinal struct {
 	Gamma       DevicePtr // float

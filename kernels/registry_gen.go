@@ -60,6 +60,8 @@ var All = []Kernel{
 	{"maxpool_f32", "maxpool.cu", 256, unsafe.Sizeof(MaxPoolParams{})},
 	{"normalize_bf16", "normalize.cu", 256, unsafe.Sizeof(NormalizeParams{})},
 	{"normalize_f32", "normalize.cu", 256, unsafe.Sizeof(NormalizeParams{})},
+	{"probe_bf16", "probe.cu", 256, unsafe.Sizeof(ProbeParams{})},
+	{"probe_f32", "probe.cu", 256, unsafe.Sizeof(ProbeParams{})},
 	{"relu_backward_bf16", "relu.cu", 256, unsafe.Sizeof(ReluBackwardParams{})},
 	{"relu_backward_f32", "relu.cu", 256, unsafe.Sizeof(ReluBackwardParams{})},
 	{"relu_bf16", "relu.cu", 256, unsafe.Sizeof(ReluParams{})},
