@@ -139,6 +139,16 @@ GPU_FN bool last_block(uint32_t* counter, uint32_t blocks, emu::Site site = emu:
 GPU_FN void require_aligned(const void* p, unsigned bytes, const char* what, emu::Site site) {
   if ((uintptr_t)p % bytes) emu::fatal_at(site, "%s: address %p is not a multiple of %u", what, p, bytes);
 }
+EMU_ACCESS uint2 load8(const void* p, emu::Site site = emu::here()) {
+  require_aligned(p, 8, "load8", site);
+  emu::note(emu::READ, p, 8, EMU_CALLER);
+  return *(const uint2*)p;
+}
+EMU_ACCESS void store8(void* p, uint2 v, emu::Site site = emu::here()) {
+  require_aligned(p, 8, "store8", site);
+  emu::note(emu::WRITE, p, 8, EMU_CALLER);
+  *(uint2*)p = v;
+}
 EMU_ACCESS uint4 load16(const void* p, emu::Site site = emu::here()) {
   require_aligned(p, 16, "load16", site);
   emu::note(emu::READ, p, 16, EMU_CALLER);

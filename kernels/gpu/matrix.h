@@ -67,7 +67,14 @@ template <class T> GPU_FN void store(T* p, const Pack<T>& r, int count, bool wid
 
 // channel_values reads per-channel parameters, always float, for the N channels from c on.
 template <int N> GPU_FN void channel_values(float (&out)[N], const float* p, int c, int count) {
-  UNROLL for (int i = 0; i < N; i++) out[i] = i < count ? p[c + i] : 0.0f;
+  if (count == N && (uintptr_t)(p + c) % 16 == 0) {
+    UNROLL for (int i = 0; i < N; i += 4) {
+      const Pack<float> four = load(p + c + i, 4, true);
+      UNROLL for (int j = 0; j < 4; j++) out[i + j] = four.v[j];
+    }
+  } else {
+    UNROLL for (int i = 0; i < N; i++) out[i] = i < count ? p[c + i] : 0.0f;
+  }
 }
 
 // ---- elementwise: every pack is alike ----------------------------------------------------------------------------------
