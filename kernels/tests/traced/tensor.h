@@ -15,6 +15,17 @@ template <class T> struct Tensor : Device<T> {
   View view() const { return {this->data(), cols, 0}; }
 };
 
+// TRACED registers launches for both element types, TRACED_FLOAT for one.
+#define TRACED(name)                                                                                             \
+  template <class T> static void name();                                                                         \
+  static Registration register_##name##_f32{{#name "_f32", [](Random&) { name<float>(); }, 1}};                  \
+  static Registration register_##name##_bf16{{#name "_bf16", [](Random&) { name<Bf16>(); }, 1}};                 \
+  template <class T> static void name()
+#define TRACED_FLOAT(name)                                                                                       \
+  static void name();                                                                                            \
+  static Registration register_##name{{#name, [](Random&) { name(); }, 1}};                                      \
+  static void name()
+
 inline int blocks(int n, int size) { return (n + size - 1) / size; }
 inline int up(int n, int to) { return blocks(n, to) * to; }
 
