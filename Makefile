@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build cuda emulate test test-cuda test-long race lint data parity bench bench-cpu generate fuzz clean help
+.PHONY: build cuda emulate images test test-cuda test-long race lint data parity bench bench-cpu generate fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,6 +18,10 @@ cuda: ## build build/tributary-cuda, which also runs on NVIDIA GPUs (needs gcc, 
 emulate: ## build build/emulated/tributary: the same program with the emulator for a driver, to run --device cuda without a GPU
 	$(MAKE) -s -C kernels/emulator lib
 	cuda/cgo.sh $(GO) build -tags cuda -ldflags '-r $(CURDIR)/build/emulated' -o build/emulated/tributary ./cmd/tributary
+
+images: ## compile the kernels for GPUs into kernels/images (needs g++, python3 with pip, and a network the first time)
+	tools/cudatoolchain/install.sh
+	$(GO) run ./kernels/internal/buildimages
 
 test: ## run the tests: no network, about two minutes on two cores
 	$(GO) test -short ./...
@@ -34,7 +38,7 @@ race: ## run the quick tests under the race detector
 lint: ## gofmt, vet, staticcheck, and a build without cgo and for another machine
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
-	cuda/cgo.sh $(GO) vet -tags cuda ./cuda/... ./cmd/...
+	cuda/cgo.sh $(GO) vet -tags cuda ./cuda/... ./cmd/... ./bench
 	$(GO) run $(STATICCHECK) ./...
 	CGO_ENABLED=0 $(GO) build ./...
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...

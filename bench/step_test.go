@@ -33,7 +33,7 @@ func BenchmarkStep(b *testing.B) {
 			heads = "noheads"
 		}
 		b.Run(fmt.Sprintf("%s/%dpx/batch%d/%s", c.model, c.size, c.batch, heads), func(b *testing.B) {
-			pr, feed := step(b, c.model, c.size, c.batch, c.heads, graph.Options{})
+			pr, feed := step(b, newCPU(b), c.model, c.size, c.batch, c.heads, graph.Options{})
 			b.ResetTimer()
 			for range b.N {
 				require.NoError(b, pr.Run(context.Background(), feed))
@@ -48,7 +48,7 @@ func BenchmarkStep(b *testing.B) {
 func BenchmarkSweep(b *testing.B) {
 	for name, separate := range map[string]bool{"fused": false, "per_head": true} {
 		b.Run(name, func(b *testing.B) {
-			pr, feed := step(b, "googlenet", 224, 4, true, graph.Options{SweepPerLoss: separate})
+			pr, feed := step(b, newCPU(b), "googlenet", 224, 4, true, graph.Options{SweepPerLoss: separate})
 			b.ResetTimer()
 			for range b.N {
 				require.NoError(b, pr.Run(context.Background(), feed))
@@ -58,8 +58,17 @@ func BenchmarkSweep(b *testing.B) {
 	}
 }
 
-// step prepares a training step of a network on the CPU with random images and weights, and runs it once.
-func step(b *testing.B, model string, size, batch int, heads bool, o graph.Options) (graph.Program, *graph.Feed) {
+func newCPU(b *testing.B) graph.Backend {
+	b.Helper()
+	be, err := cpu.New(cpu.Options{})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, be.Close()) })
+	return be
+}
+
+// step prepares a training step of a network with random images and weights, and runs it once. The images are pixels if the options
+// say how to normalise them.
+func step(b *testing.B, be graph.Backend, model string, size, batch int, heads bool, o graph.Options) (graph.Program, *graph.Feed) {
 	b.Helper()
 	cfg := inception.Config{Height: size, Width: size}
 	if !heads {
@@ -69,23 +78,27 @@ func step(b *testing.B, model string, size, batch int, heads bool, o graph.Optio
 	require.NoError(b, err)
 	l, err := graph.NewLayout(m.Graph)
 	require.NoError(b, err)
-	be, err := cpu.New(cpu.Options{})
-	require.NoError(b, err)
 	st, err := be.NewState(l, graph.StateOptions{Slots: 1})
 	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, st.Close()) })
 	for _, p := range l.Params {
 		require.NoError(b, st.Set(graph.Value, p, tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(p.Initial(1)))))
 	}
-	o.Batch, o.Training, o.Fusions = batch, true, be.Fusions()
+	o.Batch, o.Training, o.Target = batch, true, be.Target()
 	o.Optimizer = &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, WeightDecay: 1e-4}
 	p, err := graph.Compile(m.Graph, l, o)
 	require.NoError(b, err)
 	pr, err := be.Load(p, st)
 	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, pr.Close()) })
 	rng := rand.New(rand.NewPCG(1, 2))
-	feed := &graph.Feed{LR: 1e-3, Images: make([]float32, p.Images.Elements()), Labels: make([]int32, batch)}
-	for i := range feed.Images {
-		feed.Images[i] = float32(rng.NormFloat64())
+	feed := &graph.Feed{LR: 1e-3, Labels: make([]int32, batch)}
+	for range p.Images.Elements() {
+		if p.Pixels.Valid() {
+			feed.Pixels = append(feed.Pixels, byte(rng.Uint32()))
+		} else {
+			feed.Images = append(feed.Images, float32(rng.NormFloat64()))
+		}
 	}
 	for i := range feed.Labels {
 		feed.Labels[i] = int32(rng.IntN(m.Config.Classes))

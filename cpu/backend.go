@@ -18,11 +18,13 @@ import (
 
 // Options choose how the backend computes. The zero value is float32 on all cores with the best instructions.
 type Options struct {
-	Precision graph.Precision // FP32 (default) or FP64, the reference path in generic Go
-	Threads   int             // 0 means all processors
-	ISA       string          // "avx512", "avx2" or "go"; empty means the best that the machine has. FP64 is always Go
-	Fusions   *graph.Fusions  // which fused steps plans should have; nil means all
-	Poison    bool            // fill scratch memory with NaN before every run: for tests
+	// Precision is FP32 (default), FP64, the reference path in generic Go, or TF32 or BF16: the reference path, which rounds
+	// where a GPU of that precision does. Those are slow, and show what a precision does to a result.
+	Precision graph.Precision
+	Threads   int            // 0 means all processors
+	ISA       string         // "avx512", "avx2" or "go"; empty means the best that the machine has. Only FP32 has others than Go
+	Fusions   *graph.Fusions // which fused steps plans should have; nil means all
+	Poison    bool           // fill scratch memory with NaN before every run: for tests
 }
 
 // New returns a CPU backend.
@@ -44,8 +46,11 @@ func New(o Options) (graph.Backend, error) {
 	case graph.FP64:
 		return &backend[float64]{Options: o, pool: pool, conv: &referenceConv[float64]{pool: pool},
 			name: fmt.Sprintf("CPU, float64 reference, %d threads", pool.Workers())}, nil
+	case graph.TF32, graph.BF16:
+		return &backend[float64]{Options: o, pool: pool, conv: roundedConv{&referenceConv[float64]{pool: pool}, rounding[o.Precision]},
+			name: fmt.Sprintf("CPU, float64 rounded as %s, %d threads", o.Precision, pool.Workers())}, nil
 	}
-	known := []string{string(graph.FP32), string(graph.FP64)}
+	known := []string{string(graph.FP32), string(graph.FP64), string(graph.TF32), string(graph.BF16)}
 	return nil, &graph.UnknownError{What: "precision of the CPU backend", Name: string(o.Precision), Nearest: graph.Nearest(string(o.Precision), known, 2)}
 }
 
@@ -77,15 +82,15 @@ type backend[T vec.Float] struct {
 	conv convolver[T]
 }
 
-func (b *backend[T]) Name() string               { return b.name }
-func (b *backend[T]) Precision() graph.Precision { return b.Options.Precision }
-func (b *backend[T]) Close() error               { return nil }
+func (b *backend[T]) Name() string { return b.name }
+func (b *backend[T]) Close() error { return nil }
 
-func (b *backend[T]) Fusions() graph.Fusions {
+func (b *backend[T]) Target() graph.Target {
+	t := graph.Target{Precision: b.Options.Precision, Fusions: graph.AllFusions}
 	if b.Options.Fusions != nil {
-		return *b.Options.Fusions
+		t.Fusions = *b.Options.Fusions
 	}
-	return graph.AllFusions
+	return t
 }
 
 func (b *backend[T]) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
@@ -95,6 +100,9 @@ func (b *backend[T]) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 	}
 	if st.layout != p.Layout {
 		return nil, fmt.Errorf("cpu: the plan's layout is not the state's")
+	}
+	if err := b.Target().Check(p); err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
 	}
 	if o := p.Options.Optimizer; o != nil {
 		if len(st.slots) < o.Slots() {
@@ -115,6 +123,7 @@ func (b *backend[T]) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 // scratch is the memory of the plans' arenas, shared by all plans of a state.
 type scratch[T vec.Float] struct {
 	floats  []T
+	halves  []T // bfloat16, of a precision that is only rounded to
 	doubles []float64
 	bytes   []byte
 	images  []T // the float input of plans without normalisation
@@ -124,6 +133,7 @@ type scratch[T vec.Float] struct {
 // reserve makes the memory large enough for a plan. Views of it become stale when version changes.
 func (s *scratch[T]) reserve(p *graph.Plan) {
 	grew := growTo(&s.floats, p.Arena[graph.Float])
+	grew = growTo(&s.halves, p.Arena[graph.BFloat16]) || grew
 	grew = growTo(&s.doubles, p.Arena[graph.Double]) || grew
 	grew = growTo(&s.bytes, p.Arena[graph.Byte]) || grew
 	if p.Images.Buffer.External {
@@ -157,8 +167,10 @@ func alignedSlice[E any](n int) []E {
 
 func (s *scratch[T]) poison() {
 	nan := T(math.NaN())
-	for i := range s.floats {
-		s.floats[i] = nan
+	for _, v := range [][]T{s.floats, s.halves} {
+		for i := range v {
+			v[i] = nan
+		}
 	}
 	for i := range s.doubles {
 		s.doubles[i] = math.NaN()

@@ -22,6 +22,9 @@ func (b *binder[T]) step(s graph.Step) (func(*run), error) {
 	switch s := s.(type) {
 	case *graph.NormalizeStep:
 		return b.normalize(s), nil
+	case *graph.Convert:
+		x, y := b.mat(s.X), b.mat(s.Y)
+		return b.overRows(x, func(lo, hi int) { vec.Copy(y.RowRange(lo, hi), x.RowRange(lo, hi)) }), nil
 	case *graph.ConvForward:
 		return b.convForward(s), nil
 	case *graph.ConvBackwardData:
@@ -99,6 +102,9 @@ func (b *binder[T]) step(s graph.Step) (func(*run), error) {
 func (b *binder[T]) mat(v graph.View) vec.Mat[T] {
 	if v.Buffer.External {
 		return vec.Dense(b.program.images(), v.Rows(), v.Shape.C)
+	}
+	if v.Buffer.Elem == graph.BFloat16 {
+		return matOf(b.state.scratch.halves, v)
 	}
 	return matOf(b.state.scratch.floats, v)
 }

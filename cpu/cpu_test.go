@@ -13,7 +13,7 @@ func TestCompliance(t *testing.T) {
 		o.Poison = true
 		b, err := New(o)
 		require.NoError(t, err)
-		t.Run(b.Name(), func(t *testing.T) { backendtest.RunAll(t, b, 1) })
+		t.Run(b.Name(), func(t *testing.T) { backendtest.RunAll(t, b, nil, 1) })
 	}
 }
 

@@ -47,7 +47,7 @@ func (p *program[T]) bind(values []T) ([]func(*run), error) {
 		if err != nil {
 			return nil, &graph.NodeError{Node: s.NodeName(), Kind: s.Kind(), Err: err}
 		}
-		fs = append(fs, f)
+		fs = append(fs, b.rounded(s, f))
 	}
 	p.bound[key] = fs
 	return fs, nil

@@ -27,7 +27,7 @@ func TestResultsDoNotDependOnThreads(t *testing.T) {
 		for _, p := range l.Params {
 			require.NoError(t, st.Set(graph.Value, p, tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(p.Initial(7)))))
 		}
-		p, err := graph.Compile(m.Graph, l, graph.Options{Batch: 6, Training: true, Fusions: b.Fusions(),
+		p, err := graph.Compile(m.Graph, l, graph.Options{Batch: 6, Training: true, Target: b.Target(),
 			Optimizer: &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, ClipNorm: 1}})
 		require.NoError(t, err)
 		pr, err := b.Load(p, st)
@@ -64,7 +64,7 @@ func TestAveragesMustExist(t *testing.T) {
 	require.NoError(t, err)
 	st, err := b.NewState(l, graph.StateOptions{})
 	require.NoError(t, err)
-	p, err := graph.Compile(m.Graph, l, graph.Options{Batch: 1, Fusions: b.Fusions()})
+	p, err := graph.Compile(m.Graph, l, graph.Options{Batch: 1, Target: b.Target()})
 	require.NoError(t, err)
 	pr, err := b.Load(p, st)
 	require.NoError(t, err)

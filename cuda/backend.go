@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/tributary-ml/tributary/graph"
 )
@@ -14,7 +13,7 @@ import (
 // Options choose the GPU and how the backend uses it. The zero value is float32 on the first GPU.
 type Options struct {
 	Device    int             // index of the GPU (Devices)
-	Precision graph.Precision // FP32 (default)
+	Precision graph.Precision // FP32 (default), TF32 or BF16
 	Fusions   *graph.Fusions  // which fused steps plans should have; nil means all
 	// Isolated gives every buffer of a plan an allocation of its own, so that the emulator and compute-sanitizer see a kernel
 	// run over its end. It takes the memory of a plan without sharing: for tests.
@@ -25,69 +24,56 @@ type Options struct {
 type Backend struct {
 	options Options
 	device  *Device
-	module  *Module
-
-	mu        sync.Mutex
-	functions map[string]*Function // by the kernel's name
+	library *library
 }
 
 var _ graph.Backend = (*Backend)(nil)
 
-// New opens a GPU and loads the kernels for it.
+// New opens a GPU, if there are kernels for it. They are loaded with the plans that need them.
 func New(o Options) (*Backend, error) {
 	if o.Precision == "" {
 		o.Precision = graph.FP32
 	}
 	if convElement[o.Precision] == "" {
 		return nil, &graph.UnknownError{What: "precision of the CUDA backend", Name: string(o.Precision),
-			Nearest: []string{string(graph.FP32)}}
+			Nearest: []string{string(graph.FP32), string(graph.TF32), string(graph.BF16)}}
 	}
 	d, err := Open(o.Device)
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{options: o, device: d, functions: map[string]*Function{}}
-	image, err := imageFor(d.Info)
-	if err == nil {
-		b.module, err = d.Load(image.name, image.data)
-	}
+	images, err := imagesFor(d.Info)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return b, nil
+	return &Backend{options: o, device: d, library: newLibrary(d, images)}, nil
 }
 
 // Name implements graph.Backend.
 func (b *Backend) Name() string { return b.device.Info.String() }
 
-// Precision implements graph.Backend.
-func (b *Backend) Precision() graph.Precision { return b.options.Precision }
-
-// Fusions implements graph.Backend.
-func (b *Backend) Fusions() graph.Fusions {
+// Target implements graph.Backend.
+func (b *Backend) Target() graph.Target {
+	t := graph.Target{Precision: b.options.Precision, Fusions: graph.AllFusions, PadInput: true}
 	if b.options.Fusions != nil {
-		return *b.options.Fusions
+		t.Fusions = *b.options.Fusions
 	}
-	return graph.AllFusions
+	return t
+}
+
+// activation is the element type of activations and their gradients.
+func (b *Backend) activation() graph.Elem {
+	if b.options.Precision == graph.BF16 {
+		return graph.BFloat16
+	}
+	return graph.Float
 }
 
 // Close implements graph.Backend. States and programs must have been closed before.
-func (b *Backend) Close() error { return errors.Join(b.module.Close(), b.device.Close()) }
+func (b *Backend) Close() error { return errors.Join(b.library.Close(), b.device.Close()) }
 
-// function finds a kernel, once.
-func (b *Backend) function(name string) (*Function, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if f := b.functions[name]; f != nil {
-		return f, nil
-	}
-	f, err := b.module.Function(name)
-	if err != nil {
-		return nil, err
-	}
-	b.functions[name] = f
-	return f, nil
-}
+// CompilerLog is what the driver's compiler has said of the kernels loaded so far (Module.CompilerLog), by source.
+func (b *Backend) CompilerLog() string { return b.library.compilerLog() }
 
 // Load implements graph.Backend. It names every step that no kernel runs.
 func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
@@ -97,6 +83,9 @@ func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 	}
 	if st.layout != p.Layout {
 		return nil, errors.New("cuda: the plan's layout is not the state's")
+	}
+	if err := b.Target().Check(p); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	if o := p.Options.Optimizer; o != nil {
 		if st.slots < o.Slots() {

@@ -34,24 +34,30 @@ func network(shape graph.Shape) *graph.Graph {
 	return g
 }
 
-// pair is the same network on the GPU and on the CPU in float64, with the same random parameters.
+// pair is the same network on the GPU and on the CPU in float64, rounded as the GPU's precision rounds, with the same random
+// parameters.
 type pair struct {
-	t        *testing.T
-	g        *graph.Graph
-	rng      *rand.Rand
-	backends [2]graph.Backend
-	layout   *graph.Layout
-	states   [2]graph.State
-	programs [2]graph.Program
+	t         *testing.T
+	tolerance float64
+	g         *graph.Graph
+	rng       *rand.Rand
+	backends  [2]graph.Backend
+	layout    *graph.Layout
+	states    [2]graph.State
+	programs  [2]graph.Program
 }
 
 func newPair(t *testing.T, o Options, g *graph.Graph) *pair {
 	t.Helper()
 	gpu, err := New(o)
 	require.NoError(t, err)
-	reference, err := cpu.New(cpu.Options{Precision: graph.FP64})
+	precision, tolerance := graph.FP64, 2e-4
+	if o.Precision != "" {
+		precision, tolerance = o.Precision, 1e-2
+	}
+	reference, err := cpu.New(cpu.Options{Precision: precision})
 	require.NoError(t, err)
-	p := &pair{t: t, g: g, rng: rand.New(rand.NewPCG(1, 2)), backends: [2]graph.Backend{gpu, reference}}
+	p := &pair{t: t, tolerance: tolerance, g: g, rng: rand.New(rand.NewPCG(1, 2)), backends: [2]graph.Backend{gpu, reference}}
 	require.NoError(t, g.Err())
 	p.layout, err = graph.NewLayout(g)
 	require.NoError(t, err)
@@ -61,24 +67,31 @@ func newPair(t *testing.T, o Options, g *graph.Graph) *pair {
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, p.states[i].Close()) })
 	}
+	p.fill(func() float32 { return 0.5 + p.rng.Float32() })
+	return p
+}
+
+// fill sets every parameter and its average to random values.
+func (p *pair) fill(value func() float32) {
+	p.t.Helper()
 	for _, q := range p.layout.Params {
 		v := make([]float32, q.Elements())
 		for i := range v {
-			v[i] = 0.5 + p.rng.Float32()
+			v[i] = value()
 		}
 		for _, s := range p.states {
-			require.NoError(t, s.Set(graph.Value, q, tensor.New(tensor.WithShape(q.Dims...), tensor.WithBacking(v))))
-			require.NoError(t, s.Set(graph.Average, q, tensor.New(tensor.WithShape(q.Dims...), tensor.WithBacking(v))))
+			for _, part := range []graph.Part{graph.Value, graph.Average} {
+				require.NoError(p.t, s.Set(part, q, tensor.New(tensor.WithShape(q.Dims...), tensor.WithBacking(v))))
+			}
 		}
 	}
-	return p
 }
 
 // load compiles a plan for both.
 func (p *pair) load(o graph.Options) {
 	p.t.Helper()
 	for i, b := range p.backends {
-		o.Fusions = b.Fusions()
+		o.Target = b.Target()
 		plan, err := graph.Compile(p.g, p.layout, o)
 		require.NoError(p.t, err)
 		p.programs[i], err = b.Load(plan, p.states[i])
@@ -116,8 +129,6 @@ func (p *pair) run(f *graph.Feed) {
 	}
 }
 
-const tolerance = 2e-4
-
 // wantSame compares everything that can be read.
 func (p *pair) wantSame(nodes ...string) {
 	p.t.Helper()
@@ -126,10 +137,10 @@ func (p *pair) wantSame(nodes ...string) {
 	b, err := p.programs[1].Metrics()
 	require.NoError(p.t, err)
 	require.Equal(p.t, b.Rows, a.Rows)
-	require.InDelta(p.t, b.Total, a.Total, tolerance*b.Total)
-	require.InDelta(p.t, b.GradNorm, a.GradNorm, tolerance*b.GradNorm)
+	require.InDelta(p.t, b.Total, a.Total, p.tolerance*b.Total)
+	require.InDelta(p.t, b.GradNorm, a.GradNorm, p.tolerance*b.GradNorm)
 	for i := range b.Heads {
-		require.InDelta(p.t, b.Heads[i].Loss, a.Heads[i].Loss, tolerance*b.Heads[i].Loss, b.Heads[i].Name)
+		require.InDelta(p.t, b.Heads[i].Loss, a.Heads[i].Loss, p.tolerance*b.Heads[i].Loss, b.Heads[i].Name)
 		a.Heads[i].Loss = b.Heads[i].Loss
 	}
 	require.Equal(p.t, b.Heads, a.Heads)
@@ -162,7 +173,7 @@ func (p *pair) wantClose(what string, want []float64, got []float32) {
 		d += (w - float64(got[i])) * (w - float64(got[i]))
 		n += w * w
 	}
-	if !(math.Sqrt(d) <= tolerance*math.Sqrt(n)+1e-7) {
+	if !(math.Sqrt(d) <= p.tolerance*math.Sqrt(n)+1e-7) {
 		p.t.Errorf("%s: relative error %.2g", what, math.Sqrt(d/n))
 	}
 }
@@ -253,6 +264,49 @@ func TestConvolutionsAgainstCPU(t *testing.T) {
 	}
 }
 
+// What convolutions multiply in bfloat16 is a copy of the weights: it follows the optimizer, what the host sets, and the averages.
+func TestWeightsInBFloat16(t *testing.T) {
+	g := graph.New("bf16")
+	x := g.Input("image", graph.Shape{H: 9, W: 8, C: 3})
+	x = g.AddBias("bias", g.Conv("conv", x, 24, graph.Square(3, 1, 1), nil), nil)
+	x = g.Conv("second", g.ReLU("relu", x), 16, graph.Square(1, 1, 0), nil)
+	g.AddLoss(graph.Loss{Name: "main", Logits: g.Linear("logits", g.GlobalAvgPool("gap", x), 6, nil), Weight: 1})
+	p := newPair(t, Options{Precision: graph.BF16}, g)
+	p.fill(func() float32 { return 0.2 * float32(p.rng.NormFloat64()) })
+	p.load(graph.Options{Batch: 4, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD, EMA: true}})
+	training := p.programs
+	p.load(graph.Options{Batch: 4})
+	evaluation := p.programs
+	f := p.feed(0)
+	f.LR, f.HeadWeights = 0.5, nil
+	var losses []float64
+	evaluate := func(averages bool) {
+		p.programs = evaluation
+		e := *f
+		e.UseAverages = averages
+		p.run(&e)
+		p.wantSame("logits")
+		m, err := p.programs[0].Metrics()
+		require.NoError(t, err)
+		losses = append(losses, m.Total)
+	}
+	for range 2 {
+		p.programs = training
+		p.run(f)
+		p.wantSame("logits")
+		evaluate(false)
+		evaluate(true)
+	}
+	p.fill(func() float32 { return 0.3 * float32(p.rng.NormFloat64()) })
+	evaluate(false)
+	evaluate(true)
+	for i, a := range losses[:5] {
+		for _, b := range losses[i+1 : 5] {
+			require.Greater(t, math.Abs(a-b), 2*p.tolerance*a, "the losses are too close together to tell one set of weights from another: %v", losses)
+		}
+	}
+}
+
 // In training, the sums for batch normalisation come from the convolution's epilogue. The plan ends with the loss.
 func TestFusedSumsAgainstCPU(t *testing.T) {
 	g := graph.New("sums")
@@ -261,7 +315,7 @@ func TestFusedSumsAgainstCPU(t *testing.T) {
 	g.AddLoss(graph.Loss{Name: "main", Logits: g.GlobalAvgPool("logits", x), Weight: 1})
 	p := newPair(t, Options{}, g)
 	for i, b := range p.backends {
-		plan, err := graph.Compile(g, p.layout, graph.Options{Batch: 3, Training: true, Keep: []string{"relu"}, Fusions: graph.AllFusions})
+		plan, err := graph.Compile(g, p.layout, graph.Options{Batch: 3, Training: true, Keep: []string{"relu"}, Target: graph.Target{Fusions: graph.AllFusions}})
 		require.NoError(t, err)
 		plan.Steps = plan.Steps[:slices.Index(plan.Phases, graph.Backward)]
 		p.programs[i], err = b.Load(plan, p.states[i])

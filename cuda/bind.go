@@ -13,6 +13,8 @@ func binding(s graph.Step) func(*binder) error {
 	switch s := s.(type) {
 	case *graph.NormalizeStep:
 		return func(b *binder) error { return b.normalize(s) }
+	case *graph.Convert:
+		return func(b *binder) error { return b.convert(s) }
 	case *graph.Affine:
 		return func(b *binder) error { return b.affine(s) }
 	case *graph.BiasBackward:
@@ -82,7 +84,7 @@ func binding(s graph.Step) func(*binder) error {
 type binder struct {
 	state    *state
 	plan     *graph.Plan
-	values   Span // of the parameters: values or moving averages
+	values   *operand // the parameters: values or moving averages
 	at       map[*graph.Buffer]kernels.DevicePtr
 	run      kernels.DevicePtr // RunState
 	ring     kernels.DevicePtr // StepMetrics
@@ -116,21 +118,52 @@ func (b *binder) bind() error {
 	b.sums = map[*graph.Buffer]partialSums{}
 	for _, s := range b.plan.Steps {
 		b.node, b.work.next, b.counters.next = s.NodeName(), 0, 0
+		first := len(b.launches)
 		if err := binding(s)(b); err != nil {
 			return &graph.NodeError{Node: s.NodeName(), Kind: s.Kind(), Err: err}
 		}
+		share(b.launches[first:], s)
 	}
 	return nil
 }
+
+// share gives a step's arithmetic to its launches, and its memory traffic where they have not said themselves what they move.
+func share(launches []Launch, s graph.Step) {
+	for i := range launches {
+		l := &launches[i]
+		if l.Bytes == 0 {
+			l.Bytes = graph.StepBytes(s) / int64(len(launches))
+		}
+		if l.FLOPs == 0 {
+			l.FLOPs = s.FLOPs() / int64(len(launches))
+		}
+	}
+}
+
+// moves says how many bytes the last launch moves: for steps of several launches.
+func (b *binder) moves(bytes int) { b.launches[len(b.launches)-1].Bytes = int64(bytes) }
 
 // launch adds a launch.
 func (b *binder) launch(kernel string, grid Dim, params any) error {
 	return b.launchShared(kernel, grid, 0, params)
 }
 
+// launchOver is launch of the kernel for activations of the plan's type.
+func (b *binder) launchOver(kernel string, grid Dim, params any) error {
+	return b.launchOverShared(kernel, grid, 0, params)
+}
+
+// launchOverShared is launchOver with so many bytes of dynamic shared memory.
+func (b *binder) launchOverShared(kernel string, grid Dim, shared int, params any) error {
+	return b.launchShared(kernel+elementSuffix[b.state.backend.activation()], grid, shared, params)
+}
+
+// elementSuffix ends the names of the kernels that exist for several element types.
+var elementSuffix = map[graph.Elem]string{graph.Float: "_f32", graph.BFloat16: "_bf16"}
+
 // launchShared is launch with so many bytes of dynamic shared memory.
 func (b *binder) launchShared(kernel string, grid Dim, shared int, params any) error {
-	f, err := b.state.backend.function(kernel)
+	f, err := b.state.backend.library.function(kernel)
 	if err != nil {
 		return err
 	}
@@ -169,7 +202,15 @@ func (b *binder) param(p *graph.Param) kernels.DevicePtr {
 	if p == nil {
 		return 0
 	}
-	return b.values.Address + 4*kernels.DevicePtr(b.state.layout.Offset(p))
+	return b.values.floats.Address + 4*kernels.DevicePtr(b.state.layout.Offset(p))
+}
+
+// weight is the address of filters as convolutions multiply them.
+func (b *binder) weight(p *graph.Param) kernels.DevicePtr {
+	if b.state.backend.activation() == graph.Float {
+		return b.param(p)
+	}
+	return b.values.halves.Address + 2*kernels.DevicePtr(b.state.layout.Offset(p))
 }
 
 // gradient is the address of a parameter's gradient, 0 for none and for what is not trained.

@@ -16,7 +16,7 @@ type partialSums struct {
 }
 
 // convElement is the part of a convolution kernel's name that says how it multiplies.
-var convElement = map[graph.Precision]string{graph.FP32: "f32"}
+var convElement = map[graph.Precision]string{graph.FP32: "f32", graph.TF32: "tf32", graph.BF16: "bf16"}
 
 // convWindow is the geometry of a convolution. A 1×1 convolution of stride 1 is one image of one row, whatever the images are.
 func convWindow(g graph.ConvGeometry) kernels.Window {
@@ -50,10 +50,10 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {
 		begin, cols := begins(segments)
 		t, grid := kernels.ConvForwardGrid(pixels, cols, b.processors())
-		p := kernels.ConvForwardParams{X: b.view(s.X), Win: convWindow(s.ConvGeometry), C: int32(s.In.C), Readable: int32(s.In.C),
+		p := kernels.ConvForwardParams{X: b.view(s.X), Win: convWindow(s.ConvGeometry), C: int32(s.In.C), Readable: int32(s.In.C + s.X.Zeros),
 			Count: int32(len(segments)), Cols: int32(cols)}
 		for i, g := range segments {
-			c := kernels.ConvForwardSegment{W: b.param(g.Weight), Y: b.view(g.Y), Scale: b.vector(g.Scale), Shift: b.vector(g.Shift),
+			c := kernels.ConvForwardSegment{W: b.weight(g.Weight), Y: b.view(g.Y), Scale: b.vector(g.Scale), Shift: b.vector(g.Shift),
 				Bias: b.param(g.Bias), K: int32(g.Y.Shape.C), Begin: begin[i], Relu: flag(g.ReLU)}
 			if g.Sums.Valid() {
 				tiles := t.ConvForwardParts(pixels)
@@ -77,7 +77,7 @@ func (b *binder) convBackwardData(s *graph.ConvBackwardData) error {
 	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {
 		p := kernels.ConvBackwardDataParams{DX: b.view(s.DX), Win: w, C: int32(s.In.C), Count: int32(len(segments)), Accumulate: flag(accumulate)}
 		for i, g := range segments {
-			p.Segments[i] = kernels.ConvDataSegment{W: b.param(g.Weight), DY: b.view(g.Y), K: int32(g.Y.Shape.C)}
+			p.Segments[i] = kernels.ConvDataSegment{W: b.weight(g.Weight), DY: b.view(g.Y), K: int32(g.Y.Shape.C)}
 		}
 		if err := b.convolve("conv_backward_data", t, grid, p); err != nil {
 			return err
@@ -92,8 +92,8 @@ func (b *binder) convBackwardFilter(s *graph.ConvBackwardFilter) error {
 	taps := s.Win.H * s.Win.W
 	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {
 		begin, cols := begins(segments)
-		t, grid, pixels := kernels.ConvBackwardFilterGrid(s.N*s.Out.Pixels(), cols, taps, s.In.C, floatBytes, b.processors())
-		p := kernels.ConvBackwardFilterParams{X: b.view(s.X), Run: b.run, Win: convWindow(s.ConvGeometry), C: int32(s.In.C), Readable: int32(s.In.C),
+		t, grid, pixels := kernels.ConvBackwardFilterGrid(s.N*s.Out.Pixels(), cols, taps, s.In.C, b.elementBytes(), b.processors())
+		p := kernels.ConvBackwardFilterParams{X: b.view(s.X), Run: b.run, Win: convWindow(s.ConvGeometry), C: int32(s.In.C), Readable: int32(s.In.C + s.X.Zeros),
 			Count: int32(len(segments)), Cols: int32(cols), Parts: int32(grid.Y), Pixels: int32(pixels), Accumulate: flag(s.Accumulate)}
 		for i, g := range segments {
 			k := g.Y.Shape.C
@@ -110,11 +110,20 @@ func (b *binder) convBackwardFilter(s *graph.ConvBackwardFilter) error {
 			return err
 		}
 		if p.Parts > 1 {
-			sums := kernels.ElementGrid(1, int(p.Part), floatBytes, b.processors())
+			b.launches[len(b.launches)-1].FLOPs = s.FLOPs()
+			operands := s.X.Bytes()
+			for _, g := range segments {
+				operands += g.Y.Bytes()
+			}
+			parts := 4 * int(p.Part) * int(p.Parts)
+			b.moves(operands + parts)
+			sums := kernels.ElementGrid(1, int(p.Part), graph.Float.Size(), b.processors())
 			sums.Y = uint32(len(segments))
 			if err := b.launch("conv_backward_filter_reduce", dim(sums), p); err != nil {
 				return err
 			}
+			b.moves(parts + 4*int(p.Part))
+			b.launches[len(b.launches)-1].FLOPs = p.Part * int64(p.Parts)
 		}
 	}
 	return nil

@@ -14,18 +14,23 @@ func (b *binder) normalize(s *graph.NormalizeStep) error {
 		scale[i] = float32(1 / (255 * float64(s.Std[i])))
 		shift[i] = float32(-float64(s.Mean[i]) / float64(s.Std[i]))
 	}
-	return b.launch("normalize_f32", b.overElements(s.Y), kernels.NormalizeParams{
+	return b.launchOver("normalize", b.overElements(s.Y), kernels.NormalizeParams{
 		Pixels: b.vector(s.X), Scale: b.table(Bytes(scale)), Shift: b.table(Bytes(shift)),
-		Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Channels: int32(c), Padded: int32(s.Y.Shape.C)})
+		Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Channels: int32(c), Padded: int32(s.Y.Shape.C + s.Y.Zeros)})
+}
+
+func (b *binder) convert(s *graph.Convert) error {
+	return b.launchOver("convert", b.overElements(s.Y), kernels.ConvertParams{
+		X: b.vector(s.X), Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Channels: int32(s.X.Shape.C), Padded: int32(s.Y.Shape.C + s.Y.Zeros)})
 }
 
 func (b *binder) scale(x, y graph.View, factor float64, accumulate bool) error {
-	return b.launch("scale_f32", b.overElements(y), kernels.ScaleParams{
+	return b.launchOver("scale", b.overElements(y), kernels.ScaleParams{
 		X: b.view(x), Y: b.view(y), Rows: int32(y.Rows()), Cols: int32(y.Shape.C), Factor: float32(factor), Accumulate: flag(accumulate)})
 }
 
 func (b *binder) fill(s *graph.Fill) error {
-	return b.launch("fill_f32", b.overElements(s.Y), kernels.FillParams{Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C)})
+	return b.launchOver("fill", b.overElements(s.Y), kernels.FillParams{Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C)})
 }
 
 func (b *binder) add(s *graph.AddForward) error {
@@ -33,22 +38,22 @@ func (b *binder) add(s *graph.AddForward) error {
 	for i, x := range s.Xs {
 		p.Xs[i] = b.view(x)
 	}
-	return b.launch("add_f32", b.overElements(s.Y), p)
+	return b.launchOver("add", b.overElements(s.Y), p)
 }
 
 func (b *binder) relu(s *graph.ReLUForward) error {
-	return b.launch("relu_f32", b.overElements(s.Y), kernels.ReluParams{
+	return b.launchOver("relu", b.overElements(s.Y), kernels.ReluParams{
 		X: b.view(s.X), Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C)})
 }
 
 func (b *binder) reluBackward(s *graph.ReLUBackward) error {
-	return b.launch("relu_backward_f32", b.overElements(s.DX), kernels.ReluBackwardParams{
+	return b.launchOver("relu_backward", b.overElements(s.DX), kernels.ReluBackwardParams{
 		Y: b.view(s.Y), DY: b.view(s.DY), DX: b.view(s.DX),
 		Rows: int32(s.DX.Rows()), Cols: int32(s.DX.Shape.C), Accumulate: flag(s.Accumulate)})
 }
 
 func (b *binder) dropout(s *graph.DropoutStep) error {
-	return b.launch("dropout_f32", b.overElements(s.Y), kernels.DropoutParams{
+	return b.launchOver("dropout", b.overElements(s.Y), kernels.DropoutParams{
 		X: b.view(s.X), Y: b.view(s.Y), Run: b.run, Node: s.Key, Limit: uint32(s.P * (1 << 32)), Scale: float32(1 / (1 - s.P)),
 		Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C), Accumulate: flag(s.Accumulate)})
 }
@@ -63,13 +68,13 @@ func (b *binder) affine(s *graph.Affine) error {
 
 // scaleShift is y = x·scale + shift for every channel; scale is optional.
 func (b *binder) scaleShift(x, y graph.View, scale, shift kernels.DevicePtr, relu bool) error {
-	return b.launch("affine_f32", b.overChannels(y), kernels.AffineParams{
+	return b.launchOver("affine", b.overChannels(y), kernels.AffineParams{
 		X: b.view(x), Y: b.view(y), Scale: scale, Shift: shift, Rows: int32(y.Rows()), Cols: int32(y.Shape.C), Relu: flag(relu)})
 }
 
 func (b *binder) biasBackward(s *graph.BiasBackward) error {
 	grid, partial, counters := b.reduction(s.DY, 1)
-	return b.launch("bias_backward_f32", grid, kernels.BiasBackwardParams{
+	return b.launchOver("bias_backward", grid, kernels.BiasBackwardParams{
 		DY: b.view(s.DY), DB: b.gradient(s.Bias), Partial: partial, Counters: counters, Run: b.run,
 		Rows: int32(s.DY.Rows()), Cols: int32(s.DY.Shape.C), Accumulate: flag(s.Accumulate)})
 }

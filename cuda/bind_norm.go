@@ -18,17 +18,28 @@ func (b *binder) batchNormForward(s *graph.BatchNormForward) error {
 	var err error
 	if s.Sums.Valid() {
 		from := b.sums[s.Sums.Buffer]
-		err = b.launch("batchnorm_finalize", dim(kernels.FinalizeGrid(s.X.Shape.C)), kernels.BatchNormFinalizeParams{
-			Partial: from.address, Final: final, Parts: int32(from.tiles), Rows: rows, Cols: cols})
+		grid, partial, counters := b.reductionOn(kernels.FinalizeGrid(from.tiles, s.X.Shape.C), s.X.Shape.C, 2)
+		err = b.launch("batchnorm_finalize", grid, kernels.BatchNormFinalizeParams{
+			Sums: from.address, Partial: partial, Counters: counters, Final: final, Parts: int32(from.tiles), Rows: rows, Cols: cols})
+		if err == nil {
+			b.moves(2 * 4 * from.tiles * s.X.Shape.C)
+		}
 	} else {
 		grid, partial, counters := b.reduction(s.X, 2)
-		err = b.launch("batchnorm_sums_f32", grid, kernels.BatchNormSumsParams{
+		err = b.launchOver("batchnorm_sums", grid, kernels.BatchNormSumsParams{
 			X: b.view(s.X), Partial: partial, Counters: counters, Final: final, Rows: rows, Cols: cols})
+		if err == nil {
+			b.moves(s.X.Bytes())
+		}
 	}
 	if err != nil {
 		return err
 	}
-	return b.scaleShift(s.X, s.Y, b.vector(s.Scale), b.vector(s.Shift), s.ReLU)
+	if err := b.scaleShift(s.X, s.Y, b.vector(s.Scale), b.vector(s.Shift), s.ReLU); err != nil {
+		return err
+	}
+	b.moves(s.X.Bytes() + s.Y.Bytes())
+	return nil
 }
 
 // batchNormBackward is two passes: the gradients of gamma and beta with the coefficients of dx, then dx.
@@ -36,16 +47,29 @@ func (b *binder) batchNormBackward(s *graph.BatchNormBackward) error {
 	grid, partial, counters := b.reduction(s.X, 2)
 	coefficients := b.work.take(2 * 4 * int64(s.X.Shape.C))
 	rows, cols := int32(s.X.Rows()), int32(s.X.Shape.C)
-	err := b.launch("batchnorm_reduce_f32", grid, kernels.BatchNormReduceParams{
+	err := b.launchOver("batchnorm_reduce", grid, kernels.BatchNormReduceParams{
 		X: b.view(s.X), DY: b.view(s.DY), Mean: b.vector(s.Mean), Invstd: b.vector(s.InvStd), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift),
 		Dgamma: b.gradient(s.Gamma), Dbeta: b.gradient(s.Beta), Coefficients: coefficients, Partial: partial, Counters: counters, Run: b.run,
 		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.Accumulate)})
-	if err != nil || !s.DX.Valid() {
+	if err != nil {
 		return err
 	}
-	return b.launch("batchnorm_apply_f32", b.overChannels(s.DX), kernels.BatchNormApplyParams{
+	b.moves(s.X.Bytes() + s.DY.Bytes())
+	if !s.DX.Valid() {
+		return nil
+	}
+	err = b.launchOver("batchnorm_apply", b.overChannels(s.DX), kernels.BatchNormApplyParams{
 		X: b.view(s.X), DY: b.view(s.DY), DX: b.view(s.DX), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift), Coefficients: coefficients,
 		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.AccumulateDX)})
+	if err != nil {
+		return err
+	}
+	bytes := s.X.Bytes() + s.DY.Bytes() + s.DX.Bytes()
+	if s.AccumulateDX {
+		bytes += s.DX.Bytes()
+	}
+	b.moves(bytes)
+	return nil
 }
 
 func (b *binder) batchNormFold(s *graph.BatchNormFold) error {
@@ -66,14 +90,14 @@ func memoryOf[T any](s []T) []byte {
 
 func (b *binder) lrn(s *graph.LRNForward) error {
 	grid := kernels.LRNGrid(s.Y.Rows(), s.Y.Shape.C, b.processors())
-	return b.launchShared("lrn_f32", dim(grid), kernels.LRNShared(s.Y.Shape.C), kernels.LrnParams{
+	return b.launchOverShared("lrn", dim(grid), kernels.LRNShared(s.Y.Shape.C), kernels.LrnParams{
 		X: b.view(s.X), Y: b.view(s.Y), Base: b.view(s.Base), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C),
 		Size: int32(s.Size), K: float32(s.K), Alpha: float32(s.Alpha / float64(s.Size)), Beta: float32(s.Beta)})
 }
 
 func (b *binder) lrnBackward(s *graph.LRNBackward) error {
 	grid := kernels.LRNGrid(s.DX.Rows(), s.DX.Shape.C, b.processors())
-	return b.launchShared("lrn_backward_f32", dim(grid), kernels.LRNShared(s.DX.Shape.C), kernels.LrnBackwardParams{
+	return b.launchOverShared("lrn_backward", dim(grid), kernels.LRNShared(s.DX.Shape.C), kernels.LrnBackwardParams{
 		X: b.view(s.X), Base: b.view(s.Base), DY: b.view(s.DY), DX: b.view(s.DX), Rows: int32(s.DX.Rows()), Cols: int32(s.DX.Shape.C),
 		Size: int32(s.Size), Factor: float32(2 * s.Alpha * s.Beta / float64(s.Size)), Beta: float32(s.Beta), Accumulate: flag(s.Accumulate)})
 }

@@ -16,22 +16,22 @@ func windowOf(x, y graph.View, w graph.Window, includePad bool) kernels.Window {
 }
 
 func (b *binder) maxPool(s *graph.MaxPoolForward) error {
-	return b.launch("maxpool_f32", b.overChannels(s.Y), kernels.MaxPoolParams{
+	return b.launchOver("maxpool", b.overChannels(s.Y), kernels.MaxPoolParams{
 		X: b.view(s.X), Y: b.view(s.Y), Index: b.view(s.Index), Win: windowOf(s.X, s.Y, s.Window, false), Cols: int32(s.Y.Shape.C)})
 }
 
 func (b *binder) maxPoolBackward(s *graph.MaxPoolBackward) error {
-	return b.launch("maxpool_backward_f32", b.overChannels(s.DX), kernels.MaxPoolBackwardParams{
+	return b.launchOver("maxpool_backward", b.overChannels(s.DX), kernels.MaxPoolBackwardParams{
 		DY: b.view(s.DY), Index: b.view(s.Index), DX: b.view(s.DX), Win: windowOf(s.DX, s.DY, s.Window, false),
 		Cols: int32(s.DX.Shape.C), Accumulate: flag(s.Accumulate)})
 }
 
 func (b *binder) avgPool(x, y graph.View, w kernels.Window, adaptive bool) error {
-	return b.launch("avgpool_f32", b.overChannels(y), kernels.AvgPoolParams{
+	return b.launchOver("avgpool", b.overChannels(y), kernels.AvgPoolParams{
 		X: b.view(x), Y: b.view(y), Win: w, Cols: int32(y.Shape.C), Adaptive: flag(adaptive)})
 }
 
 func (b *binder) avgPoolBackward(dy, dx graph.View, w kernels.Window, adaptive, accumulate bool) error {
-	return b.launch("avgpool_backward_f32", b.overChannels(dx), kernels.AvgPoolBackwardParams{
+	return b.launchOver("avgpool_backward", b.overChannels(dx), kernels.AvgPoolBackwardParams{
 		DY: b.view(dy), DX: b.view(dx), Win: w, Cols: int32(dx.Shape.C), Adaptive: flag(adaptive), Accumulate: flag(accumulate)})
 }

@@ -17,7 +17,7 @@ func (b *binder) loss(s *graph.SoftmaxCrossEntropy) error {
 		p.Heads[i] = kernels.LossHead{Logits: b.view(h.Logits), Dlogits: b.view(h.DLogits), Classes: int32(h.Logits.Shape.C),
 			Smoothing: float32(h.Smoothing), Index: int32(h.Index)}
 	}
-	return b.launch("softmax_cross_entropy_f32", Dim{rows, len(s.Heads), 1}, p)
+	return b.launchOver("softmax_cross_entropy", Dim{rows, len(s.Heads), 1}, p)
 }
 
 var rules = map[graph.Rule]int32{
@@ -44,6 +44,7 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	}
 	table := b.table(memoryOf(all))
 	scalars := b.work.take(8)
+	norm := 0 // bytes
 	if trained > 0 {
 		err := b.launch("gradient_norm", Dim{trained, 1, 1}, kernels.GradientNormParams{
 			Gradient: parts[graph.Gradient].Address, Chunks: table, Partial: b.work.take(8 * int64(trained)), Counter: b.counters.take(4),
@@ -51,6 +52,10 @@ func (b *binder) update(s *graph.UpdateStep) error {
 		if err != nil {
 			return err
 		}
+		for _, q := range s.Params {
+			norm += 4 * q.Elements()
+		}
+		b.moves(norm)
 	}
 	p := kernels.UpdateParams{
 		Value: parts[graph.Value].Address, Gradient: parts[graph.Gradient].Address, Slot0: parts[graph.Slot0].Address,
@@ -59,8 +64,13 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	if s.Slots() > 1 {
 		p.Slot1 = parts[graph.Slot1].Address
 	}
+	p.BF16 = b.state.operands[graph.Value].halves.Address
 	if s.EMA {
 		p.Average = parts[graph.Average].Address
 	}
-	return b.launch("update", Dim{len(all), 1, 1}, p)
+	if err := b.launch("update", Dim{len(all), 1, 1}, p); err != nil {
+		return err
+	}
+	b.moves(int(graph.StepBytes(s)) - norm)
+	return nil
 }

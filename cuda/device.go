@@ -19,19 +19,28 @@ type Version int
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) }
 
-// MinDriver is the oldest driver that has every function called here: cuGraphInstantiateWithFlags came last.
-const MinDriver Version = 11040
+// MinDriver is the oldest driver that takes the kernels' images: it knows the CUDA of the compiler that made them
+// (tools/cudatoolchain), and with it their machine code and their version of PTX. minDriverName is its own version.
+const (
+	MinDriver     Version = 13000
+	minDriverName         = "580"
+)
 
 // initialise starts the driver, once in a process. Later calls give the same answer.
 var initialise = sync.OnceValue(func() error {
 	if err := initDriver(); err != nil {
 		return failed(err, "cuInit")
 	}
-	if v := DriverVersion(); v < MinDriver {
-		return fmt.Errorf("cuda: the driver is made for CUDA %s: update it to one for CUDA %s or later (version 470)", v, MinDriver)
+	return checkDriver(DriverVersion())
+})
+
+func checkDriver(v Version) error {
+	if v < MinDriver {
+		return fmt.Errorf("cuda: the installed driver is made for CUDA %s, and the kernels need CUDA %s: update the NVIDIA driver to version %s or later, "+
+			"or run with --device cpu", v, MinDriver, minDriverName)
 	}
 	return nil
-})
+}
 
 // DriverVersion is the newest CUDA that the installed driver knows.
 func DriverVersion() Version { return Version(cu.Version()) }
@@ -54,7 +63,7 @@ type Info struct {
 func (i Info) Arch() string { return fmt.Sprintf("sm_%d%d", i.Major, i.Minor) }
 
 func (i Info) String() string {
-	return fmt.Sprintf("%s, %s, %s, PCI %s", i.Name, i.Arch(), size(i.Memory), i.PCI)
+	return fmt.Sprintf("%s, %s, compute capability %d.%d, PCI %s", i.Name, size(i.Memory), i.Major, i.Minor, i.PCI)
 }
 
 // Devices lists the GPUs that this process may use.

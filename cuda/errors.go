@@ -57,15 +57,18 @@ func (c Code) Lost() bool {
 }
 
 const (
-	remedyLost   = "the GPU is lost to this process: start again from the last checkpoint"
-	remedyImage  = "the kernels in this program do not suit this GPU or driver: update the driver, or build the kernels for this GPU (make kernels)"
+	remedyLost  = "the GPU is lost to this process: start again from the last checkpoint"
+	remedyImage = "the kernels in this program do not suit this GPU or driver: update the NVIDIA driver to version " + minDriverName +
+		" or later, build images and program again (make images cuda), or run with --device cpu"
 	remedyDriver = "repair the NVIDIA driver: its library and its kernel module must be of one version (a restart is enough after an update)"
 )
 
 // remedies say what to do about codes whose cause does not depend on the call.
 var remedies = map[Code]string{
 	OutOfMemory:        "use a smaller batch, or close other programs that use the GPU (nvidia-smi lists them)",
-	StubLibrary:        "the linker's stub was loaded instead of the driver: take it out of LD_LIBRARY_PATH",
+	NoLibrary:          "the NVIDIA driver's library libcuda.so.1 was not found: install the driver, version " + minDriverName + " or later, or run with --device cpu",
+	NoSymbol:           "the installed NVIDIA driver lacks the function: update it to version " + minDriverName + " or later, or run with --device cpu",
+	StubLibrary:        "a toolkit's stub was loaded instead of the driver: take it out of LD_LIBRARY_PATH",
 	DeviceUnavailable:  "another program holds the GPU alone: close it, or change the compute mode (nvidia-smi -c)",
 	NoDevice:           "no NVIDIA GPU is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES, or run on the CPU",
 	InvalidContext:     "no context is current on this thread: call through the Device",

@@ -7,10 +7,10 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// The kernels' own package knows their grids: what follows applies it to views of float32 on this GPU. Sums depend on the grid,
+// The kernels' own package knows their grids: what follows applies it to views of activations on this GPU. Sums depend on the grid,
 // and so on the kind of GPU, but not on the run.
 
-const floatBytes = 4
+func (b *binder) elementBytes() int { return b.state.backend.activation().Size() }
 
 func dim(g kernels.Grid) Dim { return Dim{int(g.X), int(g.Y), int(g.Z)} }
 
@@ -18,16 +18,20 @@ func (b *binder) processors() int { return b.state.backend.device.SMs }
 
 // overElements is the grid of a kernel whose threads take the packs of a matrix in turn.
 func (b *binder) overElements(v graph.View) Dim {
-	return dim(kernels.ElementGrid(v.Rows(), v.Shape.C, floatBytes, b.processors()))
+	return dim(kernels.ElementGrid(v.Rows(), v.Shape.C, b.elementBytes(), b.processors()))
 }
 
 // overChannels is the grid of a kernel whose threads keep their channels.
 func (b *binder) overChannels(v graph.View) Dim {
-	return dim(kernels.ColumnGrid(v.Rows(), v.Shape.C, floatBytes, b.processors()))
+	return dim(kernels.ColumnGrid(v.Rows(), v.Shape.C, b.elementBytes(), b.processors()))
 }
 
 // reduction is a grid that sums k values of each channel over all rows, with its partial sums and counters.
 func (b *binder) reduction(v graph.View, k int) (grid Dim, partial, counters kernels.DevicePtr) {
-	grid = dim(kernels.ReductionGrid(v.Rows(), v.Shape.C, floatBytes, b.processors()))
-	return grid, b.work.take(int64(grid.X*k*v.Shape.C) * 8), b.counters.take(int64(grid.Y) * 4)
+	return b.reductionOn(kernels.ReductionGrid(v.Rows(), v.Shape.C, b.elementBytes(), b.processors()), v.Shape.C, k)
+}
+
+// reductionOn is reduction with a grid of the caller's.
+func (b *binder) reductionOn(g kernels.Grid, cols, k int) (grid Dim, partial, counters kernels.DevicePtr) {
+	return dim(g), b.work.take(int64(g.X) * int64(k*cols) * 8), b.counters.take(int64(g.Y) * 4)
 }

@@ -18,6 +18,8 @@ type Launch struct {
 	Block    Dim
 	Shared   int // bytes of dynamic shared memory
 	Params   any // the kernel's one parameter, a struct laid out as in C (PackParams)
+	// FLOPs and Bytes are what the launch's work needs at the least: the arithmetic of its definition, and every operand moved once.
+	FLOPs, Bytes int64
 }
 
 func (l Launch) String() string {

@@ -31,26 +31,24 @@ func scale(f *Function, node string, y, x kernels.View, factor float32, accumula
 // bench is what tests of launches need: a stream, the kernel scale_f32 and three vectors. The first holds 0, 1, 2, ...
 type bench struct {
 	*Device
-	stream *Stream
-	module *Module
-	scale  *Function
-	arena  *Arena
-	first  []float32
+	stream  *Stream
+	library *library
+	scale   *Function
+	arena   *Arena
+	first   []float32
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	d := open(t)
 	b := &bench{Device: d, stream: stream(t, d), arena: arena(t, d, 4*vectorLength, 4*vectorLength, 4*vectorLength)}
-	im, err := imageFor(d.Info)
+	images, err := imagesFor(d.Info)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.module, err = d.Load(im.name, im.data); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeAll(t, b.module) })
-	if b.scale, err = b.module.Function("scale_f32"); err != nil {
+	b.library = newLibrary(d, images)
+	t.Cleanup(func() { closeAll(t, b.library) })
+	if b.scale, err = b.library.function("scale_f32"); err != nil {
 		t.Fatal(err)
 	}
 	for i := range vectorLength {
@@ -217,17 +215,8 @@ func TestFunctions(t *testing.T) {
 		t.Error(n, err)
 	}
 	wantError(t, f.AllowShared(1<<20), OutOfResources, "scale_f32", "a block has at most")
-	_, err := b.module.Function("missing")
-	wantError(t, err, NotFound, "kernel missing", "image "+b.module.name)
-}
-
-func TestImages(t *testing.T) {
-	d := open(t)
-	_, err := d.Load("nonsense", []byte("nonsense"))
-	wantError(t, err, InvalidImage, "image nonsense (8 bytes) for "+d.Arch(), "build the kernels for this GPU")
-	if _, err := d.Load("nothing", nil); err == nil {
-		t.Error("empty image accepted")
-	}
+	_, err := b.library.modules["scale.cu"].Function("missing")
+	wantError(t, err, NotFound, "kernel missing", "image scale.cu, ")
 }
 
 func TestBadLaunches(t *testing.T) {
@@ -262,7 +251,7 @@ func TestFault(t *testing.T) {
 	needEmulator(t)
 	if isChild() {
 		b := newBench(t)
-		fill, err := b.module.Function("fill_f32")
+		fill, err := b.library.function("fill_f32")
 		if err != nil {
 			t.Fatal(err)
 		}

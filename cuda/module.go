@@ -15,6 +15,7 @@ import (
 type Module struct {
 	device *Device
 	name   string
+	log    string
 	m      cu.Module
 }
 
@@ -24,14 +25,15 @@ func (d *Device) Load(name string, image []byte) (*Module, error) {
 		return nil, fmt.Errorf("cuda: image %s is empty", name)
 	}
 	m := &Module{device: d, name: name}
-	log := make([]byte, 16<<10) // of the driver's compiler, for PTX
+	said, wrong := make([]byte, 16<<10), make([]byte, 16<<10) // by the driver's compiler, of PTX
 	err := d.call(func() (err error) {
-		m.m, err = cu.LoadDataEx(string(image), &cu.JITErrorLogBuffer{Buffer: log})
-		runtime.KeepAlive(log) // cu hands its address on as a number
-		err = failed(err, "cuModuleLoadData of image %s (%s) for %s", name, size(int64(len(image))), d.Arch())
+		m.m, err = cu.LoadDataEx(string(image), &cu.JITLogVerbose{Enabled: true}, &cu.JITInfoLogBuffer{Buffer: said}, &cu.JITErrorLogBuffer{Buffer: wrong})
+		runtime.KeepAlive(said) // cu hands the addresses on as numbers
+		runtime.KeepAlive(wrong)
+		m.log = joinText(said, wrong)
+		err = failed(err, "cuModuleLoadDataEx of image %s (%s) for %s, driver for CUDA %s", name, size(int64(len(image))), d.Arch(), DriverVersion())
 		if e := (*Error)(nil); errors.As(err, &e) {
-			text, _, _ := bytes.Cut(log, []byte{0})
-			e.Detail = string(bytes.TrimSpace(text))
+			e.Detail = joinText(wrong)
 		}
 		return err
 	})
@@ -40,6 +42,22 @@ func (d *Device) Load(name string, image []byte) (*Module, error) {
 	}
 	return m, nil
 }
+
+// joinText joins what is in C strings.
+func joinText(buffers ...[]byte) string {
+	var all [][]byte
+	for _, b := range buffers {
+		text, _, _ := bytes.Cut(b, []byte{0})
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			all = append(all, text)
+		}
+	}
+	return string(bytes.Join(all, []byte("\n")))
+}
+
+// CompilerLog is what the driver's compiler said, if the image is PTX: for each kernel its registers, its shared memory and
+// whether it spills registers. It is empty for machine code, and where the driver had the result of an earlier compilation.
+func (m *Module) CompilerLog() string { return m.log }
 
 // Close unloads the module. Its functions must not be launched any more.
 func (m *Module) Close() error {

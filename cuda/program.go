@@ -4,8 +4,10 @@ package cuda
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"maps"
+	"math"
 
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
@@ -29,7 +31,7 @@ type program struct {
 // bound is the launches for one slot and one arena of parameters.
 type bound struct {
 	slot   int
-	values Span
+	values *operand
 	tables *Arena
 	list   *List
 	graph  *Graph // nil on a blocking device
@@ -55,7 +57,7 @@ func (p *program) prepare() (err error) {
 		err = p.state.reserve(p.plan)
 	}
 	for i := 0; i < len(p.slots) && err == nil; i++ {
-		_, err = p.bind(i, p.state.parts[graph.Value])
+		_, err = p.bind(i, p.state.operands[graph.Value])
 	}
 	return err
 }
@@ -64,7 +66,7 @@ func (p *program) prepare() (err error) {
 func (p *program) Plan() *graph.Plan { return p.plan }
 
 // bind returns the launches of a slot over an arena of parameters.
-func (p *program) bind(slot int, values Span) (*bound, error) {
+func (p *program) bind(slot int, values *operand) (*bound, error) {
 	if v := p.state.scratch.version; v != p.version {
 		if err := p.unbind(); err != nil {
 			return nil, err
@@ -125,18 +127,27 @@ func (p *program) fill(b *bound) error {
 
 // Run implements graph.Program.
 func (p *program) Run(ctx context.Context, f *graph.Feed) error {
+	return p.run(ctx, f, func(b *bound) error {
+		if b.graph != nil {
+			return b.graph.Launch(p.state.compute)
+		}
+		return p.slots[b.slot].around(p.state.compute, b.list.Run)
+	})
+}
+
+// run does everything around the launches of a step.
+func (p *program) run(ctx context.Context, f *graph.Feed, step func(*bound) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := graph.CheckFeed(p.plan, f); err != nil {
 		return err
 	}
-	values := p.state.parts[graph.Value]
+	values := p.state.operands[graph.Value]
 	if f.UseAverages {
-		if !p.state.ema {
+		if values = p.state.operands[graph.Average]; values == nil {
 			return errors.New("cuda: the feed asks for moving averages, but the state keeps none")
 		}
-		values = p.state.parts[graph.Average]
 	}
 	b, err := p.bind(p.next, values)
 	if err != nil {
@@ -146,20 +157,21 @@ func (p *program) Run(ctx context.Context, f *graph.Feed) error {
 	if err := in.load(s.upload, p.plan, f); err != nil {
 		return err
 	}
+	if err := s.refresh(values); err != nil {
+		return err
+	}
 	if err := s.compute.Wait(in.arrived); err != nil {
 		return err
 	}
-	if b.graph != nil {
-		err = b.graph.Launch(s.compute)
-	} else {
-		err = in.around(s.compute, b.list.Run)
-	}
-	if err != nil {
+	if err := step(b); err != nil {
 		return err
 	}
 	p.metrics = newMetrics(p.plan, f)
 	p.next = 1 - p.next
 	in.used = true
+	if o := s.operands[graph.Average]; o != nil && p.plan.Options.Optimizer != nil {
+		o.current = false
+	}
 	return in.done.Record(s.compute)
 }
 
@@ -208,15 +220,24 @@ func (p *program) Read(node string) (*tensor.Dense, error) {
 	if !ok {
 		at = p.last().addresses(p.plan)[v.Buffer]
 	}
-	c := v.Shape.C
-	raw := make([]float32, (v.Rows()-1)*v.Stride+c)
-	from := Span{Address: at + 4*kernels.DevicePtr(v.Offset), Bytes: 4 * int64(len(raw))}
-	if err := p.state.compute.Read(Bytes(raw), from); err != nil {
+	c, size := v.Shape.C, v.Buffer.Elem.Size()
+	raw := make([]byte, ((v.Rows()-1)*v.Stride+c)*size)
+	from := Span{Address: at + kernels.DevicePtr(v.Offset*size), Bytes: int64(len(raw))}
+	if err := p.state.compute.Read(raw, from); err != nil {
 		return nil, err
 	}
 	out := make([]float32, 0, v.Elements())
 	for i := range v.Rows() {
-		out = append(out, raw[i*v.Stride:][:c]...)
+		row := raw[i*v.Stride*size:][:c*size]
+		for ; len(row) > 0; row = row[size:] {
+			bits := uint32(0)
+			if size == 2 {
+				bits = uint32(binary.LittleEndian.Uint16(row)) << 16
+			} else {
+				bits = binary.LittleEndian.Uint32(row)
+			}
+			out = append(out, math.Float32frombits(bits))
+		}
 	}
 	dims := []int{v.N, v.Shape.H, v.Shape.W, c}
 	if v.Shape.Pixels() == 1 {

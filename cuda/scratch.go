@@ -14,8 +14,8 @@ import (
 // scratch is the memory of the plans' arenas, shared by all plans of a state.
 type scratch struct {
 	memory  *Arena
-	elems   [4]int64 // bytes of the arena of each element type
-	version int      // changes when memory has moved
+	elems   [len(graph.Plan{}.Arena)]int64 // bytes of the arena of each element type
+	version int                            // changes when memory has moved
 }
 
 // reserve makes the memory large enough for a plan.

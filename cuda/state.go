@@ -8,21 +8,41 @@ import (
 	"slices"
 
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/kernels"
 	"gorgonia.org/tensor"
 )
 
 // state holds the flat arenas: values of all parameters, gradients and slots of the trained ones, averages of all. The streams of
 // its programs belong to it as well: what one writes, the next one reads.
 type state struct {
-	backend *Backend
-	layout  *graph.Layout
-	slots   int
-	ema     bool
-	memory  *Arena
-	parts   map[graph.Part]Span
-	scratch scratch
-	compute *Stream // steps, one after another
-	upload  *Stream // input of the next step, meanwhile
+	backend  *Backend
+	layout   *graph.Layout
+	slots    int
+	ema      bool
+	memory   *Arena
+	parts    map[graph.Part]Span
+	operands map[graph.Part]*operand // of Value and Average
+	scratch  scratch
+	compute  *Stream // steps, one after another
+	upload   *Stream // input of the next step, meanwhile
+}
+
+// operand is a part that the steps of a plan read: values or moving averages.
+type operand struct {
+	floats  Span
+	halves  Span  // in BF16: a copy of all, which convolutions multiply
+	convert *List // makes the copy
+	current bool  // the copy is up to date
+}
+
+// refresh makes the copy of an operand. The optimizer writes the one of the values along with them; this is for what came from
+// the host, and for the averages, which only evaluations read.
+func (s *state) refresh(o *operand) error {
+	if o.convert == nil || o.current {
+		return nil
+	}
+	o.current = true
+	return o.convert.Run(s.compute)
 }
 
 // slotParts are the parts of optimizer slots.
@@ -33,7 +53,7 @@ func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, 
 	if o.Slots < 0 || o.Slots > len(slotParts) {
 		return nil, fmt.Errorf("cuda: %d optimizer slots: 0 to %d", o.Slots, len(slotParts))
 	}
-	s := &state{backend: b, layout: l, slots: o.Slots, ema: o.EMA, parts: map[graph.Part]Span{}}
+	s := &state{backend: b, layout: l, slots: o.Slots, ema: o.EMA, parts: map[graph.Part]Span{}, operands: map[graph.Part]*operand{}}
 	all, trained := 4*int64(l.Elements), 4*int64(l.Trained)
 	names, sizes := []graph.Part{graph.Value, graph.Gradient}, []int64{all, trained}
 	for _, p := range slotParts[:o.Slots] {
@@ -42,10 +62,35 @@ func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, 
 	if o.EMA {
 		names, sizes = append(names, graph.Average), append(sizes, all)
 	}
-	if err := s.allocate(names, sizes); err != nil {
+	err := s.allocate(names, sizes)
+	for _, p := range []graph.Part{graph.Value, graph.Average} {
+		if err == nil && s.parts[p].Bytes > 0 {
+			err = s.addOperand(p)
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// addOperand prepares a part for being read by steps. The copies come behind the parts in s.memory, in the same order.
+func (s *state) addOperand(p graph.Part) error {
+	o := &operand{floats: s.parts[p]}
+	s.operands[p] = o
+	if s.backend.activation() == graph.Float {
+		return nil
+	}
+	o.halves = s.memory.Span(len(s.parts) + len(s.operands) - 1)
+	f, err := s.backend.library.function("convert_bf16")
+	if err != nil {
+		return err
+	}
+	n := s.layout.Elements
+	o.convert, err = s.backend.device.NewList([]Launch{{Function: f, Node: string(p), Grid: dim(kernels.ElementGrid(1, n, graph.BFloat16.Size(), s.backend.device.SMs)),
+		Block: Dim{kernels.Threads, 1, 1}, Params: kernels.ConvertParams{X: o.floats.Address,
+			Y: kernels.View{Data: o.halves.Address, Stride: int32(n)}, Rows: 1, Channels: int32(n), Padded: int32(n)}}})
+	return err
 }
 
 func (s *state) allocate(names []graph.Part, sizes []int64) (err error) {
@@ -56,7 +101,15 @@ func (s *state) allocate(names []graph.Part, sizes []int64) (err error) {
 	if s.upload, err = d.NewStream(); err != nil {
 		return err
 	}
-	if s.memory, err = d.NewArena(sizes, s.backend.options.Isolated); err != nil {
+	all := sizes
+	if s.backend.activation() == graph.BFloat16 {
+		for _, n := range names {
+			if n == graph.Value || n == graph.Average {
+				all = append(all, int64(graph.BFloat16.Size())*int64(s.layout.Elements))
+			}
+		}
+	}
+	if s.memory, err = d.NewArena(all, s.backend.options.Isolated); err != nil {
 		return err
 	}
 	for i, n := range names {
@@ -82,6 +135,11 @@ func (s *state) Parts() []graph.Part {
 
 func (s *state) Close() error {
 	var err error
+	for _, o := range s.operands {
+		if o.convert != nil {
+			o.convert.Close()
+		}
+	}
 	for _, x := range []*Stream{s.compute, s.upload} {
 		if x != nil {
 			err = errors.Join(err, x.Close())
@@ -147,6 +205,9 @@ func (s *state) Set(part graph.Part, p *graph.Param, v *tensor.Dense) error {
 		data = []float32{float32(d)}
 	default:
 		return fmt.Errorf("cuda: parameter %q takes float32 or float64, not %v", p.Name, v.Dtype())
+	}
+	if o := s.operands[part]; o != nil {
+		o.current = false
 	}
 	return s.compute.Write(to, Bytes(data))
 }

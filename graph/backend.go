@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -14,18 +15,36 @@ type Precision string
 const (
 	FP32 Precision = "fp32" // strict float32
 	FP64 Precision = "fp64" // the CPU's reference path
-	TF32 Precision = "tf32" // tensor cores, 10-bit mantissa
-	BF16 Precision = "bf16" // bfloat16 activations and weight copies
+	TF32 Precision = "tf32" // what convolutions multiply is rounded to 10 bits of mantissa; sums and memory are float32
+	BF16 Precision = "bf16" // activations, their gradients and what convolutions multiply are bfloat16; sums are float32
 )
+
+// Target is what a backend wants plans to be.
+type Target struct {
+	Precision Precision // empty means FP32
+	Fusions             // which fused steps the backend takes
+	// PadInput gives every pixel of the network's input a multiple of 16 bytes, the rest zeros, so that the first
+	// convolution loads whole pixels in one access.
+	PadInput bool
+}
+
+// Check returns an error if a plan is none that a backend with this target runs: its elements and its input's padding lie in
+// memory as the plan says. Fusions are free, and so is float64 for what was compiled for float32.
+func (t Target) Check(p *Plan) error {
+	o := p.Options
+	if (o.Precision == BF16) != (t.Precision == BF16) || o.PadInput && !t.PadInput {
+		return fmt.Errorf("the plan was compiled for another target (precision %s, padded input %t; the backend's are %s and %t): compile it with the backend's Target",
+			cmp.Or(o.Precision, FP32), o.PadInput, cmp.Or(t.Precision, FP32), t.PadInput)
+	}
+	return nil
+}
 
 // Backend runs plans on one device.
 type Backend interface {
 	// Name is the device in words, such as "CPU, AVX-512, 2 threads".
 	Name() string
-	// Precision is what the backend computes in.
-	Precision() Precision
-	// Fusions says which fused steps the backend takes.
-	Fusions() Fusions
+	// Target is what plans for the backend are compiled for (Options.Target).
+	Target() Target
 	// NewState allocates the parameters of a layout and what belongs to them. All values start at zero.
 	NewState(l *Layout, o StateOptions) (State, error)
 	// Load prepares a plan for running over a state's parameters. Plans of one state share scratch memory, so only one of

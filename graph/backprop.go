@@ -85,7 +85,7 @@ func (c *compiler) grad(n *Node) View {
 	} else if m := c.gradHost(n); m != nil {
 		v = c.grad(m)
 	} else {
-		v = c.batch("d("+n.name+")", Float, n.shape)
+		v = c.batch("d("+n.name+")", c.activation(), n.shape)
 	}
 	c.grads[n] = v
 	return v

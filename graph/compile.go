@@ -37,7 +37,7 @@ type Options struct {
 	SweepPerLoss bool
 	// NoReuse gives every buffer memory of its own: for tests of the memory plan.
 	NoReuse bool
-	Fusions Fusions
+	Target
 }
 
 type fusion struct {
@@ -140,6 +140,11 @@ func (g *Graph) selectLosses(names []string) ([]*Loss, error) {
 
 func (c *compiler) check() error {
 	o := c.opts
+	switch o.Precision {
+	case "", FP32, FP64, TF32, BF16:
+	default:
+		return &UnknownError{What: "precision", Name: string(o.Precision), Nearest: []string{string(FP32), string(TF32), string(BF16), string(FP64)}}
+	}
 	in := c.g.InputNode()
 	if in == nil {
 		return fmt.Errorf("graph: network %s has no input", c.g.name)
@@ -201,6 +206,14 @@ func (c *compiler) batch(name string, e Elem, s Shape) View {
 	return c.dense(c.buffer(name, e, c.opts.Batch*s.Elements()), c.opts.Batch, s)
 }
 
+// activation is the element type of activations and their gradients.
+func (c *compiler) activation() Elem {
+	if c.opts.Precision == BF16 {
+		return BFloat16
+	}
+	return Float
+}
+
 func (c *compiler) external(name string, e Elem, s Shape) View {
 	v := c.batch(name, e, s)
 	v.Buffer.External = true
@@ -217,10 +230,10 @@ func (c *compiler) view(n *Node) View {
 		v = c.view(o)
 	} else if s, ok := c.slot[n]; ok {
 		v = c.view(s.concat).Channels(c.channelsBefore(s), n.shape.C)
-	} else if _, ok := n.op.(Input); ok && c.opts.Normalize == nil {
-		v = c.external(n.name, Float, n.shape)
+	} else if _, ok := n.op.(Input); ok {
+		v = c.input(n)
 	} else {
-		v = c.batch(n.name, Float, n.shape)
+		v = c.batch(n.name, c.activation(), n.shape)
 	}
 	c.views[n] = v
 	return v
@@ -298,7 +311,7 @@ func (c *compiler) emitForward() {
 
 func (c *compiler) emitUpdate() {
 	c.phase = UpdatePhase
-	u := &UpdateStep{at: at{c.g.name}, Optimizer: *c.opts.Optimizer}
+	u := &UpdateStep{at: at{c.g.name}, Optimizer: *c.opts.Optimizer, Halves: c.activation() == BFloat16}
 	for _, p := range c.plan.Layout.Params {
 		if c.done[p] {
 			u.Params = append(u.Params, p)

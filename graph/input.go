@@ -21,13 +21,29 @@ func (o Input) infer(in []Shape) (Op, Shape, error) {
 func (Input) params([]Shape) []*Param { return nil }
 
 func (o Input) forward(c *compiler, n *Node) {
-	if z := c.opts.Normalize; z != nil {
-		c.plan.Pixels = c.external("pixels", Byte, o.Shape)
-		c.plan.Images = c.view(n)
-		c.emit(&NormalizeStep{at{n.name}, *z, c.plan.Pixels, c.plan.Images})
-		return
-	}
 	c.plan.Images = c.view(n)
+	switch z := c.opts.Normalize; {
+	case z != nil:
+		c.plan.Pixels = c.external("pixels", Byte, o.Shape)
+		c.emit(&NormalizeStep{at{n.name}, *z, c.plan.Pixels, c.plan.Images})
+	case !c.plan.Images.Buffer.External:
+		c.plan.Images = c.external("images", Float, o.Shape)
+		c.emit(&Convert{at{n.name}, c.plan.Images, c.view(n)})
+	}
+}
+
+// input is where the network reads its images: the feed's memory if that is what it wants, otherwise a buffer of the plan.
+func (c *compiler) input(n *Node) View {
+	if c.opts.Normalize == nil && c.activation() == Float && !c.opts.PadInput {
+		return c.external(n.name, Float, n.shape)
+	}
+	v := View{N: c.opts.Batch, Shape: n.shape, Stride: n.shape.C}
+	if c.opts.PadInput {
+		v.Stride = roundUp(v.Stride, 16/c.activation().Size())
+		v.Zeros = v.Stride - v.Shape.C
+	}
+	v.Buffer = c.buffer(n.name, c.activation(), v.Rows()*v.Stride)
+	return v
 }
 
 func (Input) backward(*compiler, *Node) {}
@@ -45,7 +61,7 @@ type Normalization struct {
 	Mean, Std []float32
 }
 
-// NormalizeStep computes Y = (X/255 - Mean) / Std for every channel.
+// NormalizeStep computes Y = (X/255 - Mean) / Std for every channel; Y.Zeros channels behind them become zeros.
 type NormalizeStep struct {
 	at
 	Normalization
@@ -60,3 +76,16 @@ func (s *NormalizeStep) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, Write
 
 // FLOPs implements Step.
 func (s *NormalizeStep) FLOPs() int64 { return 2 * int64(s.Y.Elements()) }
+
+// Convert computes Y = X, where the network's input is of another element type than the feed's, or padded: Y.Zeros channels
+// behind its own become zeros.
+type Convert struct {
+	at
+	X, Y View
+}
+
+// Kind implements Step.
+func (*Convert) Kind() string { return "convert" }
+
+// Views implements Step.
+func (s *Convert) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, Write) }

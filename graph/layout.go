@@ -17,7 +17,7 @@ func NewLayout(g *Graph) (*Layout, error) {
 		return nil, g.err
 	}
 	l := &Layout{Graph: g, offset: map[*Param]int{}}
-	p, err := compile(g, l, Options{Batch: 2, Training: true, Fusions: AllFusions})
+	p, err := compile(g, l, Options{Batch: 2, Training: true, Target: Target{Fusions: AllFusions}})
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (LRN) params([]Shape) []*Param { return nil }
 func (o LRN) forward(c *compiler, n *Node) {
 	s := &LRNForward{at: at{n.name}, LRN: o, X: c.view(c.in(n, 0)), Y: c.view(n)}
 	if c.opts.Training {
-		s.Base = c.saved(n, "base", Float, n.shape)
+		s.Base = c.saved(n, "base", c.activation(), n.shape)
 	}
 	c.emit(s)
 }
@@ -37,7 +37,7 @@ func (o LRN) forward(c *compiler, n *Node) {
 func (o LRN) backward(c *compiler, n *Node) {
 	in := c.in(n, 0)
 	if dx, acc, want := c.target(in); want {
-		c.emit(&LRNBackward{at{n.name}, o, c.view(in), c.view(n), c.saved(n, "base", Float, n.shape), c.grad(n), dx, acc})
+		c.emit(&LRNBackward{at{n.name}, o, c.view(in), c.view(n), c.saved(n, "base", c.activation(), n.shape), c.grad(n), dx, acc})
 	}
 }
 

@@ -102,6 +102,7 @@ type UpdateStep struct {
 	Optimizer
 	Params []*Param // in the layout's order
 	Copies []*Param // what only the EMA follows: running statistics, and parameters that the plan does not train
+	Halves bool     // keep a bfloat16 copy of the values, too, for convolutions
 }
 
 // Kind implements Step.
@@ -110,7 +111,25 @@ func (*UpdateStep) Kind() string { return "update" }
 // Views implements Step.
 func (*UpdateStep) Views(func(View, Access)) {}
 
-func (s *UpdateStep) uses() []*Param { return s.Params }
+// bytes counts the gradient twice: its norm must be known before the first value changes.
+func (s *UpdateStep) bytes() int64 {
+	var trained, copied int64
+	for _, p := range s.Params {
+		trained += int64(p.Elements())
+	}
+	for _, p := range s.Copies {
+		copied += int64(p.Elements())
+	}
+	const read, update = 4, 8
+	b := trained * int64(2*read+update+update*s.Slots())
+	if s.EMA {
+		b += trained*update + copied*(read+update)
+	}
+	if s.Halves {
+		b += trained * int64(BFloat16.Size())
+	}
+	return b
+}
 
 // FLOPs implements Step.
 func (s *UpdateStep) FLOPs() int64 {

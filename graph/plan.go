@@ -7,19 +7,20 @@ import (
 // Elem is the element type of a buffer.
 type Elem uint8
 
-// The element types. Float is the precision that the backend computes in.
+// The element types. Activations and their gradients are Float, and BFloat16 in plans of precision BF16.
 const (
-	Float  Elem = iota // activations and gradients
-	Double             // float64 sums, for statistics
-	Byte               // pixels and max-pool indices
-	Int32              // labels
+	Float    Elem = iota // float32; float64 on an FP64 backend
+	Double               // float64 sums, for statistics
+	Byte                 // pixels and max-pool indices
+	Int32                // labels
+	BFloat16             // the upper half of a float32
 )
 
 // String names the element type.
-func (e Elem) String() string { return [...]string{"float", "double", "byte", "int32"}[e] }
+func (e Elem) String() string { return [...]string{"float", "double", "byte", "int32", "bfloat16"}[e] }
 
 // Size is the size of an element in bytes where Float is float32.
-func (e Elem) Size() int { return [...]int{4, 8, 1, 4}[e] }
+func (e Elem) Size() int { return [...]int{4, 8, 1, 4, 2}[e] }
 
 // Buffer is a piece of memory of a plan.
 type Buffer struct {
@@ -40,6 +41,7 @@ type View struct {
 	Shape  Shape // of one sample
 	Offset int   // elements
 	Stride int   // elements between neighbouring pixels
+	Zeros  int   // channels behind the view's own that hold zeros and may be read (Target.PadInput)
 }
 
 // Rows is the number of pixels, N·H·W.
@@ -62,7 +64,7 @@ func (v View) Valid() bool { return v.Buffer != nil }
 // Channels returns the view of channels [from, from+c) of the same pixels.
 func (v View) Channels(from, c int) View {
 	v.Offset += from
-	v.Shape.C = c
+	v.Shape.C, v.Zeros = c, 0
 	return v
 }
 
@@ -94,15 +96,26 @@ type Step interface {
 // once.
 func StepBytes(s Step) int64 {
 	var b int64
+	weight := int64(Float.Size()) // of an element that the step reads: convolutions of bfloat16 have copies of their own
 	s.Views(func(v View, a Access) {
+		if v.Buffer.Elem == BFloat16 {
+			weight = int64(BFloat16.Size())
+		}
 		b += int64(v.Bytes())
 		if a == Update {
 			b += int64(v.Bytes())
 		}
 	})
-	if u, ok := s.(paramUser); ok {
+	switch u := s.(type) {
+	case *UpdateStep:
+		b += u.bytes()
+	case paramUser:
 		for _, p := range u.uses() {
-			b += int64(p.Elements()) * 4
+			if p.Role == Weight {
+				b += int64(p.Elements()) * weight
+			} else {
+				b += int64(p.Elements()) * 4
+			}
 		}
 	}
 	for _, p := range s.Gradients() {
@@ -148,7 +161,7 @@ type Plan struct {
 	Pixels   View // uint8 input, if Options.Normalize is set
 	Images   View // float input
 	Labels   *Buffer
-	Arena    [4]int // elements of the arena of each Elem
+	Arena    [5]int // elements of the arena of each Elem
 	Unshared int64  // bytes of all arena buffers without sharing memory
 	outputs  map[string]View
 }

@@ -61,7 +61,7 @@ func mustCompile(t *testing.T, g *Graph, o Options) *Plan {
 }
 
 func training() Options {
-	return Options{Batch: 4, Training: true, Fusions: AllFusions, Optimizer: &Optimizer{Rule: SGD, Momentum: 0.9}}
+	return Options{Batch: 4, Training: true, Target: Target{Fusions: AllFusions}, Optimizer: &Optimizer{Rule: SGD, Momentum: 0.9}}
 }
 
 // verify runs a plan symbolically: nothing is read before it is written, a first write is never an accumulation, and no two
@@ -243,7 +243,7 @@ func TestBiasNormAndReLUAreFused(t *testing.T) {
 	for _, s := range stepsOf[*BatchNormBackward](p) {
 		require.Equal(t, s.DY, s.DX, "%s works in place", s.NodeName())
 	}
-	e := mustCompile(t, inception(convBN), Options{Batch: 4, Fusions: AllFusions})
+	e := mustCompile(t, inception(convBN), Options{Batch: 4, Target: Target{Fusions: AllFusions}})
 	require.Equal(t, 1, e.Count("batchnorm.fold"), "evaluation folds every batch normalisation in one step")
 	require.Zero(t, e.Count("affine")+e.Count("batchnorm.forward")+e.Count("dropout")+e.Count("relu.forward"))
 }
@@ -258,7 +258,7 @@ func TestUnfusedPlansAreWhole(t *testing.T) {
 			o.SweepPerLoss = true
 			p := mustCompile(t, inception(l), o)
 			require.Equal(t, 3, p.Count("softmax_cross_entropy"))
-			mustCompile(t, inception(l), Options{Batch: 3, Fusions: f})
+			mustCompile(t, inception(l), Options{Batch: 3, Target: Target{Fusions: f}})
 		}
 	}
 }
@@ -288,9 +288,9 @@ func TestPartlyWrittenGradient(t *testing.T) {
 	// The second loss depends on the whole concatenation and is created before what reads only a.
 	g.AddLoss(Loss{Name: "main", Logits: g.Linear("fa", cat, 2, nil), Weight: 1})
 	g.AddLoss(Loss{Name: "tower", Logits: g.Linear("fb", a, 2, nil), Weight: 1})
-	p := mustCompile(t, g, Options{Batch: 2, Training: true, Fusions: AllFusions})
+	p := mustCompile(t, g, Options{Batch: 2, Training: true, Target: Target{Fusions: AllFusions}})
 	require.Zero(t, p.Count("copy"))
-	p = mustCompile(t, g, Options{Batch: 2, Training: true, Losses: []string{"tower", "main"}, Fusions: AllFusions})
+	p = mustCompile(t, g, Options{Batch: 2, Training: true, Losses: []string{"tower", "main"}, Target: Target{Fusions: AllFusions}})
 	require.Zero(t, p.Count("copy"))
 	require.Equal(t, 1, p.Count("fill"))
 }
@@ -303,7 +303,7 @@ func TestMemoryIsShared(t *testing.T) {
 	q := mustCompile(t, inception(convBN), o)
 	require.GreaterOrEqual(t, q.ArenaBytes(), q.Unshared)
 	require.Equal(t, p.Unshared, q.Unshared)
-	e := mustCompile(t, inception(convBN), Options{Batch: 4, Fusions: AllFusions, Losses: []string{"main"}})
+	e := mustCompile(t, inception(convBN), Options{Batch: 4, Target: Target{Fusions: AllFusions}, Losses: []string{"main"}})
 	require.Less(t, e.ArenaBytes(), p.ArenaBytes()/2)
 }
 
@@ -426,4 +426,36 @@ func TestGlobPrefersEndPoints(t *testing.T) {
 	e, err = g.Glob("mixed1/*/bn")
 	require.NoError(t, err)
 	require.Len(t, e, 6)
+}
+
+// A plan in bfloat16 has activations and gradients of two bytes, statistics of four, and an input of whole 16-byte pixels where the
+// target wants them.
+func TestBFloat16Plan(t *testing.T) {
+	o := training()
+	o.Precision, o.PadInput = BF16, true
+	o.Normalize = &Normalization{Mean: []float32{0, 0, 0}, Std: []float32{1, 1, 1}}
+	p := mustCompile(t, inception(convBN), o)
+	require.NoError(t, o.Target.Check(p))
+	require.ErrorContains(t, Target{Precision: FP32, PadInput: true}.Check(p), "bf16")
+	require.ErrorContains(t, Target{Precision: BF16}.Check(p), "padded input true")
+	in := p.Images
+	require.Equal(t, [3]int{3, 8, 5}, [3]int{in.Shape.C, in.Stride, in.Zeros})
+	elems := map[Elem]int{}
+	for _, b := range p.Buffers {
+		elems[b.Elem] += b.Elements
+		if strings.HasSuffix(b.Name, "#stats") {
+			require.Equal(t, Float, b.Elem, b.Name)
+		}
+	}
+	require.Greater(t, elems[BFloat16], 50*elems[Float])
+	full := mustCompile(t, inception(convBN), training())
+	require.InEpsilon(t, full.Bytes()/2, p.Bytes(), 0.1, "half the bytes, but for statistics, master weights and the optimizer")
+
+	o.Normalize = nil
+	p = mustCompile(t, inception(convBN), o)
+	require.Equal(t, 1, p.Count("convert"))
+	require.True(t, p.Images.Buffer.External)
+	require.Equal(t, Float, p.Images.Buffer.Elem)
+	_, err := Compile(p.Graph, p.Layout, Options{Batch: 1, Target: Target{Precision: "fp8"}})
+	require.ErrorContains(t, err, "fp8")
 }

@@ -46,7 +46,7 @@ func TestMACsAgreeWithPlan(t *testing.T) {
 		require.NoError(t, err)
 		layout, err := graph.NewLayout(m.Graph)
 		require.NoError(t, err)
-		plan, err := graph.Compile(m.Graph, layout, auxhead.Strip(graph.Options{Batch: 1, Fusions: graph.AllFusions}))
+		plan, err := graph.Compile(m.Graph, layout, auxhead.Strip(graph.Options{Batch: 1, Target: graph.Target{Fusions: graph.AllFusions}}))
 		require.NoError(t, err)
 		var flops int64
 		for _, s := range plan.Steps {
@@ -65,7 +65,7 @@ func TestPlans(t *testing.T) {
 		require.NoError(t, err)
 		layout, err := graph.NewLayout(m.Graph)
 		require.NoError(t, err)
-		train, err := graph.Compile(m.Graph, layout, graph.Options{Batch: 2, Training: true, Fusions: graph.AllFusions})
+		train, err := graph.Compile(m.Graph, layout, graph.Options{Batch: 2, Training: true, Target: graph.Target{Fusions: graph.AllFusions}})
 		require.NoError(t, err)
 		require.Len(t, train.Losses, 1+len(n.Heads.Specs))
 		for i, l := range train.Losses {
@@ -76,7 +76,7 @@ func TestPlans(t *testing.T) {
 				assert.Equal(t, n.Heads.Specs[i-1].Weight, l.Weight)
 			}
 		}
-		eval, err := graph.Compile(m.Graph, layout, auxhead.Strip(graph.Options{Batch: 2, Fusions: graph.AllFusions}))
+		eval, err := graph.Compile(m.Graph, layout, auxhead.Strip(graph.Options{Batch: 2, Target: graph.Target{Fusions: graph.AllFusions}}))
 		require.NoError(t, err)
 		for _, h := range m.Heads {
 			assert.True(t, hasNode(train, h.Name+"/"), "%s: training has %s", n.Name, h.Name)

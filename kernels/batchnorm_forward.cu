@@ -9,7 +9,7 @@
 //   batchnorm_sums      takes the sums from x (rows, cols) itself, in one launch: see gpu/reduce.h for the stages and
 //                       their barriers. Cost: reads x once. 256 threads; grid.y >= packs/256, any grid.x.
 //   batchnorm_finalize  takes them from partial sums (parts, 2, cols) in float, which the epilogue of a convolution left.
-//                       Cost: reads those once. 256 threads, grid.x = ceil(cols/32).
+//                       Cost: reads those once. The rest is as in batchnorm_sums.
 #include "gpu/reduce.h"
 #include "params.h"
 
@@ -43,21 +43,16 @@ template <class T> GPU_FN void batchnorm_sums(const BatchNormSumsParams& p) {
 KERNEL(batchnorm_sums_f32, BatchNormSumsParams, 256) { batchnorm_sums<float>(p); }
 KERNEL(batchnorm_sums_bf16, BatchNormSumsParams, 256) { batchnorm_sums<gpu::Bf16>(p); }
 
-// A block has 32 channels, and its 8 warps share the parts out. The barrier prevents that warp 0 adds up the warps' sums before
-// they are written.
 KERNEL(batchnorm_finalize, BatchNormFinalizeParams, 256) {
-  SHARED(double, sums, [2][8][32]);
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, c = blockIdx.x * 32 + lane;
-  double s = 0, q = 0;
-  if (c < p.cols)
-    for (int i = warp; i < p.parts; i += 8) {
-      s += (double)p.partial[(size_t)i * 2 * p.cols + c];
-      q += (double)p.partial[((size_t)i * 2 + 1) * p.cols + c];
-    }
-  sums[0][warp][lane] = s;
-  sums[1][warp][lane] = q;
-  __syncthreads();
-  if (warp != 0 || c >= p.cols) return;
-  for (int i = 1; i < 8; i++) s += sums[0][i][lane], q += sums[1][i][lane];
-  finalize_channel(p.final, c, s, q, p.rows);
+  constexpr int N = gpu::Pack<float>::N;
+  const bool wide = gpu::wide(p.sums, p.cols);
+  gpu::column_sums<float, 2, 256>(
+      p.parts, p.cols, p.partial, p.counters,
+      [&](int part, int c, int count, float (&v)[2][N]) {
+        UNROLL for (int k = 0; k < 2; k++) {
+          const gpu::Pack<float> a = gpu::load(p.sums + ((size_t)part * 2 + k) * p.cols + c, count, wide);
+          UNROLL for (int i = 0; i < N; i++) v[k][i] = a.v[i];
+        }
+      },
+      [&](int c, const double (&s)[2]) { finalize_channel(p.final, c, s[0], s[1], p.rows); });
 }

@@ -277,6 +277,7 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 	return map[string][]launch{
 		"normalize_dense":  {{kernels.NormalizeParams{}, map[string]passes{"Pixels": in, "Scale": perWarp, "Shift": perWarp, "Y": out}}},
 		"normalize_padded": {{kernels.NormalizeParams{}, map[string]passes{"Pixels": in, "Scale": perWarp, "Shift": perWarp, "Y": out}}},
+		"convert":          {{kernels.ConvertParams{}, map[string]passes{"X": in, "Y": out}}},
 		"scale":            both(kernels.ScaleParams{}, "Y", map[string]passes{"X": in}),
 		"fill":             {{kernels.FillParams{}, map[string]passes{"Y": out}}},
 		"add":              {{kernels.AddParams{}, map[string]passes{"Xs[0]": in, "Xs[1]": in, "Xs[2]": in, "Y": out}}},
@@ -291,7 +292,7 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 			"Shift": groups, "Dgamma": out, "Dbeta": out, "Coefficients": out, "Partial": inOut, "Counters": perWarp, "Run": perWarp}}},
 		"batchnorm_apply": both(kernels.BatchNormApplyParams{}, "DX", map[string]passes{"X": in, "DY": in, "Scale": groups, "Shift": groups,
 			"Coefficients": groups}),
-		"batchnorm_finalize": {{kernels.BatchNormFinalizeParams{}, norm(map[string]passes{"Partial": in})}},
+		"batchnorm_finalize": {{kernels.BatchNormFinalizeParams{}, norm(map[string]passes{"Sums": in, "Partial": inOut, "Counters": perWarp})}},
 		"batchnorm_fold":     {{kernels.BatchNormFoldParams{}, map[string]passes{"Entries": perWarp}}},
 
 		"maxpool_apart":       maxpool(1, 4),

@@ -3,11 +3,13 @@
 // One operation is one .cu file, which says what its kernels compute, over which shapes and at which cost. params.h has one
 // plain struct for each kernel, and params_gen.go its mirror in Go; gpu/ is the thin layer that device and host compilers share;
 // emulator/ compiles the same sources for the host, behind a stand-in libcuda.so.1, and finds races, wrong addresses and forgotten
-// waits without a GPU.
+// waits without a GPU. images/ holds what the sources are compiled to for GPUs: make images writes it.
 //
 // The tests build the emulator with make and a C++ compiler, run every kernel against a reference in double precision, and
 // run planted bugs to prove that the tools find them.
 package kernels
+
+import "slices"
 
 //go:generate go run ./internal/genparams
 
@@ -17,4 +19,13 @@ type Kernel struct {
 	File      string  // its source
 	Threads   int     // of a block, at most
 	ParamSize uintptr // bytes of its parameter struct
+}
+
+// Find returns the kernel of a name.
+func Find(name string) (Kernel, bool) {
+	i := slices.IndexFunc(All, func(k Kernel) bool { return k.Name == name })
+	if i < 0 {
+		return Kernel{}, false
+	}
+	return All[i], true
 }

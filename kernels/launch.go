@@ -30,8 +30,8 @@ func ColumnGrid(rows, cols, elemBytes, multiprocessors int) Grid {
 	return columnGrid(rows, cols, elemBytes, elementBlocks*multiprocessors)
 }
 
-// ReductionGrid is ColumnGrid for kernels that sum columns. They need X·K·cols doubles for partial sums, where K is 1 for
-// bias_backward and 2 for batch normalisation, and Y counters.
+// ReductionGrid is ColumnGrid for kernels that sum columns. They, and batchnorm_finalize, need X·K·cols doubles for partial sums,
+// where K is 1 for bias_backward and 2 for batch normalisation, and Y counters.
 func ReductionGrid(rows, cols, elemBytes, multiprocessors int) Grid {
 	return columnGrid(rows, cols, elemBytes, reductionBlocks*multiprocessors)
 }
@@ -53,8 +53,9 @@ func LRNGrid(rows, cols, multiprocessors int) Grid {
 	return Grid{uint32(min(ceil(rows, max(1, Threads/cols)), elementBlocks*multiprocessors)), 1, 1}
 }
 
-// FinalizeGrid is the grid of batchnorm_finalize.
-func FinalizeGrid(cols int) Grid { return Grid{uint32(ceil(cols, 32)), 1, 1} }
+// FinalizeGrid is the grid of batchnorm_finalize. It has few blocks, so that what the last one adds up is not much more than what
+// each of them does.
+func FinalizeGrid(parts, cols int) Grid { return columnGrid(parts, cols, 4, 64) }
 
 // ChunkElements is the size into which CutChunks cuts parameters.
 const ChunkElements = 8192

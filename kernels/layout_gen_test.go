@@ -11,6 +11,7 @@ var mirrored = []any{
 	kernels.HeadMetrics{},
 	kernels.StepMetrics{},
 	kernels.NormalizeParams{},
+	kernels.ConvertParams{},
 	kernels.ScaleParams{},
 	kernels.FillParams{},
 	kernels.AddParams{},

@@ -113,14 +113,6 @@ KERNEL(update, UpdateParams, threads) {
       UNROLL for (int j = 0; j < 4; j++) a.v[j] = gpu::fma(mix, w.v[j] - a.v[j], a.v[j]);
       gpu::store(p.average + at, a, count, gpu::wide(p.average, 4));
     }
-    if (!p.bf16) continue;
-    uint32_t half[4];
-    UNROLL for (int j = 0; j < 4; j++) half[j] = gpu::cvt_bf16(w.v[j]);
-    uint16_t* copy = p.bf16 + at;
-    if (count == 4 && (uintptr_t)copy % 8 == 0)
-      gpu::store8(copy, {half[0] | half[1] << 16, half[2] | half[3] << 16});
-    else
-      UNROLL for (int j = 0; j < 4; j++)
-        if (j < count) copy[j] = (uint16_t)half[j];
+    if (p.bf16) gpu::store4((gpu::Bf16*)p.bf16 + at, w, count);
   }
 }

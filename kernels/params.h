@@ -56,6 +56,14 @@ typedef struct {
   int32_t padded;  // channels of y; those beyond `channels` become 0
   int32_t pad;
 } NormalizeParams;
+typedef struct {
+  const float* x;  // rows x channels without gaps
+  View y;
+  int32_t rows;
+  int32_t channels;
+  int32_t padded;  // channels of y; those beyond `channels` become 0
+  int32_t pad;
+} ConvertParams;
 
 // ---- elementwise -------------------------------------------------------------------------------------------------------
 typedef struct {
@@ -153,7 +161,9 @@ typedef struct {
   int32_t cols;
 } BatchNormSumsParams;
 typedef struct {
-  const float* partial;  // parts · 2 · cols: sums and sums of squares
+  const float* sums;  // parts · 2 · cols: sums and sums of squares
+  double* partial;    // gridDim.x · 2 · cols
+  uint32_t* counters;
   BatchNormFinal final;
   int32_t parts;
   int32_t rows;

@@ -61,6 +61,16 @@ type NormalizeParams struct {
 	_        int32
 }
 
+// ConvertParams is a kernel's parameters: see params.h.
+type ConvertParams struct {
+	X        DevicePtr // float: rows x channels without gaps
+	Y        View
+	Rows     int32
+	Channels int32
+	Padded   int32 // channels of y; those beyond `channels` become 0
+	_        int32
+}
+
 // ScaleParams is a kernel's parameters: see params.h.
 type ScaleParams struct {
 	X          View
@@ -173,12 +183,14 @@ type BatchNormSumsParams struct {
 
 // BatchNormFinalizeParams is a kernel's parameters: see params.h.
 type BatchNormFinalizeParams struct {
-	Partial DevicePtr // float: parts · 2 · cols: sums and sums of squares
-	Final   BatchNormFinal
-	Parts   int32
-	Rows    int32
-	Cols    int32
-	_       int32
+	Sums     DevicePtr // float: parts · 2 · cols: sums and sums of squares
+	Partial  DevicePtr // double: gridDim.x · 2 · cols
+	Counters DevicePtr // uint32_t
+	Final    BatchNormFinal
+	Parts    int32
+	Rows     int32
+	Cols     int32
+	_        int32
 }
 
 // BatchNormReduceParams is a kernel's parameters: see params.h.

@@ -43,6 +43,8 @@ var All = []Kernel{
 	{"conv_forward_f32_128x64", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"conv_forward_tf32_128x128", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"conv_forward_tf32_128x64", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
+	{"convert_bf16", "convert.cu", 256, unsafe.Sizeof(ConvertParams{})},
+	{"convert_f32", "convert.cu", 256, unsafe.Sizeof(ConvertParams{})},
 	{"dropout_bf16", "dropout.cu", 256, unsafe.Sizeof(DropoutParams{})},
 	{"dropout_f32", "dropout.cu", 256, unsafe.Sizeof(DropoutParams{})},
 	{"fill_bf16", "fill.cu", 256, unsafe.Sizeof(FillParams{})},

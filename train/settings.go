@@ -72,7 +72,8 @@ func (c *Config) Settings() []Setting {
 	b.real("label-smoothing", &c.LabelSmoothing, inUnit, func() bool { return unit(c.LabelSmoothing) }, "`share` of a target that goes to all classes, in every head")
 	b.real("ema", &c.EMA, inUnit, func() bool { return unit(c.EMA) }, "`decay` of a moving average of all parameters, which is then evaluated; 0: none")
 	b.add(Setting{Key: "seed", Value: &c.Seed, Usage: "`seed` of everything random"})
-	b.name("precision", &c.Precision, []string{string(graph.FP32), string(graph.FP64)}, "`precision` to compute in; fp64 is slow, for reference")
+	b.name("precision", &c.Precision, []string{string(graph.FP32), string(graph.TF32), string(graph.BF16), string(graph.FP64)},
+		"`precision` to compute in. fp64 is for reference, on a CPU; there tf32 and bf16 are float64, rounded where a GPU rounds: slow, too")
 
 	b.group = groupRun
 	b.local = true

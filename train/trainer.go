@@ -85,7 +85,7 @@ func (t *Trainer) build() error {
 		return err
 	}
 	info := infoOf(t.Data.Train)
-	o := graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Fusions: t.Backend.Fusions(),
+	o := graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),
 		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}}
 	if t.train, err = load(t.Backend, t.state, o); err != nil {
 		return err
@@ -163,7 +163,7 @@ func load(b graph.Backend, s graph.State, o graph.Options) (graph.Program, error
 
 // loadEval is load of an evaluation of some heads; nil means all.
 func loadEval(b graph.Backend, s graph.State, batch int, info DataInfo, heads []string) (graph.Program, error) {
-	return load(b, s, graph.Options{Batch: batch, Losses: heads, Fusions: b.Fusions(),
+	return load(b, s, graph.Options{Batch: batch, Losses: heads, Target: b.Target(),
 		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}})
 }
 

@@ -70,7 +70,7 @@ func TestGenerateAgreesWithPython(t *testing.T) {
 
 		layout, err := graph.NewLayout(m.Graph)
 		require.NoError(t, err)
-		plan, err := graph.Compile(m.Graph, layout, f.Options(graph.AllFusions))
+		plan, err := graph.Compile(m.Graph, layout, f.Options(graph.Target{Fusions: graph.AllFusions}))
 		require.NoError(t, err)
 		w := f.weights(plan)
 		assert.Equal(t, 1.0, w[0])

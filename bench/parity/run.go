@@ -40,8 +40,8 @@ type Report struct {
 }
 
 // Options returns the options of the plan that Run runs: all heads, no dropout, gradients left as the result.
-func (f *Fixture) Options(fusions graph.Fusions) graph.Options {
-	return graph.Options{Batch: f.Batch, Training: true, NoDropout: true, Fusions: fusions}
+func (f *Fixture) Options(target graph.Target) graph.Options {
+	return graph.Options{Batch: f.Batch, Training: true, NoDropout: true, Target: target}
 }
 
 // Run computes the fixture's training step on a backend, from generated weights and images, and compares.
@@ -54,7 +54,7 @@ func Run(ctx context.Context, b graph.Backend, f *Fixture) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := graph.Compile(m.Graph, layout, f.Options(b.Fusions()))
+	plan, err := graph.Compile(m.Graph, layout, f.Options(b.Target()))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func Run(ctx context.Context, b graph.Backend, f *Fixture) (*Report, error) {
 	if err := prog.Run(ctx, &graph.Feed{Images: batch.Images, Labels: batch.Labels, HeadWeights: f.weights(plan)}); err != nil {
 		return nil, err
 	}
-	return f.compare(b.Precision(), state, prog)
+	return f.compare(b.Target().Precision, state, prog)
 }
 
 // weights are the fixture's head weights in a plan's order.

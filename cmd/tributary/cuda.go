@@ -22,7 +22,7 @@ func listCUDA(out io.Writer) error {
 		return err
 	}
 	for i, d := range all {
-		if _, err := fmt.Fprintf(out, "cuda:%d  %s\n", i, d); err != nil {
+		if _, err := fmt.Fprintf(out, "cuda:%d  %s; kernels: %s\n", i, d, d.Kernels()); err != nil {
 			return err
 		}
 	}

@@ -98,7 +98,7 @@ func runGrads(cmd *cobra.Command, f gradsFlags) error {
 		return err
 	}
 	defer b.Close()
-	s, p, err := gradsProgram(m, b, values, c.Seed, graph.Options{Batch: batch.N, Training: true, NoDropout: f.dropout == "off", Fusions: b.Fusions()})
+	s, p, err := gradsProgram(m, b, values, c.Seed, graph.Options{Batch: batch.N, Training: true, NoDropout: f.dropout == "off", Target: b.Target()})
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ every head. Without flags: list the networks and the kinds of heads.`,
 		},
 	}
 	c := train.Default()
-	keys := map[string]bool{"model": true, "heads": true, "image-size": true, "channels": true, "width": true, "batch": true}
+	keys := map[string]bool{"model": true, "heads": true, "image-size": true, "channels": true, "width": true, "batch": true, "precision": true}
 	groups := addSettings(cmd, &c, func(s train.Setting) bool { return keys[s.Key] })
 	for _, g := range groups {
 		if g.flags.Lookup("image-size") != nil {
@@ -154,7 +154,7 @@ func newReport(m *inception.Model, c *train.Config, b graph.Backend) (*report, e
 		z.Mean, z.Std = append(z.Mean, 0.5), append(z.Std, 0.25)
 	}
 	compile := func(training bool, losses []string) (*graph.Plan, error) {
-		o := graph.Options{Batch: c.Batch, Training: training, Losses: losses, Normalize: z, Fusions: b.Fusions()}
+		o := graph.Options{Batch: c.Batch, Training: training, Losses: losses, Normalize: z, Target: b.Target()}
 		if training {
 			o.Optimizer = &update
 		}
@@ -214,7 +214,7 @@ func (r *report) print(out io.Writer) {
 		fmt.Fprintf(out, "%-24s %14s %14s %14s\n", name, value(r.evaluation), value(r.mainOnly), value(r.training))
 	}
 	row("nodes", func(p *graph.Plan) string { return thousands(nodes(p)) })
-	row("steps = launches", func(p *graph.Plan) string { return thousands(len(p.Steps)) })
+	row("steps", func(p *graph.Plan) string { return thousands(len(p.Steps)) })
 	for _, phase := range []graph.Phase{graph.Forward, graph.LossPhase, graph.Backward, graph.UpdatePhase} {
 		row("  "+phase.String(), func(p *graph.Plan) string { return thousands(countPhase(p, phase)) })
 	}

@@ -104,7 +104,7 @@ func TestUsageErrors(t *testing.T) {
 		"train --optimizer adamw --momentum 0.9": "adamw has none",
 		"train --schedule cosin":                 "cosine",
 		"train --device cuda":                    "this binary was built without CUDA",
-		"train --precision fp16":                 "fp32 or fp64",
+		"train --precision fp16":                 "fp32, tf32, bf16 or fp64",
 		"train --heads inception3x":              "the nearest: inception3a",
 		"train --heads inception3a:0.3:gapp":     "the nearest: gap",
 		"train --resume missing":                 "name a run's folder",

@@ -28,10 +28,10 @@ func oracleNetwork(classes int) *graph.Graph {
 	return g
 }
 
-// testOracle compares losses and every gradient with Gorgonia's automatic differentiation of the same network, in float64.
-func testOracle(t *testing.T, b graph.Backend, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 5))
-	f := newFixture(t, b, oracleNetwork(5), 3, rng)
+// gorgonia compares losses and every gradient with Gorgonia's automatic differentiation of the same network, in float64.
+func (s *suite) gorgonia(t *testing.T) {
+	rng := rand.New(rand.NewPCG(s.seed, 5))
+	f := s.fixture(t, oracleNetwork(5), 3, rng)
 	f.weights = []float64{1, 0.3}
 	_, m := f.run(f.options(), f.feed())
 
@@ -63,7 +63,7 @@ func testOracle(t *testing.T, b graph.Backend, seed uint64) {
 	defer vm.Close()
 	require.NoError(t, vm.RunAll())
 
-	tol := 10 * tolerance[b.Precision()].value
+	tol := 10 * s.value
 	require.InEpsilon(t, values[len(grads)].Data().(float64), m.Heads[0].Loss, tol, "main loss")
 	require.InEpsilon(t, values[len(grads)+1].Data().(float64), m.Heads[1].Loss, tol, "aux loss")
 	for i, v := range trained {

@@ -12,7 +12,7 @@ import (
 
 // testOptimizers runs three steps of every rule and compares parameters, slots and averages with the formulas in float64,
 // fed with the backend's own gradients.
-func testOptimizers(t *testing.T, b graph.Backend, seed uint64) {
+func (s *suite) optimizers(t *testing.T) {
 	const lr, ema = 0.05, 0.9
 	for name, o := range map[string]graph.Optimizer{
 		"sgd":        {Rule: graph.SGD, Momentum: 0.9, WeightDecay: 0.01, EMA: true},
@@ -23,12 +23,12 @@ func testOptimizers(t *testing.T, b graph.Backend, seed uint64) {
 		"clipped":    {Rule: graph.SGD, Momentum: 0.9, ClipNorm: 0.1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, uint64(graph.NodeKey(name))))
+			rng := rand.New(rand.NewPCG(s.seed, uint64(graph.NodeKey(name))))
 			g := network(5)
 			bias, err := g.Param("fc/bias/bias")
 			require.NoError(t, err)
 			bias.LRScale = 2
-			f := newFixture(t, b, g, 3, rng)
+			f := s.fixture(t, g, 3, rng)
 			model := map[*graph.Param]*modelParam{}
 			for _, p := range f.layout.Params {
 				m := &modelParam{w: f.get(graph.Value, p)}
@@ -50,7 +50,7 @@ func testOptimizers(t *testing.T, b graph.Backend, seed uint64) {
 			opts.Optimizer = &o
 			plan, err := graph.Compile(f.g, f.layout, opts)
 			require.NoError(t, err)
-			pr, err := b.Load(plan, f.state)
+			pr, err := s.b.Load(plan, f.state)
 			require.NoError(t, err)
 			defer pr.Close()
 			for step := range 3 {

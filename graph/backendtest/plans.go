@@ -50,11 +50,11 @@ func network(classes int) *graph.Graph {
 }
 
 // testPlans checks that every way of making a plan has the same meaning.
-func testPlans(t *testing.T, b graph.Backend, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 2))
-	f := newFixture(t, b, network(7), 3, rng)
+func (s *suite) plans(t *testing.T) {
+	rng := rand.New(rand.NewPCG(s.seed, 2))
+	f := s.fixture(t, network(7), 3, rng)
 	f.ref.labels[1] = graph.IgnoreLabel
-	all := b.Fusions()
+	all := s.b.Target().Fusions
 	without := func(change func(*graph.Fusions)) graph.Fusions {
 		u := all
 		change(&u)
@@ -76,18 +76,15 @@ func testPlans(t *testing.T, b graph.Backend, seed uint64) {
 			o.Keep = []string{"mixed1", "mixed2/tower3x3", "stem/conv", "mixed1/tower3x3/bn", "mixed2/tower1x1/relu"}
 		}},
 	}
-	want := f.ref.run()
 	for _, v := range variants {
 		t.Run(v.name, func(t *testing.T) {
 			f.t = t
 			o := f.options()
 			v.set(&o)
 			pr, m := f.run(o, f.feed())
+			f.checkHeads(m)
 			total := 0.0
 			for i, h := range m.Heads {
-				require.InEpsilon(t, want[i], h.Loss, 20*tolerance[b.Precision()].value, "loss of %s", h.Name)
-				require.Equal(t, f.ref.hits(f.g.Losses()[i], 1), h.Top1, h.Name)
-				require.Equal(t, f.ref.hits(f.g.Losses()[i], 5), h.Top5, h.Name)
 				total += f.weights[i] * h.Loss
 			}
 			require.InEpsilon(t, total, m.Total, 1e-12, "the total is the sum of the heads' weighted losses")
@@ -103,7 +100,7 @@ func testPlans(t *testing.T, b graph.Backend, seed uint64) {
 		f.t = t
 		p1, _ := f.run(f.options(), f.feed())
 		g1 := f.gradients()
-		f.run(graph.Options{Batch: 8, Fusions: all}, &graph.Feed{Images: make([]float32, 8*f.g.InputNode().Shape().Elements()), Labels: make([]int32, 8)})
+		f.run(graph.Options{Batch: 8, Target: s.b.Target()}, &graph.Feed{Images: make([]float32, 8*f.g.InputNode().Shape().Elements()), Labels: make([]int32, 8)})
 		require.NoError(t, p1.Run(context.Background(), f.feed()))
 		require.Equal(t, g1, f.gradients(), "a run after another plan has grown the scratch memory gives the same bits")
 	})
@@ -112,9 +109,9 @@ func testPlans(t *testing.T, b graph.Backend, seed uint64) {
 
 // testHeads checks that the fused sweep is the sum of separate sweeps, that weights act without recompiling, and that runs
 // repeat to the bit.
-func testHeads(t *testing.T, b graph.Backend, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 3))
-	f := newFixture(t, b, network(5), 4, rng)
+func (s *suite) heads(t *testing.T) {
+	rng := rand.New(rand.NewPCG(s.seed, 3))
+	f := s.fixture(t, network(5), 4, rng)
 	pr, _ := f.run(f.options(), f.feed())
 	fused := f.gradients()
 	require.NoError(t, pr.Run(context.Background(), f.feed()))
@@ -142,15 +139,13 @@ func testHeads(t *testing.T, b graph.Backend, seed uint64) {
 		}
 	}
 	for name := range fused {
-		require.LessOrEqual(t, relativeError(fused[name], sum[name]), 10*tolerance[b.Precision()].value, "fused sweep against the sum of separate sweeps: %s", name)
+		require.LessOrEqual(t, relativeError(fused[name], sum[name]), 10*s.value, "fused sweep against the sum of separate sweeps: %s", name)
 	}
 
 	t.Run("weights", func(t *testing.T) {
 		f.t = t
 		f.weights = []float64{0.5, 0, 2}
-		require.NoError(t, pr.Run(context.Background(), f.feed()))
-		m, err := pr.Metrics()
-		require.NoError(t, err)
+		m := f.again(pr, f.feed())
 		require.Equal(t, 2.0, m.Heads[2].Weight)
 		f.checkGradients(rng, 1)
 		p, err := f.g.Param("aux1/fc/weight")
@@ -172,31 +167,31 @@ func testHeads(t *testing.T, b graph.Backend, seed uint64) {
 				want[i] = 1.5 * v
 			}
 			if relativeError(want, make([]float64, len(want))) > 0 {
-				require.LessOrEqual(t, relativeError(g, want), 10*tolerance[b.Precision()].value, name)
+				require.LessOrEqual(t, relativeError(g, want), 10*s.value, name)
 			}
 		}
 	})
 }
 
 // testEvaluation checks evaluation plans: running statistics, heads left out, padding rows, pixels, averages.
-func testEvaluation(t *testing.T, b graph.Backend, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 4))
-	f := newFixture(t, b, network(7), 5, rng)
+func (s *suite) evaluation(t *testing.T) {
+	rng := rand.New(rand.NewPCG(s.seed, 4))
+	f := s.fixture(t, network(7), 5, rng)
 	f.ref.training = false
 	f.ref.labels[4] = graph.IgnoreLabel
-	want := f.ref.run()
-	for _, u := range []graph.Fusions{b.Fusions(), {}} {
-		pr, m := f.run(graph.Options{Batch: 5, Fusions: u}, f.feed())
-		for i, h := range m.Heads {
-			require.InEpsilon(t, want[i], h.Loss, 20*tolerance[b.Precision()].value, h.Name)
-		}
+	target := s.b.Target()
+	for _, u := range []graph.Fusions{target.Fusions, {}} {
+		o := graph.Options{Batch: 5, Target: target}
+		o.Fusions = u
+		pr, m := f.run(o, f.feed())
+		f.checkHeads(m)
 		require.Equal(t, 4, m.Rows)
 		f.checkValues(pr, "fc/bias")
 		f.checkValues(pr, "aux2/fc/bias")
 	}
 	feed := f.feed()
 	feed.HeadWeights = nil
-	pr, m := f.run(graph.Options{Batch: 5, Losses: []string{"main"}, Fusions: b.Fusions()}, feed)
+	pr, m := f.run(graph.Options{Batch: 5, Losses: []string{"main"}, Target: target}, feed)
 	require.Len(t, m.Heads, 1)
 	f.checkValues(pr, "fc/bias")
 	for _, s := range pr.Plan().Steps {
@@ -211,7 +206,7 @@ func testEvaluation(t *testing.T, b graph.Backend, seed uint64) {
 		}
 		feed := f.feed()
 		feed.HeadWeights, feed.UseAverages = nil, true
-		require.NoError(t, pr.Run(context.Background(), feed))
+		f.again(pr, feed)
 		f.checkValues(pr, "fc/bias")
 		for _, p := range f.g.Params() {
 			f.set(graph.Value, p, narrow(f.get(graph.Average, p)))
@@ -228,14 +223,14 @@ func testEvaluation(t *testing.T, b graph.Backend, seed uint64) {
 		f.ref.run()
 		feed := f.feed()
 		feed.Pixels, feed.Images = pixels, nil
-		pr, _ := f.run(graph.Options{Batch: 5, Normalize: z, Fusions: b.Fusions()}, feed)
+		pr, _ := f.run(graph.Options{Batch: 5, Normalize: z, Target: target}, feed)
 		f.checkValues(pr, "fc/bias")
 	})
 }
 
 // testErrors checks that wrong feeds and states are refused with errors, not panics.
-func testErrors(t *testing.T, b graph.Backend) {
-	f := newFixture(t, b, network(4), 2, rand.New(rand.NewPCG(1, 1)))
+func (s *suite) errors(t *testing.T) {
+	f := s.fixture(t, network(4), 2, rand.New(rand.NewPCG(1, 1)))
 	pr, _ := f.run(f.options(), f.feed())
 	for name, spoil := range map[string]func(*graph.Feed){
 		"images":       func(x *graph.Feed) { x.Images = x.Images[1:] },
@@ -257,9 +252,19 @@ func testErrors(t *testing.T, b graph.Backend) {
 	p := f.g.Params()[0]
 	_, err = f.state.Get("slot7", p)
 	require.Error(t, err)
-	other := newFixture(t, b, network(4), 2, rand.New(rand.NewPCG(1, 1)))
+	other := s.fixture(t, network(4), 2, rand.New(rand.NewPCG(1, 1)))
 	_, err = f.state.Get(graph.Value, other.g.Params()[0])
 	require.ErrorContains(t, err, "not of this state")
-	_, err = b.Load(pr.Plan(), other.state)
+	_, err = s.b.Load(pr.Plan(), other.state)
 	require.Error(t, err)
+	o := f.options()
+	if o.Precision == graph.BF16 {
+		o.Precision = graph.FP32
+	} else {
+		o.Precision = graph.BF16
+	}
+	p16, err := graph.Compile(f.g, f.layout, o)
+	require.NoError(t, err)
+	_, err = s.b.Load(p16, f.state)
+	require.ErrorContains(t, err, "compile it with the backend's Target")
 }

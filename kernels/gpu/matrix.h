@@ -65,6 +65,18 @@ template <class T> GPU_FN void store(T* p, const Pack<T>& r, int count, bool wid
   }
 }
 
+// store4 writes the first `count` of 4 elements, in one access where the address allows it.
+template <class T> GPU_FN void store4(T* p, const Pack<float>& r, int count) {
+  if constexpr (sizeof(T) == 4) {
+    store(p, r, count, wide(p, 4));
+  } else if (count == 4 && (uintptr_t)p % 8 == 0) {
+    store8(p, {cvt_bf16(r.v[0]) | (uint32_t)cvt_bf16(r.v[1]) << 16, cvt_bf16(r.v[2]) | (uint32_t)cvt_bf16(r.v[3]) << 16});
+  } else {
+    UNROLL for (int i = 0; i < 4; i++)
+      if (i < count) p[i] = from_float<T>(r.v[i]);
+  }
+}
+
 // load_bytes and store_bytes move the N bytes that belong to a pack's elements, from an address that is a multiple of N.
 template <int N> GPU_FN void load_bytes(int (&out)[N], const uint8_t* p) {
   uint32_t w[2];

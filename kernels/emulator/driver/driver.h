@@ -118,7 +118,7 @@ Function* function_of(void* handle);
 
 // image.cpp: kernels and their parameter sizes as an image states them. opaque: the format does not say.
 struct Image {
-  bool opaque = false;
+  bool opaque = false, ptx = false;
   std::map<std::string, size_t> kernels;
 };
 Result read_image(const void* data, Image* image);

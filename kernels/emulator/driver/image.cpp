@@ -4,7 +4,8 @@
 // image on a GPU is stopped here already. Three kinds of image are understood:
 //
 //   PTX      .entry name( .param .align A .b8 name_param_0[SIZE] )
-//   cubin    ELF: a section .nv.info.NAME for each kernel, in which attribute 0x19 is the size of the parameters
+//   cubin    ELF: a section .nv.info.NAME for each kernel, in which attribute 0x19 is the size of the parameters; the flags say
+//            for which architecture it is, and another than the device's is refused
 //   the text "tributary emulated kernels": no image was built; every kernel of the host build is there
 //
 // A fat binary is taken without a look inside.
@@ -42,6 +43,8 @@ static Result read_cubin(const char* base, Image* image) {
   const auto* header = (const Elf64_Ehdr*)base;
   if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_shentsize != sizeof(Elf64_Shdr))
     return say(INVALID_IMAGE, "the image is ELF, but not of 64 bits");
+  const unsigned arch = header->e_ident[EI_ABIVERSION] < 8 ? header->e_flags & 0xff : header->e_flags >> 8 & 0xff;
+  if (arch != 90) return say(NO_BINARY_FOR_GPU, "the image is for sm_%u, the device is sm_90", arch);
   const auto* sections = (const Elf64_Shdr*)(base + header->e_shoff);
   const char* names = base + sections[header->e_shstrndx].sh_offset;
   const std::string text = ".text.", info = ".nv.info.";
@@ -71,6 +74,7 @@ Result read_image(const void* data, Image* image) {
     return OK;
   }
   if (!strstr(s, ".version")) return say(INVALID_IMAGE, "the image is neither a cubin nor PTX");
+  image->ptx = true;
   read_ptx(s, image);
   return OK;
 }

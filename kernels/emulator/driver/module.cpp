@@ -73,7 +73,23 @@ API cuModuleLoadData(void** module, const void* data) {
   *module = m;
   return OK;
 }
-API cuModuleLoadDataEx(void** module, const void* data, unsigned, int*, void**) { return cuModuleLoadData(module, data); }
+// The options that count are the buffer for what the compiler of PTX says, and its size. A driver writes a line for each kernel.
+API cuModuleLoadDataEx(void** module, const void* data, unsigned count, int* options, void** values) {
+  enum { info_log_buffer = 3, info_log_size = 4 };
+  if (Result r = cuModuleLoadData(module, data)) return r;
+  const Image& image = ((Module*)*module)->image;
+  char* buffer = nullptr;
+  size_t size = 0;
+  for (unsigned i = 0; i < count; i++) {
+    if (options[i] == info_log_buffer) buffer = (char*)values[i];
+    if (options[i] == info_log_size) size = (uint32_t)(uintptr_t)values[i];
+  }
+  std::string log;
+  if (image.ptx)
+    for (auto& k : image.kernels) log += "info    : emulated kernel " + k.first + "\n";
+  if (buffer && size) snprintf(buffer, size, "%s", log.c_str());
+  return OK;
+}
 API cuModuleLoadFatBinary(void** module, const void* data) { return cuModuleLoadData(module, data); }
 API cuModuleUnload(void* module) {
   ENTER_CONTEXT;

@@ -113,8 +113,9 @@ TEST_FLOAT(batchnorm_finalize, 12) {
       partial[((size_t)i * 2 + 1) * cols + c] = (float)q;
     }
   Device<float> p(partial);
+  Reduction red(r, columns_grid<float>(r, cols), 2, cols);
   Norm n(r, cols);
-  run("batchnorm_finalize", {((unsigned)cols + 31) / 32}, BatchNormFinalizeParams{p.data(), n.params(), parts, rows, cols, 0});
+  run("batchnorm_finalize", red.grid, BatchNormFinalizeParams{p.data(), red.partial.data(), red.counters.data(), n.params(), parts, rows, cols, 0});
   n.check(rows, [&](int i, int c) { return x[(size_t)i * cols + c]; });
 }
 

@@ -1,4 +1,4 @@
-// elementwise.cpp: normalize, scale, fill, add, relu, dropout.
+// elementwise.cpp: normalize, convert, scale, fill, add, relu, dropout.
 #include "harness.h"
 
 using namespace test;
@@ -14,6 +14,17 @@ TEST(normalize, 12) {
   Device<float> s(scale), t(shift);
   run("normalize" + suffix<T>(), {(unsigned)r.range(1, 3)}, NormalizeParams{x.data(), s.data(), t.data(), y.view(), rows, c, padded, 0});
   y.compare("y", 1e-6, precision<T>(), [&](int i, int j) { return j < c ? (double)pixels[(size_t)i * c + j] * scale[j] + shift[j] : 0; });
+}
+
+TEST(convert, 12) {
+  const bool flat = r.range(0, 2) == 0;  // a copy of weights: one long row
+  const int rows = flat ? 1 : r.range(1, 90), c = flat ? r.range(1, 5000) : r.range(1, 19), padded = r.coin() ? c : (c + 7) / 8 * 8;
+  const std::vector<float> values = vector_of(r, rows * c, -3, 3);
+  Matrix<T> y(r, rows, padded);
+  y.upload();
+  Device<float> x(values);
+  run("convert" + suffix<T>(), {(unsigned)r.range(1, 3)}, ConvertParams{x.data(), y.view(), rows, c, padded, 0});
+  y.compare("y", 0, 0, [&](int i, int j) { return j < c ? value(element<T>(values[(size_t)i * c + j])) : 0; });
 }
 
 TEST(scale, 16) {

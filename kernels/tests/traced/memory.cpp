@@ -34,6 +34,11 @@ TRACED(normalize_padded) {
   Tensor<T> y(rows, 8);
   run("normalize" + suffix<T>(), {4}, NormalizeParams{pixels.data(), scale.data(), shift.data(), y.view(), rows, 3, 8, 0});
 }
+TRACED(convert) {
+  Tensor<float> x(rows, cols);
+  Tensor<T> y(rows, cols);
+  run("convert" + suffix<T>(), {4}, ConvertParams{x.data(), y.view(), rows, cols, cols, 0});
+}
 TRACED(scale) {
   Tensor<T> x(rows, cols), y(rows, cols);
   for (int accumulate : {0, 1}) run("scale" + suffix<T>(), {4}, ScaleParams{x.view(), y.view(), rows, cols, 1, accumulate});
@@ -90,9 +95,11 @@ TRACED(batchnorm_sums) {
 }
 TRACED_FLOAT(batchnorm_finalize) {
   const int parts = 25;
-  Tensor<float> partial(parts, 2 * cols);
+  Tensor<float> sums(parts, 2 * cols);
   Norm n(cols);
-  run("batchnorm_finalize", {(unsigned)blocks(cols, 32)}, BatchNormFinalizeParams{partial.data(), n.params(), parts, rows, cols, 0});
+  Reduction red(columns_grid<float>(cols), 2, cols);
+  run("batchnorm_finalize", red.grid,
+      BatchNormFinalizeParams{sums.data(), red.partial.data(), red.counters.data(), n.params(), parts, rows, cols, 0});
 }
 TRACED(batchnorm_reduce) {
   Tensor<T> x(rows, cols), dy(rows, cols);

@@ -1,0 +1,115 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/kernels"
+)
+
+func TestNoImage(t *testing.T) {
+	d := open(t)
+	_, err := d.Load("nonsense", []byte("nonsense"))
+	wantError(t, err, InvalidImage, "image nonsense (8 bytes) for "+d.Arch()+", driver for CUDA "+DriverVersion().String(),
+		"update the NVIDIA driver to version 580 or later", "make images cuda", "--device cpu")
+	_, err = d.Load("nothing", nil)
+	require.ErrorContains(t, err, "image nothing is empty")
+}
+
+func TestImagesForGPUs(t *testing.T) {
+	for _, c := range []struct {
+		info Info
+		want string
+	}{
+		{Info{Name: "NVIDIA A100", Major: 8}, "sm_80 machine code"},
+		{Info{Name: "NVIDIA H100", Major: 9}, "sm_90a machine code"},
+		{Info{Name: "NVIDIA GeForce RTX 5090", Major: 12}, "PTX for compute_80, compiled by the driver"},
+		{Info{Name: "Emulated NVIDIA H100", Major: 9}, "the emulator's own"},
+		{Info{Name: "Tesla T4", Major: 7, Minor: 5}, "none: the kernels need compute capability 8.0 or later, and this GPU has 7.5: run with --device cpu"},
+	} {
+		require.Equal(t, c.want, c.info.Kernels())
+	}
+	_, err := imagesFor(Info{Name: "Tesla T4", Major: 7, Minor: 5})
+	require.EqualError(t, err, "cuda: Tesla T4: the kernels need compute capability 8.0 or later, and this GPU has 7.5: run with --device cpu")
+}
+
+func TestCheckDriver(t *testing.T) {
+	require.NoError(t, checkDriver(13000))
+	require.NoError(t, checkDriver(13020))
+	require.EqualError(t, checkDriver(12090), "cuda: the installed driver is made for CUDA 12.9, and the kernels need CUDA 13.0: "+
+		"update the NVIDIA driver to version 580 or later, or run with --device cpu")
+}
+
+// The emulated driver takes an image only if the sources that it was built with have the same kernels and parameters.
+func TestEmbeddedImages(t *testing.T) {
+	needEmulator(t)
+	d := open(t)
+	files := map[string]bool{}
+	for _, k := range kernels.All {
+		files[k.File] = true
+	}
+	for _, a := range kernels.Architectures {
+		l := newLibrary(d, imagesOf(a))
+		defer closeAll(t, l)
+		if !a.PTX() && a.Name != "sm_90a" {
+			_, err := l.function("update")
+			wantError(t, err, NoBinaryForGPU, "image optimizer.cu, "+a.Name+" machine code (", "driver for CUDA "+DriverVersion().String())
+			continue
+		}
+		for _, k := range kernels.All {
+			f, err := l.function(k.Name)
+			require.NoError(t, err)
+			require.Equal(t, k.Threads, f.MaxThreads)
+		}
+		require.Len(t, l.modules, len(files))
+		if a.PTX() {
+			require.Contains(t, l.compilerLog(), "optimizer.cu:\ninfo    : emulated kernel gradient_norm\ninfo    : emulated kernel update\n")
+		} else {
+			require.Empty(t, l.compilerLog())
+		}
+	}
+}
+
+func TestStaleImage(t *testing.T) {
+	needEmulator(t)
+	ptx := imagesOf(kernels.Architecture{Name: "compute_80", Major: 8})
+	l := newLibrary(open(t), imageSet{"old PTX", func(source string) ([]byte, error) {
+		data, err := ptx.read(source)
+		return []byte(strings.ReplaceAll(string(data), "fill_f32_param_0[", "fill_f32_param_0[1")), err
+	}})
+	defer closeAll(t, l)
+	_, err := l.function("fill_f32")
+	wantError(t, err, InvalidImage, "image fill.cu, old PTX", "kernel fill_f32", "make images cuda")
+	_, err = l.function("fill_bf16")
+	require.NoError(t, err)
+}
+
+// An image is loaded when it is needed, and once.
+func TestLibrary(t *testing.T) {
+	d := open(t)
+	images, err := imagesFor(d.Info)
+	require.NoError(t, err)
+	var read []string
+	l := newLibrary(d, imageSet{images.name, func(source string) ([]byte, error) {
+		read = append(read, source)
+		return images.read(source)
+	}})
+	require.Empty(t, read)
+	for _, name := range []string{"fill_f32", "fill_bf16", "add_f32", "fill_f32"} {
+		f, err := l.function(name)
+		require.NoError(t, err)
+		require.Equal(t, name, f.Name)
+	}
+	require.Equal(t, []string{"fill.cu", "add.cu"}, read)
+	_, err = l.function("missing")
+	require.EqualError(t, err, "cuda: there is no kernel missing")
+	closeAll(t, l)
+	_, err = l.function("fill_f32")
+	require.NoError(t, err)
+	require.Len(t, read, 3)
+	closeAll(t, l)
+}

@@ -1,0 +1,125 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Timing is how long one launch of a step takes on the GPU, the gap to the launch before it included.
+type Timing struct {
+	Launch
+	Time time.Duration // median over the runs
+}
+
+// Profile runs a program launch by launch, with a mark on the GPU after each, and returns the times in the order of the launches. It
+// counts as so many runs with the same feed. Where launches take less than the few microseconds that the host needs for one, the
+// times are the host's.
+func Profile(ctx context.Context, pr graph.Program, f *graph.Feed, runs int) (out []Timing, err error) {
+	p, ok := pr.(*program)
+	if !ok {
+		return nil, errors.New("cuda: the program is of another backend")
+	}
+	if runs < 1 {
+		return nil, fmt.Errorf("cuda: a profile of %d runs", runs)
+	}
+	device := p.state.backend.device
+	byBound := map[*bound]*singly{} // one for each slot
+	defer func() {
+		for _, s := range byBound {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	var times [][]time.Duration
+	for range runs {
+		var s *singly
+		err = p.run(ctx, f, func(b *bound) (err error) {
+			if s = byBound[b]; s == nil {
+				if s, err = device.singly(b.list.Launches()); err != nil {
+					return err
+				}
+				byBound[b] = s
+			}
+			return p.slots[b.slot].around(p.state.compute, s.run)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if err = p.last().done.Synchronize(); err != nil {
+			return nil, err
+		}
+		if times == nil {
+			times, out = make([][]time.Duration, len(s.lists)), make([]Timing, len(s.lists))
+		}
+		for i, l := range s.lists {
+			d, err := s.marks[i+1].Since(s.marks[i])
+			if err != nil {
+				return nil, err
+			}
+			times[i], out[i].Launch = append(times[i], d), l.Launches()[0]
+		}
+	}
+	for i, t := range times {
+		slices.Sort(t)
+		out[i].Time = t[len(t)/2]
+	}
+	return out, nil
+}
+
+// singly is a list whose launches are run one by one, between marks.
+type singly struct {
+	lists []*List
+	marks []*Event
+}
+
+func (d *Device) singly(launches []Launch) (*singly, error) {
+	s := &singly{}
+	for i := range len(launches) + 1 {
+		e, err := d.NewEvent(true)
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		s.marks = append(s.marks, e)
+		if i == len(launches) {
+			break
+		}
+		l, err := d.NewList(launches[i : i+1])
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		s.lists = append(s.lists, l)
+	}
+	return s, nil
+}
+
+func (s *singly) run(on *Stream) error {
+	if err := s.marks[0].Record(on); err != nil {
+		return err
+	}
+	for i, l := range s.lists {
+		if err := l.Run(on); err != nil {
+			return err
+		}
+		if err := s.marks[i+1].Record(on); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *singly) close() error {
+	var err error
+	for _, e := range s.marks {
+		err = errors.Join(err, e.Close())
+	}
+	for _, l := range s.lists {
+		l.Close()
+	}
+	return err
+}
