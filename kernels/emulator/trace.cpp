@@ -15,6 +15,7 @@
 //   device memory   moves in sectors of 32 bytes: a request costs the sectors that it touches, and at least as many as hold
 //                   its bytes. A byte that several lanes of a request want counts once.
 //
+// A whole training run is traced like a test, with LD_PRELOAD=build/emulated/trace/libcuda.so.1 before build/emulated/tributary.
 // EMULATOR_TRACE names a file, to which every launch appends a line of JSON:
 //
 //   kernel, grid, block
