@@ -80,6 +80,13 @@ TRACED(bias_backward) {
       BiasBackwardParams{dy.view(), db.data(), red.partial.data(), red.counters.data(), red.run.data(), rows, cols, 0, 0});
 }
 
+TRACED(probe) {
+  Tensor<T> x(rows, cols);
+  Tensor<double> y(2 * cols);
+  Reduction red(columns_grid<T>(cols), 2, cols);
+  run("probe" + suffix<T>(), red.grid, ProbeParams{x.view(), y.data(), red.partial.data(), red.counters.data(), rows, cols});
+}
+
 struct Norm {
   Tensor<float> gamma, beta, running_mean, running_var, mean, invstd, scale, shift;
   explicit Norm(int cols) : gamma(cols), beta(cols), running_mean(cols), running_var(cols), mean(cols), invstd(cols), scale(cols), shift(cols) {}
