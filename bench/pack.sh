@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds build/gpu/pack.tgz: the programs that bench/gpu.py runs on a machine with a GPU and no Go. It needs Go, gcc and a C++17 compiler.
-# That machine gets the pack, and the sources beside it.
+# Builds build/gpu/pack.tgz: the programs that bench/gpu.py runs on a machine with a GPU and no Go. That machine gets the pack, and
+# the sources beside it. It needs Go, gcc and a C++17 compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 most=60000000 # bytes that the pack and the sources may be
