@@ -126,6 +126,19 @@ func (f *Feed) Weight(p *Plan, i int) float64 {
 	return p.Losses[i].Weight
 }
 
+// First is the feed of the first images of a batch, as many as a plan takes.
+func (f *Feed) First(p *Plan) *Feed {
+	first := *f
+	n := p.Options.Batch
+	if p.Pixels.Valid() {
+		first.Pixels = f.Pixels[:n*p.Images.Shape.Elements()]
+	} else {
+		first.Images = f.Images[:n*p.Images.Shape.Elements()]
+	}
+	first.Labels = f.Labels[:n]
+	return &first
+}
+
 // HeadMetrics is what the loss step says about one head.
 type HeadMetrics struct {
 	Name       string
