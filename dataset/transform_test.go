@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/augment"
 )
 
 // noise is the image that testdata for Pillow was made from:
@@ -63,10 +65,10 @@ func TestJitterMatchesPillow(t *testing.T) {
 		{0.6, [3]uint32{0x9b60b9c4, 0x83a0cb67, 0xc4a4eb54}},
 		{1.4, [3]uint32{0xbadd9df2, 0x4893ea3c, 0x9495035a}},
 	} {
-		for i, f := range []func(*Image, float64){brighten, contrast, saturate} {
+		for i, op := range []augment.Op{augment.Brightness, augment.Contrast, augment.Saturation} {
 			m := noise(17, 13, 3)
-			f(m, c.factor)
-			require.Equal(t, c.want[i], crc32.ChecksumIEEE(m.Pix), "%d by %v", i, c.factor)
+			augment.Adjustment{Op: op, Factor: float32(c.factor)}.Apply(m.Pix, 3)
+			require.Equal(t, c.want[i], crc32.ChecksumIEEE(m.Pix), "%d by %v", op, c.factor)
 		}
 	}
 }
@@ -90,15 +92,15 @@ func TestCrops(t *testing.T) {
 	require.Len(t, seen, 25)
 	require.True(t, seen["[0 0 0 0 0 0 0 0 1]"])
 	require.True(t, seen["[9 0 0 0 0 0 0 0 0]"])
-	require.Equal(t, []byte{9, 0, 0, 0}, apply(cut{2, 2, 2, 2}, m, 0).Pix)
-	require.Equal(t, make([]byte, 4), apply(cut{-9, 9, 2, 2}, m, 0).Pix)
+	require.Equal(t, []byte{9, 0, 0, 0}, apply(cutOut{2, 2, 2, 2}, m, 0).Pix)
+	require.Equal(t, make([]byte, 4), apply(cutOut{-9, 9, 2, 2}, m, 0).Pix)
 }
 
-// cut is a transform that cuts at a given place.
-type cut struct{ y, x, h, w int }
+// cutOut is a transform that cuts at a given place, of a user's.
+type cutOut box
 
-func (t cut) OutSize(_, _ int) (int, int, error) { return t.h, t.w, nil }
-func (t cut) Apply(p *Work, _ *rand.Rand)        { p.cropTo(t.y, t.x, t.h, t.w) }
+func (t cutOut) OutSize(_, _ int) (int, int, error) { return t.h, t.w, nil }
+func (t cutOut) Apply(p *Work, _ *rand.Rand)        { p.cropTo(box(t)) }
 
 func TestRandomResizedCrop(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
