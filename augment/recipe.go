@@ -79,7 +79,7 @@ func (r *Recipe) Check(h, w, c, regions int) error {
 	}
 	for _, a := range r.Adjust {
 		if a.Op > Saturation || !(a.Factor >= 0 && a.Factor <= 2) {
-			return fmt.Errorf("adjustment %d by %v: adjustments are %d to %d, by 0 to 2", a.Op, a.Factor, None, Saturation)
+			return fmt.Errorf("adjustment %d by %v: adjustments are 0 to %d, by 0 to 2", a.Op, a.Factor, Saturation)
 		}
 	}
 	if p := r.Patch; p.Y0 < 0 || p.X0 < 0 || p.Y1 > h || p.X1 > w {

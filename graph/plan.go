@@ -159,6 +159,7 @@ type Plan struct {
 	Losses   []*Loss // the heads that the plan evaluates, in the order of Feed.HeadWeights and Metrics.Heads
 	Buffers  []*Buffer
 	Pixels   View // uint8 input, if Options.Normalize is set
+	Regions  View // or regions of images, if Options.Regions is set
 	Images   View // float input
 	Labels   *Buffer
 	Arena    [5]int // elements of the arena of each Elem
