@@ -21,7 +21,7 @@ const maxLength = 1 << 26
 type Recipe struct {
 	Offset     int // of the region in the batch's regions: Rows.Region × Cols.Region × c bytes
 	Rows, Cols Axis
-	Adjust     [3]Adjustment // in order; contrast's mean is over the h×w pixels
+	Adjust     [3]Adjustment // in order, each at most once; contrast's mean is over the h×w pixels
 	Patch      Patch
 }
 
@@ -77,10 +77,15 @@ func (r *Recipe) Check(h, w, c, regions int) error {
 	if n := r.Rows.Region * r.Cols.Region * c; r.Offset < 0 || r.Offset > regions-n {
 		return fmt.Errorf("a region of %d×%d pixels of %d channels at byte %d is not in %d bytes of regions", r.Rows.Region, r.Cols.Region, c, r.Offset, regions)
 	}
+	var seen [Saturation + 1]bool
 	for _, a := range r.Adjust {
-		if a.Op > Saturation || !(a.Factor >= 0 && a.Factor <= 2) {
+		switch {
+		case a.Op > Saturation || !(a.Factor >= 0 && a.Factor <= 2):
 			return fmt.Errorf("adjustment %d by %v: adjustments are 0 to %d, by 0 to 2", a.Op, a.Factor, Saturation)
+		case a.Op != None && seen[a.Op]:
+			return fmt.Errorf("adjustment %d comes twice", a.Op)
 		}
+		seen[a.Op] = true
 	}
 	if p := r.Patch; p.Y0 < 0 || p.X0 < 0 || p.Y1 > h || p.X1 > w {
 		return fmt.Errorf("a patch of rows %d to %d and columns %d to %d is not in an image of %d×%d pixels", p.Y0, p.Y1, p.X0, p.X1, h, w)

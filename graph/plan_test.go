@@ -498,6 +498,9 @@ func TestAugmentPlan(t *testing.T) {
 		"columns: 99 pixels resized to 3":    func(f *Feed) { f.Recipes[3].Cols = augment.Resized(99, 3) },
 		"rows: 10 pixels of a cut resized":   func(f *Feed) { f.Recipes[3].Rows.To = 99 },
 		"adjustment 4 by 1":                  func(f *Feed) { f.Recipes[3].Adjust[1] = augment.Adjustment{Op: 4, Factor: 1} },
+		"adjustment 2 comes twice": func(f *Feed) {
+			f.Recipes[1].Adjust = [3]augment.Adjustment{{Op: augment.Contrast}, {}, {Op: augment.Contrast}}
+		},
 		"by NaN":                             func(f *Feed) { f.Recipes[3].Adjust[1].Factor = float32(math.NaN()) },
 		"a patch of rows 0 to 99":            func(f *Feed) { f.Recipes[0].Patch.Y1 = 99 },
 	} {
