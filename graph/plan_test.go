@@ -501,8 +501,8 @@ func TestAugmentPlan(t *testing.T) {
 		"adjustment 2 comes twice": func(f *Feed) {
 			f.Recipes[1].Adjust = [3]augment.Adjustment{{Op: augment.Contrast}, {}, {Op: augment.Contrast}}
 		},
-		"by NaN":                             func(f *Feed) { f.Recipes[3].Adjust[1].Factor = float32(math.NaN()) },
-		"a patch of rows 0 to 99":            func(f *Feed) { f.Recipes[0].Patch.Y1 = 99 },
+		"by NaN":                  func(f *Feed) { f.Recipes[3].Adjust[1].Factor = float32(math.NaN()) },
+		"a patch of rows 0 to 99": func(f *Feed) { f.Recipes[0].Patch.Y1 = 99 },
 	} {
 		f := feed()
 		spoil(f)
