@@ -93,6 +93,8 @@ func (b *binder[T]) step(s graph.Step) (func(*run), error) {
 		}), nil
 	case *graph.DropoutStep:
 		return b.dropout(s), nil
+	case *graph.ProbeStep:
+		return b.probe(s), nil
 	case *graph.SoftmaxCrossEntropy:
 		return b.loss(s), nil
 	case *graph.UpdateStep:
@@ -240,6 +242,24 @@ func (b *binder[T]) dropout(s *graph.DropoutStep) func(*run) {
 		b.parallelRows(x.Rows, x.Cols, func(lo, hi int) {
 			vec.Dropout(m, y.RowRange(lo, hi), x.RowRange(lo, hi), lo, s.Accumulate)
 		})
+	}
+}
+
+func (b *binder[T]) probe(s *graph.ProbeStep) func(*run) {
+	x, y := b.mat(s.X), b.doubles(s.Y)
+	c := x.Cols
+	var partial []float64
+	return func(*run) {
+		copy(y, b.reduceRows(x.Rows, c, 2*c, &partial, func(lo, hi int, sums []float64) {
+			for i := lo; i < hi; i++ {
+				for j, v := range x.Row(i) {
+					sums[j] += float64(v) * float64(v)
+					if !(v > 0) {
+						sums[c+j]++
+					}
+				}
+			}
+		}))
 	}
 }
 

@@ -90,6 +90,16 @@ func (p *program[T]) Metrics() (*graph.Metrics, error) {
 	return &m, nil
 }
 
+func (p *program[T]) Measures() ([]graph.Measure, error) {
+	b := &binder[T]{program: p, state: p.state}
+	out := make([]graph.Measure, len(p.plan.Probes))
+	for i, s := range p.plan.Probes {
+		y, c := b.doubles(s.Y), s.X.Shape.C
+		out[i] = graph.Measure{Probe: s.Probe, Rows: s.X.Rows(), Squares: slices.Clone(y[:c]), Zeros: slices.Clone(y[c:])}
+	}
+	return out, nil
+}
+
 func (p *program[T]) Read(node string) (*tensor.Dense, error) {
 	v, err := p.plan.Output(node)
 	if err != nil {

@@ -70,6 +70,8 @@ func binding(s graph.Step) func(*binder) error {
 		return func(b *binder) error { return b.add(s) }
 	case *graph.DropoutStep:
 		return func(b *binder) error { return b.dropout(s) }
+	case *graph.ProbeStep:
+		return func(b *binder) error { return b.probe(s) }
 	case *graph.SoftmaxCrossEntropy:
 		if len(s.Heads) > kernels.MaxHeads {
 			return nil

@@ -88,6 +88,12 @@ func memoryOf[T any](s []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(t)))
 }
 
+func (b *binder) probe(s *graph.ProbeStep) error {
+	grid, partial, counters := b.reduction(s.X, 2)
+	return b.launchOver("probe", grid, kernels.ProbeParams{
+		X: b.view(s.X), Y: b.vector(s.Y), Partial: partial, Counters: counters, Rows: int32(s.X.Rows()), Cols: int32(s.X.Shape.C)})
+}
+
 func (b *binder) lrn(s *graph.LRNForward) error {
 	grid := kernels.LRNGrid(s.Y.Rows(), s.Y.Shape.C, b.processors())
 	return b.launchOverShared("lrn", dim(grid), kernels.LRNShared(s.Y.Shape.C), kernels.LrnParams{

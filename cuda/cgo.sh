@@ -1,24 +1,28 @@
 #!/bin/sh
 # Runs a command, such as "go build -tags cuda ./...", where gorgonia.org/cu and package cuda find our cuda.h and a
-# libcuda.so to link with. It needs a C compiler and nothing of NVIDIA's.
+# libcuda to link with. It needs a C compiler and nothing of NVIDIA's.
 #
-# The stub library, build/stub/libcuda.so, has the driver's soname and an empty function for every function of cuda.h.
-# The linker is content with it; the program then loads the driver's libcuda.so.1 and never the stub.
+# That library, build/driver/libcuda.a, has a function for every function of cuda.h, which looks for the driver's libcuda.so.1 when
+# it is first called (forward.awk). So one program serves machines with and without a driver.
 set -e
 root=$(cd "$(dirname "$0")/.." && pwd)
 header=$root/cuda/include/cuda.h
-stub=$root/build/stub/libcuda.so
+forward=$root/cuda/forward.awk
+library=$root/build/driver/libcuda.a
 
-if [ ! "$stub" -nt "$header" ]; then
-	mkdir -p "$root/build/stub"
-	printf '#include <cuda.h>\n' | ${CC:-cc} -E -P -DCUDA_INIT_NOW "-I$root/cuda/include" - |
-		sed -n 's/^CUresult \(cu[A-Za-z0-9_]*\)(.*/int \1(void) { return 34; }/p' |
-		${CC:-cc} -shared -fPIC -nostdlib -Wl,-soname,libcuda.so.1 -x c -o "$stub.$$" -
-	mv "$stub.$$" "$stub" # at once: builds may run side by side
+if [ ! "$library" -nt "$header" ] || [ ! "$library" -nt "$forward" ]; then
+	# At once, by mv: builds may run side by side.
+	new=$root/build/driver/$$
+	mkdir -p "$new"
+	printf '#include <cuda.h>\n' | ${CC:-cc} -E -P -DCUDA_INIT_NOW "-I$root/cuda/include" - | awk -f "$forward" >"$new/driver.c"
+	${CC:-cc} -O2 -fPIC -fvisibility=hidden -DCUDA_INIT_NOW "-I$root/cuda/include" -c "$new/driver.c" -o "$new/driver.o"
+	${AR:-ar} rc "$new/libcuda.a" "$new/driver.o"
+	mv "$new/libcuda.a" "$library"
+	rm -r "$new"
 fi
 
-# Go's build cache does not see headers outside a package: the checksum makes it build again when cuda.h changes.
+# Go's build cache does not see headers and libraries outside a package: the checksum makes it build again when they change.
 export CGO_ENABLED=1
-export CGO_CFLAGS="${CGO_CFLAGS:--O2 -g} -I$root/cuda/include -DCUDA_H=$(cksum <"$header" | cut -d' ' -f1)"
-export CGO_LDFLAGS="${CGO_LDFLAGS:--O2 -g} -L$root/build/stub"
+export CGO_CFLAGS="${CGO_CFLAGS:--O2 -g} -I$root/cuda/include -DCUDA_H=$(cat "$header" "$forward" | cksum | cut -d' ' -f1)"
+export CGO_LDFLAGS="${CGO_LDFLAGS:--O2 -g} -L$root/build/driver -ldl"
 exec "$@"

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"gorgonia.org/cu"
 )
 
@@ -177,25 +178,29 @@ func TestContexts(t *testing.T) {
 	all.Wait()
 }
 
-// Without a driver that works, the program runs and says so: gorgonia.org/cu alone would have ended it.
+// Without a driver that works, the program runs and says so: gorgonia.org/cu alone would have ended it. The libraries stand in for
+// no driver at all, a toolkit's stub, and a driver that is much too old.
 func TestNoDriver(t *testing.T) {
 	if isChild() {
 		_, err := Devices()
 		t.Log(err)
 		return
 	}
-	stub, err := filepath.Abs("../build/stub")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.Symlink(filepath.Join(stub, "libcuda.so"), filepath.Join(dir, "libcuda.so.1")); err != nil {
-		t.Fatal(err)
-	}
-	out := child(t, "TestNoDriver", "LD_LIBRARY_PATH="+dir)
-	for _, s := range []string{"cuda: cuInit: ", "take it out of LD_LIBRARY_PATH"} {
-		if !strings.Contains(out, s) {
-			t.Errorf("no %q in %s", s, out)
-		}
+	needEmulator(t)
+	for _, c := range []struct{ name, library, want string }{
+		{"none", "", "cuda: cuInit: CUDA error 303: the NVIDIA driver's library libcuda.so.1 was not found: install the driver, version 580 or later, or run with --device cpu"},
+		{"a stub", "int cuInit(unsigned f) { return 34; }", "take it out of LD_LIBRARY_PATH"},
+		{"an old one", "int cuOld(unsigned f) { return 0; }", "lacks the function: update it to version 580"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if c.library != "" {
+				cmd := exec.Command("cc", "-shared", "-fPIC", "-w", "-x", "c", "-", "-o", filepath.Join(dir, "libcuda.so.1"))
+				cmd.Stdin = strings.NewReader(c.library)
+				out, err := cmd.CombinedOutput()
+				require.NoError(t, err, "%s", out)
+			}
+			require.Contains(t, child(t, "TestNoDriver", "LD_LIBRARY_PATH="+dir), c.want)
+		})
 	}
 }

@@ -6,9 +6,9 @@
 //	cuda/cgo.sh go build -tags cuda -o build/tributary-cuda ./cmd/tributary
 //
 // That needs gcc and nothing of NVIDIA's: include/cuda.h is written here, from the documented interface of the driver, and
-// cgo.sh makes the library that the linker asks for. The program then needs the driver's libcuda.so.1: without it the system's
-// loader stops it before main. Where the library is there but cannot work (no GPU, a driver that does not match its kernel
-// module), the program runs, and Devices and Open return an error that says what to do.
+// cgo.sh makes the library that the linker asks for, which looks for the driver's libcuda.so.1 when it is first called. Where
+// there is none, or it cannot work (no GPU, a driver that does not match its kernel module), the program runs all the same, and
+// Devices and Open return an error that says what to do.
 //
 // # The driver layer
 //

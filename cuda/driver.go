@@ -51,6 +51,8 @@ import (
 const (
 	OutOfMemory         Code = C.CUDA_ERROR_OUT_OF_MEMORY
 	Deinitialized       Code = C.CUDA_ERROR_DEINITIALIZED
+	NoSymbol            Code = C.CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND
+	NoLibrary           Code = C.CUDA_ERROR_SHARED_OBJECT_INIT_FAILED
 	StubLibrary         Code = C.CUDA_ERROR_STUB_LIBRARY
 	DeviceUnavailable   Code = C.CUDA_ERROR_DEVICE_UNAVAILABLE
 	NoDevice            Code = C.CUDA_ERROR_NO_DEVICE

@@ -66,7 +66,9 @@ const (
 // remedies say what to do about codes whose cause does not depend on the call.
 var remedies = map[Code]string{
 	OutOfMemory:        "use a smaller batch, or close other programs that use the GPU (nvidia-smi lists them)",
-	StubLibrary:        "the linker's stub was loaded instead of the driver: take it out of LD_LIBRARY_PATH",
+	NoLibrary:          "the NVIDIA driver's library libcuda.so.1 was not found: install the driver, version " + minDriverName + " or later, or run with --device cpu",
+	NoSymbol:           "the installed NVIDIA driver lacks the function: update it to version " + minDriverName + " or later, or run with --device cpu",
+	StubLibrary:        "a toolkit's stub was loaded instead of the driver: take it out of LD_LIBRARY_PATH",
 	DeviceUnavailable:  "another program holds the GPU alone: close it, or change the compute mode (nvidia-smi -c)",
 	NoDevice:           "no NVIDIA GPU is visible: see nvidia-smi and CUDA_VISIBLE_DEVICES, or run on the CPU",
 	InvalidContext:     "no context is current on this thread: call through the Device",

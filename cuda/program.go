@@ -213,8 +213,8 @@ func (p *program) Read(node string) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.metrics == nil || p.version != p.state.scratch.version {
-		return nil, errors.New("cuda: the activations are gone, or not there yet: run the program, and read before other plans are loaded")
+	if err := p.readable(); err != nil {
+		return nil, err
 	}
 	at, ok := p.at[v.Buffer]
 	if !ok {
@@ -244,6 +244,31 @@ func (p *program) Read(node string) (*tensor.Dense, error) {
 		dims = []int{v.N, c}
 	}
 	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(out)), nil
+}
+
+// Measures implements graph.Program.
+func (p *program) Measures() ([]graph.Measure, error) {
+	out := make([]graph.Measure, len(p.plan.Probes))
+	for i, s := range p.plan.Probes {
+		if err := p.readable(); err != nil {
+			return nil, err
+		}
+		c := s.X.Shape.C
+		y := make([]float64, 2*c)
+		if err := p.state.compute.Read(Bytes(y), Span{Address: p.at[s.Y.Buffer], Bytes: 8 * int64(len(y))}); err != nil {
+			return nil, err
+		}
+		out[i] = graph.Measure{Probe: s.Probe, Rows: s.X.Rows(), Squares: y[:c:c], Zeros: y[c:]}
+	}
+	return out, nil
+}
+
+// readable says whether the activations of the last run are still there.
+func (p *program) readable() error {
+	if p.metrics == nil || p.version != p.state.scratch.version {
+		return errors.New("cuda: the activations are gone, or not there yet: run the program, and read before other plans are loaded")
+	}
+	return nil
 }
 
 // unbind frees all launches.

@@ -3,6 +3,7 @@
 #
 #	cuda/test.sh [arguments of go test]
 #	VARIANT=asan cuda/test.sh     AddressSanitizer watches the kernels and all device memory (clang only)
+#	VARIANT=tsan cuda/test.sh     ThreadSanitizer watches the threads of the kernels (clang only; minutes)
 #
 # On a machine with a GPU, "cuda/cgo.sh go test -count=1 -tags cuda ./cuda/..." runs the same tests on it, but for those of faults.
 # The emulator reads its settings from the environment, which the go command does not see: hence -count=1.
@@ -11,13 +12,21 @@ cd "$(dirname "$0")/.."
 variant=${VARIANT:-plain}
 make -s -C kernels/emulator "VARIANT=$variant" lib
 LD_LIBRARY_PATH=$PWD/build/emulated
-if [ "$variant" = asan ]; then
-	LD_LIBRARY_PATH=$LD_LIBRARY_PATH/asan
+case $variant in
+plain) ;;
+asan | tsan)
+	LD_LIBRARY_PATH=$LD_LIBRARY_PATH/$variant
 	# The sanitizer's runtime has to be there before everything else. Go's own memory is none of its business.
-	runtime=$(clang++-19 -print-file-name=libclang_rt.asan.so)
-	[ -e "$runtime" ] || runtime=$(clang++-19 -print-file-name=libclang_rt.asan-x86_64.so)
-	export ASAN_OPTIONS=detect_leaks=0
+	runtime=$(clang++-19 -print-file-name=libclang_rt.$variant.so)
+	[ -e "$runtime" ] || runtime=$(clang++-19 -print-file-name=libclang_rt.$variant-x86_64.so)
+	symbolizer=external_symbolizer_path=$(command -v addr2line)
+	export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=exitcode=66:$symbolizer
 	exec cuda/cgo.sh go test -count=1 -tags cuda -exec "env LD_PRELOAD=$runtime LD_LIBRARY_PATH=$LD_LIBRARY_PATH" "$@" ./cuda/...
-fi
+	;;
+*)
+	echo "cuda/test.sh: VARIANT=$variant: plain, asan or tsan" >&2
+	exit 2
+	;;
+esac
 export LD_LIBRARY_PATH
 exec cuda/cgo.sh go test -count=1 -tags cuda "$@" ./cuda/...

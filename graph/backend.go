@@ -59,8 +59,9 @@ type Backend interface {
 
 // StateOptions say what a state holds besides parameter values and gradients.
 type StateOptions struct {
-	Slots int  // optimizer state tensors for each trained parameter (Optimizer.Slots)
-	EMA   bool // moving averages of all parameters
+	Slots   int  // optimizer state tensors for each trained parameter (Optimizer.Slots)
+	EMA     bool // moving averages of all parameters
+	Scratch int  // parts that no plan touches, for what is measured between runs (Scratch, State.Copy, State.Compare)
 }
 
 // Part names one of the tensors that a state keeps for a parameter.
@@ -75,6 +76,17 @@ const (
 	Slot1    Part = "slot1"
 )
 
+// Scratch is the i-th scratch part. It holds a copy of another part: of the gradient, which only trained parameters have, or of the
+// values.
+func Scratch(i int) Part { return Part(fmt.Sprintf("scratch%d", i)) }
+
+// Comparison is what State.Compare says about one parameter in two parts a and b.
+type Comparison struct {
+	Dot     float64 // Σ a·b
+	Squares float64 // Σ a²
+	Apart   float64 // Σ (a-b)²
+}
+
 // State is what outlives a step: parameters, gradients, optimizer slots and moving averages, on the backend's device.
 type State interface {
 	Layout() *Layout
@@ -84,6 +96,11 @@ type State interface {
 	Get(part Part, p *Param) (*tensor.Dense, error)
 	// Set copies a tensor of the parameter's dimensions in, of either float type.
 	Set(part Part, p *Param, v *tensor.Dense) error
+	// Copy copies the gradient or the values to a scratch part, on the device.
+	Copy(to, from Part) error
+	// Compare compares two parts, on the device, parameter by parameter in the layout's order. What a part does not have, as a
+	// gradient of running statistics, is left at zero. It waits for the last run.
+	Compare(a, b Part) ([]Comparison, error)
 	Close() error
 }
 
@@ -140,6 +157,9 @@ type Program interface {
 	// Read copies out the activation of a kept node or the logits of a head: dimensions (N, H, W, C), or (N, C) for a vector.
 	// Read before another plan of the same state runs: they share memory.
 	Read(node string) (*tensor.Dense, error)
+	// Measures waits for the last run and returns what the plan's probes saw, in the order of Plan.Probes. As Read, call it before
+	// another plan of the same state runs.
+	Measures() ([]Measure, error)
 	Close() error
 }
 

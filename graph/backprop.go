@@ -66,6 +66,7 @@ func (c *compiler) sweepFrom(losses []*Loss) {
 	c.phase = Backward
 	for _, n := range slices.Backward(c.order) {
 		if c.swept(n) {
+			c.measure(n, true)
 			n.op.backward(c, n)
 		}
 	}

@@ -75,6 +75,9 @@ func (o BatchNorm) forward(c *compiler, n *Node) {
 	if f.sums {
 		s.Sums = c.sums(n)
 	}
+	if c.opts.FreezeStatistics {
+		s.Momentum = 0
+	}
 	c.emit(s)
 }
 

@@ -26,6 +26,11 @@ type Options struct {
 	Losses []string
 	// Keep names nodes whose activation can be read after a run, besides the logits.
 	Keep []string
+	// Probes are what the plan measures in passing (Program.Measures).
+	Probes []Probe
+	// FreezeStatistics makes a training plan leave the running statistics of batch normalisation as they are: for plans that only
+	// measure.
+	FreezeStatistics bool
 	// Normalize makes the plan take uint8 pixels; nil means that it takes floats.
 	Normalize *Normalization
 	// Regions makes a plan with Normalize take regions of decoded images and recipes instead of finished pixels: the most bytes
@@ -63,7 +68,8 @@ type compiler struct {
 	order    []*Node
 	ins      map[*Node][]*Node
 	readers  map[*Node][]*Node // one entry for each edge
-	reserved map[*Node]bool    // read by a loss or kept: never fused away
+	reserved map[*Node]bool    // read by a loss, kept or measured: never fused away
+	probes   map[*Node][]Probe
 	fusion   map[*Node]fusion
 	merged   map[*Node]bool
 	outOf    map[*Node]*Node
@@ -317,6 +323,7 @@ func (c *compiler) emitForward() {
 			c.fail(&NodeError{n.name, n.op.Kind(), errors.New("one pixel a channel has no variance: train with a batch of at least 2")})
 		}
 		n.op.forward(c, n)
+		c.measure(n, false)
 	}
 }
 

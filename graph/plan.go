@@ -155,8 +155,9 @@ type Plan struct {
 	Layout   *Layout
 	Options  Options
 	Steps    []Step
-	Phases   []Phase // of each step
-	Losses   []*Loss // the heads that the plan evaluates, in the order of Feed.HeadWeights and Metrics.Heads
+	Phases   []Phase      // of each step
+	Losses   []*Loss      // the heads that the plan evaluates, in the order of Feed.HeadWeights and Metrics.Heads
+	Probes   []*ProbeStep // in the order of Program.Measures
 	Buffers  []*Buffer
 	Pixels   View // uint8 input, if Options.Normalize is set
 	Regions  View // or regions of images, if Options.Regions is set

@@ -29,11 +29,18 @@ func (c *compiler) schedule() error {
 			}
 		}
 	}
+	watched, err := c.findProbes()
+	if err != nil {
+		return err
+	}
 	for _, name := range c.opts.Keep {
 		n, err := c.g.Find(name)
 		if err != nil {
 			return err
 		}
+		watched = append(watched, n)
+	}
+	for _, n := range watched {
 		c.reserved[n] = true
 		visit(n)
 	}

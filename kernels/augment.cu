@@ -19,10 +19,11 @@
 
 constexpr int threads = 256, lines = AUGMENT_TILE_W + AUGMENT_TILE_H, rows_each = AUGMENT_TILE_W * AUGMENT_TILE_H / threads;
 
-// Taps are the weights of a tile's columns, and behind them of its rows, over the pixels of the region.
+// Taps are the weights of a tile's columns, and behind them of its rows, over the pixels of the region. A line keeps to its bank,
+// whichever of its taps it is at.
 struct Taps {
   int start[lines], count[lines];  // no taps: black
-  int weight[AUGMENT_TAPS][lines];
+  int weight[AUGMENT_TAPS][(lines + 31) / 32 * 32];
 };
 
 GPU_FN double triangle(int i, double centre, double radius) {
@@ -152,18 +153,25 @@ template <class T, int C> GPU_FN void store(const AugmentStoreParams& p, uint64_
     sum = gpu::block_reduce<threads>(sum, scratch, gpu::Sum<uint64_t>());
     mean = (int)((sum + (uint64_t)area / 2) / (uint64_t)area);
   }
+  // What all pixels need stays in registers.
+  int op[MAX_ADJUSTMENTS];
+  float factor[MAX_ADJUSTMENTS], scale[C], shift[C];
+  UNROLL for (int j = 0; j < MAX_ADJUSTMENTS; j++) op[j] = r.op[j], factor[j] = r.factor[j];
+  UNROLL for (int c = 0; c < C; c++) scale[c] = p.scale[c], shift[c] = p.shift[c];
+  const int y0 = r.y0, y1 = r.y1, x0 = r.x0, x1 = r.x1;
+  const uint32_t colour = r.colour;
   T* y = (T*)p.y.data;
   const bool wide = gpu::wide(y, p.y.stride);
   for (int i = part * threads + t; i < area; i += p.blocks * threads) {
     const size_t row = (size_t)image * area + i;
     int v[C];
     UNROLL for (int c = 0; c < C; c++) v[c] = p.pixels[row * C + c];
-    UNROLL for (int j = 0; j < MAX_ADJUSTMENTS; j++) adjust(v, r.op[j], r.factor[j], mean);
+    UNROLL for (int j = 0; j < MAX_ADJUSTMENTS; j++) adjust(v, op[j], factor[j], mean);
     const int py = i / p.w, px = i - py * p.w;
-    if (py >= r.y0 && py < r.y1 && px >= r.x0 && px < r.x1)
-      UNROLL for (int c = 0; c < C; c++) v[c] = r.colour >> 8 * c & 255;
+    if (py >= y0 && py < y1 && px >= x0 && px < x1)
+      UNROLL for (int c = 0; c < C; c++) v[c] = colour >> 8 * c & 255;
     gpu::Pack<T> out = {};
-    UNROLL for (int c = 0; c < C; c++) out.v[c] = gpu::fma((float)v[c], p.scale[c], p.shift[c]);
+    UNROLL for (int c = 0; c < C; c++) out.v[c] = gpu::fma((float)v[c], scale[c], shift[c]);
     gpu::store(y + row * p.y.stride, out, p.padded, wide);
   }
 }

@@ -19,6 +19,7 @@ const (
 	asan    variant = "asan"
 	tsan    variant = "tsan"
 	preempt variant = "preempt"
+	trace   variant = "trace"
 )
 
 // dir is where a variant's programs are.

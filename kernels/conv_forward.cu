@@ -69,12 +69,12 @@ template <class M> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned
   const R result(math, shared);
   const ConvForwardSegment& s = p.segments[gpu::segment_of(p, n0 + result.col)];
   const int k = n0 + result.col - s.begin, count = gpu::columns<R::N>(s.k - k);
-  float scale[R::N], shift[R::N], sum[R::N] = {}, squares[R::N] = {};
-  UNROLL for (int i = 0; i < R::N; i++) {
-    const bool on = i < count;
-    scale[i] = on && s.scale ? s.scale[k + i] : 1;
-    shift[i] = (on && s.shift ? s.shift[k + i] : 0) + (on && s.bias ? s.bias[k + i] : 0);
-  }
+  float scale[R::N], shift[R::N], bias[R::N] = {}, sum[R::N] = {}, squares[R::N] = {};
+  UNROLL for (int i = 0; i < R::N; i++) scale[i] = 1, shift[i] = 0;
+  if (s.scale) gpu::channel_values(scale, s.scale, k, count);
+  if (s.shift) gpu::channel_values(shift, s.shift, k, count);
+  if (s.bias) gpu::channel_values(bias, s.bias, k, count);
+  UNROLL for (int i = 0; i < R::N; i++) shift[i] += bias[i];
   T* y = (T*)s.y.data + k;
   const bool wide_y = gpu::aligned((T*)s.y.data, s.y.stride);
   if (count > 0)
@@ -92,11 +92,12 @@ template <class M> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned
   bool statistics = false;
   for (int i = 0; i < p.count; i++) statistics |= p.segments[i].partial != nullptr;
   if (!statistics) return;
-  float* sums = (float*)(shared + R::BYTES);  // [2][SLOTS][BN]
+  float* sums = (float*)(shared + R::BYTES);  // 2·SLOTS rows of BN, in the order of R::at
   static_assert(R::BYTES + 2 * R::SLOTS * BN * 4 <= gpu::GEMM_SHARED<BM, BN>, "tile and statistics fit");
-  UNROLL for (int i = 0; i < R::N; i++) {
-    sums[result.slot * BN + result.col + i] = sum[i];
-    sums[(R::SLOTS + result.slot) * BN + result.col + i] = squares[i];
+  UNROLL for (int i = 0; i < R::N; i += 4) {
+    gpu::store(sums + R::at(result.slot, result.col + i), gpu::Pack<float>{{sum[i], sum[i + 1], sum[i + 2], sum[i + 3]}}, 4, true);
+    gpu::store(sums + R::at(R::SLOTS + result.slot, result.col + i),
+               gpu::Pack<float>{{squares[i], squares[i + 1], squares[i + 2], squares[i + 3]}}, 4, true);
   }
   __syncthreads();  // (3)
   for (int i = threadIdx.x; i < 2 * BN; i += gpu::GEMM_THREADS) {
@@ -105,7 +106,7 @@ template <class M> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned
     const int column = n0 + n - o.begin;
     if (!o.partial || column >= o.k) continue;
     float v = 0;
-    for (int j = 0; j < R::SLOTS; j++) v += sums[(which * R::SLOTS + j) * BN + n];
+    for (int j = 0; j < R::SLOTS; j++) v += sums[R::at(which * R::SLOTS + j, n)];
     o.partial[((size_t)tile * 2 + which) * o.k + column] = v;
   }
 }

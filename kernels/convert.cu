@@ -7,24 +7,13 @@
 #include "gpu/matrix.h"
 #include "params.h"
 
-// floats reads a pack's worth of floats, `count` of them, in accesses of 16 bytes where the address allows it.
-template <class T> GPU_FN gpu::Pack<T> floats(const float* x, int count) {
-  constexpr int N = gpu::Pack<T>::N;
-  gpu::Pack<T> v;
-  UNROLL for (int i = 0; i < N; i += 4) {
-    const int left = count - i < 0 ? 0 : count - i < 4 ? count - i : 4;
-    const gpu::Pack<float> f = gpu::load(x + i, left, gpu::wide(x, 4));
-    UNROLL for (int j = 0; j < 4; j++) v.v[i + j] = f.v[j];
-  }
-  return v;
-}
-
+// A thread reads 16 bytes, whatever it makes of them.
 template <class T> GPU_FN void convert(const ConvertParams& p) {
-  constexpr int N = gpu::Pack<T>::N;
   T* y = (T*)p.y.data;
-  const bool wide = gpu::wide(y, p.y.stride);
-  gpu::for_each_pack<N>(p.rows, p.padded, [&](int row, int c, int count) {
-    gpu::store(y + (size_t)row * p.y.stride + c, floats<T>(p.x + (size_t)row * p.channels + c, p.channels - c), count, wide);
+  gpu::for_each_pack<4>(p.rows, p.padded, [&](int row, int c, int count) {
+    const float* x = p.x + (size_t)row * p.channels + c;
+    const int left = p.channels - c < 4 ? p.channels - c : 4;  // may be <= 0
+    gpu::store4(y + (size_t)row * p.y.stride + c, gpu::load(x, left, gpu::wide(x, 4)), count);
   });
 }
 

@@ -5,9 +5,10 @@
 //                 r = dy·x·s^(-beta-1), factor = 2·alpha·beta (alpha already divided by size);  stored or added
 //
 // The channels around c are c - size/2 ... c + (size-1)/2. Shapes: all (rows, cols) with strides of their own; y may be x, dx may
-// be dy. Cost: forward reads x and writes y and s once; backward reads x, s and dy and writes dx once; per element one power,
-// by log2 and exp2. Launch: 256 threads; dynamic shared memory of 4·cols·max(1, 256/cols) bytes: the row that a window slides over
-// lies there, so neighbours are not read twice. Any grid in x.
+// be dy. Cost: forward reads x and writes y and s once; backward reads x, s and dy and writes dx once; per element one power
+// (backward two), by log2 and exp2. Launch: 256 threads; dynamic shared memory of 4·cols·max(1, 256/cols) bytes: the row that a
+// window slides over lies there, so neighbours are not read twice, and a thread keeps its first channel of a row in registers: of
+// rows of more than 256 channels, the rest is read again, from the cache. Any grid in x.
 //
 // Barriers of both: (1) the row is complete before windows are summed; (2) they are before the next row overwrites it.
 #include "gpu/gpu.h"
@@ -38,15 +39,17 @@ template <class T> GPU_FN void lrn(const LrnParams& p) {
     const int row = first + r.slot;
     const bool on = r.slot < r.slots && row < p.rows;
     const T* from = x + (size_t)row * p.x.stride;
+    float own = 0;
     for (int c = r.lane; on && c < p.cols; c += r.width) {
       const float v = gpu::to_float(from[c]);
+      if (c == r.lane) own = v;
       square[c] = v * v;
     }
     __syncthreads();  // (1)
     for (int c = r.lane; on && c < p.cols; c += r.width) {
       float sum = 0;
       for (int j = c - before < 0 ? 0 : c - before; j <= c + after && j < p.cols; j++) sum += square[j];
-      const float s = gpu::fma(p.alpha, sum, p.k), v = gpu::to_float(from[c]);
+      const float s = gpu::fma(p.alpha, sum, p.k), v = c == r.lane ? own : gpu::to_float(from[c]);
       y[(size_t)row * p.y.stride + c] = gpu::from_float<T>(v * power(s, -p.beta));
       if (base) base[(size_t)row * p.base.stride + c] = gpu::from_float<T>(s);
     }
@@ -54,27 +57,37 @@ template <class T> GPU_FN void lrn(const LrnParams& p) {
   }
 }
 
+// Inputs are what the gradient of an element needs of it.
+struct Inputs {
+  float x, s, dy;
+};
+template <class T> GPU_FN Inputs read_inputs(const LrnBackwardParams& p, int row, int c) {
+  const T *x = (const T*)p.x.data, *base = (const T*)p.base.data, *dy = (const T*)p.dy.data;
+  return {gpu::to_float(x[(size_t)row * p.x.stride + c]), gpu::to_float(base[(size_t)row * p.base.stride + c]),
+          gpu::to_float(dy[(size_t)row * p.dy.stride + c])};
+}
+
 template <class T> GPU_FN void lrn_backward(const LrnBackwardParams& p) {
   DYN_SHARED(memory);
   const RowSlots r = row_slots(p.cols);
   float* ratio = (float*)memory + r.slot * p.cols;
-  const T *x = (const T*)p.x.data, *base = (const T*)p.base.data, *dy = (const T*)p.dy.data;
   T* dx = (T*)p.dx.data;
   const int before = (p.size - 1) / 2, after = p.size / 2;
   for (int first = blockIdx.x * r.slots; first < p.rows; first += gridDim.x * r.slots) {
     const int row = first + r.slot;
     const bool on = r.slot < r.slots && row < p.rows;
+    Inputs own = {};
     for (int c = r.lane; on && c < p.cols; c += r.width) {
-      const float s = gpu::to_float(base[(size_t)row * p.base.stride + c]);
-      ratio[c] = gpu::to_float(dy[(size_t)row * p.dy.stride + c]) * gpu::to_float(x[(size_t)row * p.x.stride + c]) * power(s, -p.beta - 1);
+      const Inputs in = read_inputs<T>(p, row, c);
+      if (c == r.lane) own = in;
+      ratio[c] = in.dy * in.x * power(in.s, -p.beta - 1);
     }
     __syncthreads();  // (1)
     for (int c = r.lane; on && c < p.cols; c += r.width) {
       float sum = 0;
       for (int j = c - before < 0 ? 0 : c - before; j <= c + after && j < p.cols; j++) sum += ratio[j];
-      const float s = gpu::to_float(base[(size_t)row * p.base.stride + c]);
-      const float g = gpu::to_float(dy[(size_t)row * p.dy.stride + c]), v = gpu::to_float(x[(size_t)row * p.x.stride + c]);
-      float d = g * power(s, -p.beta) - p.factor * v * sum;
+      const Inputs in = c == r.lane ? own : read_inputs<T>(p, row, c);
+      float d = in.dy * power(in.s, -p.beta) - p.factor * in.x * sum;
       T* to = dx + (size_t)row * p.dx.stride + c;
       if (p.accumulate) d += gpu::to_float(*to);
       *to = gpu::from_float<T>(d);

@@ -39,8 +39,7 @@ template <class T> GPU_FN void maxpool(const MaxPoolParams& p) {
     if (!index) continue;
     uint8_t* to = index + (size_t)row * p.index.stride + at.c;
     if (wi && at.count == N) {
-      UNROLL for (int i = 0; i < N; i += 4)
-        *(uint32_t*)(to + i) = (uint32_t)tap[i] | (uint32_t)tap[i + 1] << 8 | (uint32_t)tap[i + 2] << 16 | (uint32_t)tap[i + 3] << 24;
+      gpu::store_bytes(to, tap);
     } else {
       UNROLL for (int i = 0; i < N; i++)
         if (i < at.count) to[i] = (uint8_t)tap[i];
@@ -82,11 +81,10 @@ template <class T> GPU_FN void maxpool_backward(const MaxPoolBackwardParams& p) 
         const gpu::Pack<T> v = gpu::load(dy + from * p.dy.stride + at.c, at.count, wg);
         const uint8_t* won = index + from * p.index.stride + at.c;
         if (wi && at.count == N) {
-          UNROLL for (int i = 0; i < N; i += 4) {
-            const uint32_t four = *(const uint32_t*)(won + i);
-            UNROLL for (int j = 0; j < 4; j++)
-              if ((int)(four >> 8 * j & 255) == here) sum.v[i + j] += v.v[i + j];
-          }
+          int tap[N];
+          gpu::load_bytes(tap, won);
+          UNROLL for (int i = 0; i < N; i++)
+            if (tap[i] == here) sum.v[i] += v.v[i];
         } else {
           UNROLL for (int i = 0; i < N; i++)
             if (i < at.count && won[i] == here) sum.v[i] += v.v[i];

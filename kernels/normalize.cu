@@ -18,9 +18,13 @@ template <class T> GPU_FN void normalize_dense(const NormalizeParams& p) {
   gpu::for_each_pack<N>(rows, cols, [&](int row, int e, int count) {
     const size_t at = (size_t)row * cols + e;
     gpu::Pack<T> v;
-    int c = e % p.channels;
+    int c = e % p.channels, pixel[N];
+    if (count == N && (uintptr_t)(p.pixels + at) % N == 0)
+      gpu::load_bytes(pixel, p.pixels + at);
+    else
+      UNROLL for (int i = 0; i < N; i++) pixel[i] = i < count ? p.pixels[at + i] : 0;
     UNROLL for (int i = 0; i < N; i++) {
-      v.v[i] = i < count ? gpu::fma((float)p.pixels[at + i], p.scale[c], p.shift[c]) : 0.0f;
+      v.v[i] = gpu::fma((float)pixel[i], p.scale[c], p.shift[c]);
       c = c + 1 == p.channels ? 0 : c + 1;
     }
     gpu::store(y + at, v, count, wide);

@@ -113,8 +113,6 @@ KERNEL(update, UpdateParams, threads) {
       UNROLL for (int j = 0; j < 4; j++) a.v[j] = gpu::fma(mix, w.v[j] - a.v[j], a.v[j]);
       gpu::store(p.average + at, a, count, gpu::wide(p.average, 4));
     }
-    if (p.bf16)
-      UNROLL for (int j = 0; j < 4; j++)
-        if (j < count) p.bf16[at + j] = gpu::cvt_bf16(w.v[j]);
+    if (p.bf16) gpu::store4((gpu::Bf16*)p.bf16 + at, w, count);
   }
 }

@@ -193,6 +193,15 @@ typedef struct {
   int32_t pad;
 } BiasBackwardParams;
 
+typedef struct {
+  View x;
+  double* y;        // 2 · cols: sums of squares, then numbers of values not above zero
+  double* partial;  // gridDim.x · 2 · cols
+  uint32_t* counters;
+  int32_t rows;
+  int32_t cols;
+} ProbeParams;
+
 // BatchNormFinal is what follows once the sums of a batch normalisation are known.
 typedef struct {
   const float* gamma;
@@ -392,6 +401,12 @@ typedef struct {
   UpdateScalars* scalars;
   double max_norm;  // 0: no clipping
 } GradientNormParams;
+typedef struct {
+  const float* a;
+  const float* b;
+  const Chunk* chunks;  // one for each block
+  double* y;            // 3 · gridDim.x: of each chunk the sums of a·b, a² and (a-b)²
+} CompareParams;
 enum { RULE_SGD, RULE_RMSPROP, RULE_RMSPROP_TF, RULE_ADAMW };
 typedef struct {
   float* value;

@@ -233,6 +233,16 @@ type BiasBackwardParams struct {
 	_          int32
 }
 
+// ProbeParams is a kernel's parameters: see params.h.
+type ProbeParams struct {
+	X        View
+	Y        DevicePtr // double: 2 · cols: sums of squares, then numbers of values not above zero
+	Partial  DevicePtr // double: gridDim.x · 2 · cols
+	Counters DevicePtr // uint32_t
+	Rows     int32
+	Cols     int32
+}
+
 // BatchNormFinal is what follows once the sums of a batch normalisation are known.
 type BatchNormFinal struct {
 	Gamma       DevicePtr // float
@@ -456,6 +466,14 @@ type GradientNormParams struct {
 	Ring     DevicePtr // StepMetrics
 	Scalars  DevicePtr // UpdateScalars
 	MaxNorm  float64   // 0: no clipping
+}
+
+// CompareParams is a kernel's parameters: see params.h.
+type CompareParams struct {
+	A      DevicePtr // float
+	B      DevicePtr // float
+	Chunks DevicePtr // Chunk: one for each block
+	Y      DevicePtr // double: 3 · gridDim.x: of each chunk the sums of a·b, a² and (a-b)²
 }
 
 // Constants of params.h.

@@ -137,3 +137,59 @@ func TestPreemptionFindsPlantedBugs(t *testing.T) {
 		{"warp_tree_ok", "SEED=1 PREEMPT=8", "result right"},
 	})
 }
+
+// cost is what a kernel's accesses of one kind cost in all.
+type cost struct{ requests, cost, least, worst, bytes, again int64 }
+
+// The trace counts what wasteful kernels waste, and nothing where they do not.
+func TestTraceCountsPlantedCosts(t *testing.T) {
+	program := build(t, trace, "planted_tests")
+	for _, p := range []struct {
+		kernel, access string
+		want           cost
+	}{
+		{"columns_of_tile_ok", "shared write", cost{32, 32, 32, 1, 0, 0}},
+		{"columns_of_tile_ok", "shared read", cost{32, 32, 32, 1, 0, 0}},
+		{"columns_of_tile", "shared write", cost{32, 32, 32, 1, 0, 0}},
+		{"columns_of_tile", "shared read", cost{32, 32 * 32, 32, 32, 0, 0}},
+		{"rows_of_matrix_ok", "shared write", cost{1, 4, 4, 1, 0, 0}},
+		{"rows_of_matrix_ok", "shared read", cost{1, 4, 4, 1, 0, 0}},
+		{"rows_of_matrix", "shared write", cost{1, 4 * 8, 4, 8, 0, 0}},
+		{"rows_of_matrix", "shared read", cost{1, 4 * 8, 4, 8, 0, 0}},
+		{"rows_of_matrix", "device read", cost{1, 16, 16, 0, 512, 0}},
+		{"strided", "device read", cost{1, 16, 2, 0, 64, 0}},
+		{"strided", "device write", cost{1, 4, 2, 0, 64, 0}},
+		{"read_twice", "device read", cost{2 * 4, 2 * 16, 2 * 16, 0, 2 * 512, 512}},
+		{"read_twice", "device write", cost{4, 16, 16, 0, 512, 0}},
+		{"uneven_loop_ok", "device write", cost{2 * 32, 2 * 80, 2 * 80, 0, 2 * 4 * 528, 2*4*528 - 4*392}},
+		{"async_copy_ok", "device read", cost{4, 4 * 16, 4 * 16, 0, 2048, 0}},
+		{"async_copy_ok", "shared write", cost{4, 4 * 4, 4 * 4, 1, 0, 0}},
+		{"async_copy_ok", "shared read", cost{16, 16 * 4, 16, 4, 0, 0}}, // every 4th word
+		{"last_block_ok", "device read", cost{4, 4, 4, 0, 16, 12}},      // the counter of last_block
+		{"last_block_ok", "device write", cost{4 + 1, 4 + 1, 4 + 1, 0, 16 + 4, 12}},
+	} {
+		for _, settings := range [][]string{nil, {"EMULATOR_" + wait}, {"EMULATOR_SEED=1"}} {
+			launches := runTraced(t, settings, program, p.kernel)
+			if len(launches) != 1 {
+				t.Fatalf("%s: %d launches are in the trace, not 1", p.kernel, len(launches))
+			}
+			var got cost
+			for _, s := range launches[0].Sites {
+				if s.Space+" "+s.Access == p.access {
+					got = cost{got.requests + s.Requests, got.cost + s.Cost, got.least + s.Least, max(got.worst, s.Worst), got.bytes + s.Bytes, got.again + s.Again}
+				}
+			}
+			if got != p.want {
+				t.Errorf("%s %v: %s: %+v, want %+v\n%s", p.kernel, settings, p.access, got, p.want, launches[0].table(nil))
+			}
+		}
+	}
+}
+
+// Only the trace build knows what accesses cost, and says so.
+func TestTraceNeedsItsBuild(t *testing.T) {
+	_, out := run(t, []string{"EMULATOR_TRACE=" + t.TempDir() + "/trace"}, build(t, plain, "planted_tests"), "plus_one")
+	if !strings.Contains(out, "make VARIANT=trace") {
+		t.Error(out)
+	}
+}

@@ -137,7 +137,7 @@ func TestRunGoesOnWithoutCheckpoint(t *testing.T) {
 		}
 		_, err := tr.Run(context.Background(), dir)
 		tr.state = good
-		require.ErrorContains(t, err, "the one of step 6 is intact")
+		require.ErrorContains(t, err, "the checkpoint of step 6 is intact")
 		if device == nil {
 			require.ErrorContains(t, err, "diverged")
 		}

@@ -61,6 +61,9 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 		if err != nil && ctx.Err() != nil && !errors.As(err, new(*DivergedError)) {
 			return t.interrupt(ctx)
 		}
+		if diverged := (*DivergedError)(nil); err != nil && !errors.As(err, &diverged) { // which names its checkpoint itself
+			err = fmt.Errorf("step %d: %w; %s", t.progress.Step, err, t.lastSaved())
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -165,18 +168,22 @@ func (t *Trainer) save() error {
 	t.progress.Seconds = t.clock.total()
 	c := &Checkpoint{Config: t.Config, Network: t.Graph.Name(), Data: infoOf(t.Data.Train), Progress: t.progress}
 	if err := writeCheckpoint(t.folder.Last(), t.state, c); err != nil {
-		before := "there is no earlier one"
 		if errors.Is(err, syscall.ENOSPC) {
 			err = fmt.Errorf("%w (make room on the disk)", err)
 		}
-		if _, e := os.Stat(t.folder.Last()); e == nil && t.saved >= 0 {
-			before = fmt.Sprintf("the one of step %d is intact, --resume goes on from it", t.saved)
-		}
-		return fmt.Errorf("step %d: no checkpoint could be written: %w; %s", t.progress.Step, err, before)
+		return fmt.Errorf("step %d: no checkpoint could be written: %w; %s", t.progress.Step, err, t.lastSaved())
 	}
 	t.saved = t.progress.Step
 	t.report(Saved{t.folder.Last(), t.progress.Step, time.Since(begin)})
 	return nil
+}
+
+// lastSaved says from where a run that failed can go on.
+func (t *Trainer) lastSaved() string {
+	if _, err := os.Stat(t.folder.Last()); err != nil || t.saved < 0 {
+		return "there is no checkpoint yet"
+	}
+	return fmt.Sprintf("the checkpoint of step %d is intact: --resume %s goes on from it", t.saved, t.folder.Path)
 }
 
 func (t *Trainer) summary() *Summary {

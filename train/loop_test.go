@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"testing"
@@ -161,6 +162,7 @@ func TestBadImages(t *testing.T) {
 	s.Data = &dataset.Set{Train: bars{52, 7}, Test: bars{22, 3}}
 	_, err := trainer(t, s).Run(context.Background(), folder(t, c))
 	require.ErrorContains(t, err, "bars/7.png: byte 3")
+	require.ErrorContains(t, err, "there is no checkpoint yet")
 
 	c.SkipBad = true
 	s, r := setup(t, c)
@@ -170,6 +172,49 @@ func TestBadImages(t *testing.T) {
 	require.NotEmpty(t, ofType[Warning](r))
 	require.Contains(t, ofType[Warning](r)[0].Message, "bars/7.png")
 	require.Equal(t, 21, ofType[EpochEnded](r)[0].Test.Images)
+}
+
+// failing is a backend whose programs fail from a number of runs on, as those of a lost GPU do.
+type failing struct {
+	graph.Backend
+	left *int
+}
+
+type failingProgram struct {
+	graph.Program
+	left *int
+}
+
+func (f failing) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
+	pr, err := f.Backend.Load(p, s)
+	return failingProgram{pr, f.left}, err
+}
+
+func (f failingProgram) Run(ctx context.Context, feed *graph.Feed) error {
+	if *f.left--; *f.left < 0 {
+		return errors.New("the GPU is lost")
+	}
+	return f.Program.Run(ctx, feed)
+}
+
+// A device that fails in mid-run leaves the last checkpoint as it was, says where it is, and the run goes on from it.
+func TestLostDevice(t *testing.T) {
+	c := tinyConfig()
+	whole, _ := runWhole(t, c)
+	s, _ := setup(t, c)
+	left := 6 + 3 + 2 // an epoch's updates, its evaluation, and two updates of the next epoch
+	s.Backend = failing{s.Backend, &left}
+	f := folder(t, c)
+	_, err := trainer(t, s).Run(context.Background(), f)
+	require.EqualError(t, err, "step 8: the GPU is lost; the checkpoint of step 6 is intact: --resume "+f.Path+" goes on from it")
+
+	s, _ = setup(t, c)
+	s.Resume, err = OpenCheckpoint(f.Last())
+	require.NoError(t, err)
+	tr := trainer(t, s)
+	_, err = tr.Run(context.Background(), f)
+	require.NoError(t, err)
+	requireEqualStates(t, whole.state, tr.state)
 }
 
 func TestNewRefuses(t *testing.T) {

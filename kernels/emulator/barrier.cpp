@@ -9,6 +9,7 @@ static void release(Block* b) {
   for (unsigned w = 0; w < b->warps; w++) {
     const uint32_t lanes = b->warp[w].at_barrier;
     b->warp[w].at_barrier = 0;
+    b->warp[w].meetings++;
     make_ready(b, w, lanes);
   }
 }

@@ -9,6 +9,7 @@ static void complete(Block* b, unsigned warp) {
   Lane* lanes = &b->lanes[warp * 32];
   const uint32_t mask = w.in_collective;
   w.in_collective = 0;
+  w.meetings++;
   void* slots[32] = {};
   for (uint32_t m = mask; m; m &= m - 1) slots[__builtin_ctz(m)] = lanes[__builtin_ctz(m)].slot;
   b->in_collective = true;

@@ -10,6 +10,7 @@
 
 struct uint3 { unsigned x, y, z; };
 struct dim3 { unsigned x, y, z; };
+struct alignas(8) uint2 { unsigned x, y; };
 struct alignas(16) uint4 { unsigned x, y, z, w; };
 
 namespace emu {
@@ -82,6 +83,25 @@ bool defer_copy(const Copy& c);
 void commit_copies();
 // next_copy takes out the next deferred copy of this thread that a wait for all but the `keep` youngest groups covers.
 bool next_copy(unsigned keep, Copy* c);
+
+// ---- what the trace build records ------------------------------------------------------------------------------------
+
+enum Access { READ, WRITE };
+
+// record takes down one access of the running thread. site is an address in the kernel's code, which tells its accesses apart.
+void record(Access what, const void* p, unsigned bytes, const void* site);
+
+// note is for an access that is one instruction on a GPU and something else on the host: only the trace build records it.
+inline void note(Access what, const void* p, unsigned bytes, const void* site) {
+#if defined(EMULATOR_TRACED)
+  record(what, p, bytes, site);
+#else
+  (void)what, (void)p, (void)bytes, (void)site;
+#endif
+}
+
+// each_memory calls f for every allocation of device memory: the driver knows them.
+void each_memory(void (*f)(const void* p, size_t n));
 
 // ---- errors ----------------------------------------------------------------------------------------------------------
 

@@ -75,10 +75,11 @@ void run_block(const Job& j, uint3 index) {
     const uint32_t lanes = i * 32 + 32 <= n ? ~0u : (1u << n % 32) - 1;
     b->warp[i].ready = b->warp[i].at_barrier = b->warp[i].in_collective = 0;
     b->warp[i].alive = lanes;
-    b->warp[i].generation = 0;
+    b->warp[i].generation = b->warp[i].meetings = 0;
     make_ready(b, i, lanes);
   }
   run_all(b);
+  if (settings().trace) fold_trace(b);
   end_shared(b);
 }
 
@@ -156,6 +157,7 @@ void launch(const Kernel& k, dim3 size, dim3 block_size, size_t dynamic, const v
   std::lock_guard<std::mutex> one(p.one_launch);
   const uint64_t total = (uint64_t)size.x * size.y * size.z;
   Job j{&k, size, block_size, dynamic, params, total, settings().seed ? random_factor(total) : 1, {0}, {settings().workers - 1}};
+  if (settings().trace) begin_trace(k, size, block_size, params);
   tsan_begin_launch();
   sigset_t old;
   block_signals(&old);
@@ -173,6 +175,7 @@ void launch(const Kernel& k, dim3 size, dim3 block_size, size_t dynamic, const v
   }
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
   tsan_end_launch();
+  if (settings().trace) end_trace();
 }
 
 }  // namespace emu

@@ -41,12 +41,14 @@ struct Lane : Thread {
 struct Warp {
   uint32_t ready, alive, at_barrier, in_collective;
   unsigned generation;           // counts syncwarps
+  unsigned meetings;             // counts barriers and collectives: all lanes are at the same place
   char order[2][8];              // what TSan orders syncwarps by
 };
 
 struct SharedObject {
   const void* tag;
   void* memory;
+  size_t size;
 };
 
 // Block is the block that a worker is running.
@@ -87,7 +89,8 @@ struct Settings {
   uint64_t seed;
   int workers;
   enum CopyTime { at_issue, at_wait, at_random } copies;
-  unsigned preempt;  // 1 in this many memory accesses
+  unsigned preempt;   // 1 in this many memory accesses
+  const char* trace;  // the file, or null
 };
 const Settings& settings();
 
@@ -112,6 +115,11 @@ void collective_without(Block* b, unsigned warp);
 void check_copies_done(Lane* l);
 void begin_shared(Block* b, size_t dynamic);
 void end_shared(Block* b);
+
+// trace.cpp: a launch is traced between these, and a block's accesses are folded when it is over
+void begin_trace(const Kernel& k, dim3 size, dim3 block_size, const void* params);
+void fold_trace(const Block* b);
+void end_trace();
 
 // errors.cpp
 void print_place();

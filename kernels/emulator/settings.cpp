@@ -5,6 +5,7 @@
 //   EMULATOR_CPASYNC=t      asynchronous copies happen at `issue` (the default in order), at the `wait` that covers them,
 //                           or at `random` at one of both (the default with a seed)
 //   EMULATOR_PREEMPT=n      the preempt build with a seed: a thread loses the processor at 1 in n memory accesses
+//   EMULATOR_TRACE=file     the trace build appends a line for each launch, which says what its accesses cost (trace.cpp)
 //   EMULATOR_LAZY=1         the driver defers work on streams until something waits for it (driver/stream.cpp)
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,11 @@
 #include "runtime.h"
 
 namespace emu {
+
+static void refuse(const char* why) {
+  fprintf(stderr, "emulator: %s\n", why);
+  abort();
+}
 
 static uint64_t number(const char* name, uint64_t otherwise) {
   const char* v = getenv(name);
@@ -32,6 +38,12 @@ static Settings read() {
   s.workers = (int)number("EMULATOR_WORKERS", 1);
   if (s.workers < 1) s.workers = 1;
   s.preempt = (unsigned)number("EMULATOR_PREEMPT", 0);
+  s.trace = getenv("EMULATOR_TRACE");
+  if (s.trace && !*s.trace) s.trace = nullptr;
+#if !defined(EMULATOR_TRACED)
+  if (s.trace) refuse("EMULATOR_TRACE: this build of the emulator records no accesses; make VARIANT=trace builds one that does");
+#endif
+  if (s.trace && s.workers != 1) refuse("EMULATOR_TRACE: only one OS thread can be traced; leave EMULATOR_WORKERS out");
   s.copies = s.seed ? Settings::at_random : Settings::at_issue;
   if (const char* t = getenv("EMULATOR_CPASYNC")) {
     if (!strcmp(t, "issue")) s.copies = Settings::at_issue;

@@ -29,7 +29,7 @@ void* static_shared(const void* tag, size_t size) {
   if (b->shared_bytes + b->dynamic_bytes > max_block)
     fatal("%zu bytes of static and %zu of dynamic shared memory: a block has at most %zu", b->shared_bytes, b->dynamic_bytes, max_block);
   void* p = fresh(size);
-  b->shared[b->shared_count++] = {tag, p};
+  b->shared[b->shared_count++] = {tag, p, size};
   return p;
 }
 

@@ -10,6 +10,7 @@
 #define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
 struct uint3 { unsigned x, y, z; };
 struct dim3 { unsigned x, y, z; };
+struct __align__(8) uint2 { unsigned x, y; };
 struct __align__(16) uint4 { unsigned x, y, z, w; };
 #include <__clang_cuda_builtin_vars.h>
 #define GPU_GRID_CONSTANT  // ignored by clang 19, with a warning
@@ -100,6 +101,8 @@ GPU_FN bool last_block(uint32_t* counter, uint32_t blocks) {
 }
 
 // ---- memory ----------------------------------------------------------------------------------------------------------
+GPU_FN uint2 load8(const void* p) { return *(const uint2*)p; }
+GPU_FN void store8(void* p, uint2 v) { *(uint2*)p = v; }
 GPU_FN uint4 load16(const void* p) { return *(const uint4*)p; }
 GPU_FN void store16(void* p, uint4 v) { *(uint4*)p = v; }
 GPU_FN uint32_t shared_address(const void* p) {

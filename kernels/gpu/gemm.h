@@ -18,7 +18,7 @@
 //                   apart, which i & 7 would not;
 //   float32         8 lanes read one chunk of 8 consecutive lines (k-major, i & 7), or 8 neighbouring chunks of one line
 //                   (mn-major), and the others the same addresses.
-// tests/kernels/conv_banks.cpp counts them.
+// cost_test.go counts them in running kernels.
 #pragma once
 #include "matrix.h"
 
@@ -79,7 +79,7 @@ template <class T> GPU_FN void copy_chunk(unsigned char* to, const T* src, const
 // A multiplier owns the block's sums in registers. 8 warps lie over the tile, each on a part 32 wide and WM high.
 //
 //   multiply(a, b)  adds the products of one stage
-//   each(f)         calls f(m, n, sum) for this thread's sums
+//   each(f)         calls f(m, n, sums) for this thread's sums, RUN neighbours of a row at a time; n is a multiple of RUN
 template <int BM, int BN> struct Warps {
   static constexpr int COLS = BN / 32, WM = BM * COLS / 8, WN = 32;
   static GPU_FN int m() { return threadIdx.x / 32 / COLS * WM; }
@@ -92,7 +92,7 @@ template <int BM, int BN, bool AK, bool BK> struct MultiplyF32 {
   using A = Operand<T, BM, AK>;
   using B = Operand<T, BN, BK>;
   using W = Warps<BM, BN>;
-  static constexpr int ROWS = BM, COLS = BN, TM = W::WM / 8, TN = W::WN / 4;
+  static constexpr int ROWS = BM, COLS = BN, TM = W::WM / 8, TN = W::WN / 4, RUN = BK ? 1 : 4;
   float sum[TM][TN] = {};
 
   // Where the i-th row or column of a thread is, of the LANES that share them: reads of 16 bytes go along k or along m, n.
@@ -125,7 +125,11 @@ template <int BM, int BN, bool AK, bool BK> struct MultiplyF32 {
   template <class F> GPU_FN void each(F f) const {
     const int lane = threadIdx.x % 32;
     UNROLL for (int i = 0; i < TM; i++)
-      UNROLL for (int j = 0; j < TN; j++) f(W::m() + index<AK, 8>(lane % 8, i), W::n() + index<BK, 4>(lane / 8, j), sum[i][j]);
+      UNROLL for (int j = 0; j < TN; j += RUN) {
+        float v[RUN];
+        UNROLL for (int q = 0; q < RUN; q++) v[q] = sum[i][j + q];
+        f(W::m() + index<AK, 8>(lane % 8, i), W::n() + index<BK, 4>(lane / 8, j), v);
+      }
   }
 };
 
@@ -138,7 +142,7 @@ template <class Element, int BM, int BN, bool AK, bool BK> struct MultiplyTensor
   using A = Operand<T, BM, AK>;
   using B = Operand<T, BN, BK>;
   using W = Warps<BM, BN>;
-  static constexpr int ROWS = BM, COLS = BN, MI = W::WM / 16, NI = W::WN / 8, KSTEP = 2 * A::N;
+  static constexpr int ROWS = BM, COLS = BN, MI = W::WM / 16, NI = W::WN / 8, KSTEP = 2 * A::N, RUN = 2;
   static constexpr bool TF32 = sizeof(T) == 4;
   float sum[MI][NI][4] = {};
 
@@ -185,8 +189,10 @@ template <class Element, int BM, int BN, bool AK, bool BK> struct MultiplyTensor
     const int lane = threadIdx.x % 32;
     UNROLL for (int i = 0; i < MI; i++)
       UNROLL for (int j = 0; j < NI; j++)
-        UNROLL for (int q = 0; q < 4; q++)
-          f(W::m() + i * 16 + lane / 4 + q / 2 * 8, W::n() + j * 8 + lane % 4 * 2 + q % 2, sum[i][j][q]);
+        UNROLL for (int h = 0; h < 2; h++) {
+          const float v[RUN] = {sum[i][j][2 * h], sum[i][j][2 * h + 1]};
+          f(W::m() + i * 16 + lane / 4 + h * 8, W::n() + j * 8 + lane % 4 * 2, v);
+        }
   }
 };
 
@@ -222,24 +228,41 @@ template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned ch
 // ---- the result --------------------------------------------------------------------------------------------------------
 
 // Result is the tile of C in shared memory, in float, from where threads take it in packs of an output type T: thread t has
-// columns col ... col+N-1 of the rows slot, slot + SLOTS, ..., so a warp writes whole lines of memory. Rows are 8 floats
-// longer than the tile is wide: the multipliers' stores then meet at most two in a bank.
+// columns col ... col+N-1 of the rows slot, slot + SLOTS, ..., so a warp writes whole lines of memory.
+//
+// Banks. 4 columns are a chunk of 16 bytes, and chunk c of row m lies at c ^ swizzle(m) ^ (1 if bit 3 of c is set). No access has a
+// conflict:
+//   tensor cores    16 lanes write 8 bytes each, 2 neighbouring chunks of rows 0-3 or 4-7 of 8. The swizzles of rows 0-3 are even
+//                   and different, those of rows 4-7 odd and different;
+//   float32         32 lanes write a chunk of 8 consecutive rows, 4 bytes each; or 8 lanes write 16 bytes each, a chunk of 8
+//                   consecutive rows (A k-major) or of every fourth of 32 (A mn-major), which bits 3 and 4 of m keep apart;
+//   packs           8 lanes read 8 neighbouring chunks of a row, or every second of 16 (2-byte types), which bit 3 of c keeps apart.
 template <class T, int BM, int BN> struct Result {
-  static constexpr int N = Pack<T>::N, PACKS = BN / N, SLOTS = GEMM_THREADS / PACKS, LD = BN + 8;
-  static constexpr int BYTES = BM * LD * 4;
+  static constexpr int N = Pack<T>::N, PACKS = BN / N, SLOTS = GEMM_THREADS / PACKS;
+  static constexpr int BYTES = BM * BN * 4;
   float* tile;
   int col, slot;
+  // at is where column n of row m lies, in floats.
+  static GPU_FN int at(int m, int n) {
+    const int c = n / 4, swizzle = ((m ^ m >> 3) & 3) << 1 | (m >> 2 & 1);
+    return m * BN + (c ^ swizzle ^ (c >> 3 & 1)) * 4 + n % 4;
+  }
   // The barrier: all sums are in shared memory before any thread reads others'.
   template <class M> GPU_FN Result(const M& math, unsigned char* shared) : tile((float*)shared), col(threadIdx.x % PACKS * N), slot(threadIdx.x / PACKS) {
     float* to = tile;
-    math.each([to](int m, int n, float v) { to[m * LD + n] = v; });
+    math.each([to](int m, int n, const float (&v)[M::RUN]) {
+      float* p = to + at(m, n);
+      if constexpr (M::RUN == 4) store(p, Pack<float>{{v[0], v[1], v[2], v[3]}}, 4, true);
+      else if constexpr (M::RUN == 2) store8(p, {as_uint(v[0]), as_uint(v[1])});
+      else *p = v[0];
+    });
     __syncthreads();
   }
   GPU_FN Pack<T> row(int m) const {
     Pack<T> p;
     UNROLL for (int i = 0; i < N; i += 4) {
-      const uint4 u = load16(tile + m * LD + col + i);
-      p.v[i] = as_float(u.x), p.v[i + 1] = as_float(u.y), p.v[i + 2] = as_float(u.z), p.v[i + 3] = as_float(u.w);
+      const Pack<float> four = load(tile + at(m, col + i), 4, true);
+      UNROLL for (int j = 0; j < 4; j++) p.v[i + j] = four.v[j];
     }
     return p;
   }

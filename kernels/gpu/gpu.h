@@ -33,7 +33,7 @@
 //   syncwarp()                      orders memory among the lanes of a warp
 //   last_block(counter, blocks)     true in all threads of the last of `blocks` blocks that call it; what the other blocks
 //                                   wrote before is visible. counter starts at 0 and is 0 again afterwards.
-//   load16, store16                 16 bytes in one access, from addresses that are multiples of 16
+//   load8, store8, load16, store16  8 or 16 bytes in one access, from addresses that are multiples of that
 //   cp_async<bytes>(dst, src, on)   starts a copy of 4, 8 or 16 bytes from global to shared memory; zeros where !on.
 //                                   Legal at any moment before the cp_async_wait that covers its group returns.
 //   cp_async_commit()               closes a group

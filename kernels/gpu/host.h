@@ -19,8 +19,18 @@
 #define blockDim (::emu::grid.block_size)
 #define gridDim (::emu::grid.size)
 #define __syncthreads() ::emu::barrier(::emu::here())
+#if defined(EMULATOR_TRACED)
+// The trace build tells accesses apart by their addresses in the kernel's code: everything is inlined into the kernel, but for the
+// wrappers that touch memory. Those are one access each: they note it, and what they do on the host is not recorded.
+#define GPU_FN inline __attribute__((always_inline))
+#define GPU_INLINE_CALL [[clang::always_inline]]
+#define EMU_ACCESS inline __attribute__((noinline, no_sanitize("coverage")))
+#else
 #define GPU_FN inline
 #define GPU_INLINE_CALL
+#define EMU_ACCESS inline
+#endif
+#define EMU_CALLER __builtin_return_address(0)
 #if defined(__clang__)
 #define UNROLL _Pragma("unroll")
 #else
@@ -108,15 +118,21 @@ GPU_FN uint32_t ballot(bool b, emu::Site site = emu::here()) {
   return (uint32_t)x.out;
 }
 GPU_FN void syncwarp(emu::Site site = emu::here()) { emu::sync_warp(site); }
+namespace detail {
+EMU_ACCESS uint32_t count_block(uint32_t* counter, uint32_t blocks) {
+  emu::note(emu::READ, counter, 4, EMU_CALLER);
+  emu::note(emu::WRITE, counter, 4, EMU_CALLER);
+  emu::maybe_preempt();
+  const uint32_t arrived = __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL);
+  if (arrived == blocks - 1) __atomic_store_n(counter, 0, __ATOMIC_RELEASE);
+  if (arrived >= blocks) emu::fatal("last_block: the counter is %u of %u blocks: was it 0 before the launch?", arrived, blocks);
+  return arrived;
+}
+}  // namespace detail
 GPU_FN bool last_block(uint32_t* counter, uint32_t blocks, emu::Site site = emu::here()) {
   SHARED(uint32_t, arrived, [1]);
   emu::barrier(site);
-  if (threadIdx.x == 0) {
-    emu::maybe_preempt();
-    arrived[0] = __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL);
-    if (arrived[0] == blocks - 1) __atomic_store_n(counter, 0, __ATOMIC_RELEASE);
-    if (arrived[0] >= blocks) emu::fatal("last_block: the counter is %u of %u blocks: was it 0 before the launch?", arrived[0], blocks);
-  }
+  if (threadIdx.x == 0) arrived[0] = detail::count_block(counter, blocks);
   emu::barrier(site);
   return arrived[0] == blocks - 1;
 }
@@ -125,12 +141,24 @@ GPU_FN bool last_block(uint32_t* counter, uint32_t blocks, emu::Site site = emu:
 GPU_FN void require_aligned(const void* p, unsigned bytes, const char* what, emu::Site site) {
   if ((uintptr_t)p % bytes) emu::fatal_at(site, "%s: address %p is not a multiple of %u", what, p, bytes);
 }
-GPU_FN uint4 load16(const void* p, emu::Site site = emu::here()) {
+EMU_ACCESS uint2 load8(const void* p, emu::Site site = emu::here()) {
+  require_aligned(p, 8, "load8", site);
+  emu::note(emu::READ, p, 8, EMU_CALLER);
+  return *(const uint2*)p;
+}
+EMU_ACCESS void store8(void* p, uint2 v, emu::Site site = emu::here()) {
+  require_aligned(p, 8, "store8", site);
+  emu::note(emu::WRITE, p, 8, EMU_CALLER);
+  *(uint2*)p = v;
+}
+EMU_ACCESS uint4 load16(const void* p, emu::Site site = emu::here()) {
   require_aligned(p, 16, "load16", site);
+  emu::note(emu::READ, p, 16, EMU_CALLER);
   return *(const uint4*)p;
 }
-GPU_FN void store16(void* p, uint4 v, emu::Site site = emu::here()) {
+EMU_ACCESS void store16(void* p, uint4 v, emu::Site site = emu::here()) {
   require_aligned(p, 16, "store16", site);
+  emu::note(emu::WRITE, p, 16, EMU_CALLER);
   *(uint4*)p = v;
 }
 namespace detail {
@@ -140,15 +168,17 @@ GPU_FN void perform(const emu::Copy& c) {
   for (unsigned i = 0; i < c.bytes / 4; i++) dst[i] = c.on ? src[i] : 0;
 }
 }  // namespace detail
-template <int BYTES> GPU_FN void cp_async(void* dst, const void* src, bool on, emu::Site site = emu::here()) {
+template <int BYTES> EMU_ACCESS void cp_async(void* dst, const void* src, bool on, emu::Site site = emu::here()) {
   static_assert(BYTES == 4 || BYTES == 8 || BYTES == 16, "cp.async moves 4, 8 or 16 bytes");
   require_aligned(dst, BYTES, "cp_async to", site);
   if (on) require_aligned(src, BYTES, "cp_async from", site);
+  if (on) emu::note(emu::READ, src, BYTES, EMU_CALLER);
+  emu::note(emu::WRITE, dst, BYTES, EMU_CALLER);
   const emu::Copy c{dst, src, BYTES, on, 0, site};
   if (!emu::defer_copy(c)) detail::perform(c);
 }
 GPU_FN void cp_async_commit() { emu::commit_copies(); }
-template <int N> GPU_FN void cp_async_wait() {
+template <int N> EMU_ACCESS void cp_async_wait() {  // a copy was noted when it was issued
   emu::Copy c;
   while (emu::next_copy(N, &c)) detail::perform(c);
 }
@@ -243,15 +273,17 @@ template <int MI, int NI, bool BF16> EMU_UNCHECKED inline void mma(void** slots,
 
 }  // namespace detail
 
-GPU_FN void ldmatrix_x4(uint32_t (&r)[4], const void* row, emu::Site site = emu::here()) {
+EMU_ACCESS void ldmatrix_x4(uint32_t (&r)[4], const void* row, emu::Site site = emu::here()) {
   require_aligned(row, 16, "ldmatrix", site);
+  emu::note(emu::READ, row, 16, EMU_CALLER);
   detail::RowAddresses x{(const uint16_t*)row, {}, {}};
   emu::full_warp(&x, detail::pass_rows, site);
   const unsigned t = emu::current->lane % 4 * 2;
   for (int q = 0; q < 4; q++) r[q] = x.from[q][t] | (uint32_t)x.from[q][t + 1] << 16;
 }
-GPU_FN void ldmatrix_x4_trans(uint32_t (&r)[4], const void* row, emu::Site site = emu::here()) {
+EMU_ACCESS void ldmatrix_x4_trans(uint32_t (&r)[4], const void* row, emu::Site site = emu::here()) {
   require_aligned(row, 16, "ldmatrix", site);
+  emu::note(emu::READ, row, 16, EMU_CALLER);
   detail::RowAddresses x{(const uint16_t*)row, {}, {}};
   emu::full_warp(&x, detail::pass_rows_trans, site);
   const unsigned g = emu::current->lane / 4;

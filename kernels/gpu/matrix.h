@@ -65,9 +65,48 @@ template <class T> GPU_FN void store(T* p, const Pack<T>& r, int count, bool wid
   }
 }
 
+// store4 writes the first `count` of 4 elements, in one access where the address allows it.
+template <class T> GPU_FN void store4(T* p, const Pack<float>& r, int count) {
+  if constexpr (sizeof(T) == 4) {
+    store(p, r, count, wide(p, 4));
+  } else if (count == 4 && (uintptr_t)p % 8 == 0) {
+    store8(p, {cvt_bf16(r.v[0]) | (uint32_t)cvt_bf16(r.v[1]) << 16, cvt_bf16(r.v[2]) | (uint32_t)cvt_bf16(r.v[3]) << 16});
+  } else {
+    UNROLL for (int i = 0; i < 4; i++)
+      if (i < count) p[i] = from_float<T>(r.v[i]);
+  }
+}
+
+// load_bytes and store_bytes move the N bytes that belong to a pack's elements, from an address that is a multiple of N.
+template <int N> GPU_FN void load_bytes(int (&out)[N], const uint8_t* p) {
+  uint32_t w[2];
+  if constexpr (N == 4) {
+    w[0] = *(const uint32_t*)p;
+  } else {
+    const uint2 u = load8(p);
+    w[0] = u.x, w[1] = u.y;
+  }
+  UNROLL for (int i = 0; i < N; i++) out[i] = (int)(w[i / 4] >> i % 4 * 8 & 255);
+}
+template <int N> GPU_FN void store_bytes(uint8_t* p, const int (&v)[N]) {
+  uint32_t w[2] = {};
+  UNROLL for (int i = 0; i < N; i++) w[i / 4] |= (uint32_t)v[i] << i % 4 * 8;
+  if constexpr (N == 4)
+    *(uint32_t*)p = w[0];
+  else
+    store8(p, {w[0], w[1]});
+}
+
 // channel_values reads per-channel parameters, always float, for the N channels from c on.
 template <int N> GPU_FN void channel_values(float (&out)[N], const float* p, int c, int count) {
-  UNROLL for (int i = 0; i < N; i++) out[i] = i < count ? p[c + i] : 0.0f;
+  if (count == N && (uintptr_t)(p + c) % 16 == 0) {
+    UNROLL for (int i = 0; i < N; i += 4) {
+      const Pack<float> four = load(p + c + i, 4, true);
+      UNROLL for (int j = 0; j < 4; j++) out[i + j] = four.v[j];
+    }
+  } else {
+    UNROLL for (int i = 0; i < N; i++) out[i] = i < count ? p[c + i] : 0.0f;
+  }
 }
 
 // ---- elementwise: every pack is alike ----------------------------------------------------------------------------------

@@ -38,6 +38,9 @@ template <class T, int K, int THREADS, class Rows, class Finish>
 GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters, Rows values, Finish finish) {
   constexpr int N = Pack<T>::N;
   SHARED(double, sums, [K][THREADS * N]);
+  // at is where thread t's sum of its j-th channel lies. 16 lanes are served at a time: they write one j of neighbouring threads, and
+  // read all j of 16/N neighbouring threads. Neither meet in a bank.
+  const auto at = [](int t, int j) { return j * THREADS + (t ^ j * (16 / N)); };
   const Place p = place<N>(rows, cols);
   double total[K][N] = {};
   for (int row = p.row; row < rows;) {
@@ -54,12 +57,12 @@ GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters,
   const int t = threadIdx.x, first = blockIdx.y * p.width * N;
   const int columns = cols - first < p.width * N ? cols - first : p.width * N;  // of this block; may be <= 0
   UNROLL for (int k = 0; k < K; k++)
-    UNROLL for (int j = 0; j < N; j++) sums[k][t * N + j] = total[k][j];
+    UNROLL for (int j = 0; j < N; j++) sums[k][at(t, j)] = total[k][j];
   __syncthreads();  // (1)
   for (int i = t; i < columns; i += THREADS)
     UNROLL for (int k = 0; k < K; k++) {
       double s = 0;
-      for (int slot = 0; slot < p.slots; slot++) s += sums[k][slot * p.width * N + i];
+      for (int slot = 0; slot < p.slots; slot++) s += sums[k][at(slot * p.width + i / N, i % N)];
       partial[((size_t)blockIdx.x * K + k) * cols + first + i] = s;
     }
   if (!last_block(&counters[blockIdx.y], gridDim.x)) return;

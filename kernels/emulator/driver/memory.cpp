@@ -53,6 +53,10 @@ bool pinned(const void* p, size_t n) { return contains(pinned_memory, (uintptr_t
 
 }  // namespace driver
 
+void emu::each_memory(void (*f)(const void*, size_t)) {
+  for (const auto& [p, n] : device_memory) f((const void*)p, n);
+}
+
 #define INSIDE(p, n) \
   if (Result r = inside(p, n, __func__)) return r
 

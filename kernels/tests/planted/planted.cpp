@@ -51,6 +51,11 @@ int kernel(const std::string& name) {
     return run(name.c_str(), 128), report(output[0] == 128);
   }
   if (starts_with(name, "async_copy")) return run(name.c_str(), 128), report(!memcmp(output.data(), input.data(), n * sizeof(float)));
+  if (name == "read_twice") return run(name.c_str(), 128), report(true);
+  if (name == "last_block_ok") {
+    CHECK(cuMemsetD8_v2(y, 0, sizeof(float)));
+    return run(name.c_str(), 32, 4), report(output[0] == 0 && output[1] == 1);
+  }
   if (name == "warp_collectives") return run(name.c_str(), 64), report(all_equal(64, 31 * 16 + 1 + 3));
   if (name == "global_out_of_bounds") return run(name.c_str(), 128, 5), report(true);
   if (name == "shared_out_of_bounds" || name == "barrier_divergence") return run(name.c_str(), 64), report(true);

@@ -1,5 +1,6 @@
-// planted.cu: kernels with one bug each, and the same kernels without it (name_ok). The emulator's tests run them and expect
-// each bug to be found, with the right message, by the tool that claims to find it, and nothing in the others.
+// planted.cu: kernels with one bug or one wasteful access each, and the same kernels without it (name_ok). The emulator's tests run
+// them and expect each to be found, with the right message or number, by the tool that claims to find it, and nothing in the
+// others.
 #include "gpu/gpu.h"
 #include "params.h"
 
@@ -100,4 +101,55 @@ KERNEL(shared_too_large, PlantedParams, 32) {
   SHARED(float, s, [3072]);
   s[threadIdx.x] = memory[threadIdx.x];
   p.y[threadIdx.x] = s[threadIdx.x];
+}
+
+// What follows is right and costs more than it must. The trace build counts the cost.
+
+// A warp reads the columns of a tile of 32 rows. Rows of 32 floats put a column into one bank.
+template <int LENGTH> GPU_FN void columns_of_tile(const PlantedParams& p) {
+  SHARED(float, tile, [32][LENGTH]);
+  const int t = threadIdx.x;
+  float sum = p.x[t];
+  for (int i = 0; i < 32; i++) tile[i][t] = sum;
+  gpu::syncwarp();
+  for (int i = 0; i < 32; i++) sum += tile[t][i];
+  p.y[t] = sum;
+}
+KERNEL(columns_of_tile_ok, PlantedParams, 32) { columns_of_tile<33>(p); }
+KERNEL(columns_of_tile, PlantedParams, 32) { columns_of_tile<32>(p); }
+
+// The 8 rows of an 8 x 8 matrix lie LENGTH chunks of 16 bytes apart: with 8 chunks all begin in one bank.
+template <int LENGTH> GPU_FN void rows_of_matrix(const PlantedParams& p) {
+  SHARED(uint4, rows, [32 * LENGTH]);
+  const int t = threadIdx.x;
+  gpu::store16(&rows[t * LENGTH], gpu::load16(p.x + 4 * t));
+  gpu::syncwarp();
+  uint32_t r[4];
+  gpu::ldmatrix_x4(r, &rows[t * LENGTH]);
+  p.y[t] = gpu::as_float(r[0] ^ r[1] ^ r[2] ^ r[3]);
+}
+KERNEL(rows_of_matrix_ok, PlantedParams, 32) { rows_of_matrix<9>(p); }
+KERNEL(rows_of_matrix, PlantedParams, 32) { rows_of_matrix<8>(p); }
+
+// Reads every 16th float, by half of the lanes.
+KERNEL(strided, PlantedParams, 32) {
+  if (threadIdx.x % 2 == 0) p.y[threadIdx.x] = p.x[16 * threadIdx.x];
+}
+// Reads its input twice.
+KERNEL(read_twice, PlantedParams, 128) {
+  const float first = p.x[threadIdx.x];
+  __syncthreads();
+  p.y[threadIdx.x] = first + p.x[threadIdx.x];
+}
+// Lanes leave the inner loop at different times, and the barrier brings them together again: every request writes neighbours.
+KERNEL(uneven_loop_ok, PlantedParams, 32) {
+  const int t = threadIdx.x;
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i <= t; i++) p.y[32 * (i % 16) + t] = p.x[t];
+    __syncthreads();
+  }
+}
+// Every block counts itself once.
+KERNEL(last_block_ok, PlantedParams, 32) {
+  if (gpu::last_block((uint32_t*)p.y, gridDim.x) && threadIdx.x == 0) p.y[1] = 1;
 }
