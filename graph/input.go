@@ -83,15 +83,15 @@ func (s *NormalizeStep) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, Write
 // FLOPs implements Step.
 func (s *NormalizeStep) FLOPs() int64 { return 2 * int64(s.Y.Elements()) }
 
-// AugmentStep makes images of regions of decoded images and recipes, which are part of the feed, and normalises them. Pixels
-// receives the images as augment.Recipe defines them, to the bit on every backend: a run gives the same images whether the plan
-// augments or the host does. Y = (Pixels/255 - Mean) / Std for every channel, as in NormalizeStep; Y.Zeros channels behind them
-// become zeros.
+// AugmentStep makes images of regions of decoded images and recipes, which are part of the feed, and normalises them: the bytes that
+// augment.Recipe defines, on every backend, so that a run gives the same images whether the plan augments or the host does; then
+// Y = (bytes/255 - Mean) / Std for every channel, as in NormalizeStep. Y.Zeros channels behind them become zeros.
 type AugmentStep struct {
 	at
 	Normalization
-	Regions   View // Options.Regions bytes at the most
-	Pixels, Y View
+	Regions View // Options.Regions bytes at the most
+	Pixels  View // the step's own: images in bytes
+	Y       View
 }
 
 // Kind implements Step.
