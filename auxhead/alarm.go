@@ -17,8 +17,8 @@ const (
 	vanishing  = 1e-3 // of the main head's gradient
 	dominating = 10.0
 	fighting   = -0.2 // cosine
-	idle       = 0.02 // cosine below which a head does not help, over patience measurements
-	patience   = 5
+	idle       = 0.02 // mean cosine over patience measurements below which a head does not help
+	patience   = 10
 	deadShare  = 0.5 // of a rectifier's channels
 )
 
@@ -60,9 +60,10 @@ func (w *Watch) See(f *Flow) []Alarm {
 				"Lower its weight (now %.3g), or attach it higher up", name, cosine, layers, f.Weights[h])
 		angles := append(w.angles[name], cosine)
 		w.angles[name] = angles[max(0, len(angles)-patience):]
-		raise(len(angles) >= patience && slices.Max(w.angles[name]) < idle, "head_idle", name,
-			"head %s no longer helps: over the last %d measurements its gradient had nothing in common with the main head's (cosine at most %.2f). "+
-				"It may end (--head-schedule with a fraction of the run), and saves its cost", name, patience, slices.Max(w.angles[name]))
+		mean := sum(w.angles[name]) / float64(len(w.angles[name]))
+		raise(len(angles) >= patience && mean < idle, "head_idle", name,
+			"head %s no longer helps: over the last %d measurements its gradient had nothing in common with the main head's (cosine %.2f on the mean). "+
+				"It may end (--head-schedule until:EPOCH), and saves its cost", name, patience, mean)
 	}
 	for _, r := range f.ReLUs {
 		raise(float64(r.Dead) > deadShare*float64(r.Channels), "dead_relus", r.Name,
@@ -84,10 +85,11 @@ func (f *Flow) shared(h int) (ratio, cosine float64, layers int) {
 	if len(ratios) == 0 {
 		return 0, 0, 0
 	}
-	return median(ratios), median(cosines), len(ratios)
+	return Median(ratios), Median(cosines), len(ratios)
 }
 
-func median(v []float64) float64 {
+// Median is the middle of some numbers, the upper one of two. It sorts them.
+func Median(v []float64) float64 {
 	slices.Sort(v)
 	return v[len(v)/2]
 }

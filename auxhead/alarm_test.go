@@ -37,7 +37,7 @@ func TestWatch(t *testing.T) {
 		assert.Empty(t, kinds(&w, flow(1, 0, 0)))
 	}
 	assert.Equal(t, []string{"head_idle aux1"}, kinds(&w, flow(1, 0.01, 0)))
-	assert.Empty(t, kinds(&w, flow(1, 0.1, 0)))
+	assert.Empty(t, kinds(&w, flow(1, 0.3, 0)))
 
 	f := flow(1e-4, 0.4, 0)
 	f.Weights[1] = 0
