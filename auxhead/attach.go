@@ -13,6 +13,8 @@ import (
 type Options struct {
 	Classes   int
 	Smoothing float64 // label smoothing of the heads' losses
+	// Distill and Temperature let every head learn from the main one as well (graph.Loss).
+	Distill, Temperature float64
 }
 
 // Head is an attached head.
@@ -79,7 +81,8 @@ func attach(g *graph.Graph, specs []Spec, o Options) ([]Head, error) {
 		if err := g.Err(); err != nil {
 			return nil, fmt.Errorf("head %s at %s: %w", name, s.spec.At, err)
 		}
-		g.AddLoss(graph.Loss{Name: name, Logits: logits, Weight: s.spec.Weight, Smoothing: o.Smoothing, At: s.spec.At})
+		g.AddLoss(graph.Loss{Name: name, Logits: logits, Weight: s.spec.Weight, Smoothing: o.Smoothing, At: s.spec.At,
+			Distill: o.Distill, Temperature: o.Temperature})
 		if err := g.Err(); err != nil {
 			return nil, fmt.Errorf("head %s at %s: %w", name, s.spec.At, err)
 		}

@@ -135,7 +135,7 @@ func (m *Meter) plans(g *graph.Graph, o graph.Options) ([]*graph.Plan, error) {
 	o.Batch, o.Optimizer, o.Keep, o.FreezeStatistics = m.images, nil, nil, true
 	var out []*graph.Plan
 	for i, l := range g.Losses() {
-		o.Losses, o.Probes = []string{l.Name}, nil
+		o.Losses, o.Probes = m.losses(i), nil
 		below := ancestors(l.Logits)
 		for _, e := range g.EndPoints() {
 			if below[e.Node] {
@@ -154,6 +154,16 @@ func (m *Meter) plans(g *graph.Graph, o graph.Options) ([]*graph.Plan, error) {
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// losses are what the plan of the i-th head evaluates: its loss, behind the main one where the head learns from it, which then has a
+// weight of zero.
+func (m *Meter) losses(i int) []string {
+	all := m.state.Layout().Graph.Losses()
+	if all[i].Distill > 0 {
+		return []string{all[0].Name, all[i].Name}
+	}
+	return []string{all[i].Name}
 }
 
 // ancestors are a node and all that it depends on.
@@ -188,7 +198,9 @@ func (m *Meter) Measure(ctx context.Context, feed *graph.Feed) (*Flow, error) {
 		}
 		f.Heads, f.Weights = append(f.Heads, l.Name), append(f.Weights, w)
 		one := feed.First(m.programs[i].Plan())
-		one.HeadWeights, one.GradScale, one.Accumulate, one.SkipUpdate = []float64{w}, 0, false, false
+		one.HeadWeights, one.GradScale, one.Accumulate, one.SkipUpdate = make([]float64, len(m.losses(i))), 0, false, false
+		own := len(one.HeadWeights) - 1
+		one.HeadWeights[own] = w
 		if err := m.programs[i].Run(ctx, one); err != nil {
 			return nil, err
 		}
@@ -196,7 +208,7 @@ func (m *Meter) Measure(ctx context.Context, feed *graph.Feed) (*Flow, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Losses = append(f.Losses, metrics.Heads[0].Loss)
+		f.Losses = append(f.Losses, metrics.Heads[own].Loss)
 		measures, err := m.programs[i].Measures()
 		if err != nil {
 			return nil, err

@@ -27,6 +27,7 @@ type flowRun struct {
 func newFlowRun(t *testing.T, p graph.Precision, batch int) *flowRun {
 	g := trunk(t, 8)
 	attachAll(t, g, Spec{At: "m1", Kind: "gap", Weight: 0.3}, Spec{At: "m2/tower3x3", Kind: "gap", Weight: 0.2})
+	g.Losses()[1].Distill, g.Losses()[1].Temperature = 0.4, 2
 	b, err := cpu.New(cpu.Options{Precision: p})
 	require.NoError(t, err)
 	layout, err := graph.NewLayout(g)

@@ -298,13 +298,16 @@ func storeSums[T vec.Float](dst []T, sums []float64, accumulate bool) {
 func (b *binder[T]) loss(s *graph.SoftmaxCrossEntropy) func(*run) {
 	type head struct {
 		graph.LossHead
-		logits, dlogits vec.Mat[T]
+		logits, dlogits, teacher vec.Mat[T]
 	}
 	var heads []head
 	for _, h := range s.Heads {
 		x := head{LossHead: h, logits: b.mat(h.Logits)}
 		if h.DLogits.Valid() {
 			x.dlogits = b.mat(h.DLogits)
+		}
+		if h.Teacher.Valid() {
+			x.teacher = b.mat(h.Teacher)
 		}
 		heads = append(heads, x)
 	}
@@ -324,8 +327,8 @@ func (b *binder[T]) loss(s *graph.SoftmaxCrossEntropy) func(*run) {
 		b.pool.Run(len(heads), func(i, _ int) {
 			h := heads[i]
 			w := r.feed.Weight(b.plan, h.Index)
-			st := vec.SoftmaxCrossEntropy(vec.CrossEntropy{Ignore: graph.IgnoreLabel, Smoothing: h.Smoothing, GradScale: scale * w / n},
-				h.dlogits, h.logits, r.feed.Labels)
+			st := vec.SoftmaxCrossEntropy(vec.CrossEntropy{Ignore: graph.IgnoreLabel, Smoothing: h.Smoothing, GradScale: scale * w / n,
+				Distill: h.Distill, Temperature: h.Temperature}, h.dlogits, h.logits, h.teacher, r.feed.Labels)
 			r.metrics.Heads[h.Index] = graph.HeadMetrics{Name: h.Name, Weight: w, Loss: st.Loss / n, Top1: st.Top1, Top5: st.Top5}
 		})
 		r.metrics.Total = 0

@@ -1,6 +1,9 @@
 package graph
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // sweep is the state of one reverse sweep.
 type sweep struct {
@@ -56,6 +59,9 @@ func (c *compiler) sweepFrom(losses []*Loss) {
 		h := LossHead{Name: l.Name, Index: slices.Index(c.plan.Losses, l), Smoothing: l.Smoothing, Logits: c.view(l.Logits)}
 		if c.opts.Training && c.needs[l.Logits] {
 			h.DLogits, _, _ = c.target(l.Logits)
+			if l.Distill > 0 && c.plan.Losses[0] == c.g.losses[0] {
+				h.Teacher, h.Distill, h.Temperature = c.view(c.g.losses[0].Logits), l.Distill, cmp.Or(l.Temperature, 1)
+			}
 		}
 		step.Heads = append(step.Heads, h)
 	}

@@ -9,6 +9,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -69,6 +70,11 @@ type Loss struct {
 	Weight    float64 // its factor in the total loss, unless a schedule gives another
 	Smoothing float64 // label smoothing ε: targets are (1-ε)·onehot + ε/classes (Szegedy et al. 2016, section 7)
 	At        string  // the node or end point that the head reads; empty for the main head
+
+	// Distill is the share λ of the loss that the main head's answer has in training, in [0,1), and Temperature its T (0 means 1): the
+	// loss is (1-λ)·cross entropy + λ·T²·KL(softmax(main/T) ‖ softmax(logits/T)), where the main head is a constant (self-distillation:
+	// Zhang et al. 2019; the T² of Hinton et al. 2015). In plans without the main head, and in evaluation, it is the cross entropy.
+	Distill, Temperature float64
 }
 
 // IgnoreLabel is the label of a row that counts for no head: padding of a short batch.
@@ -214,6 +220,10 @@ func (g *Graph) AddLoss(l Loss) {
 		g.err = &NodeError{l.Logits.name, "loss", fmt.Errorf("head %q has %d classes, the main head has %d", l.Name, l.Logits.shape.C, g.losses[0].Logits.shape.C)}
 	case l.Smoothing < 0 || l.Smoothing >= 1:
 		g.err = fmt.Errorf("head %q: label smoothing %v is not in [0,1)", l.Name, l.Smoothing)
+	case !(l.Distill >= 0 && l.Distill < 1) || !(l.Temperature >= 0) || math.IsInf(l.Temperature, 0):
+		g.err = fmt.Errorf("head %q: distillation has a share of %v, which must be in [0,1), and a temperature of %v, which must not be negative", l.Name, l.Distill, l.Temperature)
+	case l.Distill > 0 && len(g.losses) == 0:
+		g.err = fmt.Errorf("head %q is the main one: it has nobody to learn from", l.Name)
 	case slices.ContainsFunc(g.losses, func(o *Loss) bool { return o.Name == l.Name }):
 		g.err = fmt.Errorf("the graph has a head %q already", l.Name)
 	default:

@@ -7,12 +7,19 @@ type LossHead struct {
 	Smoothing float64
 	Logits    View
 	DLogits   View // training only
+	// Teacher is the main head's logits where the head learns from them (Loss.Distill), and what is to be done with them.
+	Teacher              View
+	Distill, Temperature float64
 }
 
 // SoftmaxCrossEntropy computes every head in one step: the mean loss over the rows whose label is not IgnoreLabel, the hits
 // (label among the 1 and the 5 largest logits, ties to the lower class), and in training
 //
 //	dlogits = weight·scale/rows · (softmax(logits) - target),  target = (1-ε)·onehot + ε/classes
+//
+// and for a head with a teacher the mixture that Loss.Distill defines: loss and gradient with p = softmax(logits/T) and q = softmax(teacher/T)
+//
+//	(1-λ)·loss + λ·T²·Σ q·log(q/p),  dlogits = weight·scale/rows · ((1-λ)·(softmax(logits) - target) + λ·T·(p - q))
 //
 // The weights are scalars of the feed, so a schedule changes them without a new plan.
 type SoftmaxCrossEntropy struct {
@@ -31,6 +38,9 @@ func (s *SoftmaxCrossEntropy) Views(f func(View, Access)) {
 		f(h.Logits, Read)
 		if h.DLogits.Valid() {
 			f(h.DLogits, Write)
+		}
+		if h.Teacher.Valid() {
+			f(h.Teacher, Read)
 		}
 	}
 }

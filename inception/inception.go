@@ -64,6 +64,8 @@ type Config struct {
 	Heads []auxhead.Spec
 	// Smoothing is the label smoothing of all heads, the main one included.
 	Smoothing float64
+	// Distill and Temperature let every auxiliary head learn from the main one as well (graph.Loss).
+	Distill, Temperature float64
 }
 
 func (c Config) shape() graph.Shape { return graph.Shape{H: c.Height, W: c.Width, C: c.Channels} }
@@ -133,7 +135,8 @@ func (n Network) try(cfg Config) (*Model, error) {
 	if err := b.g.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Name, err)
 	}
-	heads, err := auxhead.Attach(b.g, cfg.Heads, auxhead.Options{Classes: cfg.Classes, Smoothing: cfg.Smoothing})
+	heads, err := auxhead.Attach(b.g, cfg.Heads, auxhead.Options{Classes: cfg.Classes, Smoothing: cfg.Smoothing,
+		Distill: cfg.Distill, Temperature: cfg.Temperature})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Name, err)
 	}

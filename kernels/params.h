@@ -358,9 +358,12 @@ typedef struct {
 typedef struct {
   View logits;
   View dlogits;  // optional
+  View teacher;  // optional: the logits that the head also learns from, not overwritten by any dlogits
   int32_t classes;
   float smoothing;
-  int32_t index;  // of the head in RunState.head_weight and StepMetrics.heads
+  int32_t index;      // of the head in RunState.head_weight and StepMetrics.heads
+  float distill;      // share of the loss that the teacher has
+  float temperature;  // of the distillation
   int32_t pad;
 } LossHead;
 typedef struct {

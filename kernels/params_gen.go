@@ -418,12 +418,15 @@ type LrnBackwardParams struct {
 
 // LossHead is a kernel's parameters: see params.h.
 type LossHead struct {
-	Logits    View
-	Dlogits   View // optional
-	Classes   int32
-	Smoothing float32
-	Index     int32 // of the head in RunState.head_weight and StepMetrics.heads
-	_         int32
+	Logits      View
+	Dlogits     View // optional
+	Teacher     View // optional: the logits that the head also learns from, not overwritten by any dlogits
+	Classes     int32
+	Smoothing   float32
+	Index       int32   // of the head in RunState.head_weight and StepMetrics.heads
+	Distill     float32 // share of the loss that the teacher has
+	Temperature float32 // of the distillation
+	_           int32
 }
 
 // LossParams is a kernel's parameters: see params.h.

@@ -4,6 +4,10 @@
 //
 //   loss = log Σ exp(l[c]) - Σ t[c]·l[c], averaged over the rows whose label is not `ignore`
 //   dlogits[c] = weight·grad_scale/rows · (softmax(l)[c] - t[c]), 0 in ignored rows
+//   with a teacher's logits u, a share λ and a temperature T (self-distillation: Hinton et al. 2015, Zhang et al. 2019), and
+//   q = softmax(u/T), p = softmax(l/T), instead:
+//     loss = (1-λ)·(the above) + λ·T²·Σ q·log(q/p),  dlogits = weight·grad_scale/rows · ((1-λ)·(the above) + λ·T·(p - q))
+//   the teacher is a constant: nothing flows back to it
 //   hits: the label's rank, the number of classes with a greater logit, or an equal one and a lower number, is below 1 or 5;
 //   NaN comes before everything and is never a hit
 //
@@ -11,7 +15,7 @@
 //
 // Shapes: logits and dlogits (rows, classes) of each head, strides of their own; labels (rows). dlogits may be logits. Cost: reads
 // logits and writes dlogits once, one exp2 per element: a row of up to 4096 classes stays in registers between its passes,
-// a longer one is read again from the cache. Every block counts the labels, which are few. The last block of all adds up
+// a longer one is read again from the cache, and so is a teacher's row, for each of three passes. Every block counts the labels, which are few. The last block of all adds up
 // rows and heads in a fixed order.
 //
 // Launch: 256 threads, grid (rows, heads). Barriers: those of block_reduce and last_block only.
@@ -113,15 +117,54 @@ template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
   sum = gpu::block_reduce<threads>(sum, scratch[0].f, gpu::Sum<float>());
   plain = gpu::block_reduce<threads>(plain, scratch[0].f, gpu::Sum<float>());
 
+  // The teacher's part: its maximum, then the sums at the temperature, and the divergence.
+  const T* u = head.teacher.data ? (const T*)head.teacher.data + (size_t)row * head.teacher.stride : nullptr;
+  const bool wu = gpu::wide((const T*)head.teacher.data, head.teacher.stride);
+  const float share = u ? head.distill : 0, heat = u ? gpu::div(log2e, head.temperature) : 0;
+  float teacher_top = -3.4e38f, teacher_sum = 0, warm_sum = 0, apart = 0;
+  if (u) {
+    if (counts)
+      for (int pack = t; pack < packs; pack += threads) {
+        const gpu::Pack<T> v = gpu::load(u + pack * N, count_of(pack), wu);
+        UNROLL for (int i = 0; i < N; i++)
+          if (pack * N + i < classes) teacher_top = gpu::max(teacher_top, v.v[i]);
+      }
+    teacher_top = gpu::block_reduce<threads>(teacher_top, scratch[0].f, Max());
+    const auto divergence = [&](const gpu::Pack<T>& v, int pack) {
+      const gpu::Pack<T> w = gpu::load(u + pack * N, count_of(pack), wu);
+      UNROLL for (int i = 0; i < N; i++) {
+        if (pack * N + i >= classes) continue;
+        const float z = v.v[i] - top, y = w.v[i] - teacher_top, q = gpu::exp2(y * heat);
+        warm_sum += gpu::exp2(z * heat);
+        teacher_sum += q;
+        apart = gpu::fma(q, y - z, apart);
+      }
+    };
+    if (counts) {
+      UNROLL for (int k = 0; k < held; k++)
+        if (t + k * threads < packs) GPU_INLINE_CALL divergence(keep[k], t + k * threads);
+      for (int pack = t + held * threads; pack < packs; pack += threads)
+        GPU_INLINE_CALL divergence(gpu::load(l + pack * N, count_of(pack), wl), pack);
+    }
+    warm_sum = gpu::block_reduce<threads>(warm_sum, scratch[0].f, gpu::Sum<float>());
+    teacher_sum = gpu::block_reduce<threads>(teacher_sum, scratch[0].f, gpu::Sum<float>());
+    apart = gpu::block_reduce<threads>(apart, scratch[0].f, gpu::Sum<float>());
+  }
+
   // Third pass: the gradient.
   const float on = 1 - head.smoothing, off = gpu::div(head.smoothing, (float)classes);
   if (d) {
     const float scale = counts ? gpu::div(p.run->head_weight[head.index] * p.run->grad_scale, (float)counted) : 0;
     const float inverse = counts ? gpu::div(1.0f, sum) : 0;
+    const float warm = u && counts ? gpu::div(share * head.temperature, warm_sum) : 0, taught = u && counts ? gpu::div(share * head.temperature, teacher_sum) : 0;
     const auto third_pass = [&](gpu::Pack<T> v, int pack) {
+      gpu::Pack<T> w{};
+      if (u && counts) w = gpu::load(u + pack * N, count_of(pack), wu);
       UNROLL for (int i = 0; i < N; i++) {
-        const float target = off + (pack * N + i == label ? on : 0);
-        v.v[i] = counts ? scale * (gpu::exp2((v.v[i] - top) * log2e) * inverse - target) : 0;
+        const float target = off + (pack * N + i == label ? on : 0), z = v.v[i] - top;
+        float g = gpu::exp2(z * log2e) * inverse - target;
+        if (u) g = (1 - share) * g + warm * gpu::exp2(z * heat) - taught * gpu::exp2((w.v[i] - teacher_top) * heat);
+        v.v[i] = counts ? scale * g : 0;
       }
       gpu::store(d + pack * N, v, count_of(pack), wd);
     };
@@ -132,7 +175,12 @@ template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
   }
   if (t == 0) {
     const int at = blockIdx.y * p.rows + row;
-    p.row_loss[at] = counts ? gpu::fma(gpu::log2(sum), ln2, -on * (own - top) - off * plain) : 0;
+    float loss = gpu::fma(gpu::log2(sum), ln2, -on * (own - top) - off * plain);
+    if (u) {
+      const float kl = gpu::fma(gpu::log2(warm_sum) - gpu::log2(teacher_sum), ln2, gpu::div(apart, teacher_sum * head.temperature));
+      loss = (1 - share) * loss + share * head.temperature * head.temperature * kl;
+    }
+    p.row_loss[at] = counts ? loss : 0;
     p.row_rank[at] = !counts ? -1 : own != own ? classes : rank;
   }
   if (gpu::last_block(p.counter, gridDim.x * gridDim.y)) sum_up(p, counted, scratch[0]);

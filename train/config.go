@@ -42,6 +42,8 @@ type Config struct {
 	Schedule       string // course of the learning rate
 	Warmup         float64
 	LabelSmoothing float64
+	Distill        float64 // share of an auxiliary head's loss that the main head's answer has (graph.Loss)
+	Temperature    float64 // of the distillation
 	EMA            float64 // decay of the moving average of all parameters; 0: none
 
 	Seed      uint64
@@ -73,6 +75,7 @@ func Default() Config {
 		Optimizer:    string(graph.SGD),
 		Schedule:     "cosine",
 		Warmup:       0.5,
+		Temperature:  3,
 		Seed:         1,
 		Precision:    string(graph.FP32),
 		Device:       "cpu",

@@ -70,6 +70,8 @@ func (c *Config) Settings() []Setting {
 	b.parsed("schedule", &c.Schedule, ScheduleNames(), "`course` of the learning rate: "+scheduleHelp(), func(s string) error { _, err := ParseSchedule(s); return err })
 	b.real("warmup", &c.Warmup, atLeast0, func() bool { return c.Warmup >= 0 }, "`epochs` over which the learning rate rises from 0")
 	b.real("label-smoothing", &c.LabelSmoothing, inUnit, func() bool { return unit(c.LabelSmoothing) }, "`share` of a target that goes to all classes, in every head")
+	b.real("distill", &c.Distill, inUnit, func() bool { return unit(c.Distill) }, "`share` of an auxiliary head's loss that is to agree with the main head (self-distillation)")
+	b.real("temperature", &c.Temperature, "a number above 0", func() bool { return c.Temperature > 0 }, "`temperature` of the distillation")
 	b.real("ema", &c.EMA, inUnit, func() bool { return unit(c.EMA) }, "`decay` of a moving average of all parameters, which is then evaluated; 0: none")
 	b.add(Setting{Key: "seed", Value: &c.Seed, Usage: "`seed` of everything random"})
 	b.name("precision", &c.Precision, []string{string(graph.FP32), string(graph.TF32), string(graph.BF16), string(graph.FP64)},

@@ -132,7 +132,10 @@ func (t *Trainer) checkNetwork() error {
 	if have := losses[0].Logits.Shape().C; have != len(classes) {
 		return fmt.Errorf("network %s tells %d classes apart, %s has %d", t.Graph.Name(), have, t.Data.Train.Info().Name, len(classes))
 	}
-	for _, l := range losses {
+	for i, l := range losses {
+		if i > 0 && (l.Distill != t.Config.Distill || l.Distill > 0 && l.Temperature != t.Config.Temperature) {
+			return fmt.Errorf("distill is %v at temperature %v, but head %s was built with %v at %v", t.Config.Distill, t.Config.Temperature, l.Name, l.Distill, l.Temperature)
+		}
 		if l.Smoothing != t.Config.LabelSmoothing {
 			return fmt.Errorf("label-smoothing is %v, but head %s was built with %v", t.Config.LabelSmoothing, l.Name, l.Smoothing)
 		}

@@ -63,7 +63,7 @@ func buildModel(c *train.Config, classes, channels int) (*inception.Model, error
 	}
 	return inception.Build(c.Model, inception.Config{
 		Classes: classes, Height: c.ImageSize, Width: c.ImageSize, Channels: channels, WidthMultiplier: c.Width,
-		Heads: heads, Smoothing: c.LabelSmoothing,
+		Heads: heads, Smoothing: c.LabelSmoothing, Distill: c.Distill, Temperature: c.Temperature,
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // network is a small Inception with every kind of sharing: a stem, two modules with merged 1×1 siblings, a residual, one head
-// on a whole module, one on a single tower, and dropout.
+// on a whole module, which also learns from the main one, one on a single tower, and dropout.
 func network(classes int) *graph.Graph {
 	g := graph.New("suite")
 	x := g.Input("image", graph.Shape{H: 13, W: 11, C: 3})
@@ -35,17 +35,18 @@ func network(classes int) *graph.Graph {
 	x = g.ReLU("residual/relu", g.Add("residual", x, g.Scale("residual/scale", g.Conv("residual/conv", x, x.Shape().C, graph.Square(1, 1, 0), nil), 0.2)))
 	x = g.Dropout("dropout", g.GlobalAvgPool("gap", x), 0.3)
 	g.AddLoss(graph.Loss{Name: "main", Logits: g.AddBias("fc/bias", g.Linear("fc", x, classes, nil), nil), Weight: 1, Smoothing: 0.1})
-	head := func(name, at string, weight float64) {
+	head := func(name, at string, weight, distill float64) {
 		n, err := g.Find(at)
 		if err != nil {
 			g.Fail(err)
 			return
 		}
 		h := bn(name, g.AvgPool(name+"/pool", n, graph.Square(3, 2, 0), true), 6, graph.Square(1, 1, 0))
-		g.AddLoss(graph.Loss{Name: name, Logits: g.AddBias(name+"/fc/bias", g.Linear(name+"/fc", h, classes, nil), nil), Weight: weight, At: at})
+		g.AddLoss(graph.Loss{Name: name, Logits: g.AddBias(name+"/fc/bias", g.Linear(name+"/fc", h, classes, nil), nil), Weight: weight, At: at,
+			Distill: distill, Temperature: 2})
 	}
-	head("aux1", "mixed1", 0.3)
-	head("aux2", "mixed2/tower3x3", 0.4)
+	head("aux1", "mixed1", 0.3, 0.4)
+	head("aux2", "mixed2/tower3x3", 0.4, 0)
 	return g
 }
 
@@ -124,13 +125,17 @@ func (s *suite) heads(t *testing.T) {
 	for i, l := range f.g.Losses() {
 		o := f.options()
 		o.Losses = []string{l.Name}
+		weights := []float64{f.weights[i]}
+		if l.Distill > 0 { // it needs its teacher
+			o.Losses, weights = []string{f.g.Losses()[0].Name, l.Name}, []float64{0, f.weights[i]}
+		}
 		for _, p := range f.layout.Params { // a sweep writes only what its head depends on
 			if f.layout.IsTrained(p) {
 				f.set(graph.Gradient, p, make([]float32, p.Elements()))
 			}
 		}
 		feed := f.feed()
-		feed.HeadWeights = []float64{f.weights[i]}
+		feed.HeadWeights = weights
 		f.run(o, feed)
 		for name, g := range f.gradients() {
 			for k, v := range g {

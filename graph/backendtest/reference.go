@@ -20,6 +20,7 @@ type reference struct {
 	step     uint64
 	values   map[*graph.Node][]float64
 	stats    map[*graph.Param][]float64 // running statistics after the step
+	teacher  []float64                  // the main head's logits, where they are to stay what they were: a teacher is a constant
 }
 
 // run evaluates every node and returns the mean loss of every head.
@@ -59,15 +60,40 @@ func (r *reference) loss(l *graph.Loss) float64 {
 		for _, v := range row {
 			z += math.Exp(v)
 		}
+		share := 0.0
+		if r.training {
+			share = l.Distill
+		}
 		for c, v := range row {
 			target := l.Smoothing / float64(k)
 			if c == int(label) {
 				target += 1 - l.Smoothing
 			}
-			sum -= target * (v - math.Log(z))
+			sum -= (1 - share) * target * (v - math.Log(z))
+		}
+		if share > 0 {
+			teacher := r.teacher
+			if teacher == nil {
+				teacher = r.values[r.g.Losses()[0].Logits]
+			}
+			sum += share * l.Temperature * l.Temperature * divergence(teacher[i*k:][:k], row, l.Temperature)
 		}
 	}
 	return sum / float64(max(rows, 1))
+}
+
+// divergence is KL(softmax(u/t) ‖ softmax(v/t)).
+func divergence(u, v []float64, t float64) (kl float64) {
+	var zu, zv float64
+	for c := range u {
+		zu += math.Exp(u[c] / t)
+		zv += math.Exp(v[c] / t)
+	}
+	for c := range u {
+		q := math.Exp(u[c]/t) / zu
+		kl += q * (u[c]/t - math.Log(zu) - v[c]/t + math.Log(zv))
+	}
+	return kl
 }
 
 // hits counts the rows whose label is among the k largest logits, ties to the lower class.

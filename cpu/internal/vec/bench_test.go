@@ -134,7 +134,7 @@ func BenchmarkNormalize(b *testing.B) {
 func BenchmarkSoftmaxCrossEntropy(b *testing.B) {
 	l, d, labels := Dense(make([]float32, 32000), 32, 1000), Dense(make([]float32, 32000), 32, 1000), make([]int32, 32)
 	bandwidth(b, 8*32000, func() {
-		SoftmaxCrossEntropy(CrossEntropy{Ignore: -1, Smoothing: 0.1, GradScale: 1}, d, l, labels)
+		SoftmaxCrossEntropy(CrossEntropy{Ignore: -1, Smoothing: 0.1, GradScale: 1}, d, l, Mat[float32]{}, labels)
 	})
 }
 

@@ -7,6 +7,8 @@ type CrossEntropy struct {
 	Ignore    int32   // rows with this label take no part
 	Smoothing float64 // ε: the target is 1-ε at the label plus ε/K everywhere
 	GradScale float64 // factor of dlogits: the head's weight divided by the number of counted rows of the whole batch
+
+	Distill, Temperature float64 // a teacher's share λ of the loss, and its temperature
 }
 
 // LossStats is what SoftmaxCrossEntropy counts. The loss is not weighted or averaged: the caller multiplies it.
@@ -22,10 +24,14 @@ type LossStats struct {
 //	loss = log Σ exp(l[c]) - Σ t[c]·l[c]
 //	dlogits[c] = GradScale·(softmax(l)[c] - t[c]), 0 in ignored rows
 //
-// in float64, relative to the row's maximum. The rank of a label is the number of classes with a greater logit, or an equal one
+// in float64, relative to the row's maximum. With a teacher's logits u, q = softmax(u/T) and p = softmax(l/T), it is instead
+//
+//	(1-λ)·loss + λ·T²·Σ q·log(q/p),  dlogits[c] = GradScale·((1-λ)·(softmax(l)[c] - t[c]) + λ·T·(p[c] - q[c]))
+//
+// The rank of a label is the number of classes with a greater logit, or an equal one
 // and a lower number; NaN is greater than everything and never a hit. dlogits may be logits; without dlogits.Data only the
 // statistics are computed.
-func SoftmaxCrossEntropy[T Float](o CrossEntropy, dlogits, logits Mat[T], labels []int32) LossStats {
+func SoftmaxCrossEntropy[T Float](o CrossEntropy, dlogits, logits, teacher Mat[T], labels []int32) LossStats {
 	logits.require(len(labels), logits.Cols)
 	if dlogits.Data != nil {
 		dlogits.require(logits.Rows, logits.Cols)
@@ -48,9 +54,40 @@ func SoftmaxCrossEntropy[T Float](o CrossEntropy, dlogits, logits Mat[T], labels
 		r := rank(l, int(label))
 		stats.Top1 += bit(r < 1)
 		stats.Top5 += bit(r < 5)
-		stats.Loss += crossEntropyRow(o, d, l, int(label))
+		if teacher.Data == nil {
+			stats.Loss += crossEntropyRow(o, d, l, int(label))
+			continue
+		}
+		p, q := softened(l, o.Temperature), softened(teacher.Row(i), o.Temperature)
+		loss := (1 - o.Distill) * crossEntropyRow(o, d, l, int(label))
+		for c := range p {
+			if q[c] > 0 {
+				loss += o.Distill * o.Temperature * o.Temperature * q[c] * math.Log(q[c]/p[c])
+			}
+			if d != nil {
+				d[c] = T((1-o.Distill)*float64(d[c]) + o.GradScale*o.Distill*o.Temperature*(p[c]-q[c]))
+			}
+		}
+		stats.Loss += loss
 	}
 	return stats
+}
+
+// softened is softmax(l/temperature).
+func softened[T Float](l []T, temperature float64) []float64 {
+	top := math.Inf(-1)
+	for _, v := range l {
+		top = max(top, float64(v))
+	}
+	p, sum := make([]float64, len(l)), 0.0
+	for c, v := range l {
+		p[c] = math.Exp((float64(v) - top) / temperature)
+		sum += p[c]
+	}
+	for c := range p {
+		p[c] /= sum
+	}
+	return p
 }
 
 // rank counts the classes that come before label. A NaN label comes after everything.

@@ -9,7 +9,9 @@ struct Wanted {
   int top1 = 0, top5 = 0;
   std::vector<double> gradient;
 };
-template <class T> static Wanted reference(const Matrix<T>& l, const std::vector<int32_t>& labels, double smoothing, double scale, int counted) {
+template <class T>
+static Wanted reference(const Matrix<T>& l, const std::vector<int32_t>& labels, double smoothing, double scale, int counted, const Matrix<T>* teacher,
+                        double share, double temperature) {
   const int rows = l.rows, classes = l.cols;
   Wanted w;
   w.gradient.resize((size_t)rows * classes);
@@ -28,6 +30,21 @@ template <class T> static Wanted reference(const Matrix<T>& l, const std::vector
       loss -= target * logp;
       w.gradient[(size_t)i * classes + c] = scale * (exp(logp) - target);
     }
+    if (teacher) {
+      std::vector<double> p((size_t)classes), q((size_t)classes);
+      double ps = 0, qs = 0, kl = 0;
+      for (int c = 0; c < classes; c++) {
+        ps += p[c] = exp((l(i, c) - top) / temperature);
+        qs += q[c] = exp((*teacher)(i, c) / temperature);
+      }
+      for (int c = 0; c < classes; c++) {
+        p[c] /= ps, q[c] /= qs;
+        kl += q[c] * log(q[c] / p[c]);
+        double& g = w.gradient[(size_t)i * classes + c];
+        g = (1 - share) * g + scale * share * temperature * (p[c] - q[c]);
+      }
+      loss = (1 - share) * loss + share * temperature * temperature * kl;
+    }
     w.loss += loss / counted;
     w.top1 += rank < 1;
     w.top5 += rank < 5;
@@ -44,7 +61,8 @@ TEST(softmax_cross_entropy, 10) {
   state.slot = r.range(0, 2);
   for (float& w : state.head_weight) w = (float)r.uniform(0.1, 1);
   std::vector<int> classes;
-  for (int h = 0; h < heads; h++) classes.push_back(r.pick({2, 7, 10, 100, 250, 1000, 4099, 9001}));
+  const bool alike = r.coin();  // then the first teaches the others
+  for (int h = 0; h < heads; h++) classes.push_back(alike && h ? classes[0] : r.pick({2, 7, 10, 100, 250, 1000, 4099, 9001}));
   int smallest = 1 << 30, counted = 0;
   for (int k : classes) smallest = k < smallest ? k : smallest;
   for (int32_t& k : labels) k = r.range(0, 4) ? r.range(0, smallest - 1) : -1, counted += k >= 0;
@@ -70,7 +88,8 @@ TEST(softmax_cross_entropy, 10) {
     d->upload();
     logits.push_back(l);
     dlogits.push_back(d);
-    p.heads[h] = {l->view(), training ? d->view() : View{}, classes[h], r.coin() ? 0.1f : 0.0f, heads - 1 - h, 0};
+    p.heads[h] = {l->view(), training ? d->view() : View{}, View{}, classes[h], r.coin() ? 0.1f : 0.0f, heads - 1 - h, 0, 0, 0};
+    if (h > 0 && classes[h] == classes[0]) p.heads[h].teacher = logits[0]->view(), p.heads[h].distill = (float)r.uniform(0.1, 1), p.heads[h].temperature = (float)r.uniform(1, 4);
   }
   for (int again = 0; again < 2; again++)  // the counter must be ready for the next launch
     run("softmax_cross_entropy" + suffix<T>(), {(unsigned)rows, (unsigned)heads}, p);
@@ -78,12 +97,15 @@ TEST(softmax_cross_entropy, 10) {
   if (got.rows != counted) fail("%d rows counted, want %d", got.rows, counted);
   for (int h = 0; h < heads; h++) {
     const int index = p.heads[h].index, n = counted ? counted : 1;
-    const Wanted w = reference(*logits[h], labels, p.heads[h].smoothing, (double)state.head_weight[index] * state.grad_scale / n, n);
+    const Wanted w = reference(*logits[h], labels, p.heads[h].smoothing, (double)state.head_weight[index] * state.grad_scale / n, n,
+                               p.heads[h].teacher.data ? logits[0] : nullptr, p.heads[h].distill, p.heads[h].temperature);
     const HeadMetrics m = got.heads[index];
     if (!(fabs(m.loss - w.loss) <= 1e-5 + 2e-6 * w.loss) || m.top1 != w.top1 || m.top5 != w.top5)
       fail("head %d of %d classes: loss %.9g top1 %d top5 %d, want %.9g %d %d", h, classes[h], m.loss, m.top1, m.top5, w.loss, w.top1, w.top5);
     if (training)
-      dlogits[h]->compare("dlogits", 2e-7, precision<T>() + 1e-5, [&](int i, int c) { return w.gradient[(size_t)i * classes[h] + c]; });
+      dlogits[h]->compare("dlogits", 1e-6, precision<T>() + 1e-5, [&](int i, int c) { return w.gradient[(size_t)i * classes[h] + c]; });
+  }
+  for (int h = 0; h < heads; h++) {
     delete logits[h];
     delete dlogits[h];
   }
@@ -105,7 +127,7 @@ TEST_FLOAT(softmax_in_place_with_nan, 2) {
   Device<RunState> d_state(std::vector<RunState>{state});
   Device<StepMetrics> ring(1);
   LossParams p{};
-  p.heads[0] = {l.view(), l.view(), classes, 0, 0, 0};
+  p.heads[0] = {l.view(), l.view(), View{}, classes, 0, 0, 0, 0, 0};
   p.labels = labels.data(), p.row_loss = losses.data(), p.row_rank = ranks.data(), p.counter = counter.data();
   p.run = d_state.data(), p.ring = ring.data(), p.count = 1, p.rows = rows, p.ignore = -1;
   run("softmax_cross_entropy_f32", {3}, p);
