@@ -50,6 +50,7 @@ func RunAll(t *testing.T, b, model graph.Backend, seed uint64) {
 	t.Run("heads", s.heads)
 	t.Run("evaluation", s.evaluation)
 	t.Run("probes", s.probes)
+	t.Run("stages", s.stages)
 	t.Run("optimizers", s.optimizers)
 	if model == nil {
 		t.Run("gorgonia", s.gorgonia)
