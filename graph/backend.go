@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tributary-ml/tributary/augment"
 	"gorgonia.org/tensor"
 )
 
@@ -26,6 +27,8 @@ type Target struct {
 	// PadInput gives every pixel of the network's input a multiple of 16 bytes, the rest zeros, so that the first
 	// convolution loads whole pixels in one access.
 	PadInput bool
+	// Augments says that the device had better cut, resize and recolour images (Options.Regions) than the host's cores.
+	Augments bool
 }
 
 // Check returns an error if a plan is none that a backend with this target runs: its elements and its input's padding lie in
@@ -56,8 +59,9 @@ type Backend interface {
 
 // StateOptions say what a state holds besides parameter values and gradients.
 type StateOptions struct {
-	Slots int  // optimizer state tensors for each trained parameter (Optimizer.Slots)
-	EMA   bool // moving averages of all parameters
+	Slots   int  // optimizer state tensors for each trained parameter (Optimizer.Slots)
+	EMA     bool // moving averages of all parameters
+	Scratch int  // parts that no plan touches, for what is measured between runs (Scratch, State.Copy, State.Compare)
 }
 
 // Part names one of the tensors that a state keeps for a parameter.
@@ -72,6 +76,17 @@ const (
 	Slot1    Part = "slot1"
 )
 
+// Scratch is the i-th scratch part. It holds a copy of another part: of the gradient, which only trained parameters have, or of the
+// values.
+func Scratch(i int) Part { return Part(fmt.Sprintf("scratch%d", i)) }
+
+// Comparison is what State.Compare says about one parameter in two parts a and b.
+type Comparison struct {
+	Dot     float64 // Σ a·b
+	Squares float64 // Σ a²
+	Apart   float64 // Σ (a-b)²
+}
+
 // State is what outlives a step: parameters, gradients, optimizer slots and moving averages, on the backend's device.
 type State interface {
 	Layout() *Layout
@@ -81,14 +96,21 @@ type State interface {
 	Get(part Part, p *Param) (*tensor.Dense, error)
 	// Set copies a tensor of the parameter's dimensions in, of either float type.
 	Set(part Part, p *Param, v *tensor.Dense) error
+	// Copy copies the gradient or the values to a scratch part, on the device.
+	Copy(to, from Part) error
+	// Compare compares two parts, on the device, parameter by parameter in the layout's order. What a part does not have, as a
+	// gradient of running statistics, is left at zero. It waits for the last run.
+	Compare(a, b Part) ([]Comparison, error)
 	Close() error
 }
 
 // Feed is the input of one run.
 type Feed struct {
-	Pixels []byte    // N·H·W·C, of a plan with Options.Normalize
-	Images []float32 // N·H·W·C, of a plan without
-	Labels []int32   // N; IgnoreLabel leaves a row out
+	Pixels  []byte           // N·H·W·C, of a plan with Options.Normalize
+	Regions []byte           // of decoded images, of a plan with Options.Regions
+	Recipes []augment.Recipe // N: how the images are made of the regions
+	Images  []float32        // N·H·W·C, of a plan without these
+	Labels  []int32          // N; IgnoreLabel leaves a row out
 
 	Seed        uint64    // of dropout
 	Step        uint64    // counts optimizer steps from 0: dropout's counter, AdamW's bias correction
@@ -107,6 +129,22 @@ func (f *Feed) Weight(p *Plan, i int) float64 {
 		return f.HeadWeights[i]
 	}
 	return p.Losses[i].Weight
+}
+
+// First is the feed of the first images of a batch, as many as a plan takes.
+func (f *Feed) First(p *Plan) *Feed {
+	first := *f
+	n := p.Options.Batch
+	switch elements := n * p.Images.Shape.Elements(); {
+	case p.Regions.Valid():
+		first.Recipes = f.Recipes[:n]
+	case p.Pixels.Valid():
+		first.Pixels = f.Pixels[:elements]
+	default:
+		first.Images = f.Images[:elements]
+	}
+	first.Labels = f.Labels[:n]
+	return &first
 }
 
 // HeadMetrics is what the loss step says about one head.
@@ -146,9 +184,13 @@ func CheckFeed(p *Plan, f *Feed) error {
 	n := p.Options.Batch
 	want := n * p.Images.Shape.Elements()
 	switch {
+	case p.Regions.Valid() && len(f.Regions) > p.Options.Regions:
+		return fmt.Errorf("feed has %d bytes of regions; the plan takes at most %d: compile it with larger Options.Regions", len(f.Regions), p.Options.Regions)
+	case p.Regions.Valid() && len(f.Recipes) != n:
+		return fmt.Errorf("feed has %d recipes for a batch of %d", len(f.Recipes), n)
 	case p.Pixels.Valid() && len(f.Pixels) != want:
 		return fmt.Errorf("feed has %d bytes of pixels; the plan takes %d images of %s = %d", len(f.Pixels), n, p.Images.Shape, want)
-	case !p.Pixels.Valid() && len(f.Images) != want:
+	case p.Images.Buffer.External && len(f.Images) != want:
 		return fmt.Errorf("feed has %d values of images; the plan takes %d images of %s = %d", len(f.Images), n, p.Images.Shape, want)
 	case len(f.Labels) != n:
 		return fmt.Errorf("feed has %d labels for a batch of %d", len(f.Labels), n)
@@ -156,6 +198,13 @@ func CheckFeed(p *Plan, f *Feed) error {
 		return fmt.Errorf("feed has %d head weights for %d heads", len(f.HeadWeights), len(p.Losses))
 	case f.Accumulate && !p.Options.Training:
 		return fmt.Errorf("an evaluation plan accumulates no gradients")
+	}
+	if s := p.Images.Shape; p.Regions.Valid() {
+		for i := range f.Recipes {
+			if err := f.Recipes[i].Check(s.H, s.W, s.C, len(f.Regions)); err != nil {
+				return fmt.Errorf("recipe of row %d: %w", i, err)
+			}
+		}
 	}
 	classes := int32(p.Losses[0].Logits.shape.C)
 	for i, l := range f.Labels {

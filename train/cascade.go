@@ -71,7 +71,7 @@ func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhe
 	if transform == nil {
 		transform = dataset.EvalTransform(e.Test.Info(), in.H, in.W)
 	}
-	l, err := dataset.NewLoader(e.Test, transform, dataset.LoaderOptions{Batch: e.Config.Batch, SkipBad: e.Config.SkipBad, Workers: e.Config.Workers})
+	l, err := loaderWith(e.Test, transform, &e.Config, e.Backend)
 	if err != nil {
 		return 0, err
 	}
@@ -80,7 +80,7 @@ func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhe
 		return 0, err
 	}
 	defer s.Close()
-	r, err := newRunner(e.Backend, s, c, rule, e.Config.Batch, e.Checkpoint.Data)
+	r, err := newRunner(e.Backend, s, c, rule, l, e.Checkpoint.Data)
 	if err != nil {
 		return 0, err
 	}
@@ -142,7 +142,8 @@ type travelling struct {
 	guesses []auxhead.Guess
 }
 
-func newRunner(b graph.Backend, s graph.State, c *auxhead.Cascade, rule auxhead.ExitRule, batch int, info DataInfo) (*runner, error) {
+func newRunner(b graph.Backend, s graph.State, c *auxhead.Cascade, rule auxhead.ExitRule, l *dataset.Loader, info DataInfo) (*runner, error) {
+	batch, _, _, _ := l.Shape()
 	r := &runner{Cascade: c, rule: rule, batch: batch, labels: make([]int32, batch), queues: make([]queue, len(c.Stages))}
 	for i := range r.labels {
 		r.labels[i] = graph.IgnoreLabel
@@ -152,6 +153,7 @@ func newRunner(b graph.Backend, s graph.State, c *auxhead.Cascade, rule auxhead.
 		o := graph.Options{Batch: batch, From: stage.From, Losses: stage.Exits, Target: b.Target()}
 		if i == 0 {
 			o.Normalize = &graph.Normalization{Mean: info.Mean, Std: info.Std}
+			o.Regions = l.Regions()
 		}
 		if stage.To != "" {
 			o.Keep = []string{stage.To}
@@ -182,7 +184,7 @@ func (r *runner) images(ctx context.Context, b *dataset.Batch) error {
 	for i := range start {
 		start[i].label = b.Labels[i]
 	}
-	return r.stage(ctx, 0, start, &graph.Feed{Pixels: b.Images})
+	return r.stage(ctx, 0, start, &graph.Feed{Pixels: b.Images, Regions: b.Regions, Recipes: b.Recipes})
 }
 
 // stage runs a stage on a batch whose first rows are images. Those that stay go to the next stage's queue, which runs if it is full.

@@ -79,11 +79,11 @@ func everything(t *testing.T, e *Evaluation, c *auxhead.Cascade) (guesses [][]au
 	s, averages, err := e.restore()
 	require.NoError(t, err)
 	defer s.Close()
-	p, err := loadEval(e.Backend, s, n, e.Checkpoint.Data, nil)
-	require.NoError(t, err)
 	config := e.Config
 	config.Batch = n
-	l, err := evalLoader(e.Test, e.Graph.InputNode().Shape(), &config)
+	l, err := evalLoader(e.Test, e.Graph.InputNode().Shape(), &config, e.Backend)
+	require.NoError(t, err)
+	p, err := loadEval(e.Backend, s, l, e.Checkpoint.Data, nil)
 	require.NoError(t, err)
 	for b, err := range l.Epoch(context.Background(), 0, 0) {
 		require.NoError(t, err)

@@ -32,7 +32,7 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 		for _, err := range b.Skipped {
 			t.warn("skipped_image", "%v", err)
 		}
-		f.Pixels, f.Labels = b.Images, b.Labels
+		f.Pixels, f.Regions, f.Recipes, f.Labels = b.Images, b.Regions, b.Recipes, b.Labels
 		f.Seed = dropoutSeed(t.Config.Seed, i)
 		f.Accumulate, f.SkipUpdate = i > 0, i < k-1
 		m, err := run(ctx, t.train, &f)

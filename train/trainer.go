@@ -86,11 +86,11 @@ func (t *Trainer) build() error {
 	}
 	info := infoOf(t.Data.Train)
 	o := graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),
-		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}}
+		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: t.loader.Regions()}
 	if t.train, err = load(t.Backend, t.state, o); err != nil {
 		return err
 	}
-	if t.eval, err = loadEval(t.Backend, t.state, c.Batch, info, nil); err != nil {
+	if t.eval, err = loadEval(t.Backend, t.state, t.test, info, nil); err != nil {
 		return err
 	}
 	if t.perEpoch = t.loader.Batches() / c.Accumulate; t.perEpoch == 0 {
@@ -139,17 +139,23 @@ func (t *Trainer) makeLoaders() error {
 	}
 	var err error
 	t.loader, err = dataset.NewLoader(train, c.transform(train.Info(), in.H, in.W), dataset.LoaderOptions{
-		Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: true, SkipBad: c.SkipBad, Workers: c.Workers})
+		Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: true, SkipBad: c.SkipBad, Workers: c.Workers,
+		Defer: t.Backend.Target().Augments})
 	if err != nil {
 		return err
 	}
-	t.test, err = evalLoader(test, in, c)
+	t.test, err = evalLoader(test, in, c, t.Backend)
 	return err
 }
 
-func evalLoader(test dataset.Source, in graph.Shape, c *Config) (*dataset.Loader, error) {
-	return dataset.NewLoader(test, dataset.EvalTransform(test.Info(), in.H, in.W), dataset.LoaderOptions{
-		Batch: c.Batch, SkipBad: c.SkipBad, Workers: c.Workers})
+func evalLoader(test dataset.Source, in graph.Shape, c *Config, b graph.Backend) (*dataset.Loader, error) {
+	return loaderWith(test, dataset.EvalTransform(test.Info(), in.H, in.W), c, b)
+}
+
+// loaderWith is evalLoader with a transform of the caller's.
+func loaderWith(test dataset.Source, transform dataset.Transform, c *Config, b graph.Backend) (*dataset.Loader, error) {
+	return dataset.NewLoader(test, transform, dataset.LoaderOptions{
+		Batch: c.Batch, SkipBad: c.SkipBad, Workers: c.Workers, Defer: b.Target().Augments})
 }
 
 // load compiles a plan and makes it ready to run.
@@ -161,10 +167,11 @@ func load(b graph.Backend, s graph.State, o graph.Options) (graph.Program, error
 	return b.Load(p, s)
 }
 
-// loadEval is load of an evaluation of some heads; nil means all.
-func loadEval(b graph.Backend, s graph.State, batch int, info DataInfo, heads []string) (graph.Program, error) {
+// loadEval is load of an evaluation of some heads on a loader's batches; nil means all.
+func loadEval(b graph.Backend, s graph.State, l *dataset.Loader, info DataInfo, heads []string) (graph.Program, error) {
+	batch, _, _, _ := l.Shape()
 	return load(b, s, graph.Options{Batch: batch, Losses: heads, Target: b.Target(),
-		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}})
+		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: l.Regions()})
 }
 
 // initialise sets all parameters to their first values, which are also the first moving averages, and the optimizer's slots.
@@ -276,7 +283,7 @@ func (t *Trainer) started() Started {
 		Resumed: t.Resume != nil, Step: t.progress.Step, Steps: t.rate.total,
 		Epoch: t.progress.Epoch, Epochs: t.Config.Epochs, StepImages: t.Config.Batch * t.Config.Accumulate,
 		TrainImages: t.Data.Train.Len(), TestImages: t.Data.Test.Len(), Device: t.Backend.Name(),
-		ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared,
+		Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared,
 	}
 	for _, l := range p.Losses {
 		s.Heads = append(s.Heads, l.Name)
