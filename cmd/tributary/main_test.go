@@ -73,7 +73,7 @@ func trainArgs(data, out string, more ...string) []string {
 func TestHelp(t *testing.T) {
 	root := command(t)
 	require.Equal(t, exitOK, root.code)
-	for _, name := range []string{"train", "eval", "inspect", "grads", "version", "completion"} {
+	for _, name := range []string{"train", "eval", "predict", "export", "inspect", "grads", "version", "completion"} {
 		require.Contains(t, root.out, name)
 		r := command(t, name, "--help")
 		require.Equal(t, exitOK, r.code)
@@ -93,31 +93,40 @@ func TestUsageErrors(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "run.yaml")
 	require.NoError(t, os.WriteFile(config, []byte("model: inception_small\nepoch: 3\n"), 0o644))
 	for args, want := range map[string]string{
-		"trian":                                  `unknown command "trian"; the nearest: train`,
-		"train --modle x":                        "unknown flag --modle; the nearest: --model",
-		"train extra":                            `"extra"`,
-		"train --model googlenett":               "the nearest: googlenet",
-		"train --data cifar":                     "the nearest: cifar10",
-		"train --epochs x":                       `"x" is not possible: it is a whole number`,
-		"train --epochs 0":                       "from 1 to",
-		"train --optimizer adam":                 "did you mean adamw?",
-		"train --optimizer adamw --momentum 0.9": "adamw has none",
-		"train --schedule cosin":                 "cosine",
-		"train --device cuda":                    "this binary was built without CUDA",
-		"train --precision fp16":                 "fp32, tf32, bf16 or fp64",
-		"train --heads inception3x":              "the nearest: inception3a",
-		"train --heads inception3a:0.3:gapp":     "the nearest: gap",
-		"train --resume missing":                 "name a run's folder",
-		"train --config missing.yaml":            "missing.yaml",
-		"train --config " + config:               `run.yaml: line 2: unknown key "epoch"; the nearest: epochs`,
-		"train --image-size 5":                   "the smallest that works",
-		"eval":                                   "--checkpoint runs/NAME",
-		"eval --checkpoint missing":              "name a run's folder",
-		"eval --checkpoint x --heads some":       "all or main",
-		"inspect --model inception":              "the nearest: inception_v3",
-		"inspect --classes 1":                    "at least 2",
-		"grads --model googlenet":                "--weights is missing",
-		"version now":                            `"now"`,
+		"trian":                                               `unknown command "trian"; the nearest: train`,
+		"train --modle x":                                     "unknown flag --modle; the nearest: --model",
+		"train extra":                                         `"extra"`,
+		"train --model googlenett":                            "the nearest: googlenet",
+		"train --data cifar":                                  "the nearest: cifar10",
+		"train --epochs x":                                    `"x" is not possible: it is a whole number`,
+		"train --epochs 0":                                    "from 1 to",
+		"train --optimizer adam":                              "did you mean adamw?",
+		"train --optimizer adamw --momentum 0.9":              "adamw has none",
+		"train --schedule cosin":                              "cosine",
+		"train --device cuda":                                 "this binary was built without CUDA",
+		"train --precision fp16":                              "fp32, tf32, bf16 or fp64",
+		"train --heads inception3x":                           "the nearest: inception3a",
+		"train --heads inception3a:0.3:gapp":                  "the nearest: gap",
+		"train --resume missing":                              "name a run's folder",
+		"train --config missing.yaml":                         "missing.yaml",
+		"train --config " + config:                            `run.yaml: line 2: unknown key "epoch"; the nearest: epochs`,
+		"train --image-size 5":                                "the smallest that works",
+		"eval":                                                "--checkpoint runs/NAME",
+		"eval --checkpoint missing":                           "name a run's folder",
+		"eval --checkpoint x --heads some":                    "all or main",
+		"eval --checkpoint x --early-exit gini=1":             "unknown rule of early exits",
+		"eval --checkpoint x --early-exit entropy=x":          `threshold "x"`,
+		"eval --checkpoint x --early-exit curve --heads main": "--exits",
+		"eval --checkpoint x --exits aux1":                    "--exits goes with --early-exit",
+		"eval --checkpoint x --out c.csv":                     "--out goes with --early-exit curve",
+		"eval --checkpoint x --early-exit curve --out c.svg":  ".csv or .json",
+		"predict --checkpoint x":                              "name image files, or folders of them; see tributary predict --help",
+		"predict x.png":                                       "--checkpoint runs/NAME",
+		"predict --checkpoint x --top 0 x.png":                "a whole number from 1",
+		"inspect --model inception":                           "the nearest: inception_v3",
+		"inspect --classes 1":                                 "at least 2",
+		"grads --model googlenet":                             "--weights is missing",
+		"version now":                                         `"now"`,
 	} {
 		r := command(t, strings.Fields(args)...)
 		require.Equal(t, exitUsage, r.code, "%s: %s", args, r.errors)
@@ -148,6 +157,8 @@ func TestCompletion(t *testing.T) {
 		"train --heads":           "inception3a/tower3x3",
 		"inspect --model":         "inception_v3",
 		"eval --heads":            "main",
+		"eval --early-exit":       "entropy=",
+		"predict --device":        "cuda",
 		"inspect --heads a,b:.1:": "b:.1:gap",
 	} {
 		all := append([]string{"__complete"}, strings.Fields(args)...)
