@@ -40,6 +40,8 @@ type Trainer struct {
 	perEpoch     int // updates
 	progress     Progress
 	guard        deadTrunk
+	flow         *flowMeter // nil where nothing is measured
+	options      graph.Options
 	folder       *Folder
 	log          *log
 	saved        int       // step of the checkpoint on disk, -1 without one
@@ -81,13 +83,20 @@ func (t *Trainer) build() error {
 	if err != nil {
 		return err
 	}
-	if t.state, err = t.Backend.NewState(layout, graph.StateOptions{Slots: update.Slots(), EMA: update.EMA}); err != nil {
+	want := graph.StateOptions{Slots: update.Slots(), EMA: update.EMA}
+	if c.GradflowEvery > 0 {
+		want.Scratch = auxhead.MeterScratch(len(t.Graph.Losses()))
+	}
+	if t.state, err = t.Backend.NewState(layout, want); err != nil {
 		return err
 	}
 	info := infoOf(t.Data.Train)
-	o := graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),
+	t.options = graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),
 		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: t.loader.Regions()}
-	if t.train, err = load(t.Backend, t.state, o); err != nil {
+	if t.train, err = load(t.Backend, t.state, t.options); err != nil {
+		return err
+	}
+	if t.flow, err = t.newFlowMeter(t.options); err != nil {
 		return err
 	}
 	if t.eval, err = loadEval(t.Backend, t.state, t.test, info, nil); err != nil {
@@ -250,6 +259,7 @@ func (d DataInfo) differences(other DataInfo) []string {
 // Close frees what the run holds on the device.
 func (t *Trainer) Close() error {
 	var errs []error
+	errs = append(errs, t.flow.close())
 	for _, p := range []graph.Program{t.train, t.eval} {
 		if p != nil {
 			errs = append(errs, p.Close())
@@ -264,10 +274,14 @@ func (t *Trainer) Close() error {
 // report sends an event to the reporter and the log.
 func (t *Trainer) report(e Event) {
 	t.Report(e)
-	if t.log == nil {
+	log := t.log
+	if _, ok := e.(Flowed); ok {
+		log = t.flow.log
+	}
+	if log == nil {
 		return
 	}
-	if err := t.log.write(e); err != nil {
+	if err := log.write(e); err != nil {
 		t.Report(Warning{t.progress.Step, "log", err.Error()})
 	}
 }
