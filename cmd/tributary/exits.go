@@ -95,8 +95,8 @@ func (x *exitReport) budget(ctx context.Context, early *auxhead.EarlyExit) error
 	}
 	e.Test = dataset.Subset(all, choose)
 	records, err := e.Records(ctx, x.cascade)
+	x.clear()
 	if err != nil {
-		x.clear()
 		return err
 	}
 	points, err := auxhead.Curve(records, early.Rule.Measure, x.cascade, x.classes)
@@ -105,7 +105,6 @@ func (x *exitReport) budget(ctx context.Context, early *auxhead.EarlyExit) error
 	}
 	best, err := auxhead.Best(points, x.cascade, early.Budget)
 	if err != nil {
-		x.clear()
 		return usageError{err}
 	}
 	rule := auxhead.ExitRule{Measure: early.Rule.Measure, Thresholds: []float64{best.Threshold}}

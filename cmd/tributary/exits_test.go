@@ -202,6 +202,27 @@ func TestPredict(t *testing.T) {
 	require.Contains(t, curve.errors, "needs labelled images")
 }
 
+func TestExitUsageErrors(t *testing.T) {
+	for args, want := range map[string]string{
+		"eval --checkpoint x --early-exit gini=1":             "unknown rule of early exits",
+		"eval --checkpoint x --early-exit entropy=x":          `threshold "x"`,
+		"eval --checkpoint x --early-exit curve --heads main": "--exits",
+		"eval --checkpoint x --exits aux1":                    "--exits goes with --early-exit",
+		"eval --checkpoint x --out c.csv":                     "--out goes with --early-exit curve",
+		"eval --checkpoint x --early-exit curve --out c.svg":  ".csv or .json",
+		"predict --checkpoint x":                              "name image files, or folders of them; see tributary predict --help",
+		"predict x.png":                                       "--checkpoint runs/NAME",
+		"predict --checkpoint x --top 0 x.png":                "a whole number from 1",
+		"export --out x.safetensors":                          "--checkpoint runs/NAME",
+		"export --checkpoint x":                               "--out model.safetensors",
+	} {
+		r := command(t, strings.Fields(args)...)
+		require.Equal(t, exitUsage, r.code, "%s: %s", args, r.errors)
+		require.Contains(t, r.errors, want, args)
+		require.Empty(t, r.out, args)
+	}
+}
+
 // An exported file has the chosen heads, says what it is, and starts a run of the same network.
 func TestExport(t *testing.T) {
 	run, data := trained(t)
@@ -242,13 +263,7 @@ func TestExport(t *testing.T) {
 	require.Equal(t, exitOK, r.code, r.errors)
 	require.Empty(t, r.errors, "nothing is drawn anew or ignored")
 
-	for args, want := range map[string]string{
-		"export --checkpoint " + run:                                "--out model.safetensors",
-		"export --out x.safetensors":                                "--checkpoint runs/NAME",
-		"export --checkpoint " + run + " --out x --exits main,aux7": `--exits: unknown head of inception_small "aux7"; the nearest: aux1`,
-	} {
-		r := command(t, strings.Fields(args)...)
-		require.Equal(t, exitUsage, r.code, r.errors)
-		require.Contains(t, r.errors, want)
-	}
+	r = command(t, "export", "--checkpoint", run, "--out", filepath.Join(dir, "x"), "--exits", "main,aux7")
+	require.Equal(t, exitUsage, r.code, r.errors)
+	require.Contains(t, r.errors, `--exits: unknown head of inception_small "aux7"; the nearest: aux1`)
 }
