@@ -188,6 +188,10 @@ func (s *state[T]) Set(part graph.Part, p *graph.Param, v *tensor.Dense) error {
 }
 
 func convert[D, S vec.Float](dst []D, src []S) {
+	if same, ok := any(dst).([]S); ok {
+		copy(same, src)
+		return
+	}
 	for i, v := range src {
 		dst[i] = D(v)
 	}

@@ -24,6 +24,10 @@ type Options struct {
 	// Losses names the heads that the plan evaluates; nil means all. Nodes that only other heads need are left out: this is
 	// how heads are stripped for inference.
 	Losses []string
+	// From names the node that an evaluation plan starts at; empty means the network's input. The feed's Images are then the node's
+	// activations, as Keep makes them readable in the plan of what comes before. Everything that the plan computes must depend on
+	// the images through this node alone.
+	From string
 	// Keep names nodes whose activation can be read after a run, besides the logits.
 	Keep []string
 	// Probes are what the plan measures in passing (Program.Measures).
@@ -65,6 +69,7 @@ type compiler struct {
 	plan *Plan
 	err  error
 
+	source   *Node // where the plan starts: the input, or Options.From
 	order    []*Node
 	ins      map[*Node][]*Node
 	readers  map[*Node][]*Node // one entry for each edge
@@ -184,6 +189,9 @@ func (c *compiler) check() error {
 			return err
 		}
 	}
+	if err := c.findSource(in); err != nil {
+		return err
+	}
 	seen := map[*Node]string{}
 	for _, l := range c.plan.Losses {
 		if other, ok := seen[l.Logits]; ok {
@@ -247,7 +255,7 @@ func (c *compiler) view(n *Node) View {
 		v = c.view(o)
 	} else if s, ok := c.slot[n]; ok {
 		v = c.view(s.concat).Channels(c.channelsBefore(s), n.shape.C)
-	} else if _, ok := n.op.(Input); ok {
+	} else if n == c.source {
 		v = c.input(n)
 	} else {
 		v = c.batch(n.name, c.activation(), n.shape)
@@ -311,7 +319,7 @@ func (c *compiler) emitForward() {
 	c.phase = Forward
 	if !c.opts.Training {
 		for _, n := range c.order {
-			if _, ok := n.op.(BatchNorm); ok {
+			if _, ok := n.op.(BatchNorm); ok && n != c.source {
 				c.fold = &BatchNormFold{at: at{n.name}}
 				c.emit(c.fold)
 				break
@@ -322,7 +330,11 @@ func (c *compiler) emitForward() {
 		if _, ok := n.op.(BatchNorm); ok && c.opts.Training && c.opts.Batch*n.shape.Pixels() < 2 {
 			c.fail(&NodeError{n.name, n.op.Kind(), errors.New("one pixel a channel has no variance: train with a batch of at least 2")})
 		}
-		n.op.forward(c, n)
+		if n == c.source {
+			c.start(n)
+		} else {
+			n.op.forward(c, n)
+		}
 		c.measure(n, false)
 	}
 }

@@ -7,6 +7,9 @@ func (c *compiler) fuse() {
 	c.outOf, c.slot = map[*Node]*Node{}, map[*Node]slot{}
 	f := c.opts.Fusions
 	for _, n := range c.order {
+		if n == c.source {
+			continue
+		}
 		switch n.op.(type) {
 		case Conv, Linear:
 			c.fuseEpilogue(n)
@@ -77,8 +80,7 @@ func (c *compiler) fuseEpilogue(n *Node) {
 // assignSlots lets the inputs of a concatenation write into its buffer.
 func (c *compiler) assignSlots(n *Node) {
 	for i, x := range c.ins[n] {
-		_, external := x.op.(Input)
-		if _, taken := c.slot[x]; !taken && !external && !(c.reserved[x] && c.opts.keeps(x, c.g)) {
+		if _, taken := c.slot[x]; !taken && x != c.source && !(c.reserved[x] && c.opts.keeps(x, c.g)) {
 			c.slot[x] = slot{n, i}
 		}
 	}
@@ -103,7 +105,7 @@ func (c *compiler) groupSiblings() {
 	}
 	found := map[key][]*Node{}
 	for _, n := range c.order {
-		if o, ok := n.op.(Conv); ok && o.H == 1 && o.W == 1 && c.opts.Fusions.Siblings {
+		if o, ok := n.op.(Conv); ok && n != c.source && o.H == 1 && o.W == 1 && c.opts.Fusions.Siblings {
 			k := key{c.in(n, 0), o.Window}
 			found[k] = append(found[k], n)
 		}

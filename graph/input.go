@@ -20,20 +20,43 @@ func (o Input) infer(in []Shape) (Op, Shape, error) {
 
 func (Input) params([]Shape) []*Param { return nil }
 
-func (o Input) forward(c *compiler, n *Node) {
+func (Input) forward(c *compiler, n *Node) { c.start(n) }
+
+// findSource finds the node that the plan starts at, in place of the network's input where Options.From says so.
+func (c *compiler) findSource(in *Node) error {
+	c.source = in
+	if c.opts.From == "" {
+		return nil
+	}
+	n, err := c.g.Find(c.opts.From)
+	if err != nil {
+		return err
+	}
+	c.source = c.skipDropout(n)
+	switch {
+	case c.opts.Training:
+		return fmt.Errorf("graph: a training plan starts at the network's input, not at %s", c.opts.From)
+	case c.opts.Normalize != nil && c.source != in:
+		return fmt.Errorf("graph: a plan that starts at %s takes activations: only images are normalised", c.opts.From)
+	}
+	return nil
+}
+
+// start takes the feed in, as the output of the plan's first node.
+func (c *compiler) start(n *Node) {
 	c.plan.Images = c.view(n)
 	switch z := c.opts.Normalize; {
 	case c.opts.Regions > 0:
 		regions := c.buffer("regions", Byte, c.opts.Regions)
 		regions.External = true
 		c.plan.Regions = c.dense(regions, 1, Shape{1, 1, c.opts.Regions})
-		pixels := c.batch(n.name+"#pixels", Byte, o.Shape)
+		pixels := c.batch(n.name+"#pixels", Byte, n.shape)
 		c.emit(&AugmentStep{at{n.name}, *z, c.plan.Regions, pixels, c.plan.Images})
 	case z != nil:
-		c.plan.Pixels = c.external("pixels", Byte, o.Shape)
+		c.plan.Pixels = c.external("pixels", Byte, n.shape)
 		c.emit(&NormalizeStep{at{n.name}, *z, c.plan.Pixels, c.plan.Images})
 	case !c.plan.Images.Buffer.External:
-		c.plan.Images = c.external("images", Float, o.Shape)
+		c.plan.Images = c.external("images", Float, n.shape)
 		c.emit(&Convert{at{n.name}, c.plan.Images, c.view(n)})
 	}
 }

@@ -1,20 +1,30 @@
 package graph
 
+import "fmt"
+
 // schedule orders the nodes that the plan needs. The trunk (what the first loss needs) keeps its order of creation, and every
 // head follows the node that it reads at once. So in the reverse sweep the trunk's gradient reaches a node before the head's,
 // stores, and the head's accumulates; and a head's activations live shortly.
 func (c *compiler) schedule() error {
 	c.ins = map[*Node][]*Node{}
 	live := map[*Node]bool{}
+	var past error
 	var visit func(n *Node)
 	visit = func(n *Node) {
 		if live[n] {
 			return
 		}
 		live[n] = true
+		if n == c.source {
+			return
+		}
 		for _, x := range n.in {
 			x = c.skipDropout(x)
 			c.ins[n] = append(c.ins[n], x)
+			if _, ok := x.op.(Input); ok && x != c.source {
+				past = fmt.Errorf("graph: the plan cannot start at %s: %s reads the images past it; start at a node that all paths lead through, such as a module's output", c.opts.From, n.name)
+				continue
+			}
 			visit(x)
 		}
 	}
@@ -43,6 +53,9 @@ func (c *compiler) schedule() error {
 	for _, n := range watched {
 		c.reserved[n] = true
 		visit(n)
+	}
+	if past != nil {
+		return past
 	}
 	c.readers = map[*Node][]*Node{}
 	for _, n := range c.g.nodes {

@@ -223,11 +223,7 @@ func (m *Model) Parameters(losses ...string) int {
 func (m *Model) MACs(losses ...string) int64 {
 	var n int64
 	for _, node := range m.needed(losses) {
-		switch node.Op().(type) {
-		case graph.Conv, graph.Linear:
-			w := node.Params()[0]
-			n += int64(node.Shape().Pixels()) * int64(w.Elements())
-		}
+		n += node.MACs()
 	}
 	return n
 }

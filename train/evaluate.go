@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tributary-ml/tributary/dataset"
@@ -54,22 +55,14 @@ func (e *Evaluation) Run(ctx context.Context) (r Result, err error) {
 	if e.Report == nil {
 		e.Report = func(Event) {}
 	}
-	if diff := e.Checkpoint.Data.differences(infoOf(e.Test)); diff != nil {
-		return Result{}, fmt.Errorf("checkpoint %s cannot tell these classes apart: %s", e.Checkpoint.Path, diff[0])
-	}
-	layout, err := graph.NewLayout(e.Graph)
-	if err != nil {
+	if err := e.labelled(); err != nil {
 		return Result{}, err
 	}
-	averages := e.Checkpoint.Has(graph.Average)
-	s, err := e.Backend.NewState(layout, graph.StateOptions{EMA: averages})
+	s, averages, err := e.restore()
 	if err != nil {
 		return Result{}, err
 	}
 	defer s.Close()
-	if err := e.Checkpoint.Restore(s); err != nil {
-		return Result{}, err
-	}
 	l, err := evalLoader(e.Test, e.Graph.InputNode().Shape(), &e.Config, e.Backend)
 	if err != nil {
 		return Result{}, err
@@ -80,4 +73,28 @@ func (e *Evaluation) Run(ctx context.Context) (r Result, err error) {
 	}
 	defer p.Close()
 	return evaluate(ctx, p, l, averages, e.Test.Len(), e.Report)
+}
+
+// restore makes a state of the checkpoint's values, and of its moving averages where it has them: then those are evaluated.
+func (e *Evaluation) restore() (s graph.State, averages bool, err error) {
+	layout, err := graph.NewLayout(e.Graph)
+	if err != nil {
+		return nil, false, err
+	}
+	averages = e.Checkpoint.Has(graph.Average)
+	if s, err = e.Backend.NewState(layout, graph.StateOptions{EMA: averages}); err != nil {
+		return nil, false, err
+	}
+	if err := e.Checkpoint.Restore(s); err != nil {
+		return nil, false, errors.Join(err, s.Close())
+	}
+	return s, averages, nil
+}
+
+// labelled returns an error where the test images' classes are not the checkpoint's.
+func (e *Evaluation) labelled() error {
+	if diff := e.Checkpoint.Data.differences(infoOf(e.Test)); diff != nil {
+		return fmt.Errorf("checkpoint %s cannot tell these classes apart: %s", e.Checkpoint.Path, diff[0])
+	}
+	return nil
 }

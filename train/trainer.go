@@ -161,7 +161,12 @@ func (t *Trainer) makeLoaders() error {
 }
 
 func evalLoader(test dataset.Source, in graph.Shape, c *Config, b graph.Backend) (*dataset.Loader, error) {
-	return dataset.NewLoader(test, dataset.EvalTransform(test.Info(), in.H, in.W), dataset.LoaderOptions{
+	return loaderWith(test, dataset.EvalTransform(test.Info(), in.H, in.W), c, b)
+}
+
+// loaderWith is evalLoader with a transform of the caller's.
+func loaderWith(test dataset.Source, transform dataset.Transform, c *Config, b graph.Backend) (*dataset.Loader, error) {
+	return dataset.NewLoader(test, transform, dataset.LoaderOptions{
 		Batch: c.Batch, SkipBad: c.SkipBad, Workers: c.Workers, Defer: b.Target().Augments})
 }
 

@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +16,9 @@ import (
 )
 
 type evalFlags struct {
-	checkpoint, data, heads string
-	batch, threads, workers int
-	skipBad                 bool
+	checkpoint, data, heads, out string
+	exits                        exitFlags
+	run                          runFlags
 }
 
 func newEval() *cobra.Command {
@@ -25,10 +28,22 @@ func newEval() *cobra.Command {
 		Short: "Measure a trained network on test images",
 		Long: `Measure the accuracy and the loss of a checkpoint's network, for every head, on
 the test images of the data that it was trained on, or of others with the same
-classes. Where the run kept moving averages, those are measured.`,
+classes. Where the run kept moving averages, those are measured.
+
+With --early-exit, heads are exits: an image leaves at the first head, in order of
+depth, that is sure enough of it, and the rest of the network does not see it.
+  entropy=0.5      sure is an entropy below 0.5 (in nats: natural logarithm)
+  confidence=0.9   sure is a largest probability above 0.9
+  entropy=0.3/0.5  a threshold for each head
+  curve            accuracy against computation for all thresholds (curve:confidence)
+  budget=0.6       the most accurate threshold within 60 % of the network's
+                   multiply-accumulates, chosen on one half of the images and
+                   measured on the other (budget=0.6:confidence)`,
 		Example: `  tributary eval --checkpoint runs/NAME
   tributary eval --checkpoint runs/NAME/checkpoints/last.ckpt --heads main
-  tributary eval --checkpoint runs/NAME --data fashion-mnist`,
+  tributary eval --checkpoint runs/NAME --data fashion-mnist
+  tributary eval --checkpoint runs/NAME --early-exit entropy=0.5
+  tributary eval --checkpoint runs/NAME --early-exit curve --out curve.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runEval(cmd, f) },
 	}
@@ -37,19 +52,15 @@ classes. Where the run kept moving averages, those are measured.`,
 	fs.StringVar(&f.checkpoint, "checkpoint", "", "`run` to measure: its folder, for its best checkpoint, or a .ckpt file")
 	fs.StringVar(&f.data, "data", "", "data `set` to measure on; empty: the run's own")
 	fs.StringVar(&f.heads, "heads", "all", "`heads` to measure: all, or main alone, without the others' work")
-	fs.IntVar(&f.batch, "batch", 0, "`images` in a batch; 0: as many as in training")
-	fs.IntVar(&f.threads, "threads", 0, "`threads` that compute; 0: one for each CPU")
-	fs.IntVar(&f.workers, "workers", 0, "`goroutines` that read images; 0: one for each CPU")
-	fs.BoolVar(&f.skipBad, "skip-bad", false, "go on without images that cannot be read")
+	f.exits.add(cmd, fs, "`rule` by which images leave early: entropy=T, confidence=T, curve or budget=SHARE")
+	fs.StringVar(&f.out, "out", "", "write all points of --early-exit curve to a .csv or .json `file`")
+	f.run.add(cmd, fs)
 	cmd.RegisterFlagCompletionFunc("heads", cobra.FixedCompletions([]string{"all", "main"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("data", cobra.FixedCompletions(dataset.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 func runEval(cmd *cobra.Command, f evalFlags) error {
-	if f.checkpoint == "" {
-		return usageError{fmt.Errorf("eval: name a run with --checkpoint, such as --checkpoint runs/NAME")}
-	}
 	var heads []string
 	switch f.heads {
 	case "all":
@@ -58,23 +69,23 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	default:
 		return usageError{&train.ValueError{Key: "heads", Value: f.heads, Allowed: "it is all or main"}}
 	}
-	path, err := train.FindCheckpoint(f.checkpoint, true)
+	early, err := f.exits.parse()
 	if err != nil {
-		return usageError{fmt.Errorf("--checkpoint: %w", err)}
+		return err
 	}
-	ck, err := train.OpenCheckpoint(path)
+	if err := f.check(early); err != nil {
+		return usageError{err}
+	}
+	ck, err := openRun(cmd, f.checkpoint)
 	if err != nil {
 		return err
 	}
 	defer ck.Close()
 	c := ck.Config
-	c.Threads, c.Workers, c.SkipBad = f.threads, f.workers, f.skipBad
+	f.run.apply(&c)
 	if f.data != "" {
 		c.Data = f.data
 		c.Channels = len(ck.Data.Mean)
-	}
-	if f.batch != 0 {
-		c.Batch = f.batch
 	}
 	if err := check(&c); err != nil {
 		return err
@@ -86,21 +97,47 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	defer p.backend.Close()
 	d := newDisplay(cmd.OutOrStdout(), nil)
 	e := train.Evaluation{Graph: p.model.Graph, Backend: p.backend, Test: p.data.Test, Checkpoint: ck, Config: c, Heads: heads, Report: d.report}
+	if early != nil {
+		cascade, err := f.exits.cascade(p.model, early.Rule)
+		if err != nil {
+			return err
+		}
+		x := exitReport{out: cmd.OutOrStdout(), evaluation: &e, cascade: cascade, classes: p.model.Config.Classes, clear: d.clear, file: f.out}
+		return x.run(cmd.Context(), early)
+	}
 	r, err := e.Run(cmd.Context())
 	d.clear()
 	if err != nil {
 		return err
 	}
-	printResult(cmd.OutOrStdout(), path, ck, p, r)
+	printResult(cmd.OutOrStdout(), &e, r)
 	return nil
 }
 
-func printResult(out io.Writer, path string, ck *train.Checkpoint, p *parts, r train.Result) {
-	what := "weights"
+// check says which flags do not go together.
+func (f *evalFlags) check(early *auxhead.EarlyExit) error {
+	switch {
+	case early != nil && f.heads != "all":
+		return fmt.Errorf("--heads %s: early exits choose their heads with --exits", f.heads)
+	case f.out != "" && (early == nil || !early.Curve):
+		return fmt.Errorf("--out goes with --early-exit curve, whose points it writes")
+	case f.out != "" && !slices.Contains(curveFormats, filepath.Ext(f.out)):
+		return &train.ValueError{Key: "out", Value: f.out, Allowed: "the file's name ends in " + strings.Join(curveFormats, " or ")}
+	}
+	return nil
+}
+
+// printSubject says what is measured.
+func printSubject(out io.Writer, e *train.Evaluation, images int) {
+	ck, what := e.Checkpoint, "weights"
 	if ck.Has(graph.Average) {
 		what = "moving averages"
 	}
-	fmt.Fprintf(out, "%s: %s after step %d, %s\n%s, %s images\n\n", path, ck.Network, ck.Progress.Step, what, p.data.Test.Info().Name, thousands(r.Images))
+	fmt.Fprintf(out, "%s: %s after step %d, %s\n%s, %s images\n\n", ck.Path, ck.Network, ck.Progress.Step, what, e.Test.Info().Name, thousands(images))
+}
+
+func printResult(out io.Writer, e *train.Evaluation, r train.Result) {
+	printSubject(out, e, r.Images)
 	fmt.Fprintf(out, "%-10s %9s %20s %20s\n", "head", "loss", "top 1", "top 5")
 	for _, h := range r.Heads {
 		share := func(hits int, v float64) string {

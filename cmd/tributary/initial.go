@@ -41,7 +41,16 @@ func fromCheckpoint(path string, m *inception.Model) (weights, []string, error) 
 		return nil, nil, err
 	}
 	defer ck.Close()
-	part := graph.Value
+	w, notes, err := checkpointWeights(ck, m)
+	if err == nil && len(w) == 0 {
+		err = fmt.Errorf("--init: checkpoint %s of network %s has nothing for %s", path, ck.Network, m.Graph.Name())
+	}
+	return w, notes, err
+}
+
+// checkpointWeights are a checkpoint's weights for a network: the moving averages where it has them.
+func checkpointWeights(ck *train.Checkpoint, m *inception.Model) (weights, []string, error) {
+	part, path := graph.Value, ck.Path
 	if ck.Has(graph.Average) {
 		part = graph.Average
 	}
@@ -62,9 +71,6 @@ func fromCheckpoint(path string, m *inception.Model) (weights, []string, error) 
 			continue
 		}
 		w[p] = v
-	}
-	if len(w) == 0 {
-		return nil, nil, fmt.Errorf("--init: checkpoint %s of network %s has nothing for %s", path, ck.Network, m.Graph.Name())
 	}
 	return w, notes, nil
 }

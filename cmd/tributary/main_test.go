@@ -73,7 +73,7 @@ func trainArgs(data, out string, more ...string) []string {
 func TestHelp(t *testing.T) {
 	root := command(t)
 	require.Equal(t, exitOK, root.code)
-	for _, name := range []string{"train", "eval", "inspect", "grads", "version", "completion"} {
+	for _, name := range []string{"train", "eval", "predict", "export", "inspect", "grads", "version", "completion"} {
 		require.Contains(t, root.out, name)
 		r := command(t, name, "--help")
 		require.Equal(t, exitOK, r.code)
@@ -148,6 +148,8 @@ func TestCompletion(t *testing.T) {
 		"train --heads":           "inception3a/tower3x3",
 		"inspect --model":         "inception_v3",
 		"eval --heads":            "main",
+		"eval --early-exit":       "entropy=",
+		"predict --device":        "cuda",
 		"inspect --heads a,b:.1:": "b:.1:gap",
 	} {
 		all := append([]string{"__complete"}, strings.Fields(args)...)

@@ -61,6 +61,11 @@ func buildModel(c *train.Config, classes, channels int) (*inception.Model, error
 	if err != nil {
 		return nil, err
 	}
+	return buildWith(c, classes, channels, heads)
+}
+
+// buildWith is buildModel with other heads than the configuration's.
+func buildWith(c *train.Config, classes, channels int, heads []auxhead.Spec) (*inception.Model, error) {
 	return inception.Build(c.Model, inception.Config{
 		Classes: classes, Height: c.ImageSize, Width: c.ImageSize, Channels: channels, WidthMultiplier: c.Width,
 		Heads: heads, Smoothing: c.LabelSmoothing, Distill: c.Distill, Temperature: c.Temperature,

@@ -1,0 +1,158 @@
+package auxhead
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Record is what all exits of a cascade say about an image, in order of depth, the main one last.
+type Record struct {
+	Label   int
+	Guesses []Guess
+}
+
+// CurvePoint is what one threshold for all exits gives.
+type CurvePoint struct {
+	Threshold float64
+	Outcome
+}
+
+// Curve is accuracy against computation on some images, over the thresholds of one measure. It is exact: every set of images that
+// a threshold can let leave is a point, from none to all, at the threshold in the middle of those that do so. Its cost is that of
+// sorting images times exits.
+//
+// As the threshold lets more images leave, an image moves from one exit to an earlier one where it passes the doubt there; so the
+// points are running sums over those moves.
+func Curve(records []Record, of Measure, c *Cascade, classes int) ([]CurvePoint, error) {
+	m, err := lookupMeasure(string(of))
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, fmt.Errorf("a curve of early exits needs images")
+	}
+	type move struct {
+		doubt            float64
+		from, to         int
+		hitFrom, hitThen bool
+	}
+	last := len(c.Exits) - 1
+	now := Outcome{Exits: make([]ExitCounts, len(c.Exits))}
+	var moves []move
+	for _, r := range records {
+		if len(r.Guesses) != len(c.Exits) {
+			return nil, fmt.Errorf("a record has %d guesses for %d exits", len(r.Guesses), len(c.Exits))
+		}
+		hit := func(exit int) bool { return r.Guesses[exit].Class == r.Label }
+		now.Add(last, len(c.Exits), hit(last))
+		// The surer exits among those before: the image is at the first one whose doubt is below the threshold.
+		at := last
+		for _, exit := range byDoubt(r.Guesses[:last], m) {
+			if exit < at {
+				moves = append(moves, move{m.doubt(r.Guesses[exit]), at, exit, hit(at), hit(exit)})
+				at = exit
+			}
+		}
+	}
+	slices.SortStableFunc(moves, func(a, b move) int { return cmp.Compare(a.doubt, b.doubt) })
+	count := func(exit, n int, hit bool) {
+		now.Exits[exit].Images += n
+		if hit {
+			now.Exits[exit].Hits += n
+			now.Hits += n
+		}
+	}
+	// Doubts run from the surest to the least sure: entropy from 0 to its most, confidence from -1 to 0.
+	surest, least := 0.0, m.most(classes)
+	if m.sign < 0 {
+		surest, least = -m.most(classes), 0
+	}
+	points := []CurvePoint{{Threshold: m.sign * surest, Outcome: now.clone()}}
+	for i := 0; i < len(moves); {
+		doubt := moves[i].doubt
+		for ; i < len(moves) && moves[i].doubt == doubt; i++ {
+			count(moves[i].from, -1, moves[i].hitFrom)
+			count(moves[i].to, 1, moves[i].hitThen)
+		}
+		next := least
+		if i < len(moves) {
+			next = moves[i].doubt
+		}
+		t := doubt + (next-doubt)/2
+		if t <= doubt { // no number lies between the two: an image whose doubt is the threshold stays
+			t = next
+		}
+		if t > doubt && t <= least { // otherwise no threshold is that high
+			points = append(points, CurvePoint{m.sign * t, now.clone()})
+		}
+	}
+	return points, nil
+}
+
+// byDoubt are the exits from the surest on, the deeper one of equals first; those that are not numbers are left out.
+func byDoubt(guesses []Guess, m measure) []int {
+	var order []int
+	for i := len(guesses) - 1; i >= 0; i-- {
+		if !math.IsNaN(m.doubt(guesses[i])) {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(m.doubt(guesses[a]), m.doubt(guesses[b])) })
+	return order
+}
+
+func (o Outcome) clone() Outcome {
+	o.Exits = slices.Clone(o.Exits)
+	return o
+}
+
+// BudgetError says that a budget is below what the first exit takes.
+type BudgetError struct {
+	Budget, Least float64 // shares of the network's multiply-accumulates
+	Exit          string
+}
+
+func (e *BudgetError) Error() string {
+	return fmt.Sprintf("early exit: a budget of %.4g of the network's computation is too small: even if every image leaves at %s, that takes %.4g; give at least that, or put a head on an earlier module",
+		e.Budget, e.Exit, e.Least)
+}
+
+// Best is the point of the highest accuracy whose mean computation is at most a share of the network's without heads; of equals
+// the one that takes the least. Where there is none, the error is a *BudgetError.
+func Best(points []CurvePoint, c *Cascade, budget float64) (CurvePoint, error) {
+	best := -1
+	for i := range points {
+		p := &points[i]
+		if p.Share(c) > budget {
+			continue
+		}
+		if best < 0 || p.Hits > points[best].Hits || p.Hits == points[best].Hits && p.MACs(c) < points[best].MACs(c) {
+			best = i
+		}
+	}
+	if best < 0 {
+		least := slices.MinFunc(points, func(a, b CurvePoint) int { return cmp.Compare(a.MACs(c), b.MACs(c)) })
+		return CurvePoint{}, &BudgetError{budget, least.Share(c), c.Exits[0].Name}
+	}
+	return points[best], nil
+}
+
+// Halves splits n images into two halves by chance, always the same for the same n: one to choose a threshold on, the other to
+// measure it on. Of an odd number the second half has one more. Each is in order.
+func Halves(n int) (choose, measure []int) {
+	r := graph.NewRandom(0, "early exit halves")
+	order := make([]int, n)
+	for i := range order {
+		j := int(uint64(r.Uint32()) * uint64(i+1) >> 32) // Fisher and Yates, inside out
+		order[i] = order[j]
+		order[j] = i
+	}
+	choose, measure = order[:n/2], order[n/2:]
+	slices.Sort(choose)
+	slices.Sort(measure)
+	return choose, measure
+}

@@ -1,0 +1,79 @@
+package auxhead
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// EarlyExit is what a user asks of early exits: a rule, or that one is chosen.
+type EarlyExit struct {
+	Rule   ExitRule // without thresholds where Curve or Budget is set
+	Curve  bool     // measure all thresholds
+	Budget float64  // choose the threshold that is best within this share of the network's multiply-accumulates; 0: do not
+}
+
+// EarlyExitForms are what a text for ParseEarlyExit begins with.
+var EarlyExitForms = []string{"entropy=", "confidence=", "curve", "budget="}
+
+// ParseEarlyExit reads what a user writes for early exits:
+//
+//	entropy=T[/T...]          leave at the first head whose entropy is below T, in nats
+//	confidence=T[/T...]       leave at the first head whose largest probability is above T
+//	curve[:MEASURE]           accuracy and computation for all thresholds of entropy (or of confidence)
+//	budget=SHARE[:MEASURE]    the best threshold within SHARE of the network's computation
+//
+// One threshold is for all heads, a list has one for each in order of depth. ExitRule.Check says whether they are possible. Errors
+// are of type *ParseError; under it a *graph.UnknownError where a rule is not known.
+func ParseEarlyExit(text string) (EarlyExit, error) {
+	fail := func(pos int, err error) (EarlyExit, error) {
+		return EarlyExit{}, &ParseError{"early exit", text, pos, err}
+	}
+	head, of, hasMeasure := strings.Cut(text, ":")
+	name, value, hasValue := strings.Cut(head, "=")
+	if name == "curve" || name == "budget" {
+		e := EarlyExit{Rule: ExitRule{Measure: Entropy}, Curve: name == "curve"}
+		if hasMeasure {
+			m, err := lookupMeasure(of)
+			if err != nil {
+				return fail(len(head)+1, err)
+			}
+			e.Rule.Measure = m.name
+		}
+		if e.Curve {
+			if hasValue {
+				return fail(len(name), fmt.Errorf("curve takes no value: all thresholds are measured"))
+			}
+			return e, nil
+		}
+		v, err := strconv.ParseFloat(value, 64)
+		if err != nil || !(v > 0 && v <= 1) {
+			return fail(min(len(name)+1, len(text)), fmt.Errorf("budget %q is not a share of the network's computation, a number above 0 and at most 1 such as budget=0.6", value))
+		}
+		e.Budget = v
+		return e, nil
+	}
+	m, err := lookupMeasure(name)
+	if err != nil {
+		known := append(Measures(), "curve", "budget")
+		return fail(0, fmt.Errorf("%w; there are %s=T, curve and budget=SHARE", &graph.UnknownError{What: "rule of early exits", Name: name,
+			Nearest: graph.Nearest(name, known, 1)}, strings.Join(Measures(), "=T, ")))
+	}
+	if hasMeasure {
+		return fail(len(head), fmt.Errorf("%q is too much: thresholds have / between them", text[len(head):]))
+	}
+	e := EarlyExit{Rule: ExitRule{Measure: m.name}}
+	pos := len(name) + 1
+	for item := range strings.SplitSeq(value, "/") {
+		t, err := strconv.ParseFloat(item, 64)
+		if err != nil || !(t >= 0 && t <= math.MaxFloat64) {
+			return fail(min(pos, len(text)), fmt.Errorf("threshold %q is not a number from 0 (%s)", item, m.unit))
+		}
+		e.Rule.Thresholds = append(e.Rule.Thresholds, t)
+		pos += len(item) + 1
+	}
+	return e, nil
+}

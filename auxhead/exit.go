@@ -1,0 +1,191 @@
+package auxhead
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Guess is what a head says about an image.
+type Guess struct {
+	Class      int     // of the largest probability; the first one of equals
+	Entropy    float64 // of the probabilities, in nats: -Σ p·ln p, from 0 to ln(classes)
+	Confidence float64 // the largest probability
+}
+
+// Softmax turns logits into probabilities, in place.
+func Softmax(logits []float64) {
+	top := math.Inf(-1)
+	for _, v := range logits {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for i, v := range logits {
+		logits[i] = math.Exp(v - top)
+		sum += logits[i]
+	}
+	for i := range logits {
+		logits[i] /= sum
+	}
+}
+
+// NewGuess reads a head's probabilities.
+func NewGuess(probabilities []float64) Guess {
+	var g Guess
+	for i, p := range probabilities {
+		if p > g.Confidence {
+			g.Class, g.Confidence = i, p
+		}
+		if p > 0 {
+			g.Entropy -= p * math.Log(p)
+		}
+	}
+	if math.IsNaN(probabilities[0]) { // logits that are not finite make all of them so
+		g.Entropy, g.Confidence = math.NaN(), math.NaN()
+	}
+	g.Entropy = max(g.Entropy, 0)
+	return g
+}
+
+// Measure is how sure of its guess a head is: a name of Measures.
+type Measure string
+
+// The measures.
+const (
+	Entropy    Measure = "entropy"    // leave below a threshold (Teerapittayanon et al. 2016, algorithm 1), in nats
+	Confidence Measure = "confidence" // leave above a threshold, a probability
+)
+
+// measure is a line of the table of measures.
+type measure struct {
+	name Measure
+	// doubt falls as a head is surer; an image leaves where it is below sign·threshold.
+	doubt func(Guess) float64
+	sign  float64
+	most  func(classes int) float64 // the largest threshold
+	unit  string
+}
+
+var measures = []measure{
+	{Entropy, func(g Guess) float64 { return g.Entropy }, 1, func(classes int) float64 { return math.Log(float64(classes)) }, "nats, at most the logarithm of the number of classes"},
+	{Confidence, func(g Guess) float64 { return -g.Confidence }, -1, func(int) float64 { return 1 }, "a probability"},
+}
+
+// Measures lists the names of the measures.
+func Measures() []string {
+	var names []string
+	for _, m := range measures {
+		names = append(names, string(m.name))
+	}
+	return names
+}
+
+func lookupMeasure(name string) (measure, error) {
+	for _, m := range measures {
+		if string(m.name) == name {
+			return m, nil
+		}
+	}
+	return measure{}, &graph.UnknownError{What: "rule of early exits", Name: name, Nearest: graph.Nearest(name, Measures(), 1)}
+}
+
+// ExitRule says at which exit an image leaves: the first one, in order of depth, that is sure enough, else the main classifier.
+type ExitRule struct {
+	Measure    Measure
+	Thresholds []float64 // one for each exit but the main one, or one for all of them; none: no image leaves early
+}
+
+// String writes the rule as ParseEarlyExit reads it.
+func (r ExitRule) String() string {
+	var list []string
+	for _, t := range r.Thresholds {
+		list = append(list, strconv.FormatFloat(t, 'g', -1, 64))
+	}
+	return string(r.Measure) + "=" + strings.Join(list, "/")
+}
+
+// Check returns an error where the rule is none for a cascade that tells a number of classes apart: another number of thresholds,
+// or one that no head can reach.
+func (r ExitRule) Check(c *Cascade, classes int) error {
+	if len(r.Thresholds) == 0 {
+		return nil
+	}
+	m, err := lookupMeasure(string(r.Measure))
+	if err != nil {
+		return err
+	}
+	if n, exits := len(r.Thresholds), c.Names()[:len(c.Exits)-1]; n != 1 && n != len(exits) {
+		return fmt.Errorf("early exit %s: %d thresholds for %d exits (%s): give one for all, or one for each", r, n, len(exits), strings.Join(exits, ", "))
+	}
+	for _, t := range r.Thresholds {
+		if !(t >= 0 && t <= m.most(classes)) {
+			return fmt.Errorf("early exit %s: threshold %v is not from 0 to %.4g (%s; there are %d)", r, t, m.most(classes), m.unit, classes)
+		}
+	}
+	return nil
+}
+
+// Leaves says whether an image leaves at an exit that is not the main one, counted from 0 in order of depth. A guess that is not a
+// number never leaves.
+func (r ExitRule) Leaves(exit int, g Guess) bool {
+	if len(r.Thresholds) == 0 {
+		return false
+	}
+	m, err := lookupMeasure(string(r.Measure))
+	t := r.Thresholds[0]
+	if len(r.Thresholds) > 1 {
+		t = r.Thresholds[exit]
+	}
+	return err == nil && m.doubt(g) < m.sign*t
+}
+
+// Exit is the exit where an image leaves of which every exit has said something, the main one last.
+func (r ExitRule) Exit(guesses []Guess) int {
+	for i, g := range guesses[:len(guesses)-1] {
+		if r.Leaves(i, g) {
+			return i
+		}
+	}
+	return len(guesses) - 1
+}
+
+// Outcome counts what became of images.
+type Outcome struct {
+	Images int
+	Hits   int          // whose label was the guess of the exit where they left
+	Exits  []ExitCounts // in order of depth, the main one last
+}
+
+// ExitCounts are the images that left at one exit.
+type ExitCounts struct{ Images, Hits int }
+
+// Add counts an image that left at an exit of a number of them.
+func (o *Outcome) Add(exit, exits int, hit bool) {
+	if o.Exits == nil {
+		o.Exits = make([]ExitCounts, exits)
+	}
+	o.Images++
+	o.Exits[exit].Images++
+	if hit {
+		o.Hits++
+		o.Exits[exit].Hits++
+	}
+}
+
+// Accuracy is the share of images whose guess was right.
+func (o *Outcome) Accuracy() float64 { return float64(o.Hits) / float64(max(1, o.Images)) }
+
+// MACs is the mean of the multiply-accumulates for an image.
+func (o *Outcome) MACs(c *Cascade) float64 {
+	sum := 0.0
+	for i, e := range o.Exits {
+		sum += float64(e.Images) * float64(c.Exits[i].MACs)
+	}
+	return sum / float64(max(1, o.Images))
+}
+
+// Share is MACs relative to the network without heads. It is above 1 where heads cost more than images that leave save.
+func (o *Outcome) Share(c *Cascade) float64 { return o.MACs(c) / float64(c.Whole) }

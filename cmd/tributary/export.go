@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/cpu"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/interop"
+	"github.com/tributary-ml/tributary/train"
+)
+
+func newExport() *cobra.Command {
+	var checkpoint, exits, out string
+	cmd := &cobra.Command{
+		Use:   "export --checkpoint RUN --out FILE",
+		Short: "Write a trained network's weights for other programs",
+		Long: `Write the weights of a checkpoint, the moving averages where it has them, as a
+safetensors file, with torchvision's names for the networks that it has. Heads that
+are not among --exits are left out. The file's metadata say what the weights are
+of: network, width, classes, image_size, channels, mean and std (of pixels divided by
+255), head_specs as --heads takes them, and the exits with the places that they read.`,
+		Example: `  tributary export --checkpoint runs/NAME --out model.safetensors
+  tributary export --checkpoint runs/NAME --exits main,aux2 --out model.safetensors
+  tributary export --checkpoint runs/NAME --exits main --out model.safetensors`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runExport(cmd, checkpoint, exits, out) },
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&checkpoint, "checkpoint", "", "`run` to export: its folder, for its best checkpoint, or a .ckpt file")
+	fs.StringVar(&exits, "exits", "", "`heads` to keep besides main, with commas between; empty: all")
+	fs.StringVar(&out, "out", "", "safetensors `file` to write")
+	cmd.MarkFlagFilename("out", "safetensors")
+	return cmd
+}
+
+func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
+	if out == "" {
+		return usageError{errors.New("export: name the file to write with --out, such as --out model.safetensors")}
+	}
+	ck, err := openRun(cmd, checkpoint)
+	if err != nil {
+		return err
+	}
+	defer ck.Close()
+	c := ck.Config
+	if err := check(&c); err != nil {
+		return err
+	}
+	whole, err := modelOf(ck, &c)
+	if err != nil {
+		return err
+	}
+	specs, err := chosenHeads(whole, exitNames(exits))
+	if err != nil {
+		return err
+	}
+	m, err := buildWith(&c, whole.Config.Classes, whole.Config.Channels, specs)
+	if err != nil {
+		return err
+	}
+	meta, err := exportMetadata(ck, &c, m)
+	if err != nil {
+		return err
+	}
+	if err := saveWeights(out, ck, m, meta); err != nil {
+		return err
+	}
+	names := []string{auxhead.Main}
+	for _, h := range m.Heads {
+		names = append(names, h.Name)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s parameters, exits %s", out, ck.Network, thousands(m.Parameters()), strings.Join(names, " "))
+	if left := whole.Parameters() - m.Parameters(); left > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "; left out: %s parameters of other heads", thousands(left))
+	}
+	fmt.Fprintln(cmd.OutOrStdout())
+	return nil
+}
+
+// chosenHeads are the specs of a network's heads of some names; nil means all. Main is always there, and may be named.
+func chosenHeads(m *inception.Model, names []string) ([]auxhead.Spec, error) {
+	specs, known := []auxhead.Spec{}, []string{auxhead.Main}
+	for _, h := range m.Heads {
+		known = append(known, h.Name)
+		if names == nil || slices.Contains(names, h.Name) {
+			specs = append(specs, auxhead.Spec{At: h.At, Kind: h.Kind, Weight: h.Weight, Name: h.Name})
+		}
+	}
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			return nil, fmt.Errorf("--exits: %w", &graph.UnknownError{What: "head of " + m.Graph.Name(), Name: n, Nearest: graph.Nearest(n, known, 3)})
+		}
+	}
+	return specs, nil
+}
+
+// exportMetadata says what a file's weights are of. The network's name and the names of the heads' tensors come with Save.
+func exportMetadata(ck *train.Checkpoint, c *train.Config, m *inception.Model) (map[string]string, error) {
+	type exit struct {
+		Name string `json:"name"`
+		At   string `json:"at,omitempty"`
+		Kind string `json:"kind,omitempty"`
+	}
+	var exits []exit
+	for _, h := range m.Heads {
+		exits = append(exits, exit{h.Name, h.At, h.Kind})
+	}
+	exits = append(exits, exit{Name: auxhead.Main})
+	meta := map[string]string{"image_size": strconv.Itoa(c.ImageSize), "channels": strconv.Itoa(m.Config.Channels),
+		"width": strconv.FormatFloat(c.Width, 'g', -1, 64), "head_specs": auxhead.Format(m.Config.Heads)}
+	for key, value := range map[string]any{"classes": ck.Data.Classes, "mean": ck.Data.Mean, "std": ck.Data.Std, "exits": exits} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		meta[key] = string(text)
+	}
+	return meta, nil
+}
+
+// saveWeights writes the parameters of a network that a checkpoint has.
+func saveWeights(path string, ck *train.Checkpoint, m *inception.Model, meta map[string]string) error {
+	w, notes, err := checkpointWeights(ck, m)
+	if err != nil {
+		return err
+	}
+	if len(notes) > 0 {
+		return errors.New(notes[0])
+	}
+	b, err := cpu.New(cpu.Options{})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	l, err := graph.NewLayout(m.Graph)
+	if err != nil {
+		return err
+	}
+	s, err := b.NewState(l, graph.StateOptions{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := interop.Values(w).Set(s, graph.Value); err != nil {
+		return err
+	}
+	return interop.Save(path, s, graph.Value, meta)
+}

@@ -1,0 +1,91 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Subset is some of a source's images, by their numbers, in their order.
+func Subset(src Source, images []int) Source { return &subset{src, slices.Clone(images)} }
+
+type subset struct {
+	Source
+	images []int
+}
+
+func (s *subset) Len() int { return len(s.images) }
+
+func (s *subset) Decode(i int, dst *Image) (int32, error) { return s.Source.Decode(s.images[i], dst) }
+
+// fileList is a source of files that were named.
+type fileList struct {
+	info  Info
+	parts []*imageFolder // a folder or a single file
+	where []struct{ part, file int }
+}
+
+// Files is a source of images without classes, of c channels and of any size: the files that paths name, whatever their names end
+// in, and those in the folders that they name and below, by the endings of image files, in order. As every image is a class of its
+// own, a label is the image's number, and Info.Classes has the files' paths. An image comes up in Decode, as that of a folder does.
+//
+// Errors: a path that does not exist, a folder without images, no paths.
+func Files(ctx context.Context, paths []string, c int) (Source, error) {
+	if c != 1 && c != 3 {
+		return nil, fmt.Errorf("image files: %d channels: images have 1 or 3", c)
+	}
+	s := &fileList{info: Info{Name: "image files", C: c}}
+	for _, p := range paths {
+		st, err := os.Stat(p)
+		if err != nil {
+			return nil, fileError(p, err, "name image files, or folders of them")
+		}
+		part := &imageFolder{info: s.info, root: folder{os.DirFS(p), p}}
+		if !st.IsDir() {
+			dir, base := filepath.Split(p)
+			if dir == "" {
+				dir = "."
+			}
+			part.root, part.files = folder{os.DirFS(dir), dir}, []string{base}
+		} else if err := part.walk(ctx, ".", maxDepth); err != nil {
+			return nil, err
+		}
+		if len(part.files) == 0 {
+			return nil, fileError(p, fs.ErrNotExist, "the folder holds no images: their names end in "+strings.Join(extensions, " "))
+		}
+		part.labels = make([]int32, len(part.files))
+		for i, f := range part.files {
+			s.where = append(s.where, struct{ part, file int }{len(s.parts), i})
+			s.info.Classes = append(s.info.Classes, part.root.path(f))
+		}
+		s.parts = append(s.parts, part)
+	}
+	if len(s.parts) == 0 {
+		return nil, fmt.Errorf("no image files: name some, or folders of them")
+	}
+	return s, nil
+}
+
+func (s *fileList) Info() Info { return s.info }
+
+func (s *fileList) Len() int { return len(s.where) }
+
+func (s *fileList) Decode(i int, dst *Image) (int32, error) {
+	w := s.where[i]
+	_, err := s.parts[w.part].Decode(w.file, dst)
+	return int32(i), err
+}
+
+// EvalTransformOf is [EvalTransform] for images that a network is to see as it saw those of the set that spec names (see [Open]),
+// without opening the set: all but folders have images of one size.
+func EvalTransformOf(spec string, h, w int) Transform {
+	info := Info{H: h, W: w}
+	if name, _, _ := strings.Cut(spec, ":"); name == "folder" {
+		info = Info{}
+	}
+	return EvalTransform(info, h, w)
+}

@@ -1,0 +1,72 @@
+package dataset
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFiles(t *testing.T) {
+	p, j := pngFile(t, pattern(6, 4)), jpegFile(t, 5, 7)
+	dir := tree(t, map[string][]byte{"a/2.png": p, "a/1.jpg": j, "a/b/3.png": p, "a/notes.txt": nil, "a/.hidden.png": p, "photo": j, "bad.png": p[:40], "none/x.txt": nil})
+	in := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+	s, err := Files(context.Background(), []string{in("photo"), in("a"), in("bad.png"), in("photo")}, 3)
+	require.NoError(t, err)
+	require.Equal(t, []string{in("photo"), in("a/1.jpg"), in("a/2.png"), in("a/b/3.png"), in("bad.png"), in("photo")}, s.Info().Classes)
+	require.Equal(t, 6, s.Len())
+	var img Image
+	for i, want := range [][2]int{{7, 5}, {7, 5}, {4, 6}, {4, 6}, {}, {7, 5}} {
+		label, err := s.Decode(i, &img)
+		if i == 4 {
+			require.ErrorContains(t, err, in("bad.png"))
+			require.ErrorAs(t, err, new(*FileError))
+			continue
+		}
+		require.NoError(t, err)
+		require.EqualValues(t, i, label)
+		require.Equal(t, want, [2]int{img.H, img.W})
+		require.Equal(t, 3, img.C)
+	}
+	grey, err := Files(context.Background(), []string{in("photo")}, 1)
+	require.NoError(t, err)
+	_, err = grey.Decode(0, &img)
+	require.NoError(t, err)
+	require.Equal(t, 1, img.C)
+
+	for _, c := range []struct {
+		paths []string
+		want  string
+	}{{nil, "name some"}, {[]string{in("photo"), in("missing.png")}, "missing.png"}, {[]string{in("none")}, "the folder holds no images"}} {
+		_, err := Files(context.Background(), c.paths, 3)
+		require.ErrorContains(t, err, c.want)
+	}
+	_, err = Files(context.Background(), []string{in("missing.png")}, 3)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = Files(context.Background(), []string{in("photo")}, 2)
+	require.ErrorContains(t, err, "2 channels")
+}
+
+func TestSubset(t *testing.T) {
+	s := Subset(numbered{n: 9}, []int{7, 2})
+	require.Equal(t, 2, s.Len())
+	require.Equal(t, "numbered", s.Info().Name)
+	var img Image
+	label, err := s.Decode(0, &img)
+	require.NoError(t, err)
+	require.EqualValues(t, 7%3, label)
+	require.Equal(t, byte(7), img.Pix[0])
+}
+
+// The transform without the set is the one with it.
+func TestEvalTransformOf(t *testing.T) {
+	set, err := Open(context.Background(), "", OpenOptions{})
+	require.NoError(t, err)
+	require.Equal(t, EvalTransform(set.Test.Info(), 32, 30), EvalTransformOf("fashion-mnist-mini", 32, 30))
+	dir := tree(t, map[string][]byte{"train/a/1.png": pngFile(t, pattern(6, 4)), "train/b/1.png": pngFile(t, pattern(6, 4)), "val/a/1.png": pngFile(t, pattern(6, 4))})
+	set, err = openTree(dir, OpenOptions{})
+	require.NoError(t, err)
+	require.Equal(t, EvalTransform(set.Test.Info(), 32, 30), EvalTransformOf("folder:"+dir, 32, 30))
+}
