@@ -75,7 +75,6 @@ type Meter struct {
 	reached  []map[*graph.Param]bool // by head: the parameters that its sweep writes
 	places   []string
 	images   int
-	before   bool
 }
 
 // MeterScratch is how many scratch parts the state of a network with so many heads needs for a Meter (graph.StateOptions.Scratch):
