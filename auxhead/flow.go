@@ -2,7 +2,6 @@ package auxhead
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 
@@ -70,15 +69,12 @@ func Pairs(n int) [][2]int {
 // Meter measures gradient flow with plans of its own, one for each head, over the parameters of a run: no plan of the run changes,
 // and neither do its results. It writes the state's gradient, which the next update overwrites, and scratch parts.
 type Meter struct {
-	state    graph.State
-	programs []graph.Program
-	reached  []map[*graph.Param]bool // by head: the parameters that its sweep writes
-	places   []string
-	images   int
+	sweeps
+	places []string
 }
 
-// MeterScratch is how many scratch parts the state of a network with so many heads needs for a Meter (graph.StateOptions.Scratch):
-// one for each head's gradient, and one for the values before an update.
+// MeterScratch is how many scratch parts the state of a network with so many heads needs for a Meter or a Conflicts
+// (graph.StateOptions.Scratch): one for each head's gradient, and one for the values before an update.
 func MeterScratch(heads int) int { return heads + 1 }
 
 // NewMeter prepares the measuring of a network's heads on batches of a run. The options are those of the run's training plan.
@@ -86,40 +82,25 @@ func MeterScratch(heads int) int { return heads + 1 }
 // two.
 func NewMeter(b graph.Backend, s graph.State, o graph.Options) (*Meter, error) {
 	g := s.Layout().Graph
+	m := &Meter{sweeps: sweeps{state: s, images: o.Batch}}
+	for _, e := range g.EndPoints() {
+		m.places = append(m.places, e.Name)
+	}
 	step, err := graph.Compile(g, s.Layout(), o)
 	if err != nil {
 		return nil, err
 	}
-	m := &Meter{state: s, images: o.Batch}
-	for _, e := range g.EndPoints() {
-		m.places = append(m.places, e.Name)
-	}
-	plans, err := m.plans(g, o)
+	plans, err := m.plans(o, m.probes)
 	if err != nil {
 		return nil, err
 	}
 	if work := flops(plans); work > step.FLOPs() {
 		m.images = max(2, int(int64(o.Batch)*step.FLOPs()/work))
-		if plans, err = m.plans(g, o); err != nil {
+		if plans, err = m.plans(o, m.probes); err != nil {
 			return nil, err
 		}
 	}
-	for _, p := range plans {
-		pr, err := b.Load(p, s)
-		if err != nil {
-			m.Close()
-			return nil, err
-		}
-		m.programs = append(m.programs, pr)
-		reached := map[*graph.Param]bool{}
-		for _, step := range p.Steps {
-			for _, q := range step.Gradients() {
-				reached[q] = true
-			}
-		}
-		m.reached = append(m.reached, reached)
-	}
-	return m, nil
+	return m, m.load(b, plans)
 }
 
 func flops(plans []*graph.Plan) (sum int64) {
@@ -129,40 +110,21 @@ func flops(plans []*graph.Plan) (sum int64) {
 	return sum
 }
 
-// plans compiles a plan for each head that measures its gradient at every end point; the main head's looks at the rectifiers, too.
-func (m *Meter) plans(g *graph.Graph, o graph.Options) ([]*graph.Plan, error) {
-	o.Batch, o.Optimizer, o.Keep, o.FreezeStatistics = m.images, nil, nil, true
-	var out []*graph.Plan
-	for i, l := range g.Losses() {
-		o.Losses, o.Probes = m.losses(i), nil
-		below := ancestors(l.Logits)
-		for _, e := range g.EndPoints() {
-			if below[e.Node] {
-				o.Probes = append(o.Probes, graph.Probe{Node: e.Name, Gradient: true})
-			}
+// probes are what the plan of the i-th head measures: its gradient at every end point; the main head's looks at the rectifiers, too.
+func (m *Meter) probes(i int) (out []graph.Probe) {
+	g := m.state.Layout().Graph
+	below := ancestors(g.Losses()[i].Logits)
+	for _, e := range g.EndPoints() {
+		if below[e.Node] {
+			out = append(out, graph.Probe{Node: e.Name, Gradient: true})
 		}
-		for _, n := range g.Nodes() {
-			if _, ok := n.Op().(graph.ReLU); ok && i == 0 && below[n] {
-				o.Probes = append(o.Probes, graph.Probe{Node: n.Name()})
-			}
-		}
-		p, err := graph.Compile(g, m.state.Layout(), o)
-		if err != nil {
-			return nil, fmt.Errorf("gradient flow of head %s: %w", l.Name, err)
-		}
-		out = append(out, p)
 	}
-	return out, nil
-}
-
-// losses are what the plan of the i-th head evaluates: its loss, behind the main one where the head learns from it, which then has a
-// weight of zero.
-func (m *Meter) losses(i int) []string {
-	all := m.state.Layout().Graph.Losses()
-	if all[i].Distill > 0 {
-		return []string{all[0].Name, all[i].Name}
+	for _, n := range g.Nodes() {
+		if _, ok := n.Op().(graph.ReLU); ok && i == 0 && below[n] {
+			out = append(out, graph.Probe{Node: n.Name()})
+		}
 	}
-	return []string{all[i].Name}
+	return out
 }
 
 // ancestors are a node and all that it depends on.
@@ -187,27 +149,16 @@ func (m *Meter) Images() int { return m.images }
 // Measure measures the flow on the first images of a training batch, with the feed's head weights and dropout masks. Call it between
 // updates.
 func (m *Meter) Measure(ctx context.Context, feed *graph.Feed) (*Flow, error) {
-	g := m.state.Layout().Graph
 	f := &Flow{Step: int(feed.Step), Images: m.images}
 	gradient := map[string][]float64{}
-	for i, l := range g.Losses() {
-		w := l.Weight
-		if feed.HeadWeights != nil {
-			w = feed.HeadWeights[i]
-		}
-		f.Heads, f.Weights = append(f.Heads, l.Name), append(f.Weights, w)
-		one := feed.First(m.programs[i].Plan())
-		one.HeadWeights, one.GradScale, one.Accumulate, one.SkipUpdate = make([]float64, len(m.losses(i))), 0, false, false
-		own := len(one.HeadWeights) - 1
-		one.HeadWeights[own] = w
-		if err := m.programs[i].Run(ctx, one); err != nil {
-			return nil, err
-		}
-		metrics, err := m.programs[i].Metrics()
+	losses := m.state.Layout().Graph.Losses()
+	for i, l := range losses {
+		f.Heads, f.Weights = append(f.Heads, l.Name), append(f.Weights, m.weight(i, feed))
+		loss, err := m.run(ctx, i, feed)
 		if err != nil {
 			return nil, err
 		}
-		f.Losses = append(f.Losses, metrics.Heads[own].Loss)
+		f.Losses = append(f.Losses, loss)
 		measures, err := m.programs[i].Measures()
 		if err != nil {
 			return nil, err
@@ -218,12 +169,9 @@ func (m *Meter) Measure(ctx context.Context, feed *graph.Feed) (*Flow, error) {
 				continue
 			}
 			if gradient[s.Node] == nil {
-				gradient[s.Node] = make([]float64, len(g.Losses()))
+				gradient[s.Node] = make([]float64, len(losses))
 			}
 			gradient[s.Node][i] = math.Sqrt(sum(s.Squares))
-		}
-		if err := m.state.Copy(graph.Scratch(i), graph.Gradient); err != nil {
-			return nil, err
 		}
 	}
 	for _, p := range m.places {
@@ -318,16 +266,5 @@ func (m *Meter) After(f *Flow) error {
 			f.Layers[k].Update = math.Sqrt(changes[i].Apart)
 		}
 	}
-	return nil
-}
-
-// Close frees the meter's plans.
-func (m *Meter) Close() error {
-	for _, p := range m.programs {
-		if err := p.Close(); err != nil {
-			return err
-		}
-	}
-	m.programs = nil
 	return nil
 }
