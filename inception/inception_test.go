@@ -174,6 +174,33 @@ func TestSmallestImages(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// Places of heads that mean several: every:N counts modules, not the stem's units, and a module's towers are NAME/*.
+func TestHeadPlaces(t *testing.T) {
+	for _, c := range []struct {
+		network, heads string
+		want           []string
+	}{
+		{"googlenet2014", "every:3", []string{"inception4a", "inception4d"}}, // the paper's own places
+		{"googlenet", "every:4", []string{"inception4b", "inception5a"}},
+		{"inception_v3", "every:5::gap", []string{"Mixed_6b", "Mixed_7b"}},
+		{"inception_small", "every:1", []string{"inception3a", "inception3b", "inception4a", "inception4b"}},
+		{"googlenet", "inception4a/*::gap", []string{"inception4a/tower1x1", "inception4a/tower3x3", "inception4a/tower5x5", "inception4a/towerpool"}},
+		{"inception_v3", "Mixed_7c/*::gap", []string{"Mixed_7c/tower1x1", "Mixed_7c/tower3x3", "Mixed_7c/tower3x3dbl", "Mixed_7c/towerpool"}},
+	} {
+		n, err := Lookup(c.network)
+		require.NoError(t, err)
+		specs, err := auxhead.ParseSpecs(c.heads, n.Heads)
+		require.NoError(t, err)
+		m, err := Build(c.network, Config{Heads: specs})
+		require.NoError(t, err)
+		var got []string
+		for _, h := range m.Heads {
+			got = append(got, h.At)
+		}
+		assert.Equal(t, c.want, got, "%s %s", c.network, c.heads)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	_, err := Build("inception_v4", Config{})
 	var unknown *graph.UnknownError

@@ -25,6 +25,7 @@ func TestConfigErrorsNameKeyValueAndAllowed(t *testing.T) {
 		{"schedule", "step:x", []string{"schedule", "EPOCHS", `"x"`, "above 0"}},
 		{"schedule", "cosine:0:1", []string{"too many parameters"}},
 		{"head-schedule", "liner", []string{"head-schedule", "linear"}},
+		{"head-schedule", "until:8", []string{"head schedule until:8", "the run has 8 epochs"}},
 		{"warmup", "8", []string{"warmup", "below the run's 8"}},
 		{"device", "cudo", []string{"device", "cuda"}},
 		{"device", "cuda:x", []string{"device", "index of a GPU"}},

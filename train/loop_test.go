@@ -282,3 +282,17 @@ func TestEvaluationOfCheckpoint(t *testing.T) {
 		}
 	}
 }
+
+// until:E gives heads their weight up to the last update of epoch E.
+func TestHeadWeightsUntilEpoch(t *testing.T) {
+	c := tinyConfig()
+	c.Epochs, c.HeadSchedule = 3, "until:2"
+	_, r := runWhole(t, c)
+	for _, e := range ofType[Stepped](r) {
+		want := 0.3
+		if e.Epoch > 2 {
+			want = 0
+		}
+		require.Equal(t, []float64{1, want}, e.Weights, "step %d", e.Step)
+	}
+}

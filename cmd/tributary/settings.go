@@ -69,7 +69,7 @@ func complete(cmd *cobra.Command, s train.Setting) {
 	cmd.RegisterFlagCompletionFunc(s.Key, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// completeHeads completes default, none, the places of the network, and after where:weight: the kinds of heads.
+// completeHeads completes default, none, every:, the places of the network, and after where:weight: the kinds of heads.
 func completeHeads(cmd *cobra.Command) {
 	cmd.RegisterFlagCompletionFunc("heads", func(cmd *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
 		done := text[:strings.LastIndexByte(text, ',')+1]
@@ -84,6 +84,7 @@ func completeHeads(cmd *cobra.Command) {
 		if done == "" {
 			out = append(out, "default", "none")
 		}
+		out = append(out, done+"every:")
 		name := cmd.Flag("model").Value.String()
 		if m, err := inception.Build(name, inception.Config{Heads: []auxhead.Spec{}}); err == nil {
 			for _, e := range m.Graph.EndPoints() {
