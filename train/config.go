@@ -120,8 +120,9 @@ func (c *Config) Check() error {
 	return err
 }
 
-// differences lists the settings in which two configurations would give different results, one line each.
-func (c *Config) differences(here string, other *Config, there string) []string {
+// Differences lists the settings in which two configurations would give different results, one line each; here and there
+// are what the two are called.
+func (c *Config) Differences(here string, other *Config, there string) []string {
 	a, b := *c, *other
 	a.Resolve()
 	b.Resolve()

@@ -121,6 +121,10 @@ func TestDivergedRunKeepsItsCheckpoint(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 6, ck.Progress.Step)
 	ck.Close()
+	summary, err := dir.ReadSummary()
+	require.NoError(t, err)
+	require.Equal(t, diverged.Error(), summary.Diverged)
+	require.False(t, summary.Finished)
 }
 
 func TestDivergedHeads(t *testing.T) {
@@ -294,5 +298,41 @@ func TestHeadWeightsUntilEpoch(t *testing.T) {
 			want = 0
 		}
 		require.Equal(t, []float64{1, want}, e.Weights, "step %d", e.Step)
+	}
+}
+
+// An interval has the norms of the gradients that were asked for: of all parameters together, the gradient's global norm, though
+// the update clips.
+func TestGradNorms(t *testing.T) {
+	c := tinyConfig()
+	c.ClipNorm = 0.01
+	s, r := setup(t, c)
+	for _, p := range s.Graph.Params() {
+		if !p.IsStatistic() {
+			s.GradNorms = append(s.GradNorms, p.Name)
+		}
+	}
+	dir := folder(t, c)
+	_, err := trainer(t, s).Run(context.Background(), dir)
+	require.NoError(t, err)
+	for _, e := range ofType[Interval](r) {
+		require.Len(t, e.GradNorms, len(s.GradNorms))
+		sum := 0.0
+		for _, v := range e.GradNorms {
+			sum += v * v
+		}
+		require.InEpsilon(t, e.GradNorm, math.Sqrt(sum), 1e-4)
+		require.Greater(t, e.GradNorm, 0.01)
+	}
+	intervals, epochs, err := dir.ReadLog()
+	require.NoError(t, err)
+	require.Equal(t, ofType[Interval](r), intervals)
+	require.Equal(t, ofType[EpochEnded](r), epochs)
+
+	for name, want := range map[string]string{"conv9/weight": "the nearest: conv1/weight", "bn1/running_mean": "is not trained"} {
+		s, _ := setup(t, c)
+		s.GradNorms = []string{name}
+		_, err := New(s)
+		require.ErrorContains(t, err, want)
 	}
 }

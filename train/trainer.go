@@ -26,6 +26,8 @@ type Setup struct {
 	Weights map[*graph.Param]*tensor.Dense
 	// Resume is a checkpoint of the same run to go on from; nil starts at the beginning.
 	Resume *Checkpoint
+	// GradNorms are parameters of which every Interval has the gradient's norm, by name.
+	GradNorms []string
 	Report Reporter // nil: nobody looks
 }
 
@@ -38,6 +40,7 @@ type Trainer struct {
 	rate         rate
 	heads        auxhead.Schedule
 	perEpoch     int // updates
+	watched      []*graph.Param // GradNorms
 	progress     Progress
 	guard        deadTrunk
 	folder       *Folder
@@ -102,6 +105,16 @@ func (t *Trainer) build() error {
 	}
 	if t.heads, err = auxhead.ParseSchedule(c.HeadSchedule); err != nil {
 		return err
+	}
+	for _, name := range t.GradNorms {
+		p, err := t.Graph.Param(name)
+		if err == nil && !layout.IsTrained(p) {
+			err = fmt.Errorf("parameter %s is not trained: it has no gradient", name)
+		}
+		if err != nil {
+			return err
+		}
+		t.watched = append(t.watched, p)
 	}
 	t.guard = deadTrunk{guess: math.Log(float64(len(info.Classes)))}
 	if t.Resume != nil {
@@ -220,7 +233,7 @@ func (t *Trainer) resume() error {
 
 // matches returns a MismatchError where a checkpoint is not of a configuration, a network or a data set.
 func (c *Checkpoint) matches(config *Config, g *graph.Graph, data DataInfo) error {
-	diff := c.Config.differences("checkpoint", config, "now")
+	diff := c.Config.Differences("checkpoint", config, "now")
 	if c.Network != g.Name() {
 		diff = append(diff, fmt.Sprintf("network: %s in the checkpoint, %s now", c.Network, g.Name()))
 	}
@@ -238,6 +251,33 @@ func (d DataInfo) differences(other DataInfo) []string {
 	}
 	return []string{fmt.Sprintf("classes: %d in the checkpoint (%.60s), %d in %s (%.60s)",
 		len(d.Classes), strings.Join(d.Classes, ", "), len(other.Classes), other.Name, strings.Join(other.Classes, ", "))}
+}
+
+// gradNorms are the norms of the gradients of the last update that Setup.GradNorms asks for.
+func (t *Trainer) gradNorms() (map[string]float64, error) {
+	if t.watched == nil {
+		return nil, nil
+	}
+	norms := map[string]float64{}
+	for _, p := range t.watched {
+		v, err := t.state.Get(graph.Gradient, p)
+		if err != nil {
+			return nil, err
+		}
+		sum := 0.0
+		switch v := v.Data().(type) {
+		case []float32:
+			for _, x := range v {
+				sum += float64(x) * float64(x)
+			}
+		case []float64:
+			for _, x := range v {
+				sum += x * x
+			}
+		}
+		norms[p.Name] = math.Sqrt(sum)
+	}
+	return norms, nil
 }
 
 // Close frees what the run holds on the device.
