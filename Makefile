@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build cuda emulate images test test-cuda test-long race lint data parity bench bench-cpu generate fuzz clean help
+.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity bench bench-cpu generate fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,17 @@ emulate: ## build build/emulated/tributary: the same program with the emulator f
 images: ## compile the kernels for GPUs into kernels/images (needs g++, python3 with pip, and a network the first time)
 	tools/cudatoolchain/install.sh
 	$(GO) run ./kernels/internal/buildimages
+
+gpu-pack: ## build build/gpu/pack.tgz, the programs that make gpu runs elsewhere (needs gcc and a C++17 compiler)
+	bench/pack.sh
+
+gpu: ## check and measure everything on a GPU, beside PyTorch: nine minutes (needs python3 and build/gpu/pack.tgz, no Go)
+	python3 bench/gpu.py
+
+gpu-dry: gpu-pack ## run all parts of make gpu at tiny sizes on the emulator: half a minute
+	$(MAKE) -s -C kernels/emulator lib
+	$(PYTHON) bench/gpu_test.py
+	$(PYTHON) bench/gpu.py --dry
 
 test: ## run the tests: no network, about two minutes on two cores
 	$(GO) test -short ./...

@@ -18,7 +18,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// gpuCase is a training step to measure. The cases are those of torch_baseline.py.
+// gpuCase is a training step to measure. The cases are those of gpu.py.
 type gpuCase struct {
 	model       string
 	size, batch int

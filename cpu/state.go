@@ -17,6 +17,7 @@ type state[T vec.Float] struct {
 	gradients []T
 	average   []T
 	slots     [][]T
+	copies    [][]T // scratch parts, each as long as what was copied to it last
 	scratch   scratch[T]
 }
 
@@ -31,6 +32,9 @@ func (b *backend[T]) NewState(l *graph.Layout, o graph.StateOptions) (graph.Stat
 	for range o.Slots {
 		s.slots = append(s.slots, alignedSlice[T](l.Trained))
 	}
+	for range o.Scratch {
+		s.copies = append(s.copies, alignedSlice[T](l.Elements)[:0])
+	}
 	return s, nil
 }
 
@@ -43,6 +47,82 @@ func (s *state[T]) Parts() []graph.Part {
 		parts = append(parts, graph.Average)
 	}
 	return append(parts, []graph.Part{graph.Slot0, graph.Slot1}[:len(s.slots)]...)
+}
+
+// scratchPart is the index of a scratch part, -1 for any other.
+func (s *state[T]) scratchPart(p graph.Part) int {
+	for i := range s.copies {
+		if p == graph.Scratch(i) {
+			return i
+		}
+	}
+	return -1
+}
+
+// comparable is the memory of a part that Copy and Compare take.
+func (s *state[T]) comparable(p graph.Part) ([]T, error) {
+	switch i := s.scratchPart(p); {
+	case i >= 0:
+		return s.copies[i], nil
+	case p == graph.Value:
+		return s.values, nil
+	case p == graph.Gradient:
+		return s.gradients, nil
+	}
+	return nil, fmt.Errorf("cpu: part %q is neither the values, the gradient nor one of the state's %d scratch parts", p, len(s.copies))
+}
+
+func (s *state[T]) Copy(to, from graph.Part) error {
+	src, err := s.comparable(from)
+	if err != nil {
+		return err
+	}
+	i := s.scratchPart(to)
+	if i < 0 {
+		return fmt.Errorf("cpu: copies go to scratch parts, of which the state has %d, not to %q", len(s.copies), to)
+	}
+	s.copies[i] = s.copies[i][:len(src)]
+	copy(s.copies[i], src)
+	return nil
+}
+
+func (s *state[T]) Compare(a, b graph.Part) ([]graph.Comparison, error) {
+	x, err := s.comparable(a)
+	if err != nil {
+		return nil, err
+	}
+	y, err := s.comparable(b)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]graph.Comparison, len(s.layout.Params))
+	work := pieces(s.layout.Params)
+	index := map[*graph.Param]int{}
+	for i, p := range s.layout.Params {
+		index[p] = i
+	}
+	partial := make([]graph.Comparison, len(work))
+	s.backend.pool.Run(len(work), func(task, _ int) {
+		w := work[task]
+		lo := s.layout.Offset(w.param) + w.lo
+		hi := lo + w.hi - w.lo
+		if hi > len(x) || hi > len(y) {
+			return
+		}
+		var c graph.Comparison
+		for i := lo; i < hi; i++ {
+			u, v := float64(x[i]), float64(y[i])
+			c.Dot += u * v
+			c.Squares += u * u
+			c.Apart += (u - v) * (u - v)
+		}
+		partial[task] = c
+	})
+	for i, c := range partial {
+		o := &out[index[work[i].param]]
+		o.Dot, o.Squares, o.Apart = o.Dot+c.Dot, o.Squares+c.Squares, o.Apart+c.Apart
+	}
+	return out, nil
 }
 
 // slice is the memory of one part of a parameter.

@@ -3,8 +3,10 @@
 package cuda
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,33 +46,44 @@ func TestCheckDriver(t *testing.T) {
 		"update the NVIDIA driver to version 580 or later, or run with --device cpu")
 }
 
+// The GPU takes every image that is for it, machine code and PTX, finds every kernel in it, and refuses machine code for others. The
+// log has what each kernel takes, and what the driver's compiler said of the PTX; with CUDA_CACHE_DISABLE=1 it compiles each time.
 // The emulated driver takes an image only if the sources that it was built with have the same kernels and parameters.
 func TestEmbeddedImages(t *testing.T) {
-	needEmulator(t)
 	d := open(t)
 	files := map[string]bool{}
 	for _, k := range kernels.All {
 		files[k.File] = true
 	}
 	for _, a := range kernels.Architectures {
-		l := newLibrary(d, imagesOf(a))
-		defer closeAll(t, l)
-		if !a.PTX() && a.Name != "sm_90a" {
-			_, err := l.function("update")
-			wantError(t, err, NoBinaryForGPU, "image optimizer.cu, "+a.Name+" machine code (", "driver for CUDA "+DriverVersion().String())
-			continue
-		}
-		for _, k := range kernels.All {
-			f, err := l.function(k.Name)
-			require.NoError(t, err)
-			require.Equal(t, k.Threads, f.MaxThreads)
-		}
-		require.Len(t, l.modules, len(files))
-		if a.PTX() {
-			require.Contains(t, l.compilerLog(), "optimizer.cu:\ninfo    : emulated kernel gradient_norm\ninfo    : emulated kernel update\n")
-		} else {
-			require.Empty(t, l.compilerLog())
-		}
+		t.Run(a.Name, func(t *testing.T) {
+			l := newLibrary(d, imagesOf(a))
+			defer closeAll(t, l)
+			if !a.RunsOn(d.Major, d.Minor) {
+				_, err := l.function("update")
+				wantError(t, err, NoBinaryForGPU, "image optimizer.cu, "+a.Name+" machine code (", "driver for CUDA "+DriverVersion().String())
+				return
+			}
+			var table strings.Builder
+			begin := time.Now()
+			for _, k := range kernels.All {
+				f, err := l.function(k.Name)
+				require.NoError(t, err)
+				require.Equal(t, k.Threads, f.MaxThreads)
+				fmt.Fprintf(&table, "\n%-40s%12d%10d%10d%10d", k.Name, f.Registers, f.Spilled, f.Shared, f.Binary)
+			}
+			require.Len(t, l.modules, len(files))
+			t.Logf("%s on %s: %d kernels of %d images in %v\n%-40s%12s%10s%10s%10s%s", l.images.name, d, len(kernels.All), len(files),
+				time.Since(begin).Round(time.Millisecond), "kernel", "registers", "spilled", "shared", "binary", &table)
+			switch log := l.compilerLog(); {
+			case !a.PTX():
+				require.Empty(t, log)
+			case d.emulated():
+				require.Contains(t, log, "optimizer.cu:\ninfo    : emulated kernel gradient_norm\ninfo    : emulated kernel update\n")
+			default:
+				t.Logf("the driver's compiler:\n%s", log)
+			}
+		})
 	}
 }
 

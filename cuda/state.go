@@ -22,6 +22,8 @@ type state struct {
 	memory   *Arena
 	parts    map[graph.Part]Span
 	operands map[graph.Part]*operand // of Value and Average
+	copies   map[graph.Part]Span     // scratch parts, as far as they are in use
+	comparer comparer
 	scratch  scratch
 	compute  *Stream // steps, one after another
 	upload   *Stream // input of the next step, meanwhile
@@ -53,7 +55,7 @@ func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, 
 	if o.Slots < 0 || o.Slots > len(slotParts) {
 		return nil, fmt.Errorf("cuda: %d optimizer slots: 0 to %d", o.Slots, len(slotParts))
 	}
-	s := &state{backend: b, layout: l, slots: o.Slots, ema: o.EMA, parts: map[graph.Part]Span{}, operands: map[graph.Part]*operand{}}
+	s := &state{backend: b, layout: l, slots: o.Slots, ema: o.EMA, parts: map[graph.Part]Span{}, operands: map[graph.Part]*operand{}, copies: map[graph.Part]Span{}}
 	all, trained := 4*int64(l.Elements), 4*int64(l.Trained)
 	names, sizes := []graph.Part{graph.Value, graph.Gradient}, []int64{all, trained}
 	for _, p := range slotParts[:o.Slots] {
@@ -61,6 +63,10 @@ func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, 
 	}
 	if o.EMA {
 		names, sizes = append(names, graph.Average), append(sizes, all)
+	}
+	for i := range o.Scratch {
+		s.copies[graph.Scratch(i)] = Span{}
+		names, sizes = append(names, graph.Scratch(i)), append(sizes, all)
 	}
 	err := s.allocate(names, sizes)
 	for _, p := range []graph.Part{graph.Value, graph.Average} {
@@ -135,6 +141,7 @@ func (s *state) Parts() []graph.Part {
 
 func (s *state) Close() error {
 	var err error
+	err = errors.Join(err, s.comparer.close())
 	for _, o := range s.operands {
 		if o.convert != nil {
 			o.convert.Close()

@@ -56,8 +56,9 @@ type Backend interface {
 
 // StateOptions say what a state holds besides parameter values and gradients.
 type StateOptions struct {
-	Slots int  // optimizer state tensors for each trained parameter (Optimizer.Slots)
-	EMA   bool // moving averages of all parameters
+	Slots   int  // optimizer state tensors for each trained parameter (Optimizer.Slots)
+	EMA     bool // moving averages of all parameters
+	Scratch int  // parts that no plan touches, for what is measured between runs (Scratch, State.Copy, State.Compare)
 }
 
 // Part names one of the tensors that a state keeps for a parameter.
@@ -72,6 +73,17 @@ const (
 	Slot1    Part = "slot1"
 )
 
+// Scratch is the i-th scratch part. It holds a copy of another part: of the gradient, which only trained parameters have, or of the
+// values.
+func Scratch(i int) Part { return Part(fmt.Sprintf("scratch%d", i)) }
+
+// Comparison is what State.Compare says about one parameter in two parts a and b.
+type Comparison struct {
+	Dot     float64 // Σ a·b
+	Squares float64 // Σ a²
+	Apart   float64 // Σ (a-b)²
+}
+
 // State is what outlives a step: parameters, gradients, optimizer slots and moving averages, on the backend's device.
 type State interface {
 	Layout() *Layout
@@ -81,6 +93,11 @@ type State interface {
 	Get(part Part, p *Param) (*tensor.Dense, error)
 	// Set copies a tensor of the parameter's dimensions in, of either float type.
 	Set(part Part, p *Param, v *tensor.Dense) error
+	// Copy copies the gradient or the values to a scratch part, on the device.
+	Copy(to, from Part) error
+	// Compare compares two parts, on the device, parameter by parameter in the layout's order. What a part does not have, as a
+	// gradient of running statistics, is left at zero. It waits for the last run.
+	Compare(a, b Part) ([]Comparison, error)
 	Close() error
 }
 
@@ -107,6 +124,19 @@ func (f *Feed) Weight(p *Plan, i int) float64 {
 		return f.HeadWeights[i]
 	}
 	return p.Losses[i].Weight
+}
+
+// First is the feed of the first images of a batch, as many as a plan takes.
+func (f *Feed) First(p *Plan) *Feed {
+	first := *f
+	n := p.Options.Batch
+	if p.Pixels.Valid() {
+		first.Pixels = f.Pixels[:n*p.Images.Shape.Elements()]
+	} else {
+		first.Images = f.Images[:n*p.Images.Shape.Elements()]
+	}
+	first.Labels = f.Labels[:n]
+	return &first
 }
 
 // HeadMetrics is what the loss step says about one head.

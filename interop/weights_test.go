@@ -117,6 +117,8 @@ func TestLayouts(t *testing.T) {
 
 // memory is a state and a program in plain memory.
 type memory struct {
+	graph.State // of both interfaces only what is below is called
+	graph.Program
 	layout *graph.Layout
 	values map[graph.Part]Values
 	plan   *graph.Plan

@@ -40,10 +40,10 @@ func (a Architecture) String() string {
 	return a.Name + " machine code"
 }
 
-// runsOn says whether a GPU of this compute capability takes the images. Machine code runs on GPUs of the same major and the same
+// RunsOn says whether a GPU of this compute capability takes the images. Machine code runs on GPUs of the same major and the same
 // or a higher minor version, with two exceptions: code for sm_90a and the like runs on exactly that version, and NVIDIA's promise
 // is for desktop and server GPUs, not for the systems on a chip that are 8.7 and 8.8.
-func (a Architecture) runsOn(major, minor int) bool {
+func (a Architecture) RunsOn(major, minor int) bool {
 	switch {
 	case a.Major == major && a.Minor == minor:
 		return true
@@ -64,7 +64,7 @@ func ArchitectureFor(major, minor int) (Architecture, error) {
 func choose(from []Architecture, major, minor int) (Architecture, error) {
 	var best Architecture
 	for _, a := range from {
-		if a.runsOn(major, minor) && (best.Name == "" || best.PTX() && !a.PTX() || best.PTX() == a.PTX() && a.Minor > best.Minor) {
+		if a.RunsOn(major, minor) && (best.Name == "" || best.PTX() && !a.PTX() || best.PTX() == a.PTX() && a.Minor > best.Minor) {
 			best = a
 		}
 	}

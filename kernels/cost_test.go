@@ -287,6 +287,7 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 
 		"affine":         {{kernels.AffineParams{}, map[string]passes{"X": in, "Y": out, "Scale": groups, "Shift": groups}}},
 		"bias_backward":  {{kernels.BiasBackwardParams{}, map[string]passes{"DY": in, "DB": out, "Partial": inOut, "Counters": perWarp, "Run": perWarp}}},
+		"compare":        {{kernels.CompareParams{}, map[string]passes{"A": in, "B": in, "Chunks": perWarp, "Y": out}}},
 		"probe":          {{kernels.ProbeParams{}, map[string]passes{"X": in, "Y": out, "Partial": inOut, "Counters": perWarp}}},
 		"batchnorm_sums": {{kernels.BatchNormSumsParams{}, norm(map[string]passes{"X": in, "Partial": inOut, "Counters": perWarp})}},
 		"batchnorm_reduce": {{kernels.BatchNormReduceParams{}, map[string]passes{"X": in, "DY": in, "Mean": groups, "Invstd": groups, "Scale": groups,

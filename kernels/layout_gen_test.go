@@ -40,6 +40,7 @@ var mirrored = []any{
 	kernels.Chunk{},
 	kernels.UpdateScalars{},
 	kernels.GradientNormParams{},
+	kernels.CompareParams{},
 	kernels.UpdateParams{},
 	kernels.ConvForwardSegment{},
 	kernels.ConvForwardParams{},

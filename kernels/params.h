@@ -347,6 +347,12 @@ typedef struct {
   UpdateScalars* scalars;
   double max_norm;  // 0: no clipping
 } GradientNormParams;
+typedef struct {
+  const float* a;
+  const float* b;
+  const Chunk* chunks;  // one for each block
+  double* y;            // 3 · gridDim.x: of each chunk the sums of a·b, a² and (a-b)²
+} CompareParams;
 enum { RULE_SGD, RULE_RMSPROP, RULE_RMSPROP_TF, RULE_ADAMW };
 typedef struct {
   float* value;

@@ -392,6 +392,14 @@ type GradientNormParams struct {
 	MaxNorm  float64   // 0: no clipping
 }
 
+// CompareParams is a kernel's parameters: see params.h.
+type CompareParams struct {
+	A      DevicePtr // float
+	B      DevicePtr // float
+	Chunks DevicePtr // Chunk: one for each block
+	Y      DevicePtr // double: 3 · gridDim.x: of each chunk the sums of a·b, a² and (a-b)²
+}
+
 // Constants of params.h.
 const (
 	RuleSGD       = 0

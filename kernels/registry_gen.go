@@ -24,6 +24,7 @@ var All = []Kernel{
 	{"batchnorm_sums_f32", "batchnorm_forward.cu", 256, unsafe.Sizeof(BatchNormSumsParams{})},
 	{"bias_backward_bf16", "bias_backward.cu", 256, unsafe.Sizeof(BiasBackwardParams{})},
 	{"bias_backward_f32", "bias_backward.cu", 256, unsafe.Sizeof(BiasBackwardParams{})},
+	{"compare", "compare.cu", 256, unsafe.Sizeof(CompareParams{})},
 	{"conv_backward_data_bf16_128x128", "conv_backward_data.cu", 256, unsafe.Sizeof(ConvBackwardDataParams{})},
 	{"conv_backward_data_bf16_128x64", "conv_backward_data.cu", 256, unsafe.Sizeof(ConvBackwardDataParams{})},
 	{"conv_backward_data_f32_128x128", "conv_backward_data.cu", 256, unsafe.Sizeof(ConvBackwardDataParams{})},

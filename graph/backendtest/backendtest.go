@@ -50,6 +50,7 @@ func RunAll(t *testing.T, b, model graph.Backend, seed uint64) {
 	t.Run("heads", s.heads)
 	t.Run("evaluation", s.evaluation)
 	t.Run("probes", s.probes)
+	t.Run("comparisons", s.comparisons)
 	t.Run("optimizers", s.optimizers)
 	if model == nil {
 		t.Run("gorgonia", s.gorgonia)
@@ -92,7 +93,7 @@ func (s *suite) fixture(t *testing.T, g *graph.Graph, batch int, rng *rand.Rand)
 	l, err := graph.NewLayout(g)
 	require.NoError(t, err)
 	newState := func(b graph.Backend) graph.State {
-		st, err := b.NewState(l, graph.StateOptions{Slots: 2, EMA: true})
+		st, err := b.NewState(l, graph.StateOptions{Slots: 2, EMA: true, Scratch: 2})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, st.Close()) })
 		return st

@@ -85,3 +85,49 @@ func (s *suite) probes(t *testing.T) {
 	_, err = graph.Compile(f.g, f.layout, o)
 	require.ErrorContains(t, err, "mixed1")
 }
+
+// comparisons checks what a state says about two parts, and that copies are copies.
+func (s *suite) comparisons(t *testing.T) {
+	rng := rand.New(rand.NewPCG(s.seed, 7))
+	f := s.fixture(t, network(5), 2, rng)
+	f.run(f.options(), f.feed())
+	require.NoError(t, f.state.Copy(graph.Scratch(0), graph.Value))
+	require.NoError(t, f.state.Copy(graph.Scratch(1), graph.Gradient))
+	before := map[*graph.Param][2][]float64{}
+	for _, p := range f.layout.Params {
+		v := [2][]float64{f.get(graph.Value, p), nil}
+		if f.layout.IsTrained(p) {
+			v[1] = f.get(graph.Gradient, p)
+		}
+		before[p] = v
+		other := make([]float32, p.Elements())
+		for i := range other {
+			other[i] = float32(rng.NormFloat64())
+		}
+		f.set(graph.Value, p, other)
+	}
+	check := func(a, b graph.Part, of func(p *graph.Param) (x, y []float64)) {
+		t.Helper()
+		got, err := f.state.Compare(a, b)
+		require.NoError(t, err)
+		require.Len(t, got, len(f.layout.Params))
+		for i, p := range f.layout.Params {
+			x, y := of(p)
+			var want graph.Comparison
+			for k := range min(len(x), len(y)) {
+				want.Dot += x[k] * y[k]
+				want.Squares += x[k] * x[k]
+				want.Apart += (x[k] - y[k]) * (x[k] - y[k])
+			}
+			require.InDelta(t, want.Dot, got[i].Dot, 1e-9*(want.Squares+want.Apart), "%s and %s: %s", a, b, p.Name)
+			require.InDelta(t, want.Squares, got[i].Squares, 1e-9*want.Squares, "%s: %s", a, p.Name)
+			require.InDelta(t, want.Apart, got[i].Apart, 1e-9*want.Apart, "%s and %s: %s", a, b, p.Name)
+		}
+	}
+	check(graph.Scratch(0), graph.Value, func(p *graph.Param) (x, y []float64) { return before[p][0], f.get(graph.Value, p) })
+	check(graph.Scratch(1), graph.Gradient, func(p *graph.Param) (x, y []float64) { return before[p][1], before[p][1] })
+	check(graph.Scratch(1), graph.Scratch(0), func(p *graph.Param) (x, y []float64) { return before[p][1], before[p][0] })
+	_, err := f.state.Compare(graph.Slot0, graph.Value)
+	require.ErrorContains(t, err, "neither the values, the gradient nor one of the state's 2 scratch parts")
+	require.ErrorContains(t, f.state.Copy(graph.Value, graph.Gradient), "copies go to scratch parts")
+}

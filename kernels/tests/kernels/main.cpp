@@ -95,6 +95,7 @@ int main(int argc, char** argv) {
     else if (a == "--rounds" && i + 1 < argc) percent = atoi(argv[++i]);
     else names.push_back(a);
   }
+  setvbuf(stdout, nullptr, _IOLBF, 0);  // in a log, what a crash says comes after what passed
   current_context();
   if (const char* folder = getenv("TRIBUTARY_IMAGES"))
     test::load_images(folder);

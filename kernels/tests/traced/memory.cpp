@@ -207,6 +207,12 @@ void optimizer(int rule) {
   run("update", {3}, UpdateParams{value.data(), gradient.data(), slot0.data(), rule == RULE_SGD ? nullptr : slot1.data(), average.data(), bf16.data(),
                                   chunks.data(), state.data(), scalars.data(), rule, 0, 0.9f, 0.1f, 0.1f, 0.01f, 1e-8f, 0});
 }
+TRACED_FLOAT(compare) {
+  Tensor<float> a(8192 + 4096), b(8192 + 4096);
+  Device<Chunk> chunks(std::vector<Chunk>({{0, 8192, 1, 0, 0}, {8192, 4096, 1, 0, 0}}));
+  Tensor<double> y(6);
+  run("compare", {2}, CompareParams{a.data(), b.data(), chunks.data(), y.data()});
+}
 TRACED_FLOAT(sgd) { optimizer(RULE_SGD); }
 TRACED_FLOAT(adamw) { optimizer(RULE_ADAMW); }
 

@@ -1,0 +1,322 @@
+package auxhead
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Flow is the gradient flow of a network at one moment, split by head: what every head's loss, by itself, sends to every layer.
+// Gradients are those of weight·loss, so they add up to the gradient that training uses.
+type Flow struct {
+	Step    int       `json:"step"`   // updates done before
+	Images  int       `json:"images"` // that were measured
+	Heads   []string  `json:"heads"`  // the main one first
+	Weights []float64 `json:"weights"`
+	Losses  []float64 `json:"losses"`
+
+	Places []PlaceFlow `json:"places"` // in forward order
+	Layers []LayerFlow `json:"layers"` // in forward order
+	ReLUs  []ReLUFlow  `json:"relus"`  // in forward order
+}
+
+// PlaceFlow is an end point of the network, or the image: what comes in from above.
+type PlaceFlow struct {
+	Name     string    `json:"name"`
+	Gradient []float64 `json:"gradient"` // L2 norm of the gradient by the activation, over all images, by head; 0 where a head is below
+}
+
+// LayerFlow is one layer: its filters, or what else it trains as one tensor.
+type LayerFlow struct {
+	Name     string    `json:"name"`     // of the parameter
+	Gradient []float64 `json:"gradient"` // L2 norm, by head
+	// Cosine is the similarity of the gradients of two heads, in the order of Pairs: 1 where they agree, -1 where they fight, 0 where
+	// one of them sends nothing.
+	Cosine []float64 `json:"cosine"`
+	Weight float64   `json:"weight"` // L2 norm of the values
+	Update float64   `json:"update"` // L2 norm of the last update's change; 0 where none was observed (Meter.Before)
+}
+
+// Ratio is the size of the update relative to the weights: about 1e-3 where training goes well.
+func (l LayerFlow) Ratio() float64 {
+	if l.Weight == 0 {
+		return 0
+	}
+	return l.Update / l.Weight
+}
+
+// ReLUFlow is one rectifier.
+type ReLUFlow struct {
+	Name     string  `json:"name"`
+	Channels int     `json:"channels"`
+	Dead     int     `json:"dead"`  // channels that were zero in every pixel of every image
+	Zeros    float64 `json:"zeros"` // share of all values that were zero
+}
+
+// Pairs are the pairs of n heads in the order of LayerFlow.Cosine: (0,1), (0,2), …, (1,2), ….
+func Pairs(n int) [][2]int {
+	var out [][2]int
+	for i := range n {
+		for j := i + 1; j < n; j++ {
+			out = append(out, [2]int{i, j})
+		}
+	}
+	return out
+}
+
+// Meter measures gradient flow with plans of its own, one for each head, over the parameters of a run: no plan of the run changes,
+// and neither do its results. It writes the state's gradient, which the next update overwrites, and scratch parts.
+type Meter struct {
+	state    graph.State
+	programs []graph.Program
+	reached  []map[*graph.Param]bool // by head: the parameters that its sweep writes
+	places   []string
+	images   int
+	before   bool
+}
+
+// MeterScratch is how many scratch parts the state of a network with so many heads needs for a Meter (graph.StateOptions.Scratch):
+// one for each head's gradient, and one for the values before an update.
+func MeterScratch(heads int) int { return heads + 1 }
+
+// NewMeter prepares the measuring of a network's heads on batches of a run. The options are those of the run's training plan.
+// The meter takes so many of each batch's images that its own arithmetic is no more than that of one training step, and at least
+// two.
+func NewMeter(b graph.Backend, s graph.State, o graph.Options) (*Meter, error) {
+	g := s.Layout().Graph
+	step, err := graph.Compile(g, s.Layout(), o)
+	if err != nil {
+		return nil, err
+	}
+	m := &Meter{state: s, images: o.Batch}
+	for _, e := range g.EndPoints() {
+		m.places = append(m.places, e.Name)
+	}
+	plans, err := m.plans(g, o)
+	if err != nil {
+		return nil, err
+	}
+	if work := flops(plans); work > step.FLOPs() {
+		m.images = max(2, int(int64(o.Batch)*step.FLOPs()/work))
+		if plans, err = m.plans(g, o); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range plans {
+		pr, err := b.Load(p, s)
+		if err != nil {
+			m.Close()
+			return nil, err
+		}
+		m.programs = append(m.programs, pr)
+		reached := map[*graph.Param]bool{}
+		for _, step := range p.Steps {
+			for _, q := range step.Gradients() {
+				reached[q] = true
+			}
+		}
+		m.reached = append(m.reached, reached)
+	}
+	return m, nil
+}
+
+func flops(plans []*graph.Plan) (sum int64) {
+	for _, p := range plans {
+		sum += p.FLOPs()
+	}
+	return sum
+}
+
+// plans compiles a plan for each head that measures its gradient at every end point; the main head's looks at the rectifiers, too.
+func (m *Meter) plans(g *graph.Graph, o graph.Options) ([]*graph.Plan, error) {
+	o.Batch, o.Optimizer, o.Keep, o.FreezeStatistics = m.images, nil, nil, true
+	var out []*graph.Plan
+	for i, l := range g.Losses() {
+		o.Losses, o.Probes = []string{l.Name}, nil
+		below := ancestors(l.Logits)
+		for _, e := range g.EndPoints() {
+			if below[e.Node] {
+				o.Probes = append(o.Probes, graph.Probe{Node: e.Name, Gradient: true})
+			}
+		}
+		for _, n := range g.Nodes() {
+			if _, ok := n.Op().(graph.ReLU); ok && i == 0 && below[n] {
+				o.Probes = append(o.Probes, graph.Probe{Node: n.Name()})
+			}
+		}
+		p, err := graph.Compile(g, m.state.Layout(), o)
+		if err != nil {
+			return nil, fmt.Errorf("gradient flow of head %s: %w", l.Name, err)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// ancestors are a node and all that it depends on.
+func ancestors(n *graph.Node) map[*graph.Node]bool {
+	seen := map[*graph.Node]bool{}
+	var visit func(*graph.Node)
+	visit = func(n *graph.Node) {
+		if !seen[n] {
+			seen[n] = true
+			for _, x := range n.Inputs() {
+				visit(x)
+			}
+		}
+	}
+	visit(n)
+	return seen
+}
+
+// Images is how many images of a batch are measured.
+func (m *Meter) Images() int { return m.images }
+
+// Measure measures the flow on the first images of a training batch, with the feed's head weights and dropout masks. Call it between
+// updates.
+func (m *Meter) Measure(ctx context.Context, feed *graph.Feed) (*Flow, error) {
+	g := m.state.Layout().Graph
+	f := &Flow{Step: int(feed.Step), Images: m.images}
+	gradient := map[string][]float64{}
+	for i, l := range g.Losses() {
+		w := l.Weight
+		if feed.HeadWeights != nil {
+			w = feed.HeadWeights[i]
+		}
+		f.Heads, f.Weights = append(f.Heads, l.Name), append(f.Weights, w)
+		one := feed.First(m.programs[i].Plan())
+		one.HeadWeights, one.GradScale, one.Accumulate, one.SkipUpdate = []float64{w}, 0, false, false
+		if err := m.programs[i].Run(ctx, one); err != nil {
+			return nil, err
+		}
+		metrics, err := m.programs[i].Metrics()
+		if err != nil {
+			return nil, err
+		}
+		f.Losses = append(f.Losses, metrics.Heads[0].Loss)
+		measures, err := m.programs[i].Measures()
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range measures {
+			if !s.Gradient {
+				f.ReLUs = append(f.ReLUs, relu(s))
+				continue
+			}
+			if gradient[s.Node] == nil {
+				gradient[s.Node] = make([]float64, len(g.Losses()))
+			}
+			gradient[s.Node][i] = math.Sqrt(sum(s.Squares))
+		}
+		if err := m.state.Copy(graph.Scratch(i), graph.Gradient); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range m.places {
+		if gradient[p] != nil {
+			f.Places = append(f.Places, PlaceFlow{p, gradient[p]})
+		}
+	}
+	return f, m.compare(f)
+}
+
+func relu(s graph.Measure) ReLUFlow {
+	r := ReLUFlow{Name: s.Node, Channels: len(s.Zeros)}
+	for _, z := range s.Zeros {
+		if int(z) == s.Rows {
+			r.Dead++
+		}
+		r.Zeros += z
+	}
+	r.Zeros /= float64(s.Rows * len(s.Zeros))
+	return r
+}
+
+func sum(v []float64) (s float64) {
+	for _, x := range v {
+		s += x
+	}
+	return s
+}
+
+// compare fills in the layers from the heads' gradients, which are in the scratch parts.
+func (m *Meter) compare(f *Flow) error {
+	heads := len(f.Heads)
+	own := make([][]graph.Comparison, heads)
+	var err error
+	for i := range own {
+		if own[i], err = m.state.Compare(graph.Scratch(i), graph.Scratch(i)); err != nil {
+			return err
+		}
+	}
+	var crossed [][]graph.Comparison
+	pairs := Pairs(heads)
+	for _, p := range pairs {
+		c, err := m.state.Compare(graph.Scratch(p[0]), graph.Scratch(p[1]))
+		if err != nil {
+			return err
+		}
+		crossed = append(crossed, c)
+	}
+	weight, err := m.state.Compare(graph.Value, graph.Value)
+	if err != nil {
+		return err
+	}
+	layout := m.state.Layout()
+	index := map[*graph.Param]int{}
+	for i, p := range layout.Params {
+		index[p] = i
+	}
+	for _, p := range layout.Graph.Params() {
+		if !layout.IsTrained(p) || p.Role != graph.Weight {
+			continue
+		}
+		at := index[p]
+		l := LayerFlow{Name: p.Name, Gradient: make([]float64, heads), Cosine: make([]float64, len(pairs)), Weight: math.Sqrt(weight[at].Squares)}
+		for i := range heads {
+			if m.reached[i][p] {
+				l.Gradient[i] = math.Sqrt(own[i][at].Squares)
+			}
+		}
+		for k, pair := range pairs {
+			if n := l.Gradient[pair[0]] * l.Gradient[pair[1]]; n > 0 {
+				l.Cosine[k] = crossed[k][at].Dot / n
+			}
+		}
+		f.Layers = append(f.Layers, l)
+	}
+	return nil
+}
+
+// Before notes the values before an update, which After compares with those after it.
+func (m *Meter) Before() error { return m.state.Copy(graph.Scratch(len(m.programs)), graph.Value) }
+
+// After adds the sizes of the update that has been made since Before.
+func (m *Meter) After(f *Flow) error {
+	changes, err := m.state.Compare(graph.Scratch(len(m.programs)), graph.Value)
+	if err != nil {
+		return err
+	}
+	layout := m.state.Layout()
+	for i, p := range layout.Params {
+		k := slices.IndexFunc(f.Layers, func(l LayerFlow) bool { return l.Name == p.Name })
+		if k >= 0 {
+			f.Layers[k].Update = math.Sqrt(changes[i].Apart)
+		}
+	}
+	return nil
+}
+
+// Close frees the meter's plans.
+func (m *Meter) Close() error {
+	for _, p := range m.programs {
+		if err := p.Close(); err != nil {
+			return err
+		}
+	}
+	m.programs = nil
+	return nil
+}

@@ -1,0 +1,465 @@
+#!/usr/bin/env python3
+"""Checks and measures everything on a machine with an NVIDIA GPU, beside PyTorch: make gpu. It needs build/gpu/pack.tgz, which make
+gpu-pack builds elsewhere, and no Go; compute-sanitizer, PyTorch and torchvision if they are there.
+
+usage: gpu.py [--out FOLDER] [--only PARTS] [--skip PARTS] [--minutes M] [--dry]
+
+The parts run one after another, each with a time limit; a part that fails does not stop the others. While they run, time is kept for
+the important ones that follow. The others come last, and get what is left: more of compute-sanitizer, the time of every kernel, and
+torch.compile, which may take all of it: --only steps,compile gives it more.
+
+FOLDER gets at most eight files: results.json, table.txt, and logs. --dry runs all parts on the emulator, at tiny sizes: what it
+measures says nothing about a GPU, and results.json says so.
+"""
+import argparse, dataclasses, importlib.util, json, os, re, shutil, signal, subprocess, sys, time, zipfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACK = os.path.join(ROOT, "build", "pack")
+CASES = [("googlenet", 224, 256), ("googlenet", 224, 32), ("inception_v3", 299, 128)]  # those of gpuCases in cuda_test.go
+DRY_CASES = [("inception_small", 28, 2)]
+DRY_TORCH = ("googlenet", 64, 2)  # torchvision has no inception_small
+PRECISIONS = ["bf16", "tf32", "fp32"]
+EMULATED = "measured on the emulator, at tiny sizes: no figure here says anything about a GPU"
+LOG_LIMIT = 1 << 20  # bytes of a part's output that stay in its log
+
+
+# ---- reading what the parts print --------------------------------------------------------------------------------------------------
+
+def read_tests(text):
+    """What go test -v prints, tests and subtests counted alike."""
+    found = re.findall(r"^\s*--- (PASS|FAIL|SKIP): (\S+)", text, re.M)
+    return {"passed": sum(r == "PASS" for r, _ in found), "skipped": sum(r == "SKIP" for r, _ in found),
+            "failures": [name for r, name in found if r == "FAIL"]}
+
+
+def read_benchmarks(text):
+    """The lines of go test -bench: the benchmark's name, and its figures by unit."""
+    found = []
+    for name, figures in re.findall(r"^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+(\S.*)$", text, re.M):
+        words = figures.split()
+        found.append((name, {unit: float(value) for value, unit in zip(words[::2], words[1::2])}))
+    return found
+
+
+def read_case(name):
+    """A benchmark of a training step by its name: its kind, what all such have in common, and the rest of the name."""
+    kind, model, size, batch, precision, rest = name.split("/", 5)
+    return kind, {"model": model, "size": int(size[:-len("px")]), "batch": int(batch[len("batch"):]), "precision": precision}, rest
+
+
+def step_rows(text):
+    """Rows of BenchmarkGPUStep, in the form of PyTorch's."""
+    rows = []
+    for name, f in read_benchmarks(text):
+        _, row, heads = read_case(name)
+        rows.append({"by": "tributary", **row, "layout": "nhwc", "mode": "graph", "heads": heads == "heads",
+                     "images_per_s": f["img/s"], "ms_per_step": f["ns/op"] / 1e6, "tflop_per_s": f["TFLOP/s"], "peak_mib": f["MiB"]})
+    return rows
+
+
+def kernel_rows(text):
+    """Rows of BenchmarkGPUKernel and BenchmarkGPULaunch. A launch has a node."""
+    rows = []
+    for name, f in read_benchmarks(text):
+        kind, row, rest = read_case(name)
+        kernel, _, node = rest.partition("/")
+        rows.append({**row, "kernel": kernel, **({"node": node} if kind == "GPULaunch" else {}), "us": f["ns/op"] / 1e3,
+                     "launches": int(f["launches"]), "gflop_per_s": f["GFLOP/s"], "gb_per_s": f["GB/s"], "percent_of_roofline": f["%roof"]})
+    return rows
+
+
+def read_torch(text):
+    """The lines of torch_baseline.py: versions, ceilings, rows."""
+    versions, ceilings, rows = {}, {}, []
+    for line in text.splitlines():
+        if not line.startswith("{"):
+            continue
+        try:
+            x = json.loads(line)
+        except ValueError:  # cut off
+            continue
+        if "model" in x:
+            rows.append({"by": "torch", **x})
+        elif "torch" in x:
+            versions = x
+        else:
+            ceilings = x
+    return versions, ceilings, rows
+
+
+def read_sanitizer(text):
+    """The last summary of compute-sanitizer."""
+    found = re.findall(r"^=+ ((?:\w+ )?SUMMARY: .*)$", text, re.M)
+    return found[-1] if found else ""
+
+
+# ---- the parts -------------------------------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass
+class Part:
+    name: str
+    log: str  # the file for its output, which several parts share
+    limit: float  # seconds
+    need: float  # seconds that are kept for it while others run; a minor part does not begin with fewer
+    argv: object  # of the seconds that it has
+    judge: object  # reads the output, notes results; returns a summary and an error
+    folder: str = ""
+    env: dict = dataclasses.field(default_factory=dict)
+    partial: bool = False  # what it has printed by its limit counts
+    minor: bool = False  # comes last; that the budget ends is no failure of it
+    skip: str = ""  # why it cannot run
+
+
+class Run:
+    """One run of the parts, and what came of it."""
+
+    def __init__(self, a):
+        self.a = a
+        self.images = os.path.join(PACK, "images")
+        with open(os.path.join(PACK, "manifest.json")) as f:
+            manifest = json.load(f)
+        options = [f"--{k} {v}" for k, v in (("only", a.only), ("skip", a.skip)) if v] + ["--dry"] * a.dry
+        self.results = {**({"emulated": EMULATED} if a.dry else {}), "device": "", "driver": "", "cuda": "", **manifest,
+                        "date": time.strftime("%Y-%m-%d"), "command": " ".join(["bench/gpu.py"] + options), "parts": [], "ceilings": {},
+                        "rows": [], "launches": [], "kernels": []}
+
+    # -- judges
+
+    def driver(self, text):
+        found = dict(re.findall(r"^\s*(Driver Version|CUDA Version)\s*: (\S+)", text, re.M))
+        self.results["driver"], self.results["cuda"] = found.get("Driver Version", ""), found.get("CUDA Version", "")
+        return f"driver {self.results['driver']}, CUDA {self.results['cuda']}", ""
+
+    def devices(self, text):
+        kernels = r"(?:(sm_\w+) machine code|PTX for (compute_\w+)|(the emulator's own))"
+        found = re.search(r"^cuda:0\s+([^,]+), .*; kernels: " + kernels, text, re.M)
+        if not found:
+            return "", "no GPU that the kernels run on"
+        name, cubin, ptx, emulated = found.groups()
+        if bool(emulated) != self.a.dry:
+            return name, "that is the emulator: make gpu-dry" if emulated else "--dry is for the emulator"
+        self.results["device"] = name
+        self.unpack_images(cubin or ptx or "sm_90a")
+        return name, ""
+
+    def unpack_images(self, architecture):
+        """Writes the images for an architecture as files, for kernel_tests."""
+        shutil.rmtree(self.images, ignore_errors=True)
+        os.makedirs(self.images)
+        file = architecture + (".ptx" if architecture.startswith("compute_") else ".cubin")
+        archives = os.path.join(ROOT, "kernels", "images")
+        for name in sorted(os.listdir(archives)):
+            if name.endswith(".zip"):
+                with zipfile.ZipFile(os.path.join(archives, name)) as z:
+                    with open(os.path.join(self.images, f"{name[:-4]}.{file}"), "wb") as f:
+                        f.write(z.read(file))
+
+    def tests(self, text):
+        t = read_tests(text)
+        wrong = ["failed: " + ", ".join(t["failures"][:20])] if t["failures"] else []
+        if not wrong and not t["passed"]:
+            wrong.append("no test came to its end")
+        wrong += re.findall(r"^panic: .*$", text, re.M)[:1]
+        return f"{t['passed']} passed, {len(t['failures'])} failed, {t['skipped']} skipped", "; ".join(wrong)
+
+    def kernel_tests(self, text):
+        found = re.findall(r"^\d+ tests, \d+ failures$", text, re.M)
+        wrong = re.findall(r"^FAIL (\S+) +[\d.]+ ms$", text, re.M)
+        return found[-1] if found else "", "failed: " + ", ".join(wrong) if wrong else "" if found else "it did not come to its end"
+
+    def sanitizer(self, text):
+        summary = read_sanitizer(text)
+        return summary, "" if summary else "compute-sanitizer did not come to its end"
+
+    def benchmarks(self, read, into):
+        def judge(text):
+            rows = read(text)
+            self.results[into] += rows
+            return f"{len(rows)} figures", "" if rows else "no benchmark ran"
+
+        return judge
+
+    def torch(self, text):
+        versions, ceilings, rows = read_torch(text)
+        self.results.update({k: v for k, v in versions.items() if k != "device"})
+        self.results["ceilings"].update(ceilings)
+        self.results["rows"] += rows
+        wrong = sum("error" in r for r in rows)
+        measured = len(rows) - wrong + len(ceilings)
+        return f"{measured} figures" + (f", {wrong} errors" if wrong else ""), "" if measured else "nothing was measured"
+
+    # -- the list
+
+    def parts(self):
+        dry, cases = self.a.dry, DRY_CASES if self.a.dry else CASES
+        has_torch = all(importlib.util.find_spec(m) for m in ("torch", "torchvision"))
+        no_torch = "" if has_torch else "this Python has no torch and torchvision"
+        sanitizer = shutil.which("compute-sanitizer") or shutil.which("compute-sanitizer", path="/usr/local/cuda/bin")
+        no_sanitizer = "" if sanitizer else "there is no compute-sanitizer in PATH or /usr/local/cuda/bin"
+        if dry:
+            no_sanitizer = "it cannot watch the emulator"
+
+        def program(name, *args):
+            return lambda seconds: [os.path.join(PACK, name), *args]
+
+        def go_test(run):
+            return lambda seconds: [os.path.join(PACK, "cuda.test"), "-test.v", go_timeout(seconds), run] + ["-test.short"] * dry
+
+        def bench(which):
+            return lambda seconds: [os.path.join(PACK, "bench.test"), "-test.run=^$", f"-test.bench={which}",
+                                    f"-test.benchtime={'1x' if dry else '30x'}", go_timeout(seconds)]
+
+        def torch(*args):
+            return lambda seconds: [sys.executable, "torch_baseline.py", "--device", "cpu" if dry else "cuda",
+                                    "--seconds", f"{min(1.5, seconds / 60):.1f}", *["--quick"] * dry, *args]
+
+        def sanitize(tool, argv):
+            # kernel_tests looks for a kernel in one image after another: errors of the API are answers, not faults.
+            return lambda seconds: [sanitizer, "--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no", *argv(seconds)]
+
+        images = {"TRIBUTARY_IMAGES": self.images}
+        few = program("kernel_tests", "--rounds", "5")
+        all_parts = [
+            Part("driver", "device.log", 20, 5, lambda seconds: ["nvidia-smi", "-q"], self.driver,
+                 skip="the emulator has none" if dry else "" if shutil.which("nvidia-smi") else "there is no nvidia-smi in PATH"),
+            Part("devices", "device.log", 20, 5, program("tributary", "devices"), self.devices),
+            Part("images", "device.log", 90, 20, go_test("-test.run=^TestEmbeddedImages$"), self.tests, "cuda",
+                 {"CUDA_CACHE_DISABLE": "1"}),
+            Part("kernels", "tests.log", 60, 10, few if dry else program("kernel_tests"), self.kernel_tests, env=images)]
+        for p in reversed(PRECISIONS):
+            which = f"-test.run=^TestCompliance$/^{p}$" + "/^optimizers$" * dry
+            all_parts.append(Part(f"compliance-{p}", "tests.log", 60, 10, go_test(which), self.tests, "cuda"))
+        all_parts += [
+            Part("traces", "tests.log", 90, 30, go_test("-test.run=^TestTrainingTrace$" + "/^inception_small$/^fp32$" * dry), self.tests,
+                 "cuda"),
+            Part("tests", "tests.log", 60, 15, go_test("-test.skip=^(TestEmbeddedImages|TestCompliance|TestTrainingTrace)$"), self.tests,
+                 "cuda"),
+            Part("memcheck", "sanitizer.log", 60, 20, sanitize("memcheck", few), self.sanitizer, env=images, skip=no_sanitizer),
+            Part("racecheck", "sanitizer.log", 60, 20, sanitize("racecheck", few), self.sanitizer, env=images, skip=no_sanitizer),
+            Part("memcheck-plans", "sanitizer.log", 60, 15, sanitize("memcheck", go_test("-test.run=^TestCompliance$/^bf16$/^plans$")),
+                 self.sanitizer, "cuda", skip=no_sanitizer)]
+        for model, size, batch in cases:  # ours and PyTorch's in turns: both find the machine in the same state
+            theirs = ":".join(map(str, DRY_TORCH if dry else (model, size, batch)))
+            all_parts += [
+                Part(f"steps-{model}-{batch}", "bench.log", 90, 30, bench(f"^BenchmarkGPUStep$/^{model}$/^{size}px$/^batch{batch}$"),
+                     self.benchmarks(step_rows, "rows"), "bench"),
+                Part(f"torch-{model}-{batch}", "torch.log", 110, 40, torch("--modes", "eager,graph", theirs), self.torch, "bench",
+                     partial=True, skip=no_torch)]
+        return all_parts + [
+            Part("ceilings", "torch.log", 30, 10, torch("--ceilings"), self.torch, "bench", skip=no_torch),
+            Part("launches", "bench.log", 60, 20, bench("^BenchmarkGPULaunch$"), self.benchmarks(kernel_rows, "launches"), "bench"),
+            Part("all-kernels", "bench.log", 90, 30, bench("^BenchmarkGPUKernel$"), self.benchmarks(kernel_rows, "kernels"), "bench",
+                 minor=True),
+            Part("synccheck", "sanitizer.log", 60, 20, sanitize("synccheck", few), self.sanitizer, env=images, minor=True,
+                 skip=no_sanitizer),
+            Part("initcheck", "sanitizer.log", 60, 20, sanitize("initcheck", few), self.sanitizer, env=images, minor=True,
+                 skip=no_sanitizer),
+            Part("compile", "torch.log", 3600, 60, torch("--modes", "compile", *(":".join(map(str, c)) for c in cases)), self.torch,
+                 "bench", minor=True, skip="needs a GPU" if dry else no_torch)]
+
+    # -- running
+
+    def chosen(self):
+        """The parts that the options choose. The others need what devices finds out."""
+        parts = self.parts()
+        for x in filter(None, f"{self.a.only},{self.a.skip}".split(",")):
+            if not any(p.name.startswith(x) for p in parts):
+                sys.exit(f"gpu.py: no part's name begins with {x}: there are {', '.join(p.name for p in parts)}")
+
+        def named(p, prefixes):
+            return any(p.name.startswith(x) for x in prefixes.split(",") if x)
+
+        return [p for p in parts if p.name == "devices" or (not self.a.only or named(p, self.a.only)) and not named(p, self.a.skip)]
+
+    def everything(self):
+        parts = self.chosen()
+        for log in {p.log for p in parts}:
+            if os.path.exists(os.path.join(self.a.out, log)):
+                os.remove(os.path.join(self.a.out, log))
+        begin, lost = time.monotonic(), ""
+        for i, p in enumerate(parts):
+            row = {"part": p.name, "outcome": "skipped", "seconds": 0}
+            seconds = allowance(p, parts[i + 1:], 60 * self.a.minutes - (time.monotonic() - begin))
+            if p.skip or lost:
+                row["summary"] = p.skip or lost
+            elif not seconds:
+                row["summary"] = f"no time is left of the {self.a.minutes:g} minutes"
+            else:
+                row.update(self.one(p, seconds))
+            if p.name == "devices" and row["outcome"] != "ok":
+                lost = "no GPU: see devices"
+            self.results["parts"].append(row)
+            print(part_line(row), flush=True)
+            with open(os.path.join(self.a.out, "results.json"), "w") as f:
+                json.dump(self.results, f, indent=1)
+                f.write("\n")
+
+    def one(self, p, seconds):
+        """Runs a part."""
+        env = {**os.environ, **p.env}
+        if self.a.dry:
+            env.update(LD_LIBRARY_PATH=os.path.join(ROOT, "build", "emulated"), TRIBUTARY_BENCH="dry")
+        begin = time.monotonic()
+        late, code, text = execute(p.argv(seconds), os.path.join(ROOT, p.folder), env, seconds, os.path.join(self.a.out, p.log), p.name)
+        late = late or "panic: test timed out after " in text
+        row = {"outcome": "ok", "seconds": round(time.monotonic() - begin, 1)}
+        try:
+            row["summary"], error = p.judge(text)
+        except Exception as e:  # of an output unlike any before
+            row["summary"], error = "", f"gpu.py cannot read its output: {type(e).__name__}: {e}"
+        if late and (p.minor or p.partial and not error):
+            row.update(outcome="cut short", summary=f"{row['summary'] or 'not done'} in {seconds:.0f} s")
+        elif late or code or error:
+            why = f"not done after {seconds:.0f} s" if late else f"exit code {code}" if code else ""
+            row.update(outcome="failed", error="; ".join(x for x in (why, error) if x), tail=text.splitlines()[-15:])
+        return row
+
+
+def go_timeout(seconds):
+    """A limit for a Go program that ends it, with what all goroutines do, before it is killed."""
+    return f"-test.timeout={max(1, seconds - 2):.0f}s"
+
+
+def allowance(part, later, left):
+    """The seconds that a part may take of those that are left, or 0. What the important parts after it need is kept, or their share of
+    it where there is too little for all. A minor part with less than it needs does not begin."""
+    kept = sum(p.need for p in later if not p.minor and not p.skip)
+    share = min(1, left / (part.need + kept))
+    seconds = min(part.limit, left - share * kept)
+    return seconds if seconds >= (part.need if part.minor else 1) else 0
+
+
+def execute(argv, folder, env, seconds, log, title):
+    """Runs a program for a time at most. Returns whether that was too short, the exit code and the output, which the log gets, too."""
+    with open(log, "ab") as f:
+        f.write(f"=== {title}: {' '.join(argv)}\n".encode())
+        f.flush()
+        start = f.tell()
+        try:
+            child = subprocess.Popen(argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT,
+                                     start_new_session=True)
+        except OSError as e:
+            f.write(f"{e}\n".encode())
+            return False, 127, str(e)
+        late = False
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            late = True
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)  # and what it has started
+                child.wait()
+    with open(log, "rb+") as f:
+        f.seek(start)
+        output = f.read()
+        f.seek(start)
+        f.truncate()
+        f.write(shortened(output, LOG_LIMIT))
+    return late, child.returncode, output.decode(errors="replace")
+
+
+def shortened(output, limit):
+    """Output without its middle, if it is longer than the limit."""
+    if len(output) <= limit:
+        return output
+    return output[:limit // 2] + b"\n... %d bytes are left out ...\n" % (len(output) - limit) + output[-(limit // 2):]
+
+
+# ---- the table -------------------------------------------------------------------------------------------------------------------
+
+def part_line(row):
+    what = "  ".join(x for x in (row["summary"], row.get("error")) if x)
+    return f"{row['part']:<28} {row['outcome']:<10} {row['seconds']:>6.1f} s  {what}"
+
+
+def case_name(r):
+    return f"{r['model']} {r['size']}x{r['size']}, batch {r['batch']}"
+
+
+def row_name(r):
+    return "Tributary" if r["by"] == "tributary" else f"PyTorch {r['layout']} {r['mode']}"
+
+
+def heads_cost(rows):
+    """What the heads add to the time of a step, in percent, by row_name: the step with them against the one without, in bf16."""
+    ms = {(row_name(r), r["heads"]): r["ms_per_step"] for r in rows if r["precision"] == "bf16" and "error" not in r}
+    return {name: 100 * (t / ms[name, False] - 1) for (name, heads), t in ms.items() if heads and (name, False) in ms}
+
+
+def case_table(rows):
+    """The steps of one case with all heads, ours beside PyTorch's."""
+    lines = [f"{'':<5}{'':<24}{'images/s':>10}{'MiB':>9}   of PyTorch's best"]
+    for p in PRECISIONS:
+        these = [r for r in rows if r["precision"] == p and r["heads"]]
+        best = max((r["images_per_s"] for r in these if r["by"] == "torch" and "error" not in r), default=0)
+        for i, r in enumerate(sorted(these, key=lambda r: r["by"] == "torch")):
+            if "error" in r:
+                figures = "  " + r["error"]
+            else:
+                figures = f"{r['images_per_s']:>10.1f}{r['peak_mib'] or 0:>9.0f}"
+                if r["by"] == "tributary" and best:
+                    figures += f"   {r['images_per_s'] / best:.3f}"
+            lines.append(f"{p if i == 0 else '':<5}{row_name(r):<24}{figures}")
+    cost = heads_cost(rows)
+    if cost:
+        lines.append("the heads add to a bf16 step: " + ", ".join(f"{name} {c:.1f} %" for name, c in cost.items()))
+    return lines
+
+
+def table(results):
+    """The results for people."""
+    r = results
+    names = {"driver": "driver", "cuda": "CUDA", "torch": "PyTorch", "commit": "commit"}
+    versions = [f"{name} {r[key]}" for key, name in names.items() if r.get(key)]
+    lines = [", ".join([r["device"] or "no GPU", *versions]) + f"{' and changes' if r['dirty'] else ''}, {r['date']}", ""]
+    for p in r["parts"]:
+        lines.append(part_line(p))
+        lines += ["    | " + line for line in p.get("tail", [])]
+    if "emulated" in r:
+        return "\n".join(lines + ["", r["emulated"]]) + "\n"
+    cases = {}
+    for row in r["rows"]:
+        cases.setdefault(case_name(row), []).append(row)
+    for case, rows in cases.items():
+        lines += ["", f"{case}: training step with heads", *case_table(rows)]
+    if r["ceilings"]:
+        reached = "reached by PyTorch: copy {copy_gb_per_s:.0f} GB/s, bf16 product {bf16_product_tflop_per_s:.0f} TFLOP/s"
+        lines += ["", reached.format(**r["ceilings"])]
+    if r["launches"]:
+        first = r["launches"][0]
+        lines += ["", f"{case_name(first)}, {first['precision']}: the launches that take the most time",
+                  f"{'us':>9}{'GFLOP/s':>10}{'GB/s':>8}{'% of roofline':>15}"]
+        for x in r["launches"]:
+            if case_name(x) == case_name(first):
+                lines.append(f"{x['us']:>9.1f}{x['gflop_per_s']:>10.0f}{x['gb_per_s']:>8.0f}{x['percent_of_roofline']:>15.1f}"
+                             f"  {x['kernel']} {x['node']}")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--out", metavar="FOLDER", help="default: build/gpu/results, or build/gpu/dry")
+    ap.add_argument("--only", default="", metavar="PARTS", help="parts to run, by the beginnings of their names, with commas between")
+    ap.add_argument("--skip", default="", metavar="PARTS", help="parts to leave out")
+    ap.add_argument("--minutes", type=float, default=8.9, help="for everything together (default 8.9)")
+    ap.add_argument("--dry", action="store_true", help="on the emulator: make gpu-dry")
+    a = ap.parse_args()
+    a.out = a.out or os.path.join(ROOT, "build", "gpu", "dry" if a.dry else "results")
+    pack = os.path.join(ROOT, "build", "gpu", "pack.tgz")
+    if not os.path.exists(pack):
+        sys.exit(f"gpu.py: {pack} is not there: make gpu-pack builds it, on a machine with Go")
+    os.makedirs(PACK, exist_ok=True)
+    subprocess.run(["tar", "-C", PACK, "-xzf", pack], check=True)
+    os.makedirs(a.out, exist_ok=True)
+    run = Run(a)
+    run.everything()
+    text = table(run.results)
+    with open(os.path.join(a.out, "table.txt"), "w") as f:
+        f.write(text)
+    print("\n" + text + f"\nresults.json, table.txt and the logs are in {a.out}")
+    sys.exit(any(p["outcome"] == "failed" for p in run.results["parts"]))
+
+
+if __name__ == "__main__":
+    main()

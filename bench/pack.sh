@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Builds build/gpu/pack.tgz: the programs that bench/gpu.py runs on a machine with a GPU and no Go. That machine gets the pack, and
+# the sources beside it. It needs Go, gcc and a C++17 compiler.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+most=60000000 # bytes that the pack and the sources may be
+
+mkdir -p build/gpu build/pack
+cuda/cgo.sh go build -tags cuda -ldflags '-s -w' -o build/pack/tributary ./cmd/tributary
+for package in cuda bench; do
+	cuda/cgo.sh go test -c -tags cuda -ldflags '-s -w' -o "build/pack/$package.test" "./$package"
+done
+cuda/cgo.sh make -s -C kernels/emulator gpu-kernel-tests
+dirty=false
+[ -z "$(git status --porcelain)" ] || dirty=true
+printf '{"commit": "%s", "dirty": %s}\n' "$(git rev-parse --short HEAD)" "$dirty" >build/pack/manifest.json
+tar -C build/pack -czf build/gpu/pack.tgz tributary cuda.test bench.test kernel_tests manifest.json
+
+pack=$(stat -c %s build/gpu/pack.tgz)
+sources=$(git ls-files -z --cached --others --exclude-standard | xargs -0 cat | wc -c)
+echo "build/gpu/pack.tgz: $((pack / 1000000)) MB, and $((sources / 1000000)) MB of sources"
+if [ $((pack + sources)) -ge $most ]; then
+	echo "bench/pack.sh: the pack and the sources are $((pack + sources)) bytes together, $most or more: make the programs smaller" >&2
+	exit 1
+fi
