@@ -31,10 +31,10 @@ func (f settingFlag) Type() string {
 	return "number"
 }
 
-// addSettings adds the settings of c that keep allows as flags, and returns them in their groups.
-func addSettings(cmd *cobra.Command, c *train.Config, keep func(train.Setting) bool) []flagGroup {
+// addSettings adds the settings that keep allows as flags, and returns them in their groups.
+func addSettings(cmd *cobra.Command, settings []train.Setting, keep func(train.Setting) bool) []flagGroup {
 	var groups []flagGroup
-	for _, s := range c.Settings() {
+	for _, s := range settings {
 		if !keep(s) {
 			continue
 		}
@@ -103,9 +103,9 @@ func modelNames() []string {
 	return names
 }
 
-// overlay sets the settings of c whose flags the user has given.
-func overlay(cmd *cobra.Command, c *train.Config) error {
-	for _, s := range c.Settings() {
+// overlay sets the settings whose flags the user has given.
+func overlay(cmd *cobra.Command, settings []train.Setting) error {
+	for _, s := range settings {
 		f := cmd.Flags().Lookup(s.Key)
 		if f == nil || !f.Changed {
 			continue
@@ -127,17 +127,22 @@ func given(cmd *cobra.Command, names ...string) []string {
 
 // readConfig is the default configuration with a file's settings (if there is one), and those of flags.
 func readConfig(cmd *cobra.Command, file string) (*train.Config, error) {
+	return readConfigWith(cmd, file, "", nil)
+}
+
+// readConfigWith is readConfig of a command that has more settings, below a key of their own in a file.
+func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setting) (*train.Config, error) {
 	c := train.Default()
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--config: %w", err)}
 		}
-		if err := c.ReadYAML(file, text); err != nil {
+		if err := c.ReadYAMLWith(file, text, section, more); err != nil {
 			return nil, usageError{err}
 		}
 	}
-	if err := overlay(cmd, &c); err != nil {
+	if err := overlay(cmd, append(c.Settings(), more...)); err != nil {
 		return nil, usageError{err}
 	}
 	if err := check(&c); err != nil {
