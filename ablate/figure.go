@@ -143,7 +143,7 @@ func ticks(low, high float64) []float64 {
 	}
 	var out []float64
 	for k := math.Ceil(low/step - 1e-9); k*step <= high+1e-9*step; k++ {
-		out = append(out, k*step)
+		out = append(out, k*step+0) // which makes a 0 of a -0
 	}
 	return out
 }

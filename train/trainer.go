@@ -28,7 +28,7 @@ type Setup struct {
 	Resume *Checkpoint
 	// GradNorms are parameters of which every Interval has the gradient's norm, by name.
 	GradNorms []string
-	Report Reporter // nil: nobody looks
+	Report    Reporter // nil: nobody looks
 }
 
 // Trainer is a run: a network's parameters on a device, with the programs that train and evaluate it.
@@ -39,7 +39,7 @@ type Trainer struct {
 	loader, test *dataset.Loader
 	rate         rate
 	heads        auxhead.Schedule
-	perEpoch     int // updates
+	perEpoch     int            // updates
 	watched      []*graph.Param // GradNorms
 	progress     Progress
 	guard        deadTrunk
