@@ -12,9 +12,9 @@ import (
 // every begins a place that is no name: every:N, a head on every N-th module.
 const every = "every"
 
-// Modules are the end points of a trunk's modules, by depth: those that have towers, which are end points below their name. The
+// modules are the end points of a trunk's modules, by depth: those that have towers, which are end points below their name. The
 // units of a stem and the towers themselves are end points, but no modules.
-func Modules(g *graph.Graph) []graph.EndPoint {
+func modules(g *graph.Graph) []graph.EndPoint {
 	var out []graph.EndPoint
 	for _, e := range g.EndPoints() {
 		for _, t := range g.EndPoints() {
@@ -40,13 +40,13 @@ func places(g *graph.Graph, at string) ([]graph.EndPoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	modules := Modules(g)
+	all := modules(g)
 	var out []graph.EndPoint
-	for i := n; i < len(modules); i += n {
-		out = append(out, modules[i-1])
+	for i := n; i < len(all); i += n {
+		out = append(out, all[i-1])
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s has %d modules, of which the last one feeds the main classifier: every:%d means none of the others; name a smaller number", g.Name(), len(modules), n)
+		return nil, fmt.Errorf("%s has %d modules, of which the last one feeds the main classifier: every:%d means none of the others; name a smaller number", g.Name(), len(all), n)
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 
+	"github.com/tributary-ml/tributary/augment"
 	"github.com/tributary-ml/tributary/cpu/internal/par"
 	"github.com/tributary-ml/tributary/cpu/internal/vec"
 	"github.com/tributary-ml/tributary/graph"
@@ -22,6 +23,8 @@ func (b *binder[T]) step(s graph.Step) (func(*run), error) {
 	switch s := s.(type) {
 	case *graph.NormalizeStep:
 		return b.normalize(s), nil
+	case *graph.AugmentStep:
+		return b.augment(s), nil
 	case *graph.Convert:
 		x, y := b.mat(s.X), b.mat(s.Y)
 		return b.overRows(x, func(lo, hi int) { vec.Copy(y.RowRange(lo, hi), x.RowRange(lo, hi)) }), nil
@@ -186,15 +189,34 @@ func (b *binder[T]) reduceRows(rows, cols, k int, partial *[]float64, f func(lo,
 }
 
 func (b *binder[T]) normalize(s *graph.NormalizeStep) func(*run) {
-	y := b.mat(s.Y)
+	f := b.normalizer(s.Normalization, b.mat(s.Y))
+	rows := s.Y.Rows()
+	return func(r *run) {
+		b.parallelRows(rows, s.Y.Shape.C, func(lo, hi int) { f(r.feed.Pixels, lo, hi) })
+	}
+}
+
+// normalizer returns what normalises rows [lo,hi) of pixels without gaps.
+func (b *binder[T]) normalizer(z graph.Normalization, y vec.Mat[T]) func(pixels []byte, lo, hi int) {
 	scale, shift := make([]T, y.Cols), make([]T, y.Cols)
 	for c := range scale {
-		scale[c] = T(1 / (255 * float64(s.Std[c])))
-		shift[c] = T(-float64(s.Mean[c]) / float64(s.Std[c]))
+		scale[c] = T(1 / (255 * float64(z.Std[c])))
+		shift[c] = T(-float64(z.Mean[c]) / float64(z.Std[c]))
 	}
+	return func(pixels []byte, lo, hi int) {
+		vec.Normalize(y.Data[lo*y.Cols:], pixels[lo*y.Cols:], hi-lo, y.Cols, scale, shift)
+	}
+}
+
+// augment makes images in parallel.
+func (b *binder[T]) augment(s *graph.AugmentStep) func(*run) {
+	f, pixels, in := b.normalizer(s.Normalization, b.mat(s.Y)), b.bytes(s.Pixels).Data, s.Y.Shape
+	resamplers := make([]augment.Resampler, b.pool.Workers())
 	return func(r *run) {
-		b.parallelRows(y.Rows, y.Cols, func(lo, hi int) {
-			vec.Normalize(y.Data[lo*y.Cols:], r.feed.Pixels[lo*y.Cols:], hi-lo, y.Cols, scale, shift)
+		b.pool.Run(s.Y.N, func(i, worker int) {
+			n := in.Elements()
+			resamplers[worker].Render(pixels[i*n:][:n], in.H, in.W, in.C, &r.feed.Recipes[i], r.feed.Regions)
+			f(pixels, i*in.Pixels(), (i+1)*in.Pixels())
 		})
 	}
 }

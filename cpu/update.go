@@ -52,6 +52,9 @@ func (b *binder[T]) update(s *graph.UpdateStep) func(*run) {
 		}
 		norm = math.Sqrt(norm)
 		r.metrics.GradNorm = norm
+		if math.IsNaN(norm) || math.IsInf(norm, 0) {
+			return
+		}
 		clip := 1.0
 		if s.ClipNorm > 0 && norm > s.ClipNorm {
 			clip = s.ClipNorm / (norm + 1e-6) // as torch.nn.utils.clip_grad_norm_

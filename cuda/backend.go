@@ -54,7 +54,7 @@ func (b *Backend) Name() string { return b.device.Info.String() }
 
 // Target implements graph.Backend.
 func (b *Backend) Target() graph.Target {
-	t := graph.Target{Precision: b.options.Precision, Fusions: graph.AllFusions, PadInput: true}
+	t := graph.Target{Precision: b.options.Precision, Fusions: graph.AllFusions, PadInput: true, Augments: true}
 	if b.options.Fusions != nil {
 		t.Fusions = *b.options.Fusions
 	}

@@ -13,6 +13,8 @@ func binding(s graph.Step) func(*binder) error {
 	switch s := s.(type) {
 	case *graph.NormalizeStep:
 		return func(b *binder) error { return b.normalize(s) }
+	case *graph.AugmentStep:
+		return func(b *binder) error { return b.augment(s) }
 	case *graph.Convert:
 		return func(b *binder) error { return b.convert(s) }
 	case *graph.Affine:
@@ -88,6 +90,7 @@ type binder struct {
 	plan     *graph.Plan
 	values   *operand // the parameters: values or moving averages
 	at       map[*graph.Buffer]kernels.DevicePtr
+	recipes  kernels.DevicePtr // AugmentRecipe, one for each image
 	run      kernels.DevicePtr // RunState
 	ring     kernels.DevicePtr // StepMetrics
 	launches []Launch

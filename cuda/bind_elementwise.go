@@ -8,15 +8,43 @@ import (
 )
 
 func (b *binder) normalize(s *graph.NormalizeStep) error {
-	c := s.X.Shape.C
-	scale, shift := make([]float32, c), make([]float32, c)
-	for i := range c {
-		scale[i] = float32(1 / (255 * float64(s.Std[i])))
-		shift[i] = float32(-float64(s.Mean[i]) / float64(s.Std[i]))
-	}
+	scale, shift := b.normalization(s.Normalization)
 	return b.launchOver("normalize", b.overElements(s.Y), kernels.NormalizeParams{
-		Pixels: b.vector(s.X), Scale: b.table(Bytes(scale)), Shift: b.table(Bytes(shift)),
-		Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Channels: int32(c), Padded: int32(s.Y.Shape.C + s.Y.Zeros)})
+		Pixels: b.vector(s.X), Scale: scale, Shift: shift,
+		Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Channels: int32(s.X.Shape.C), Padded: int32(s.Y.Shape.C + s.Y.Zeros)})
+}
+
+// normalization is the tables of (x/255 - mean)/std = x·scale + shift.
+func (b *binder) normalization(z graph.Normalization) (scale, shift kernels.DevicePtr) {
+	scales, shifts := make([]float32, len(z.Std)), make([]float32, len(z.Std))
+	for i, std := range z.Std {
+		scales[i] = float32(1 / (255 * float64(std)))
+		shifts[i] = float32(-float64(z.Mean[i]) / float64(std))
+	}
+	return b.table(Bytes(scales)), b.table(Bytes(shifts))
+}
+
+// augment is two passes: the images in bytes, with their brightness where contrast asks for it, then their colours.
+func (b *binder) augment(s *graph.AugmentStep) error {
+	in := s.Y.Shape
+	tiles, blocks := kernels.AugmentTiles(in.H, in.W), kernels.AugmentBlocks(in.H, in.W)
+	pixels, sums := b.vector(s.Pixels), b.work.take(4*int64(s.Y.N*tiles))
+	err := b.launch("augment_resize", Dim{s.Y.N * tiles, 1, 1}, kernels.AugmentResizeParams{
+		Regions: b.vector(s.Regions), Recipes: b.recipes, Pixels: pixels, Sums: sums,
+		H: int32(in.H), W: int32(in.W), Channels: int32(in.C), Tiles: int32(tiles)})
+	if err != nil {
+		return err
+	}
+	b.moves(2 * s.Pixels.Bytes())
+	scale, shift := b.normalization(s.Normalization)
+	err = b.launchOver("augment_store", Dim{s.Y.N * blocks, 1, 1}, kernels.AugmentStoreParams{
+		Pixels: pixels, Recipes: b.recipes, Sums: sums, Scale: scale, Shift: shift, Y: b.view(s.Y),
+		H: int32(in.H), W: int32(in.W), Channels: int32(in.C), Padded: int32(in.C + s.Y.Zeros), Tiles: int32(tiles), Blocks: int32(blocks)})
+	if err != nil {
+		return err
+	}
+	b.moves(s.Pixels.Bytes() + s.Y.Bytes())
+	return nil
 }
 
 func (b *binder) convert(s *graph.Convert) error {

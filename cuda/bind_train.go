@@ -44,6 +44,9 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	}
 	table := b.table(memoryOf(all))
 	scalars := b.work.take(8)
+	if trained == 0 {
+		scalars = b.table(make([]byte, 8)) // there is no norm
+	}
 	norm := 0 // bytes
 	if trained > 0 {
 		err := b.launch("gradient_norm", Dim{trained, 1, 1}, kernels.GradientNormParams{

@@ -92,7 +92,7 @@ func (p *program) fill(b *bound) error {
 	at := in.addresses(p.plan)
 	maps.Copy(at, p.at)
 	bd := &binder{state: s, plan: p.plan, values: b.values, at: at,
-		run: in.memory.Span(slotRun).Address, ring: in.memory.Span(slotMetrics).Address}
+		recipes: in.memory.Span(slotRecipes).Address, run: in.memory.Span(slotRun).Address, ring: in.memory.Span(slotMetrics).Address}
 	if err := bd.bind(); err != nil {
 		return err
 	}

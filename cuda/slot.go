@@ -7,6 +7,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/tributary-ml/tributary/augment"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
@@ -24,24 +25,46 @@ type slot struct {
 
 // The pieces of a slot.
 const (
-	slotInput   = iota // pixels or images
+	slotInput   = iota // pixels, regions or images
+	slotRecipes        // kernels.AugmentRecipe, of a plan that augments
 	slotLabels         // int32
 	slotRun            // kernels.RunState
 	slotMetrics        // kernels.StepMetrics
 	slotPieces
 )
 
-func inputBytes(p *graph.Plan) int64 {
-	n := int64(p.Options.Batch) * int64(p.Images.Shape.Elements())
-	if p.Pixels.Valid() {
-		return n
+// input is the plan's view of slotInput.
+func input(p *graph.Plan) graph.View {
+	switch {
+	case p.Regions.Valid():
+		return p.Regions
+	case p.Pixels.Valid():
+		return p.Pixels
 	}
-	return 4 * n
+	return p.Images
+}
+
+// inputOf is a feed's memory for slotInput. Regions may be fewer than there is room for.
+func inputOf(p *graph.Plan, f *graph.Feed) []byte {
+	switch {
+	case p.Regions.Valid():
+		return f.Regions
+	case p.Pixels.Valid():
+		return f.Pixels
+	}
+	return Bytes(f.Images)
+}
+
+func recipeBytes(p *graph.Plan) int64 {
+	if !p.Regions.Valid() {
+		return 0
+	}
+	return int64(p.Options.Batch) * int64(unsafe.Sizeof(kernels.AugmentRecipe{}))
 }
 
 func (s *slot) allocate(st *state, p *graph.Plan) (err error) {
 	d := st.backend.device
-	sizes := []int64{inputBytes(p), 4 * int64(p.Options.Batch), int64(unsafe.Sizeof(kernels.RunState{})), int64(unsafe.Sizeof(kernels.StepMetrics{}))}
+	sizes := []int64{int64(input(p).Bytes()), recipeBytes(p), 4 * int64(p.Options.Batch), int64(unsafe.Sizeof(kernels.RunState{})), int64(unsafe.Sizeof(kernels.StepMetrics{}))}
 	if s.memory, err = d.NewArena(sizes, false); err != nil {
 		return err
 	}
@@ -62,13 +85,10 @@ func (s *slot) allocate(st *state, p *graph.Plan) (err error) {
 
 // addresses are those of a plan's external buffers.
 func (s *slot) addresses(p *graph.Plan) map[*graph.Buffer]kernels.DevicePtr {
-	at := map[*graph.Buffer]kernels.DevicePtr{p.Labels: s.memory.Span(slotLabels).Address}
-	in := p.Images
-	if p.Pixels.Valid() {
-		in = p.Pixels
+	return map[*graph.Buffer]kernels.DevicePtr{
+		p.Labels:        s.memory.Span(slotLabels).Address,
+		input(p).Buffer: s.memory.Span(slotInput).Address,
 	}
-	at[in.Buffer] = s.memory.Span(slotInput).Address
-	return at
 }
 
 // piece is the host's side of a piece.
@@ -81,15 +101,21 @@ func (s *slot) load(upload *Stream, p *graph.Plan, f *graph.Feed) error {
 			return err
 		}
 	}
-	in := f.Pixels
-	if !p.Pixels.Valid() {
-		in = Bytes(f.Images)
+	used := [...]int{
+		slotInput:   copy(s.piece(slotInput), inputOf(p, f)),
+		slotRecipes: copy(s.piece(slotRecipes), memoryOf(recipesOf(p, f))),
+		slotLabels:  copy(s.piece(slotLabels), Bytes(f.Labels)),
 	}
-	copy(s.piece(slotInput), in)
-	copy(s.piece(slotLabels), Bytes(f.Labels))
 	*(*kernels.RunState)(unsafe.Pointer(&s.piece(slotRun)[0])) = runState(p, f)
-	for _, i := range []int{slotInput, slotLabels} {
-		if err := upload.Upload(s.memory.Span(i), s.host, s.offsets[i]); err != nil {
+	for i, n := range used {
+		if n == 0 {
+			continue
+		}
+		to, err := s.memory.Span(i).Sub(0, int64(n))
+		if err != nil {
+			return err
+		}
+		if err := upload.Upload(to, s.host, s.offsets[i]); err != nil {
 			return err
 		}
 	}
@@ -143,4 +169,35 @@ func runState(p *graph.Plan, f *graph.Feed) kernels.RunState {
 		r.HeadWeight[i] = float32(f.Weight(p, i))
 	}
 	return r
+}
+
+// recipesOf are a feed's recipes as kernels read them, of a plan that augments.
+func recipesOf(p *graph.Plan, f *graph.Feed) []kernels.AugmentRecipe {
+	if !p.Regions.Valid() {
+		return nil
+	}
+	out := make([]kernels.AugmentRecipe, len(f.Recipes))
+	for i := range f.Recipes {
+		r := &f.Recipes[i]
+		k := kernels.AugmentRecipe{Offset: int64(r.Offset), Rows: augmentAxis(&r.Rows), Cols: augmentAxis(&r.Cols),
+			Y0: int32(r.Patch.Y0), X0: int32(r.Patch.X0), Y1: int32(r.Patch.Y1), X1: int32(r.Patch.X1),
+			Colour: uint32(r.Patch.Colour[0]) | uint32(r.Patch.Colour[1])<<8 | uint32(r.Patch.Colour[2])<<16}
+		for j, a := range r.Adjust {
+			k.Op[j], k.Factor[j] = adjustments[a.Op], a.Factor
+		}
+		out[i] = k
+	}
+	return out
+}
+
+var adjustments = map[augment.Op]int32{
+	augment.None:       kernels.AdjustNone,
+	augment.Brightness: kernels.AdjustBrightness,
+	augment.Contrast:   kernels.AdjustContrast,
+	augment.Saturation: kernels.AdjustSaturation,
+}
+
+func augmentAxis(a *augment.Axis) kernels.AugmentAxis {
+	return kernels.AugmentAxis{Region: int32(a.Region), At: int32(a.At), Cut: int32(a.Cut), MirrorCut: flag(a.MirrorCut), Size: int32(a.Size),
+		Window: int32(a.Window), MirrorWindow: flag(a.MirrorWindow), From: int32(a.From), To: int32(a.To)}
 }

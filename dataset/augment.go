@@ -3,6 +3,8 @@ package dataset
 import (
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/tributary-ml/tributary/augment"
 )
 
 // Flip mirrors an image left to right with a probability of one half.
@@ -12,8 +14,8 @@ type Flip struct{}
 func (Flip) OutSize(h, w int) (int, int, error) { return h, w, nil }
 
 // Apply mirrors p's image or leaves it.
-func (Flip) Apply(p *Work, r *rand.Rand) {
-	if r.Uint64()&1 == 0 {
+func (t Flip) Apply(p *Work, r *rand.Rand) {
+	if !t.draw(r) {
 		return
 	}
 	m := p.Image
@@ -26,6 +28,9 @@ func (Flip) Apply(p *Work, r *rand.Rand) {
 		}
 	}
 }
+
+// draw chooses whether to mirror.
+func (Flip) draw(r *rand.Rand) bool { return r.Uint64()&1 == 1 }
 
 // Jitter changes brightness, contrast and saturation, in random order, each by
 // its own factor drawn from [1-x, 1+x]: torchvision's ColorJitter without hue,
@@ -45,75 +50,28 @@ func (t Jitter) OutSize(h, w int) (int, int, error) {
 
 // Apply changes the colours of p's image.
 func (t Jitter) Apply(p *Work, r *rand.Rand) {
+	for _, a := range t.draw(r) {
+		a.Apply(p.Image.Pix, p.Image.C)
+	}
+}
+
+// draw chooses the factors and their order.
+func (t Jitter) draw(r *rand.Rand) (out [3]augment.Adjustment) {
 	steps := [3]struct {
-		x     float64
-		apply func(m *Image, factor float64)
+		x  float64
+		op augment.Op
 	}{
-		{t.Brightness, brighten},
-		{t.Contrast, contrast},
-		{t.Saturation, saturate},
+		{t.Brightness, augment.Brightness},
+		{t.Contrast, augment.Contrast},
+		{t.Saturation, augment.Saturation},
 	}
 	r.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
-	for _, s := range steps {
+	for i, s := range steps {
 		if s.x > 0 {
-			s.apply(p.Image, uniform(r, 1-s.x, 1+s.x))
+			out[i] = augment.Adjustment{Op: s.op, Factor: float32(uniform(r, 1-s.x, 1+s.x))}
 		}
 	}
-}
-
-// brighten blends m with black.
-func brighten(m *Image, factor float64) {
-	blend(m.Pix, 0, factor)
-}
-
-// contrast blends m with a grey area of its mean brightness.
-func contrast(m *Image, factor float64) {
-	var sum uint64
-	if m.C == 3 {
-		for i := 0; i+2 < len(m.Pix); i += 3 {
-			sum += uint64(luma(m.Pix[i], m.Pix[i+1], m.Pix[i+2]))
-		}
-	} else {
-		for _, v := range m.Pix {
-			sum += uint64(v)
-		}
-	}
-	n := uint64(m.H * m.W)
-	blend(m.Pix, uint8((sum+n/2)/n), factor)
-}
-
-// blend sets each v to grey + factor·(v-grey), see toward.
-func blend(pix []byte, grey uint8, factor float64) {
-	var table [256]byte
-	for v := range table {
-		table[v] = toward(grey, uint8(v), float32(factor))
-	}
-	for i, v := range pix {
-		pix[i] = table[v]
-	}
-}
-
-// saturate blends each pixel of m with its own brightness.
-func saturate(m *Image, factor float64) {
-	if m.C != 3 {
-		return
-	}
-	f := float32(factor)
-	for i := 0; i+2 < len(m.Pix); i += 3 {
-		pix := m.Pix[i : i+3 : i+3]
-		grey := luma(pix[0], pix[1], pix[2])
-		for c, v := range pix {
-			pix[c] = toward(grey, v, f)
-		}
-	}
-}
-
-// toward is from + factor·(to-from), cut off to an integer and limited to a
-// byte, as Pillow blends. The conversion keeps the product from being fused with
-// the sum on machines that can.
-func toward(from, to uint8, factor float32) uint8 {
-	v := float32(from) + float32(factor*float32(int32(to)-int32(from)))
-	return uint8(min(max(int32(v), 0), 255))
+	return out
 }
 
 // Cutout covers a square of Size pixels at a random place, partly outside the
@@ -134,15 +92,16 @@ func (t Cutout) OutSize(h, w int) (int, int, error) {
 
 // Apply covers a part of p's image.
 func (t Cutout) Apply(p *Work, r *rand.Rand) {
-	m := p.Image
-	var colour [3]byte
-	for c := range min(m.C, len(t.Colour)) {
-		colour[c] = uint8(min(max(t.Colour[c]*255+0.5, 0), 255))
+	patch := t.draw(p.Image.H, p.Image.W, p.Image.C, r)
+	patch.Fill(p.Image.Pix, p.Image.W, p.Image.C)
+}
+
+// draw chooses what to cover of an image of h×w pixels.
+func (t Cutout) draw(h, w, c int, r *rand.Rand) augment.Patch {
+	y, x := r.IntN(h)-t.Size/2, r.IntN(w)-t.Size/2
+	p := augment.Patch{Y0: max(y, 0), X0: max(x, 0), Y1: min(y+t.Size, h), X1: min(x+t.Size, w)}
+	for i := range min(c, len(t.Colour)) {
+		p.Colour[i] = uint8(min(max(t.Colour[i]*255+0.5, 0), 255))
 	}
-	y, x := r.IntN(m.H)-t.Size/2, r.IntN(m.W)-t.Size/2
-	for i := max(y, 0); i < min(y+t.Size, m.H); i++ {
-		for j := max(x, 0); j < min(x+t.Size, m.W); j++ {
-			copy(m.Pix[(i*m.W+j)*m.C:][:m.C], colour[:])
-		}
-	}
+	return p
 }

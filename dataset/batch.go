@@ -1,6 +1,10 @@
 package dataset
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/tributary-ml/tributary/augment"
+)
 
 // Ignored is the label of a row that holds no image: it counts neither in the
 // loss nor in accuracy.
@@ -8,8 +12,14 @@ const Ignored = -1
 
 // Batch is N images of one size and their labels.
 type Batch struct {
-	Images []byte  // (N, H, W, C)
+	Images []byte  // (N, H, W, C); nil of a loader that defers
 	Labels []int32 // (N); Ignored from Rows on
+
+	// Regions and Recipes are what the images of a loader that defers are made
+	// from: the pixels that matter, and how, of each row. Where the regions lie
+	// depends on chance, what they become does not.
+	Regions []byte
+	Recipes []augment.Recipe // (N)
 
 	// Rows is the number of images: rows [Rows, N) are black and Ignored. It is
 	// below N for the last batch of an evaluation and where images were skipped.
@@ -30,14 +40,15 @@ type Batch struct {
 // garbage collector.
 func (b *Batch) Release() {
 	if home := b.home; home != nil {
-		home.put(b.Images, b.Labels)
-		b.home, b.Images, b.Labels = nil, nil, nil
+		home.put(batchMemory{b.Images, b.Regions, b.Labels, b.Recipes})
+		b.home, b.Images, b.Regions, b.Labels, b.Recipes = nil, nil, nil, nil, nil
 	}
 }
 
 // batchPool keeps the memory of released batches of one shape.
 type batchPool struct {
 	n, h, w, c int
+	regions    int // bytes of regions in a batch that is deferred, 0 in others
 	keep       int // most batches whose memory is kept
 
 	mu   sync.Mutex
@@ -45,29 +56,40 @@ type batchPool struct {
 }
 
 type batchMemory struct {
-	images []byte
-	labels []int32
+	images, regions []byte
+	labels          []int32
+	recipes         []augment.Recipe
 }
 
-// get returns a batch with undefined images and labels. The Batch itself is
-// always a new one, so that a second Release of an old one does no harm.
+// get returns a batch of undefined content. The Batch itself is always a new
+// one, so that a second Release of an old one does no harm.
 func (p *batchPool) get() *Batch {
-	b := &Batch{N: p.n, H: p.h, W: p.w, C: p.c, home: p}
+	m := p.memory()
+	return &Batch{N: p.n, H: p.h, W: p.w, C: p.c, Images: m.images, Labels: m.labels, Regions: m.regions, Recipes: m.recipes, home: p}
+}
+
+func (p *batchPool) memory() batchMemory {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if last := len(p.free) - 1; last >= 0 {
-		b.Images, b.Labels = p.free[last].images, p.free[last].labels
+		m := p.free[last]
 		p.free = p.free[:last]
-	} else {
-		b.Images, b.Labels = make([]byte, p.n*p.h*p.w*p.c), make([]int32, p.n)
+		return m
 	}
-	return b
+	m := batchMemory{labels: make([]int32, p.n)}
+	if p.regions > 0 {
+		m.regions, m.recipes = make([]byte, p.regions), make([]augment.Recipe, p.n)
+	} else {
+		m.images = make([]byte, p.n*p.h*p.w*p.c)
+	}
+	return m
 }
 
-func (p *batchPool) put(images []byte, labels []int32) {
+func (p *batchPool) put(m batchMemory) {
+	m.regions = m.regions[:cap(m.regions)]
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.free) < p.keep {
-		p.free = append(p.free, batchMemory{images, labels})
+		p.free = append(p.free, m)
 	}
 }

@@ -1,6 +1,10 @@
 package dataset
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tributary-ml/tributary/augment"
+)
 
 // withChannels is a source whose grey images are repeated into three channels,
 // or whose colour images are reduced to their luma.
@@ -57,16 +61,10 @@ func (s *withChannels) Decode(i int, dst *Image) (int32, error) {
 	return label, nil
 }
 
-// luma is the brightness of a colour in ITU-R BT.601's weights, rounded as
-// Pillow and libjpeg round it.
-func luma(r, g, b uint8) uint8 {
-	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
-}
-
 // lumaOf writes the luma of each pixel of rgb to grey, which may be the same
 // memory.
 func lumaOf(grey, rgb []byte) {
 	for i := range len(rgb) / 3 {
-		grey[i] = luma(rgb[3*i], rgb[3*i+1], rgb[3*i+2])
+		grey[i] = augment.Luma(rgb[3*i], rgb[3*i+1], rgb[3*i+2])
 	}
 }

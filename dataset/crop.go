@@ -6,9 +6,13 @@ import (
 	"math/rand/v2"
 )
 
-// cropTo replaces p's image by the h×w pixels from row y and column x on. What
-// lies outside the image is black.
-func (p *Work) cropTo(y, x, h, w int) {
+// box is a rectangle of pixels: rows [y, y+h), columns [x, x+w).
+type box struct{ y, x, h, w int }
+
+// cropTo replaces p's image by its pixels in b. What lies outside the image is
+// black.
+func (p *Work) cropTo(b box) {
+	y, x, h, w := b.y, b.x, b.h, b.w
 	src, dst := p.Image, p.Next(h, w)
 	c := src.C
 	x0, x1 := min(max(0, -x), w), max(min(w, src.W-x), 0) // columns of dst within src
@@ -35,9 +39,10 @@ func (t CenterCrop) OutSize(_, _ int) (int, int, error) {
 }
 
 // Apply crops p's image.
-func (t CenterCrop) Apply(p *Work, _ *rand.Rand) {
-	p.cropTo(middle(p.Image.H, t.H), middle(p.Image.W, t.W), t.H, t.W)
-}
+func (t CenterCrop) Apply(p *Work, _ *rand.Rand) { p.cropTo(t.box(p.Image.H, p.Image.W)) }
+
+// box is the cut out of an image of h×w pixels.
+func (t CenterCrop) box(h, w int) box { return box{middle(h, t.H), middle(w, t.W), t.H, t.W} }
 
 // middle is where a cut of n out of size begins, rounded as Python does it.
 func middle(size, n int) int {
@@ -65,10 +70,13 @@ func (t RandomCrop) OutSize(h, w int) (int, int, error) {
 }
 
 // Apply crops p's image.
-func (t RandomCrop) Apply(p *Work, r *rand.Rand) {
-	y := anywhere(r, p.Image.H+2*t.Pad, t.H) - t.Pad
-	x := anywhere(r, p.Image.W+2*t.Pad, t.W) - t.Pad
-	p.cropTo(y, x, t.H, t.W)
+func (t RandomCrop) Apply(p *Work, r *rand.Rand) { p.cropTo(t.draw(p.Image.H, p.Image.W, r)) }
+
+// draw chooses the cut out of an image of h×w pixels.
+func (t RandomCrop) draw(h, w int, r *rand.Rand) box {
+	y := anywhere(r, h+2*t.Pad, t.H) - t.Pad
+	x := anywhere(r, w+2*t.Pad, t.W) - t.Pad
+	return box{y, x, t.H, t.W}
 }
 
 // anywhere is a random place for n out of size, or the middle where it does not

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/augment"
 )
 
 func TestDecodeImagePNG(t *testing.T) {
@@ -29,7 +31,7 @@ func TestDecodeImagePNG(t *testing.T) {
 	_, err = decodeImage(pngFile(t, m), 1, &grey)
 	require.NoError(t, err)
 	require.Equal(t, 15, len(grey.Pix))
-	require.Equal(t, luma(100, 150, 200), grey.Pix[1])
+	require.Equal(t, augment.Luma(100, 150, 200), grey.Pix[1])
 }
 
 // Every kind of pixel gives the same colours.

@@ -8,7 +8,10 @@
 // yields batches of uint8 pixels in NHWC order.
 //
 // Pixels stay uint8 all the way: the engine normalises them, with the mean and
-// the standard deviation in [Info], as a step of its plan.
+// the standard deviation in [Info], as a step of its plan. A loader that defers
+// leaves the transforms to the plan, too: its batches carry regions of decoded
+// images and recipes (package augment) that say what becomes of them, which makes
+// the same images.
 //
 // Everything random is a function of (seed, epoch, sample): batches are the
 // same for any number of workers, and a run resumed in the middle of an epoch

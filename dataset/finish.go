@@ -26,7 +26,6 @@ func (j *job) finish(skip bool) error {
 	}
 
 	// Move the good rows together, in order.
-	size := b.H * b.W * b.C
 	bad := j.bad
 	for row := range j.samples {
 		if len(bad) > 0 && bad[0].row == row {
@@ -34,16 +33,36 @@ func (j *job) finish(skip bool) error {
 			continue
 		}
 		if row != b.Rows {
-			copy(b.Images[b.Rows*size:][:size], b.Images[row*size:])
-			b.Labels[b.Rows] = b.Labels[row]
+			b.move(b.Rows, row)
 		}
 		b.Rows++
 	}
-	clear(b.Images[b.Rows*size:])
+	b.blacken()
+	b.Regions = b.Regions[:j.used]
+	return nil
+}
+
+// move makes row to of row from.
+func (b *Batch) move(to, from int) {
+	if b.Recipes != nil {
+		b.Recipes[to] = b.Recipes[from]
+	} else {
+		size := b.H * b.W * b.C
+		copy(b.Images[to*size:][:size], b.Images[from*size:])
+	}
+	b.Labels[to] = b.Labels[from]
+}
+
+// blacken makes black, ignored rows of those without an image.
+func (b *Batch) blacken() {
+	if b.Recipes != nil {
+		clear(b.Recipes[b.Rows:])
+	} else {
+		clear(b.Images[b.Rows*b.H*b.W*b.C:])
+	}
 	for row := b.Rows; row < b.N; row++ {
 		b.Labels[row] = Ignored
 	}
-	return nil
 }
 
 // skippable says whether an error is a file's fault, not the source's or the

@@ -7,7 +7,13 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+
+	"github.com/tributary-ml/tributary/augment"
 )
+
+// deferredPixels is the mean size of an image's region that a deferred batch has
+// room for, where the images' size varies.
+const deferredPixels = 384 * 384
 
 // defaultPrefetch batches hide the jitter of decoding times.
 const defaultPrefetch = 2
@@ -25,6 +31,11 @@ type LoaderOptions struct {
 	// SkipBad skips images that cannot be decoded and reports them in
 	// Batch.Skipped. Otherwise the first one ends the epoch with its error.
 	SkipBad bool
+
+	// Defer leaves cutting, resizing and recolouring to the plan, if a recipe can
+	// express the transform: batches carry regions of decoded images and recipes.
+	// The plan makes the same images of them.
+	Defer bool
 
 	Workers  int // goroutines that decode and transform; 0: as many as CPUs
 	Prefetch int // batches made ahead of use; 0: 2
@@ -69,11 +80,23 @@ func NewLoader(src Source, transform Transform, opt LoaderOptions) (*Loader, err
 	case opt.DropLast && src.Len() < opt.Batch:
 		return nil, fmt.Errorf("loader for %s: %d images do not fill a batch of %d: choose a batch of at most %d", info.Name, src.Len(), opt.Batch, src.Len())
 	}
-	return &Loader{
+	l := &Loader{
 		src: src, info: info, tf: transform, opt: opt,
 		pool: &batchPool{n: opt.Batch, h: h, w: w, c: info.C, keep: opt.Prefetch + 2},
-	}, nil
+	}
+	if opt.Defer && drafts(transform, info) {
+		pixels := info.H * info.W
+		if pixels == 0 {
+			pixels = deferredPixels
+		}
+		l.pool.regions = opt.Batch * max(pixels, h*w) * info.C
+	}
+	return l, nil
 }
+
+// Regions is the most bytes of regions in a batch; 0 where the loader makes
+// finished images.
+func (l *Loader) Regions() int { return l.pool.regions }
 
 // Batches is the number of batches in an epoch.
 func (l *Loader) Batches() int {
@@ -146,6 +169,23 @@ type job struct {
 	mu    sync.Mutex
 	tasks int // left
 	bad   []badRow
+	used  int // bytes of the batch's regions
+	spare int // bytes that regions may take beyond an image's own size
+}
+
+// place finds room for a region of n bytes in the batch: always, unless it is
+// larger than a finished image.
+func (j *job) place(n, image int) (offset int, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	extra := max(0, n-image)
+	if extra > j.spare {
+		return 0, false
+	}
+	offset = j.used
+	j.used += n
+	j.spare -= extra
+	return offset, true
 }
 
 // badRow is a row whose image could not be made.
@@ -183,6 +223,9 @@ func (l *Loader) plan(ctx context.Context, epoch, first int, pending chan<- *job
 		}
 		j.batch = l.pool.get()
 		j.batch.Epoch, j.batch.Index = epoch, index
+		if l.pool.regions > 0 {
+			j.spare = l.pool.regions - len(j.batch.Recipes)*l.pool.h*l.pool.w*l.pool.c
+		}
 		for from := 0; from < len(j.samples); from += rows {
 			select {
 			case tasks <- task{j, from, min(from+rows, len(j.samples))}:
@@ -208,17 +251,21 @@ func (l *Loader) order(epoch int) []int {
 	return order
 }
 
+// worker is what a goroutine that makes rows owns.
+type worker struct {
+	Work
+	pcg rand.PCG
+	r   *rand.Rand
+}
+
 // work makes rows until there are no more tasks.
 func (l *Loader) work(ctx context.Context, tasks <-chan task) {
-	var p Work
-	var pcg rand.PCG
-	r := rand.New(&pcg)
+	var p worker
+	p.r = rand.New(&p.pcg)
 	for t := range tasks {
 		var bad []badRow
 		for row := t.from; row < t.to && ctx.Err() == nil; row++ {
-			sample := t.job.samples[row]
-			seedFrom(&pcg, streamAugment, l.opt.Seed, uint64(t.job.batch.Epoch), uint64(sample))
-			if err := l.fill(t.job.batch, row, sample, &p, r); err != nil {
+			if err := l.fill(t.job, row, &p); err != nil {
 				bad = append(bad, badRow{row, err})
 			}
 		}
@@ -227,7 +274,8 @@ func (l *Loader) work(ctx context.Context, tasks <-chan task) {
 }
 
 // fill makes one row of a batch.
-func (l *Loader) fill(b *Batch, row, sample int, p *Work, r *rand.Rand) error {
+func (l *Loader) fill(j *job, row int, p *worker) error {
+	b, sample := j.batch, j.samples[row]
 	label, err := l.src.Decode(sample, p.Load())
 	if err != nil {
 		return err
@@ -238,13 +286,53 @@ func (l *Loader) fill(b *Batch, row, sample int, p *Work, r *rand.Rand) error {
 	if p.Image.H < 1 || p.Image.W < 1 || p.Image.C != b.C {
 		return fmt.Errorf("%s: image %d is %d×%d with %d channels, not %d", l.info.Name, sample, p.Image.H, p.Image.W, p.Image.C, b.C)
 	}
-	l.tf.Apply(p, r)
-	if m := p.Image; m.H != b.H || m.W != b.W || m.C != b.C {
+	b.Labels[row] = label
+	seed := func() { seedFrom(&p.pcg, streamAugment, l.opt.Seed, uint64(b.Epoch), uint64(sample)) }
+	seed()
+	if b.Recipes != nil && l.deferRow(j, row, p) {
+		return nil
+	}
+	seed() // the same choices again
+	l.tf.Apply(&p.Work, p.r)
+	m := p.Image
+	if m.H != b.H || m.W != b.W || m.C != b.C {
 		return fmt.Errorf("%s: image %d came out as %d×%d×%d, not %d×%d×%d", l.info.Name, sample, m.H, m.W, m.C, b.H, b.W, b.C)
 	}
-	copy(b.Images[row*b.H*b.W*b.C:], p.Image.Pix)
-	b.Labels[row] = label
+	if b.Recipes == nil {
+		copy(b.Images[row*b.H*b.W*b.C:], m.Pix)
+		return nil
+	}
+	offset, _ := j.place(len(m.Pix), len(m.Pix))
+	b.Recipes[row] = augment.Recipe{Offset: offset, Rows: augment.Resized(b.H, b.H), Cols: augment.Resized(b.W, b.W)}
+	copy(b.Regions[offset:], m.Pix)
 	return nil
+}
+
+// deferRow makes a region and a recipe of a decoded image. It returns false where
+// no recipe says what becomes of the image, or its region is too large.
+func (l *Loader) deferRow(j *job, row int, p *worker) bool {
+	b, m := j.batch, p.Image
+	d := newDraft(m.H, m.W, m.C)
+	if !d.add(l.tf, p.r) {
+		return false
+	}
+	if h, w := d.size(); h != b.H || w != b.W {
+		return false
+	}
+	r, from := d.recipe()
+	if r.Check(b.H, b.W, b.C, len(b.Regions)) != nil {
+		return false
+	}
+	n := from.w * m.C
+	var ok bool
+	if r.Offset, ok = j.place(from.h*n, b.H*b.W*b.C); !ok {
+		return false
+	}
+	for y := range from.h {
+		copy(b.Regions[r.Offset+y*n:][:n], m.Pix[((from.y+y)*m.W+from.x)*m.C:])
+	}
+	b.Recipes[row] = r
+	return true
 }
 
 // end counts a task as done.

@@ -33,12 +33,12 @@ func newLoader(t *testing.T, src Source, tf Transform, opt LoaderOptions) *Loade
 	return l
 }
 
-var augment = Pipeline{RandomCrop{Pad: 1, H: 4, W: 4}, Flip{}, Jitter{Brightness: 0.5}}
+var augmented = Pipeline{RandomCrop{Pad: 1, H: 4, W: 4}, Flip{}, Jitter{Brightness: 0.5}}
 
 func TestLoaderSameForAnyWorkers(t *testing.T) {
 	var want []*Batch
 	for _, workers := range []int{1, 2, 5} {
-		l := newLoader(t, numbered{n: 103}, augment, LoaderOptions{Batch: 8, Shuffle: true, Seed: 3, Workers: workers, DropLast: true})
+		l := newLoader(t, numbered{n: 103}, augmented, LoaderOptions{Batch: 8, Shuffle: true, Seed: 3, Workers: workers, DropLast: true})
 		got := append(collect(t, l, 0, 0), collect(t, l, 1, 0)...)
 		require.Len(t, got, 2*12)
 		if want == nil {
@@ -51,10 +51,10 @@ func TestLoaderSameForAnyWorkers(t *testing.T) {
 
 func TestLoaderResume(t *testing.T) {
 	opt := LoaderOptions{Batch: 8, Shuffle: true, Seed: 3, Workers: 3}
-	whole := collect(t, newLoader(t, numbered{n: 50}, augment, opt), 4, 0)
+	whole := collect(t, newLoader(t, numbered{n: 50}, augmented, opt), 4, 0)
 	require.Len(t, whole, 7)
 	for first := range 8 {
-		rest := collect(t, newLoader(t, numbered{n: 50}, augment, opt), 4, first)
+		rest := collect(t, newLoader(t, numbered{n: 50}, augmented, opt), 4, first)
 		require.Len(t, rest, 7-first)
 		for i, b := range rest {
 			require.Equal(t, whole[first+i], b)

@@ -3,6 +3,8 @@ package dataset
 import (
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/tributary-ml/tributary/augment"
 )
 
 // maxOutput is the largest side that a transform makes.
@@ -18,8 +20,8 @@ func checkSide(name string, h, w int) error {
 
 // resizeTo replaces p's image by its pixels in b, resized to h×w.
 func (p *Work) resizeTo(b box, h, w int) {
-	next := p.Next(h, w)
-	p.resample.resize(next, p.Image, b)
+	m, next := p.Image, p.Next(h, w)
+	p.resample.Resample(next.Pix, h, w, m.C, m.Pix[(b.y*m.W+b.x)*m.C:], m.W*m.C, augment.Resized(b.h, h), augment.Resized(b.w, w))
 	p.Image = next
 }
 

@@ -1,6 +1,10 @@
 package dataset
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"github.com/tributary-ml/tributary/augment"
+)
 
 // Transform changes one image: its pixels, its size, or both. A transform holds
 // only its settings, so that several goroutines can share it.
@@ -42,7 +46,7 @@ type Work struct {
 	Image *Image // the image so far
 
 	buffers  [2]Image
-	resample resampler
+	resample augment.Resampler
 }
 
 // Load gives p's image the buffer that a source decodes into.

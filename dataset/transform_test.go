@@ -2,16 +2,13 @@ package dataset
 
 import (
 	"fmt"
-	"hash/crc32"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// noise is the image that testdata for Pillow was made from:
-//
-//	i = numpy.arange(h*w*c); ((i*i*31 + i*17) >> 3).astype(uint8).reshape(h, w, c)
+// noise is an image of bytes that look random.
 func noise(h, w, c int) *Image {
 	m := new(Image)
 	m.Reshape(h, w, c)
@@ -29,46 +26,6 @@ func apply(t Transform, m *Image, seed uint64) *Image {
 	copy(dst.Pix, m.Pix)
 	t.Apply(&p, rand.New(rand.NewPCG(seed, 0)))
 	return p.Image
-}
-
-// The checksums are those of Image.resize(…, BILINEAR) in Pillow, first to the
-// new width, then to the new height. (Pillow 13 chooses the order by cost, which
-// differs in the third case; before, it was always this one.)
-func TestResizeMatchesPillow(t *testing.T) {
-	for _, c := range []struct {
-		h, w, c int
-		cut     box
-		oh, ow  int
-		want    uint32
-	}{
-		{17, 13, 3, box{0, 0, 17, 13}, 5, 7, 0x7c1b7ca4},
-		{17, 13, 3, box{0, 0, 17, 13}, 31, 29, 0xfec9810b},
-		{17, 13, 1, box{0, 0, 17, 13}, 5, 29, 0xf6f0aede},
-		{17, 13, 3, box{0, 0, 17, 13}, 17, 6, 0xce0a01cf},
-		{375, 500, 3, box{20, 100, 300, 333}, 224, 224, 0xa22926f3},
-	} {
-		var p Work
-		p.Image = noise(c.h, c.w, c.c)
-		p.resizeTo(c.cut, c.oh, c.ow)
-		require.Equal(t, c.want, crc32.ChecksumIEEE(p.Image.Pix), "%+v", c)
-	}
-}
-
-// The checksums are those of ImageEnhance in Pillow 13.0.
-func TestJitterMatchesPillow(t *testing.T) {
-	for _, c := range []struct {
-		factor float64
-		want   [3]uint32
-	}{
-		{0.6, [3]uint32{0x9b60b9c4, 0x83a0cb67, 0xc4a4eb54}},
-		{1.4, [3]uint32{0xbadd9df2, 0x4893ea3c, 0x9495035a}},
-	} {
-		for i, f := range []func(*Image, float64){brighten, contrast, saturate} {
-			m := noise(17, 13, 3)
-			f(m, c.factor)
-			require.Equal(t, c.want[i], crc32.ChecksumIEEE(m.Pix), "%d by %v", i, c.factor)
-		}
-	}
 }
 
 func TestCrops(t *testing.T) {
@@ -90,15 +47,15 @@ func TestCrops(t *testing.T) {
 	require.Len(t, seen, 25)
 	require.True(t, seen["[0 0 0 0 0 0 0 0 1]"])
 	require.True(t, seen["[9 0 0 0 0 0 0 0 0]"])
-	require.Equal(t, []byte{9, 0, 0, 0}, apply(cut{2, 2, 2, 2}, m, 0).Pix)
-	require.Equal(t, make([]byte, 4), apply(cut{-9, 9, 2, 2}, m, 0).Pix)
+	require.Equal(t, []byte{9, 0, 0, 0}, apply(cutOut{2, 2, 2, 2}, m, 0).Pix)
+	require.Equal(t, make([]byte, 4), apply(cutOut{-9, 9, 2, 2}, m, 0).Pix)
 }
 
-// cut is a transform that cuts at a given place.
-type cut struct{ y, x, h, w int }
+// cutOut is a transform that cuts at a given place, of a user's.
+type cutOut box
 
-func (t cut) OutSize(_, _ int) (int, int, error) { return t.h, t.w, nil }
-func (t cut) Apply(p *Work, _ *rand.Rand)        { p.cropTo(t.y, t.x, t.h, t.w) }
+func (t cutOut) OutSize(_, _ int) (int, int, error) { return t.h, t.w, nil }
+func (t cutOut) Apply(p *Work, _ *rand.Rand)        { p.cropTo(box(t)) }
 
 func TestRandomResizedCrop(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

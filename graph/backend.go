@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tributary-ml/tributary/augment"
 	"gorgonia.org/tensor"
 )
 
@@ -26,6 +27,8 @@ type Target struct {
 	// PadInput gives every pixel of the network's input a multiple of 16 bytes, the rest zeros, so that the first
 	// convolution loads whole pixels in one access.
 	PadInput bool
+	// Augments says that the device had better cut, resize and recolour images (Options.Regions) than the host's cores.
+	Augments bool
 }
 
 // Check returns an error if a plan is none that a backend with this target runs: its elements and its input's padding lie in
@@ -103,9 +106,11 @@ type State interface {
 
 // Feed is the input of one run.
 type Feed struct {
-	Pixels []byte    // N·H·W·C, of a plan with Options.Normalize
-	Images []float32 // N·H·W·C, of a plan without
-	Labels []int32   // N; IgnoreLabel leaves a row out
+	Pixels  []byte           // N·H·W·C, of a plan with Options.Normalize
+	Regions []byte           // of decoded images, of a plan with Options.Regions
+	Recipes []augment.Recipe // N: how the images are made of the regions
+	Images  []float32        // N·H·W·C, of a plan without these
+	Labels  []int32          // N; IgnoreLabel leaves a row out
 
 	Seed        uint64    // of dropout
 	Step        uint64    // counts optimizer steps from 0: dropout's counter, AdamW's bias correction
@@ -130,10 +135,13 @@ func (f *Feed) Weight(p *Plan, i int) float64 {
 func (f *Feed) First(p *Plan) *Feed {
 	first := *f
 	n := p.Options.Batch
-	if p.Pixels.Valid() {
-		first.Pixels = f.Pixels[:n*p.Images.Shape.Elements()]
-	} else {
-		first.Images = f.Images[:n*p.Images.Shape.Elements()]
+	switch elements := n * p.Images.Shape.Elements(); {
+	case p.Regions.Valid():
+		first.Recipes = f.Recipes[:n]
+	case p.Pixels.Valid():
+		first.Pixels = f.Pixels[:elements]
+	default:
+		first.Images = f.Images[:elements]
 	}
 	first.Labels = f.Labels[:n]
 	return &first
@@ -176,9 +184,13 @@ func CheckFeed(p *Plan, f *Feed) error {
 	n := p.Options.Batch
 	want := n * p.Images.Shape.Elements()
 	switch {
+	case p.Regions.Valid() && len(f.Regions) > p.Options.Regions:
+		return fmt.Errorf("feed has %d bytes of regions; the plan takes at most %d: compile it with larger Options.Regions", len(f.Regions), p.Options.Regions)
+	case p.Regions.Valid() && len(f.Recipes) != n:
+		return fmt.Errorf("feed has %d recipes for a batch of %d", len(f.Recipes), n)
 	case p.Pixels.Valid() && len(f.Pixels) != want:
 		return fmt.Errorf("feed has %d bytes of pixels; the plan takes %d images of %s = %d", len(f.Pixels), n, p.Images.Shape, want)
-	case !p.Pixels.Valid() && len(f.Images) != want:
+	case p.Images.Buffer.External && len(f.Images) != want:
 		return fmt.Errorf("feed has %d values of images; the plan takes %d images of %s = %d", len(f.Images), n, p.Images.Shape, want)
 	case len(f.Labels) != n:
 		return fmt.Errorf("feed has %d labels for a batch of %d", len(f.Labels), n)
@@ -186,6 +198,13 @@ func CheckFeed(p *Plan, f *Feed) error {
 		return fmt.Errorf("feed has %d head weights for %d heads", len(f.HeadWeights), len(p.Losses))
 	case f.Accumulate && !p.Options.Training:
 		return fmt.Errorf("an evaluation plan accumulates no gradients")
+	}
+	if s := p.Images.Shape; p.Regions.Valid() {
+		for i := range f.Recipes {
+			if err := f.Recipes[i].Check(s.H, s.W, s.C, len(f.Regions)); err != nil {
+				return fmt.Errorf("recipe of row %d: %w", i, err)
+			}
+		}
 	}
 	classes := int32(p.Losses[0].Logits.shape.C)
 	for i, l := range f.Labels {

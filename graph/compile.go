@@ -33,6 +33,9 @@ type Options struct {
 	FreezeStatistics bool
 	// Normalize makes the plan take uint8 pixels; nil means that it takes floats.
 	Normalize *Normalization
+	// Regions makes a plan with Normalize take regions of decoded images and recipes instead of finished pixels: the most bytes
+	// of regions in a batch. 0 means that it takes pixels.
+	Regions int
 	// Optimizer adds the update step; nil leaves the gradients as the result.
 	Optimizer *Optimizer
 	// NoDropout leaves dropout out of a training plan.
@@ -164,6 +167,14 @@ func (c *compiler) check() error {
 				return fmt.Errorf("graph: standard deviation %v of channel %d: must be above 0", s, i)
 			}
 		}
+	}
+	switch {
+	case o.Regions < 0:
+		return fmt.Errorf("graph: %d bytes of regions: must not be below 0", o.Regions)
+	case o.Regions > 0 && o.Normalize == nil:
+		return errors.New("graph: a plan that takes regions of images normalises them: set Normalize")
+	case o.Regions > 0 && in.shape.C != 1 && in.shape.C != 3:
+		return fmt.Errorf("graph: regions of images of %d channels: recipes are for 1 (grey) and 3 (red, green, blue)", in.shape.C)
 	}
 	if o.Optimizer != nil {
 		if !o.Training {

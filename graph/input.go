@@ -23,6 +23,12 @@ func (Input) params([]Shape) []*Param { return nil }
 func (o Input) forward(c *compiler, n *Node) {
 	c.plan.Images = c.view(n)
 	switch z := c.opts.Normalize; {
+	case c.opts.Regions > 0:
+		regions := c.buffer("regions", Byte, c.opts.Regions)
+		regions.External = true
+		c.plan.Regions = c.dense(regions, 1, Shape{1, 1, c.opts.Regions})
+		pixels := c.batch(n.name+"#pixels", Byte, o.Shape)
+		c.emit(&AugmentStep{at{n.name}, *z, c.plan.Regions, pixels, c.plan.Images})
 	case z != nil:
 		c.plan.Pixels = c.external("pixels", Byte, o.Shape)
 		c.emit(&NormalizeStep{at{n.name}, *z, c.plan.Pixels, c.plan.Images})
@@ -76,6 +82,32 @@ func (s *NormalizeStep) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, Write
 
 // FLOPs implements Step.
 func (s *NormalizeStep) FLOPs() int64 { return 2 * int64(s.Y.Elements()) }
+
+// AugmentStep makes images of regions of decoded images and recipes, which are part of the feed, and normalises them: the bytes that
+// augment.Recipe defines, on every backend, so that a run gives the same images whether the plan augments or the host does; then
+// Y = (bytes/255 - Mean) / Std for every channel, as in NormalizeStep. Y.Zeros channels behind them become zeros.
+type AugmentStep struct {
+	at
+	Normalization
+	Regions View // Options.Regions bytes at the most
+	Pixels  View // the step's own: images in bytes
+	Y       View
+}
+
+// Kind implements Step.
+func (*AugmentStep) Kind() string { return "augment" }
+
+// Views implements Step. The regions count as if they had the images' size: how much of them a batch fills, the recipes say.
+func (s *AugmentStep) Views(f func(View, Access)) {
+	regions := s.Pixels
+	regions.Buffer = s.Regions.Buffer
+	f(regions, Read)
+	f(s.Pixels, Write)
+	f(s.Y, Write)
+}
+
+// FLOPs implements Step: a tap of each filter, as of an image that is not resized, and the normalisation.
+func (s *AugmentStep) FLOPs() int64 { return 6 * int64(s.Y.Elements()) }
 
 // Convert computes Y = X, where the network's input is of another element type than the feed's, or padded: Y.Zeros channels
 // behind its own become zeros.

@@ -96,7 +96,8 @@ func (o Optimizer) Decay(p *Param) float64 {
 	return o.WeightDecay
 }
 
-// UpdateStep applies the optimizer to all trainable parameters at once: global norm, clipping, decay, update and EMA.
+// UpdateStep applies the optimizer to all trainable parameters at once: global norm, clipping, decay, update and EMA. A gradient
+// whose norm is not finite updates nothing.
 type UpdateStep struct {
 	at
 	Optimizer

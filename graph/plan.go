@@ -160,6 +160,7 @@ type Plan struct {
 	Probes   []*ProbeStep // in the order of Program.Measures
 	Buffers  []*Buffer
 	Pixels   View // uint8 input, if Options.Normalize is set
+	Regions  View // or regions of images, if Options.Regions is set
 	Images   View // float input
 	Labels   *Buffer
 	Arena    [5]int // elements of the arena of each Elem

@@ -3,10 +3,12 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tributary-ml/tributary/augment"
 )
 
 type layer func(g *Graph, name string, x *Node, c int, w Window) *Node
@@ -360,6 +362,8 @@ func TestCompileRefuses(t *testing.T) {
 		"momentum 1.5":         {Batch: 1, Training: true, Optimizer: &Optimizer{Rule: SGD, Momentum: 1.5}},
 		"eps must be above 0":  {Batch: 1, Training: true, Optimizer: &Optimizer{Rule: AdamW}},
 		"standard deviation 0": {Batch: 1, Normalize: &Normalization{Mean: []float32{1, 2, 3}, Std: []float32{1, 0, 3}}},
+		"-1 bytes of regions":  {Batch: 1, Regions: -1},
+		"set Normalize":        {Batch: 1, Regions: 100},
 	} {
 		_, err := Compile(g, l, o)
 		require.ErrorContains(t, err, want)
@@ -458,4 +462,58 @@ func TestBFloat16Plan(t *testing.T) {
 	require.Equal(t, Float, p.Images.Buffer.Elem)
 	_, err := Compile(p.Graph, p.Layout, Options{Batch: 1, Target: Target{Precision: "fp8"}})
 	require.ErrorContains(t, err, "fp8")
+}
+
+// A plan that augments has one step for it, whose finished bytes take no memory beyond the step.
+func TestAugmentPlan(t *testing.T) {
+	o := training()
+	o.Normalize = &Normalization{Mean: []float32{0, 0, 0}, Std: []float32{1, 1, 1}}
+	pixels := mustCompile(t, inception(convBN), o)
+	o.Regions = 1000
+	p := mustCompile(t, inception(convBN), o)
+	steps := stepsOf[*AugmentStep](p)
+	require.Len(t, steps, 1)
+	require.Zero(t, p.Count("normalize"))
+	require.False(t, p.Pixels.Valid())
+	require.Equal(t, 1000, p.Regions.Buffer.Elements)
+	require.Equal(t, steps[0].Pixels.Buffer.First, steps[0].Pixels.Buffer.Last)
+	require.Len(t, pixels.Steps, len(p.Steps))
+	require.Equal(t, pixels.Arena[Float], p.Arena[Float])
+
+	in := p.Images.Shape
+	feed := func() *Feed {
+		f := &Feed{Regions: make([]byte, 1000), Recipes: make([]augment.Recipe, o.Batch), Labels: make([]int32, o.Batch)}
+		for i := range f.Recipes {
+			f.Recipes[i] = augment.Recipe{Offset: 3, Rows: augment.Resized(10, in.H), Cols: augment.Resized(20, in.W)}
+		}
+		return f
+	}
+	require.NoError(t, CheckFeed(p, feed()))
+	for want, spoil := range map[string]func(*Feed){
+		"1001 bytes of regions":              func(f *Feed) { f.Regions = make([]byte, 1001) },
+		"3 recipes for a batch of 4":         func(f *Feed) { f.Recipes = f.Recipes[1:] },
+		"recipe of row 2: a region of 10×20": func(f *Feed) { f.Recipes[2].Offset = 401 },
+		"at byte -1":                         func(f *Feed) { f.Recipes[0].Offset = -1 },
+		"recipe of row 1: rows: a region of": func(f *Feed) { f.Recipes[1].Rows.Region = -1 },
+		"columns: 99 pixels resized to 3":    func(f *Feed) { f.Recipes[3].Cols = augment.Resized(99, 3) },
+		"rows: 10 pixels of a cut resized":   func(f *Feed) { f.Recipes[3].Rows.To = 99 },
+		"adjustment 4 by 1":                  func(f *Feed) { f.Recipes[3].Adjust[1] = augment.Adjustment{Op: 4, Factor: 1} },
+		"adjustment 2 comes twice": func(f *Feed) {
+			f.Recipes[1].Adjust = [3]augment.Adjustment{{Op: augment.Contrast}, {}, {Op: augment.Contrast}}
+		},
+		"by NaN":                  func(f *Feed) { f.Recipes[3].Adjust[1].Factor = float32(math.NaN()) },
+		"a patch of rows 0 to 99": func(f *Feed) { f.Recipes[0].Patch.Y1 = 99 },
+	} {
+		f := feed()
+		spoil(f)
+		require.ErrorContains(t, CheckFeed(p, f), want)
+	}
+
+	two := New("two channels")
+	x := two.Input("image", Shape{4, 4, 2})
+	two.AddLoss(Loss{Name: "main", Logits: two.Linear("fc", x, 3, nil), Weight: 1})
+	l, err := NewLayout(two)
+	require.NoError(t, err)
+	_, err = Compile(two, l, Options{Batch: 1, Regions: 9, Normalize: &Normalization{Mean: []float32{0, 0}, Std: []float32{1, 1}}})
+	require.ErrorContains(t, err, "2 channels")
 }

@@ -277,13 +277,15 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 	return map[string][]launch{
 		"normalize_dense":  {{kernels.NormalizeParams{}, map[string]passes{"Pixels": in, "Scale": perWarp, "Shift": perWarp, "Y": out}}},
 		"normalize_padded": {{kernels.NormalizeParams{}, map[string]passes{"Pixels": in, "Scale": perWarp, "Shift": perWarp, "Y": out}}},
-		"convert":          {{kernels.ConvertParams{}, map[string]passes{"X": in, "Y": out}}},
-		"scale":            both(kernels.ScaleParams{}, "Y", map[string]passes{"X": in}),
-		"fill":             {{kernels.FillParams{}, map[string]passes{"Y": out}}},
-		"add":              {{kernels.AddParams{}, map[string]passes{"Xs[0]": in, "Xs[1]": in, "Xs[2]": in, "Y": out}}},
-		"relu":             {{kernels.ReluParams{}, map[string]passes{"X": in, "Y": out}}},
-		"relu_backward":    both(kernels.ReluBackwardParams{}, "DX", map[string]passes{"Y": in, "DY": in}),
-		"dropout":          both(kernels.DropoutParams{}, "Y", map[string]passes{"X": in, "Run": perWarp}),
+		"augment_store": {{kernels.AugmentStoreParams{}, map[string]passes{"Pixels": in, "Recipes": perWarp, "Sums": perWarp, "Scale": perWarp,
+			"Shift": perWarp, "Y": out}}},
+		"convert":       {{kernels.ConvertParams{}, map[string]passes{"X": in, "Y": out}}},
+		"scale":         both(kernels.ScaleParams{}, "Y", map[string]passes{"X": in}),
+		"fill":          {{kernels.FillParams{}, map[string]passes{"Y": out}}},
+		"add":           {{kernels.AddParams{}, map[string]passes{"Xs[0]": in, "Xs[1]": in, "Xs[2]": in, "Y": out}}},
+		"relu":          {{kernels.ReluParams{}, map[string]passes{"X": in, "Y": out}}},
+		"relu_backward": both(kernels.ReluBackwardParams{}, "DX", map[string]passes{"Y": in, "DY": in}),
+		"dropout":       both(kernels.DropoutParams{}, "Y", map[string]passes{"X": in, "Run": perWarp}),
 
 		"affine":         {{kernels.AffineParams{}, map[string]passes{"X": in, "Y": out, "Scale": groups, "Shift": groups}}},
 		"bias_backward":  {{kernels.BiasBackwardParams{}, map[string]passes{"DY": in, "DB": out, "Partial": inOut, "Counters": perWarp, "Run": perWarp}}},
@@ -325,7 +327,7 @@ func TestCostOfMemoryKernels(t *testing.T) {
 		}
 		table := memoryLaunches(elemBytes)
 		for _, test := range slices.Sorted(maps.Keys(table)) {
-			if float := slices.Contains([]string{"batchnorm_finalize", "batchnorm_fold", "sgd", "adamw"}, test); float != (suffix == "") {
+			if float := slices.Contains([]string{"batchnorm_finalize", "batchnorm_fold", "compare", "sgd", "adamw"}, test); float != (suffix == "") {
 				continue
 			}
 			launches := runTraced(t, nil, program, test+suffix)
@@ -335,6 +337,30 @@ func TestCostOfMemoryKernels(t *testing.T) {
 			for i, l := range launches {
 				checkMemory(t, test+suffix, l, table[test][i])
 			}
+		}
+	}
+}
+
+// Images are made of regions without a bank conflict, and written once. Every byte of a region is read: a row again by the next rows
+// of pixels that need it, a pixel again by the next request of its warp, on the whole less than three times, from the caches but once.
+func TestCostOfAugmentation(t *testing.T) {
+	for _, l := range runTraced(t, nil, build(t, trace, "trace_tests"), "augment_resize") {
+		names := pointers(kernels.AugmentResizeParams{})
+		t.Log(l.table(names))
+		for _, b := range l.Buffers {
+			switch name := b.name(names); name {
+			case "Regions":
+				if b.ReadOnce != b.Size || b.Read > 3*b.Size {
+					t.Errorf("of %d bytes of regions, %d are read, %.3f times", b.Size, b.ReadOnce, float64(b.Read)/float64(b.Size))
+				}
+			case "Pixels", "Sums":
+				if b.Read != 0 || b.Written != b.Size || b.WrittenOnce != b.Size {
+					t.Errorf("%s is not written once: %+v", name, b)
+				}
+			}
+		}
+		if excess, least := l.excess("shared", nil); excess != 0 || least == 0 {
+			t.Errorf("%d wavefronts beyond the least, %d", excess, least)
 		}
 	}
 }
@@ -377,7 +403,9 @@ func checkMemory(t *testing.T, test string, l traced, want launch) {
 		t.Errorf("%s: %s touches %d buffers of %d", test, l.Kernel, seen, len(want.buffers))
 	}
 	// With 3 bytes a pixel, three accesses of a byte move the same sectors.
-	pixels := func(s site) bool { return strings.HasPrefix(test, "normalize_padded") && s.Width == 1 }
+	pixels := func(s site) bool {
+		return (strings.HasPrefix(test, "normalize_padded") || strings.HasPrefix(test, "augment_store")) && s.Width == 1
+	}
 	if excess, least := l.excess("device", func(s site) bool { return floatsOfHalves(s) || pixels(s) }); excess != 0 || least == 0 {
 		t.Errorf("%s: %s moves %d sectors beyond the least, %d", test, l.Kernel, excess, least)
 	}

@@ -44,6 +44,12 @@ func columnGrid(rows, cols, elemBytes, blocks int) Grid {
 	return Grid{uint32(max(x, 1)), uint32(y), 1}
 }
 
+// AugmentTiles is how many blocks augment_resize has for an image of h x w pixels.
+func AugmentTiles(h, w int) int { return ceil(h, AugmentTileH) * ceil(w, AugmentTileW) }
+
+// AugmentBlocks is how many blocks augment_store has for one: a thread stores four pixels.
+func AugmentBlocks(h, w int) int { return ceil(h*w, 4*Threads) }
+
 // LRNShared is the dynamic shared memory of the lrn kernels, in bytes; more than 48 KiB must be allowed before
 // (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES).
 func LRNShared(cols int) int { return 4 * cols * max(1, Threads/cols) }

@@ -16,6 +16,7 @@
 //                  and average += ema_mix·(w-average), and a bf16 copy of w. Chunks that are not trained (running statistics,
 //                  frozen parameters) only do these two. 256 threads, grid.x = chunks.
 //
+// A gradient whose norm is not finite updates nothing: what is wrong can then be looked for, and the run goes on from its values.
 // The learning rate, the bias corrections and skip_update are read from device memory. Cost: reads the gradient once for the norm;
 // the update reads and writes value, state and average once and reads the gradient: 28 bytes a parameter for SGD with an
 // average, 36 for the others. Shapes: any; chunks begin at multiples of 4 elements, and so do packs.
@@ -89,7 +90,7 @@ GPU_FN void store_if(float* p, int64_t at, const Floats& v, int count) {
 }
 
 KERNEL(update, UpdateParams, threads) {
-  if (p.run->skip_update) return;
+  if (p.run->skip_update || p.scalars->nonfinite) return;
   const Chunk chunk = p.chunks[blockIdx.x];
   const float lr = p.run->lr * chunk.lr_scale, clip = p.scalars->clip, mix = p.run->ema_mix;
   const float bias1 = p.run->bias1, root_bias2 = gpu::sqrt(p.run->bias2);

@@ -65,6 +65,60 @@ typedef struct {
   int32_t pad;
 } ConvertParams;
 
+// AugmentAxis is augment.Axis, and AugmentRecipe is augment.Recipe: package augment says what they mean.
+typedef struct {
+  int32_t region;
+  int32_t at;
+  int32_t cut;
+  int32_t mirror_cut;
+  int32_t size;
+  int32_t window;
+  int32_t mirror_window;
+  int32_t from;
+  int32_t to;
+} AugmentAxis;
+enum { ADJUST_NONE, ADJUST_BRIGHTNESS, ADJUST_CONTRAST, ADJUST_SATURATION };
+enum { MAX_ADJUSTMENTS = 3 };
+typedef struct {
+  int64_t offset;
+  AugmentAxis rows;
+  AugmentAxis cols;
+  int32_t op[MAX_ADJUSTMENTS];
+  float factor[MAX_ADJUSTMENTS];
+  int32_t y0;  // of the patch
+  int32_t x0;
+  int32_t y1;
+  int32_t x1;
+  uint32_t colour;  // red, green << 8, blue << 16
+  int32_t pad;
+} AugmentRecipe;
+// A block of augment_resize makes a tile of an image. A recipe makes nothing smaller than a filter of AUGMENT_TAPS taps can.
+enum { AUGMENT_TILE_W = 64, AUGMENT_TILE_H = 16, AUGMENT_TAPS = 65 };
+typedef struct {
+  const uint8_t* regions;
+  const AugmentRecipe* recipes;  // one for each image
+  uint8_t* pixels;               // images x h x w x channels
+  uint32_t* sums;                // one for each block, of brightness, where a recipe has contrast
+  int32_t h;
+  int32_t w;
+  int32_t channels;  // 1 or 3
+  int32_t tiles;     // of an image
+} AugmentResizeParams;
+typedef struct {
+  const uint8_t* pixels;  // of augment_resize
+  const AugmentRecipe* recipes;
+  const uint32_t* sums;
+  const float* scale;  // as in NormalizeParams
+  const float* shift;
+  View y;
+  int32_t h;
+  int32_t w;
+  int32_t channels;
+  int32_t padded;  // channels of y; those beyond `channels` become 0
+  int32_t tiles;
+  int32_t blocks;  // of an image
+} AugmentStoreParams;
+
 // ---- elementwise -------------------------------------------------------------------------------------------------------
 typedef struct {
   View x;

@@ -71,6 +71,82 @@ type ConvertParams struct {
 	_        int32
 }
 
+// AugmentAxis is augment.Axis, and AugmentRecipe is augment.Recipe: package augment says what they mean.
+type AugmentAxis struct {
+	Region       int32
+	At           int32
+	Cut          int32
+	MirrorCut    int32
+	Size         int32
+	Window       int32
+	MirrorWindow int32
+	From         int32
+	To           int32
+}
+
+// Constants of params.h.
+const (
+	AdjustNone       = 0
+	AdjustBrightness = 1
+	AdjustContrast   = 2
+	AdjustSaturation = 3
+)
+
+// Constants of params.h.
+const (
+	MaxAdjustments = 3
+)
+
+// AugmentRecipe is a kernel's parameters: see params.h.
+type AugmentRecipe struct {
+	Offset int64
+	Rows   AugmentAxis
+	Cols   AugmentAxis
+	Op     [MaxAdjustments]int32
+	Factor [MaxAdjustments]float32
+	Y0     int32 // of the patch
+	X0     int32
+	Y1     int32
+	X1     int32
+	Colour uint32 // red, green << 8, blue << 16
+	_      int32
+}
+
+// Constants of params.h.
+const (
+	AugmentTileW = 64
+	AugmentTileH = 16
+	AugmentTaps  = 65
+)
+
+// AugmentResizeParams is a kernel's parameters: see params.h.
+type AugmentResizeParams struct {
+	Regions  DevicePtr // uint8_t
+	Recipes  DevicePtr // AugmentRecipe: one for each image
+	Pixels   DevicePtr // uint8_t: images x h x w x channels
+	Sums     DevicePtr // uint32_t: one for each block, of brightness, where a recipe has contrast
+	H        int32
+	W        int32
+	Channels int32 // 1 or 3
+	Tiles    int32 // of an image
+}
+
+// AugmentStoreParams is a kernel's parameters: see params.h.
+type AugmentStoreParams struct {
+	Pixels   DevicePtr // uint8_t: of augment_resize
+	Recipes  DevicePtr // AugmentRecipe
+	Sums     DevicePtr // uint32_t
+	Scale    DevicePtr // float: as in NormalizeParams
+	Shift    DevicePtr // float
+	Y        View
+	H        int32
+	W        int32
+	Channels int32
+	Padded   int32 // channels of y; those beyond `channels` become 0
+	Tiles    int32
+	Blocks   int32 // of an image
+}
+
 // ScaleParams is a kernel's parameters: see params.h.
 type ScaleParams struct {
 	X          View

@@ -53,8 +53,10 @@ type Config struct {
 	Threads  int
 	Workers  int
 	LogEvery int
-	Out      string
-	Name     string
+	// GradflowEvery is how many updates lie between measurements of the gradient that every head sends to every layer; 0: none.
+	GradflowEvery int
+	Out           string
+	Name          string
 }
 
 // Default is the run of a newcomer's first command: it takes a small network, the embedded data, and two minutes.

@@ -19,7 +19,7 @@ func evaluate(ctx context.Context, p graph.Program, l *dataset.Loader, averages 
 		for _, err := range b.Skipped {
 			report(Warning{Kind: "skipped_image", Message: err.Error()})
 		}
-		m, err := run(ctx, p, &graph.Feed{Pixels: b.Images, Labels: b.Labels, UseAverages: averages})
+		m, err := run(ctx, p, &graph.Feed{Pixels: b.Images, Regions: b.Regions, Recipes: b.Recipes, Labels: b.Labels, UseAverages: averages})
 		b.Release()
 		if err != nil {
 			return Result{}, err
@@ -70,14 +70,14 @@ func (e *Evaluation) Run(ctx context.Context) (r Result, err error) {
 	if err := e.Checkpoint.Restore(s); err != nil {
 		return Result{}, err
 	}
-	p, err := loadEval(e.Backend, s, e.Config.Batch, e.Checkpoint.Data, e.Heads)
+	l, err := evalLoader(e.Test, e.Graph.InputNode().Shape(), &e.Config, e.Backend)
+	if err != nil {
+		return Result{}, err
+	}
+	p, err := loadEval(e.Backend, s, l, e.Checkpoint.Data, e.Heads)
 	if err != nil {
 		return Result{}, err
 	}
 	defer p.Close()
-	l, err := evalLoader(e.Test, e.Graph.InputNode().Shape(), &e.Config)
-	if err != nil {
-		return Result{}, err
-	}
 	return evaluate(ctx, p, l, averages, e.Test.Len(), e.Report)
 }

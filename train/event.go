@@ -21,6 +21,7 @@ type Started struct {
 	TrainImages   int
 	TestImages    int
 	Device        string
+	Augments      bool  // the device augments training images; otherwise the goroutines that read them do
 	ArenaBytes    int64 // of the training plan
 	UnsharedBytes int64 // the same without sharing memory between buffers
 }
@@ -78,7 +79,7 @@ type Saved struct {
 // Warning is something that the user should know; the run goes on.
 type Warning struct {
 	Step    int    `json:"step"`
-	Kind    string `json:"warning"` // dead_trunk, skipped_image, checkpoint, log
+	Kind    string `json:"warning"` // dead_trunk, skipped_image, checkpoint, log, or an auxhead.Alarm's kind
 	Message string `json:"message"`
 }
 

@@ -15,6 +15,7 @@ import (
 //	log.jsonl              one JSON object a line: intervals, epochs, warnings, checkpoints
 //	checkpoints/last.ckpt  the latest position
 //	checkpoints/best.ckpt  the epoch whose main head was best on the test images
+//	gradflow.jsonl         one measurement of the gradient flow a line, if there are any (tributary gradflow draws them)
 //	summary.json           what came out
 type Folder struct{ Path string }
 
@@ -44,6 +45,9 @@ func (f *Folder) Config() string { return filepath.Join(f.Path, "config.yaml") }
 
 // Log is the path of the log.
 func (f *Folder) Log() string { return filepath.Join(f.Path, "log.jsonl") }
+
+// Gradflow is the path of the measurements of the gradient flow.
+func (f *Folder) Gradflow() string { return filepath.Join(f.Path, "gradflow.jsonl") }
 
 // Summary is the path of the summary.
 func (f *Folder) Summary() string { return filepath.Join(f.Path, "summary.json") }

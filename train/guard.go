@@ -12,6 +12,7 @@ import (
 type DivergedError struct {
 	Step       int      // updates done before
 	Heads      []string // whose loss is not finite; none if it is the gradient alone
+	Where      string   // the first number of the step that was not finite, in words; empty if that was not found
 	LR         float64
 	ClipNorm   float64
 	Checkpoint string // the last good one; empty if there is none yet
@@ -24,7 +25,11 @@ func (e *DivergedError) Error() string {
 	if len(e.Heads) > 0 {
 		what = "the loss of " + strings.Join(e.Heads, ", ")
 	}
-	fmt.Fprintf(&s, "step %d: %s is not a finite number: training has diverged. Lower the learning rate (--lr %.3g)", e.Step, what, e.LR/4)
+	fmt.Fprintf(&s, "step %d: %s is not a finite number: training has diverged. ", e.Step, what)
+	if e.Where != "" {
+		fmt.Fprintf(&s, "The first such number is in %s. ", e.Where)
+	}
+	fmt.Fprintf(&s, "Lower the learning rate (--lr %.3g)", e.LR/4)
 	if e.ClipNorm == 0 {
 		s.WriteString(", limit the gradient (--clip-norm 2)")
 	} else {

@@ -103,6 +103,8 @@ func (l *log) write(e Event) error {
 		kind = "checkpoint"
 	case Warning:
 		kind = "warning"
+	case Flowed:
+		kind = "gradflow"
 	default:
 		return nil
 	}

@@ -51,6 +51,12 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.log.close()) }()
+	if t.flow != nil {
+		if t.flow.log, err = openLog(folder.Gradflow(), t.progress.Step-1); err != nil { // a measurement bears the number of updates before it
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, t.flow.log.close()) }()
+	}
 	t.report(t.started())
 	t.clock.start(t.progress.Seconds)
 	t.savedAt = time.Now()

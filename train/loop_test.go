@@ -301,6 +301,26 @@ func TestHeadWeightsUntilEpoch(t *testing.T) {
 	}
 }
 
+// What a log has of intervals and epochs can be read back; a line that is cut ends it, as a killed run leaves it.
+func TestReadLog(t *testing.T) {
+	c := tinyConfig()
+	tr, r := runWhole(t, c)
+	for _, more := range []string{"", `{"kind":"epoch"`} {
+		f, err := os.OpenFile(tr.folder.Log(), os.O_APPEND|os.O_WRONLY, 0)
+		require.NoError(t, err)
+		_, err = f.WriteString(more)
+		require.NoError(t, err)
+		f.Close()
+		intervals, epochs, err := tr.folder.ReadLog()
+		require.NoError(t, err)
+		require.Equal(t, ofType[Interval](r), intervals)
+		require.Equal(t, ofType[EpochEnded](r), epochs)
+	}
+	require.NoError(t, os.WriteFile(tr.folder.Log(), []byte("no JSON\n"), 0o644))
+	_, _, err := tr.folder.ReadLog()
+	require.ErrorContains(t, err, tr.folder.Log())
+}
+
 // An interval has the norms of the gradients that were asked for: of all parameters together, the gradient's global norm, though
 // the update clips.
 func TestGradNorms(t *testing.T) {
@@ -312,8 +332,7 @@ func TestGradNorms(t *testing.T) {
 			s.GradNorms = append(s.GradNorms, p.Name)
 		}
 	}
-	dir := folder(t, c)
-	_, err := trainer(t, s).Run(context.Background(), dir)
+	_, err := trainer(t, s).Run(context.Background(), folder(t, c))
 	require.NoError(t, err)
 	for _, e := range ofType[Interval](r) {
 		require.Len(t, e.GradNorms, len(s.GradNorms))
@@ -324,11 +343,6 @@ func TestGradNorms(t *testing.T) {
 		require.InEpsilon(t, e.GradNorm, math.Sqrt(sum), 1e-4)
 		require.Greater(t, e.GradNorm, 0.01)
 	}
-	intervals, epochs, err := dir.ReadLog()
-	require.NoError(t, err)
-	require.Equal(t, ofType[Interval](r), intervals)
-	require.Equal(t, ofType[EpochEnded](r), epochs)
-
 	for name, want := range map[string]string{"conv9/weight": "the nearest: conv1/weight", "bn1/running_mean": "is not trained"} {
 		s, _ := setup(t, c)
 		s.GradNorms = []string{name}

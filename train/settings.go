@@ -82,6 +82,7 @@ func (c *Config) Settings() []Setting {
 	b.whole("threads", &c.Threads, 0, 1<<12, "`threads` that compute; 0: one for each CPU")
 	b.whole("workers", &c.Workers, 0, 1<<12, "`goroutines` that read images; 0: one for each CPU")
 	b.whole("log-every", &c.LogEvery, 1, 1<<20, "`updates` between lines of the log")
+	b.whole("gradflow-every", &c.GradflowEvery, 0, 1<<20, "`updates` between measurements of the gradient that every head sends to every layer; 0: none")
 	b.text("out", &c.Out, "`folder` of all runs")
 	b.add(Setting{Key: "name", Value: &c.Name, Usage: "`name` of this run's folder; empty: the time and the network",
 		allowed: "a name without a slash", ok: func() bool { return validName(c.Name) }})

@@ -2,8 +2,10 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
 )
@@ -21,6 +23,7 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 	}
 	var sum Tally
 	var norm float64
+	var flow *auxhead.Flow
 	for i := range k {
 		b, err, ok := next()
 		if err != nil {
@@ -32,19 +35,34 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 		for _, err := range b.Skipped {
 			t.warn("skipped_image", "%v", err)
 		}
-		f.Pixels, f.Labels = b.Images, b.Labels
+		f.Pixels, f.Regions, f.Recipes, f.Labels = b.Images, b.Regions, b.Recipes, b.Labels
 		f.Seed = dropoutSeed(t.Config.Seed, i)
 		f.Accumulate, f.SkipUpdate = i > 0, i < k-1
+		if i == 0 {
+			if flow, err = t.flow.before(ctx, &f); err != nil {
+				b.Release()
+				return Stepped{}, err
+			}
+		}
 		m, err := run(ctx, t.train, &f)
-		b.Release()
 		if err != nil {
+			b.Release()
 			return Stepped{}, err
 		}
 		if heads, bad := diverged(m); bad {
-			return Stepped{}, t.divergedError(heads, f.LR)
+			e := t.divergedError(heads, f.LR)
+			e.Where, err = firstNonFinite(ctx, t.Backend, t.state, t.options, &f)
+			b.Release()
+			return Stepped{}, errors.Join(e, err)
 		}
+		b.Release()
 		sum.add(m)
 		norm = m.GradNorm
+	}
+	if flow != nil {
+		if err := t.flowed(flow); err != nil {
+			return Stepped{}, err
+		}
 	}
 	t.progress.Step++
 	t.progress.Batch += k
@@ -59,7 +77,7 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 // dropoutSeed gives each batch of an update masks of its own; the first one's are the seed's.
 func dropoutSeed(seed uint64, i int) uint64 { return seed ^ uint64(i)*0x9E3779B97F4A7C15 }
 
-func (t *Trainer) divergedError(heads []string, lr float64) error {
+func (t *Trainer) divergedError(heads []string, lr float64) *DivergedError {
 	e := &DivergedError{Step: t.progress.Step, Heads: heads, LR: lr, ClipNorm: t.Config.ClipNorm}
 	if t.saved >= 0 {
 		e.Checkpoint, e.LastStep = t.folder.Last(), t.saved

@@ -40,9 +40,11 @@ type Trainer struct {
 	rate         rate
 	heads        auxhead.Schedule
 	perEpoch     int            // updates
-	watched      []*graph.Param // GradNorms
+	watched      map[int]string // GradNorms, by their index in the layout
 	progress     Progress
 	guard        deadTrunk
+	flow         *flowMeter // nil where nothing is measured
+	options      graph.Options
 	folder       *Folder
 	log          *log
 	saved        int       // step of the checkpoint on disk, -1 without one
@@ -84,16 +86,23 @@ func (t *Trainer) build() error {
 	if err != nil {
 		return err
 	}
-	if t.state, err = t.Backend.NewState(layout, graph.StateOptions{Slots: update.Slots(), EMA: update.EMA}); err != nil {
+	want := graph.StateOptions{Slots: update.Slots(), EMA: update.EMA}
+	if c.GradflowEvery > 0 {
+		want.Scratch = auxhead.MeterScratch(len(t.Graph.Losses()))
+	}
+	if t.state, err = t.Backend.NewState(layout, want); err != nil {
 		return err
 	}
 	info := infoOf(t.Data.Train)
-	o := graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),
-		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}}
-	if t.train, err = load(t.Backend, t.state, o); err != nil {
+	t.options = graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),
+		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: t.loader.Regions()}
+	if t.train, err = load(t.Backend, t.state, t.options); err != nil {
 		return err
 	}
-	if t.eval, err = loadEval(t.Backend, t.state, c.Batch, info, nil); err != nil {
+	if t.flow, err = t.newFlowMeter(t.options); err != nil {
+		return err
+	}
+	if t.eval, err = loadEval(t.Backend, t.state, t.test, info, nil); err != nil {
 		return err
 	}
 	if t.perEpoch = t.loader.Batches() / c.Accumulate; t.perEpoch == 0 {
@@ -106,15 +115,8 @@ func (t *Trainer) build() error {
 	if t.heads, err = auxhead.ParseSchedule(c.HeadSchedule); err != nil {
 		return err
 	}
-	for _, name := range t.GradNorms {
-		p, err := t.Graph.Param(name)
-		if err == nil && !layout.IsTrained(p) {
-			err = fmt.Errorf("parameter %s is not trained: it has no gradient", name)
-		}
-		if err != nil {
-			return err
-		}
-		t.watched = append(t.watched, p)
+	if t.watched, err = watched(layout, t.GradNorms); err != nil {
+		return err
 	}
 	t.guard = deadTrunk{guess: math.Log(float64(len(info.Classes)))}
 	if t.Resume != nil {
@@ -152,17 +154,18 @@ func (t *Trainer) makeLoaders() error {
 	}
 	var err error
 	t.loader, err = dataset.NewLoader(train, c.transform(train.Info(), in.H, in.W), dataset.LoaderOptions{
-		Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: true, SkipBad: c.SkipBad, Workers: c.Workers})
+		Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: true, SkipBad: c.SkipBad, Workers: c.Workers,
+		Defer: t.Backend.Target().Augments})
 	if err != nil {
 		return err
 	}
-	t.test, err = evalLoader(test, in, c)
+	t.test, err = evalLoader(test, in, c, t.Backend)
 	return err
 }
 
-func evalLoader(test dataset.Source, in graph.Shape, c *Config) (*dataset.Loader, error) {
+func evalLoader(test dataset.Source, in graph.Shape, c *Config, b graph.Backend) (*dataset.Loader, error) {
 	return dataset.NewLoader(test, dataset.EvalTransform(test.Info(), in.H, in.W), dataset.LoaderOptions{
-		Batch: c.Batch, SkipBad: c.SkipBad, Workers: c.Workers})
+		Batch: c.Batch, SkipBad: c.SkipBad, Workers: c.Workers, Defer: b.Target().Augments})
 }
 
 // load compiles a plan and makes it ready to run.
@@ -174,10 +177,11 @@ func load(b graph.Backend, s graph.State, o graph.Options) (graph.Program, error
 	return b.Load(p, s)
 }
 
-// loadEval is load of an evaluation of some heads; nil means all.
-func loadEval(b graph.Backend, s graph.State, batch int, info DataInfo, heads []string) (graph.Program, error) {
+// loadEval is load of an evaluation of some heads on a loader's batches; nil means all.
+func loadEval(b graph.Backend, s graph.State, l *dataset.Loader, info DataInfo, heads []string) (graph.Program, error) {
+	batch, _, _, _ := l.Shape()
 	return load(b, s, graph.Options{Batch: batch, Losses: heads, Target: b.Target(),
-		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}})
+		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: l.Regions()})
 }
 
 // initialise sets all parameters to their first values, which are also the first moving averages, and the optimizer's slots.
@@ -253,29 +257,34 @@ func (d DataInfo) differences(other DataInfo) []string {
 		len(d.Classes), strings.Join(d.Classes, ", "), len(other.Classes), other.Name, strings.Join(other.Classes, ", "))}
 }
 
-// gradNorms are the norms of the gradients of the last update that Setup.GradNorms asks for.
-func (t *Trainer) gradNorms() (map[string]float64, error) {
-	if t.watched == nil {
-		return nil, nil
-	}
-	norms := map[string]float64{}
-	for _, p := range t.watched {
-		v, err := t.state.Get(graph.Gradient, p)
+// watched finds parameters whose gradient's norm is asked for.
+func watched(l *graph.Layout, names []string) (map[int]string, error) {
+	out := map[int]string{}
+	for _, name := range names {
+		p, err := l.Graph.Param(name)
+		if err == nil && !l.IsTrained(p) {
+			err = fmt.Errorf("parameter %s is not trained: it has no gradient", name)
+		}
 		if err != nil {
 			return nil, err
 		}
-		sum := 0.0
-		switch v := v.Data().(type) {
-		case []float32:
-			for _, x := range v {
-				sum += float64(x) * float64(x)
-			}
-		case []float64:
-			for _, x := range v {
-				sum += x * x
-			}
-		}
-		norms[p.Name] = math.Sqrt(sum)
+		out[slices.Index(l.Params, p)] = name
+	}
+	return out, nil
+}
+
+// gradNorms are the norms of the last update's gradients that Setup.GradNorms asks for.
+func (t *Trainer) gradNorms() (map[string]float64, error) {
+	if len(t.watched) == 0 {
+		return nil, nil
+	}
+	all, err := t.state.Compare(graph.Gradient, graph.Gradient)
+	if err != nil {
+		return nil, err
+	}
+	norms := map[string]float64{}
+	for i, name := range t.watched {
+		norms[name] = math.Sqrt(all[i].Squares)
 	}
 	return norms, nil
 }
@@ -283,6 +292,7 @@ func (t *Trainer) gradNorms() (map[string]float64, error) {
 // Close frees what the run holds on the device.
 func (t *Trainer) Close() error {
 	var errs []error
+	errs = append(errs, t.flow.close())
 	for _, p := range []graph.Program{t.train, t.eval} {
 		if p != nil {
 			errs = append(errs, p.Close())
@@ -297,10 +307,14 @@ func (t *Trainer) Close() error {
 // report sends an event to the reporter and the log.
 func (t *Trainer) report(e Event) {
 	t.Report(e)
-	if t.log == nil {
+	log := t.log
+	if _, ok := e.(Flowed); ok {
+		log = t.flow.log
+	}
+	if log == nil {
 		return
 	}
-	if err := t.log.write(e); err != nil {
+	if err := log.write(e); err != nil {
 		t.Report(Warning{t.progress.Step, "log", err.Error()})
 	}
 }
@@ -316,7 +330,7 @@ func (t *Trainer) started() Started {
 		Resumed: t.Resume != nil, Step: t.progress.Step, Steps: t.rate.total,
 		Epoch: t.progress.Epoch, Epochs: t.Config.Epochs, StepImages: t.Config.Batch * t.Config.Accumulate,
 		TrainImages: t.Data.Train.Len(), TestImages: t.Data.Test.Len(), Device: t.Backend.Name(),
-		ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared,
+		Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared,
 	}
 	for _, l := range p.Losses {
 		s.Heads = append(s.Heads, l.Name)

@@ -133,21 +133,37 @@ func (c chains) label(n *graph.Node) string {
 	return fmt.Sprintf("%s\n%s\n%s", name, what, n.Shape())
 }
 
-// writeSVG lays a drawing out with Graphviz, which is part of the program as WebAssembly.
-func writeSVG(ctx context.Context, path, text string) error {
+// writeDrawing lays a drawing out and writes it as SVG or PNG.
+func writeDrawing(ctx context.Context, path, format, text string) error {
+	layout := format
+	if format == "png" {
+		layout = "json"
+	}
+	b, err := render(ctx, layout, text)
+	if err == nil && format == "png" {
+		b, err = drawPNG(b)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, b, 0o644)
+}
+
+// render lays a drawing out with Graphviz, which is part of the program as WebAssembly.
+func render(ctx context.Context, format, text string) ([]byte, error) {
 	v, err := graphviz.New(ctx)
 	if err != nil {
-		return fmt.Errorf("drawing: %w", err)
+		return nil, fmt.Errorf("drawing: %w", err)
 	}
 	defer v.Close()
 	g, err := graphviz.ParseBytes([]byte(text))
 	if err != nil {
-		return fmt.Errorf("drawing: %w", err)
+		return nil, fmt.Errorf("drawing: %w", err)
 	}
 	defer g.Close()
 	var b bytes.Buffer
-	if err := v.Render(ctx, g, graphviz.SVG, &b); err != nil {
-		return fmt.Errorf("drawing: %w", err)
+	if err := v.Render(ctx, g, graphviz.Format(format), &b); err != nil {
+		return nil, fmt.Errorf("drawing: %w", err)
 	}
-	return os.WriteFile(path, b.Bytes(), 0o644)
+	return b.Bytes(), nil
 }

@@ -95,7 +95,7 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 		fmt.Fprintf(out, "\ndrawn: %s (dot -Tpdf -O %s makes a PDF)\n", f.dot, quoted(f.dot))
 	}
 	if f.svg != "" {
-		if err := writeSVG(cmd.Context(), f.svg, dotText(m)); err != nil {
+		if err := writeDrawing(cmd.Context(), f.svg, "svg", dotText(m)); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "\ndrawn: %s\n", f.svg)

@@ -20,6 +20,16 @@ type parts struct {
 
 // open makes the parts that a configuration describes. It fills in the image size where that was left open.
 func open(ctx context.Context, c *train.Config) (*parts, error) {
+	p, err := openNetwork(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	p.backend, err = newBackend(c)
+	return p, err
+}
+
+// openNetwork is open without a device.
+func openNetwork(ctx context.Context, c *train.Config) (*parts, error) {
 	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed})
 	if err != nil {
 		return nil, err
@@ -32,11 +42,7 @@ func open(ctx context.Context, c *train.Config) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend, err := newBackend(c)
-	if err != nil {
-		return nil, err
-	}
-	return &parts{data, model, backend}, nil
+	return &parts{data: data, model: model}, nil
 }
 
 // imageSize is the side that a network reads images of a set at: their own where the network is made for such a size, that

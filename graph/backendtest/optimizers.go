@@ -91,6 +91,27 @@ func (s *suite) optimizers(t *testing.T) {
 					require.LessOrEqual(t, relativeError(f.get(graph.Slot0, p), m.slot[0]), 1e-4, "slot 0 of %s", p.Name)
 				}
 			}
+
+			parts := func() map[graph.Part]map[string][]float64 {
+				out := map[graph.Part]map[string][]float64{}
+				for _, part := range []graph.Part{graph.Value, graph.Average, graph.Slot0} {
+					out[part] = map[string][]float64{}
+					for _, p := range f.layout.Params {
+						if f.layout.IsTrained(p) {
+							out[part][p.Name] = f.get(part, p)
+						}
+					}
+				}
+				return out
+			}
+			before := parts()
+			feed := f.feed()
+			feed.Images, feed.LR, feed.EMADecay = append([]float32{float32(math.NaN())}, feed.Images[1:]...), lr, ema
+			require.NoError(t, pr.Run(context.Background(), feed))
+			m, err := pr.Metrics()
+			require.NoError(t, err)
+			require.False(t, m.GradNorm < math.Inf(1), "the norm is not finite")
+			require.Equal(t, before, parts(), "a gradient that is not finite updates nothing")
 		})
 	}
 }

@@ -54,6 +54,8 @@ GPU_FN uint32_t as_uint(float v) { return bit_cast<uint32_t>(v); }
 GPU_FN float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 GPU_FN float max(float a, float b) { return __builtin_fmaxf(a, b); }
 GPU_FN float min(float a, float b) { return __builtin_fminf(a, b); }
+GPU_FN float mul(float a, float b) { float y; asm("mul.rn.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
+GPU_FN double mul(double a, double b) { double y; asm("mul.rn.f64 %0, %1, %2;" : "=d"(y) : "d"(a), "d"(b)); return y; }
 GPU_FN float sqrt(float x) { float y; asm("sqrt.rn.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 GPU_FN double sqrt(double x) { double y; asm("sqrt.rn.f64 %0, %1;" : "=d"(y) : "d"(x)); return y; }
 GPU_FN float div(float a, float b) { float y; asm("div.rn.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }

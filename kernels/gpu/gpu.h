@@ -25,6 +25,7 @@
 //
 //   as_float, as_uint               the same bits as another type
 //   fma, max, min                   one rounding; max and min return the other operand where one is NaN
+//   mul                             correctly rounded, float and double: never fused with a sum that follows
 //   sqrt, div                       correctly rounded, float and double
 //   exp2, log2, rsqrt, rcp          the fast units: relative error about 2^-22
 //   shfl(v, lane), shfl_xor(v, m)   values of other lanes of the warp; all lanes of the warp take part, T of 4 or 8 bytes

@@ -67,6 +67,8 @@ GPU_FN uint32_t as_uint(float v) { return bit_cast<uint32_t>(v); }
 GPU_FN float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 GPU_FN float max(float a, float b) { return __builtin_fmaxf(a, b); }
 GPU_FN float min(float a, float b) { return __builtin_fminf(a, b); }
+GPU_FN float mul(float a, float b) { return a * b; }
+GPU_FN double mul(double a, double b) { return a * b; }
 GPU_FN float sqrt(float x) { return ::sqrtf(x); }
 GPU_FN double sqrt(double x) { return ::sqrt(x); }
 GPU_FN float div(float a, float b) { return a / b; }

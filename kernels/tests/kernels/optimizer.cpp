@@ -133,4 +133,10 @@ TEST_FLOAT(gradient_norm_nonfinite, 2) {
   Device<UpdateScalars> scalars(1);
   run("gradient_norm", {1}, GradientNormParams{g.data(), chunks.data(), partial.data(), counter.data(), state.data(), ring.data(), scalars.data(), 0});
   if (!scalars.get()[0].nonfinite) fail("a gradient that is not finite was not noticed");
+  const std::vector<float> before = vector_of(r, 64, -1, 1);
+  Device<float> value(before), slot(before);
+  UpdateParams u{};
+  u.value = value.data(), u.slot0 = slot.data(), u.gradient = g.data(), u.chunks = chunks.data(), u.run = state.data(), u.scalars = scalars.data(), u.rule = RULE_SGD;
+  run("update", {1}, u);
+  if (value.get() != before || slot.get() != before) fail("an update from a gradient that is not finite");
 }

@@ -1,0 +1,135 @@
+// Package augment defines what augmentation does to an image, to the bit: a Recipe says what is cut out of a decoded image, to
+// which size it is resized, and how it is mirrored, recoloured and covered. Package dataset draws recipes and applies them on the
+// CPU, plans apply them as a step (graph.AugmentStep), and every backend gives the same bytes: Pillow's, and so torchvision's on
+// PIL images.
+package augment
+
+import (
+	"fmt"
+	"math"
+)
+
+// MaxScale is how many times smaller a recipe can make an image along an axis.
+const MaxScale = 32
+
+// maxLength limits all positions and lengths, so that none overflows anywhere.
+const maxLength = 1 << 26
+
+// Recipe is how one image of a batch is made, h×w pixels of c channels, from a region: the pixels of a decoded image that matter.
+// In this order: rows and columns are cut and resized, first columns, then rows, each rounded to a byte (Axis); colours are
+// adjusted; a patch is covered. The zero Recipe makes a black image.
+type Recipe struct {
+	Offset     int // of the region in the batch's regions: Rows.Region × Cols.Region × c bytes
+	Rows, Cols Axis
+	Adjust     [3]Adjustment // in order, each at most once; contrast's mean is over the h×w pixels
+	Patch      Patch
+}
+
+// Axis is what a recipe does along one axis. The output's n pixels are a window of the resized cut of the image.
+type Axis struct {
+	Region int // pixels that the region has
+	At     int // the first one's position in the cut; what the region lacks of the cut is black
+
+	Cut       int  // pixels of the cut
+	MirrorCut bool // the cut is mirrored before it is resized
+	Size      int  // pixels that the cut is resized to
+
+	Window       int  // position of the window in the resized cut
+	MirrorWindow bool // the window is mirrored
+	From, To     int  // positions of the resized cut that are seen in the window; others are black
+}
+
+// Resized is the axis of a whole region of so many pixels, resized.
+func Resized(from, to int) Axis { return Axis{Region: from, Cut: from, Size: to, To: to} }
+
+// position of the i-th of n output pixels in the resized cut, and whether it is seen.
+func (a *Axis) position(i, n int) (int, bool) {
+	if a.MirrorWindow {
+		i = n - 1 - i
+	}
+	p := a.Window + i
+	return p, p >= a.From && p < a.To
+}
+
+// Patch covers rows [Y0,Y1) and columns [X0,X1) with a colour.
+type Patch struct {
+	Y0, X0, Y1, X1 int
+	Colour         [3]byte
+}
+
+// Fill covers the patch's pixels of an image that is w pixels wide.
+func (p *Patch) Fill(pix []byte, w, c int) {
+	for y := p.Y0; y < p.Y1; y++ {
+		for x := p.X0; x < p.X1; x++ {
+			copy(pix[(y*w+x)*c:][:c], p.Colour[:])
+		}
+	}
+}
+
+// Check returns an error if a recipe makes no image of h×w pixels of c channels from regions of so many bytes.
+func (r *Recipe) Check(h, w, c, regions int) error {
+	if err := r.Rows.check("rows"); err != nil {
+		return err
+	}
+	if err := r.Cols.check("columns"); err != nil {
+		return err
+	}
+	if n := r.Rows.Region * r.Cols.Region * c; r.Offset < 0 || r.Offset > regions-n {
+		return fmt.Errorf("a region of %d×%d pixels of %d channels at byte %d is not in %d bytes of regions", r.Rows.Region, r.Cols.Region, c, r.Offset, regions)
+	}
+	var seen [Saturation + 1]bool
+	for _, a := range r.Adjust {
+		switch {
+		case a.Op > Saturation || !(a.Factor >= 0 && a.Factor <= 2):
+			return fmt.Errorf("adjustment %d by %v: adjustments are 0 to %d, by 0 to 2", a.Op, a.Factor, Saturation)
+		case a.Op != None && seen[a.Op]:
+			return fmt.Errorf("adjustment %d comes twice", a.Op)
+		}
+		seen[a.Op] = true
+	}
+	if p := r.Patch; p.Y0 < 0 || p.X0 < 0 || p.Y1 > h || p.X1 > w {
+		return fmt.Errorf("a patch of rows %d to %d and columns %d to %d is not in an image of %d×%d pixels", p.Y0, p.Y1, p.X0, p.X1, h, w)
+	}
+	return nil
+}
+
+func (a *Axis) check(name string) error {
+	switch {
+	case a.Region < 0 || a.Region > maxLength || a.At < -maxLength || a.At > maxLength || a.Window < -maxLength || a.Window > maxLength:
+		return fmt.Errorf("%s: a region of %d pixels at %d, a window at %d: positions are at most %d", name, a.Region, a.At, a.Window, maxLength)
+	case a.From >= a.To:
+		return nil
+	case a.Cut < 1 || a.Size < 1 || a.Cut > maxLength || a.Size > maxLength || a.From < 0 || a.To > a.Size:
+		return fmt.Errorf("%s: %d pixels of a cut resized to %d, of which %d to %d are seen", name, a.Cut, a.Size, a.From, a.To)
+	case a.Cut > MaxScale*a.Size:
+		return fmt.Errorf("%s: %d pixels resized to %d: at most %d times smaller", name, a.Cut, a.Size, MaxScale)
+	}
+	return nil
+}
+
+// Span says which pixels [first, end) of a cut make up pixel i of the cut resized.
+func Span(cut, size, i int) (first, end int) {
+	centre, radius := triangle(cut, size, i)
+	return max(0, int(centre-radius+0.5)), min(cut, int(centre+radius+0.5))
+}
+
+// triangle is the filter of pixel i. The conversion keeps the product from being fused with a sum on machines that can, so that
+// weights are the same everywhere.
+func triangle(cut, size, i int) (centre, radius float64) {
+	scale := float64(cut) / float64(size)
+	return float64((float64(i) + 0.5) * scale), max(scale, 1)
+}
+
+// weights computes the filter's weights for Span's pixels, in units of 2^-weightBits. exact is memory for as many.
+func weights(w []int32, exact []float64, cut, size, i int) {
+	centre, radius := triangle(cut, size, i)
+	first, _ := Span(cut, size, i)
+	var sum float64
+	for k := range w {
+		exact[k] = max(0, 1-math.Abs((float64(first+k)+0.5-centre)/radius))
+		sum += exact[k]
+	}
+	for k := range w {
+		w[k] = int32(math.Round(exact[k] / sum * (1 << weightBits)))
+	}
+}

@@ -1,0 +1,147 @@
+package augment
+
+import (
+	"math"
+	"slices"
+)
+
+// weightBits is the precision of a filter's weights, as in Pillow.
+const weightBits = 32 - 8 - 2
+
+// Resampler resizes images by a triangle filter that widens with the scale ("bilinear" with antialiasing), columns first: bit for
+// bit what Pillow's resize does, and so torchvision's Resize on PIL images. It keeps its tables and its memory. The zero value is
+// ready for use; one goroutine owns it.
+type Resampler struct {
+	cols, rows taps
+	middle     []byte // (region's rows, w, c): resized horizontally
+}
+
+// Render makes an image of h×w pixels of c channels as a recipe says, which Check has found good.
+func (s *Resampler) Render(dst []byte, h, w, c int, r *Recipe, regions []byte) {
+	s.Resample(dst, h, w, c, regions[r.Offset:], r.Cols.Region*c, r.Rows, r.Cols)
+	for _, a := range r.Adjust {
+		a.Apply(dst, c)
+	}
+	r.Patch.Fill(dst, w, c)
+}
+
+// Resample fills dst, h×w pixels of c channels, from a region whose rows are stride bytes apart. It costs, for each channel, a number
+// of multiplications of rows.Region·w·(horizontal taps) + h·w·(vertical taps), where there are about 2·max(1, Cut/Size) taps.
+func (s *Resampler) Resample(dst []byte, h, w, c int, region []byte, stride int, rows, cols Axis) {
+	s.cols.set(cols, w)
+	s.rows.set(rows, h)
+	n := w * c
+	if need := rows.Region * n; cap(s.middle) < need {
+		s.middle = make([]byte, need)
+	}
+	middle := s.middle[:rows.Region*n]
+	for y := range rows.Region {
+		in, out := region[y*stride:][:cols.Region*c], middle[y*n:][:n]
+		if c == 3 {
+			s.cols.row3(out, in)
+		} else {
+			s.cols.row(out, in, c)
+		}
+	}
+	for y := range h {
+		s.rows.column(dst[y*n:][:n], middle, y)
+	}
+}
+
+// taps are the weights of each output position over the pixels of a region.
+type taps struct {
+	axis   Axis
+	out    int
+	start  []int   // (out): first pixel of the region
+	count  []int   // (out): pixels; 0 where the output is black
+	weight []int32 // (out, most): in units of 2^-weightBits
+	most   int     // largest count possible
+}
+
+// set computes the weights for out positions.
+func (t *taps) set(a Axis, out int) {
+	if t.axis == a && t.out == out {
+		return
+	}
+	t.axis, t.out = a, out
+	t.most = 1
+	if a.From < a.To {
+		t.most = 2*int(math.Ceil(max(float64(a.Cut)/float64(a.Size), 1))) + 1
+	}
+	t.start, t.count = slices.Grow(t.start[:0], out)[:out], slices.Grow(t.count[:0], out)[:out]
+	t.weight = slices.Grow(t.weight[:0], out*t.most)[:out*t.most]
+	exact := make([]float64, t.most)
+	for i := range out {
+		t.start[i], t.count[i] = 0, 0
+		p, seen := a.position(i, out)
+		if !seen {
+			continue
+		}
+		first, end := Span(a.Cut, a.Size, p)
+		w := t.weight[i*t.most:][:end-first]
+		weights(w, exact, a.Cut, a.Size, p)
+		for len(w) > 0 && w[len(w)-1] == 0 {
+			w = w[:len(w)-1]
+		}
+		if a.MirrorCut {
+			first = a.Cut - first - len(w)
+			slices.Reverse(w)
+		}
+		first -= a.At
+		if lo, hi := max(0, -first), min(len(w), a.Region-first); lo < hi {
+			t.start[i], t.count[i] = first+lo, hi-lo
+			copy(w, w[lo:hi])
+		}
+	}
+}
+
+// row resizes one row of pixels of c channels.
+func (t *taps) row(out, in []byte, c int) {
+	for i := range t.out {
+		weight := t.weight[i*t.most:][:t.count[i]]
+		for ch := range c {
+			sum, at := int32(1<<(weightBits-1)), t.start[i]*c+ch
+			for _, w := range weight {
+				sum += w * int32(in[at])
+				at += c
+			}
+			out[i*c+ch] = toByte(sum)
+		}
+	}
+}
+
+// row3 is row for three channels, with each weight read once.
+func (t *taps) row3(out, in []byte) {
+	for i := range t.out {
+		weight := t.weight[i*t.most:][:t.count[i]]
+		pix := in[3*t.start[i]:][:3*len(weight)]
+		r, g, b := int32(1<<(weightBits-1)), int32(1<<(weightBits-1)), int32(1<<(weightBits-1))
+		for _, w := range weight {
+			r += w * int32(pix[0])
+			g += w * int32(pix[1])
+			b += w * int32(pix[2])
+			pix = pix[3:]
+		}
+		out[3*i], out[3*i+1], out[3*i+2] = toByte(r), toByte(g), toByte(b)
+	}
+}
+
+// column computes output row y from the rows of in, each as long as out.
+func (t *taps) column(out, in []byte, y int) {
+	n := len(out)
+	weight := t.weight[y*t.most:][:t.count[y]]
+	rows := in[t.start[y]*n:][:len(weight)*n]
+	for i := range out {
+		sum, at := int32(1<<(weightBits-1)), i
+		for _, w := range weight {
+			sum += w * int32(rows[at])
+			at += n
+		}
+		out[i] = toByte(sum)
+	}
+}
+
+// toByte is sum / 2^weightBits limited to a byte.
+func toByte(sum int32) byte {
+	return byte(min(max(sum>>weightBits, 0), 255))
+}

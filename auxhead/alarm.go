@@ -1,0 +1,95 @@
+package auxhead
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Alarm is something about the heads' gradient flow that a user should know, and what to do about it.
+type Alarm struct {
+	Kind    string // head_vanishing, head_dominating, head_fights, head_idle, dead_relus
+	Where   string // the head, or the rectifier
+	Message string
+}
+
+// The thresholds of Watch. Ratios and angles are medians over the layers that a head shares with the main one.
+const (
+	vanishing  = 1e-3 // of the main head's gradient
+	dominating = 10.0
+	fighting   = -0.2 // cosine
+	idle       = 0.02 // mean cosine over patience measurements below which a head does not help
+	patience   = 10
+	deadShare  = 0.5 // of a rectifier's channels
+)
+
+// Watch sees the measurements of a run, one after another, and raises each alarm once, until it has passed.
+type Watch struct {
+	raised map[[2]string]bool
+	angles map[string][]float64 // the last median cosines of each head
+}
+
+// See takes a measurement and returns the alarms that are new with it.
+func (w *Watch) See(f *Flow) []Alarm {
+	if w.raised == nil {
+		w.raised, w.angles = map[[2]string]bool{}, map[string][]float64{}
+	}
+	var all []Alarm
+	raise := func(on bool, kind, where, format string, args ...any) {
+		key := [2]string{kind, where}
+		if on && !w.raised[key] {
+			all = append(all, Alarm{kind, where, fmt.Sprintf(format, args...)})
+		}
+		w.raised[key] = on
+	}
+	for h, name := range f.Heads {
+		if h == 0 {
+			continue
+		}
+		ratio, cosine, layers := f.shared(h)
+		if layers == 0 || f.Weights[h] == 0 {
+			continue
+		}
+		raise(ratio < vanishing, "head_vanishing", name,
+			"head %s sends %.2g times the main head's gradient to the %d layers that they share (median): it does nothing there. Raise its weight (now %.3g), "+
+				"or attach it lower down", name, ratio, layers, f.Weights[h])
+		raise(ratio > dominating, "head_dominating", name,
+			"head %s sends %.1f times the main head's gradient to the %d layers that they share (median): it trains them for itself. Lower its weight "+
+				"(now %.3g), or let it end early (--head-schedule cosine:0.5)", name, ratio, layers, f.Weights[h])
+		raise(cosine < fighting, "head_fights", name,
+			"the gradient of head %s points against the main head's (cosine %.2f, median of %d shared layers): what it gains, the main head loses. "+
+				"Lower its weight (now %.3g), or attach it higher up", name, cosine, layers, f.Weights[h])
+		angles := append(w.angles[name], cosine)
+		w.angles[name] = angles[max(0, len(angles)-patience):]
+		mean := sum(w.angles[name]) / float64(len(w.angles[name]))
+		raise(len(angles) >= patience && mean < idle, "head_idle", name,
+			"head %s no longer helps: over the last %d measurements its gradient had nothing in common with the main head's (cosine %.2f on the mean). "+
+				"It may end (--head-schedule until:EPOCH), and saves its cost", name, patience, mean)
+	}
+	for _, r := range f.ReLUs {
+		raise(float64(r.Dead) > deadShare*float64(r.Channels), "dead_relus", r.Name,
+			"%d of %d channels of %s are zero for every image: they learn nothing any more. Lower the learning rate or warm up longer, or start "+
+				"again from another seed", r.Dead, r.Channels, r.Name)
+	}
+	return all
+}
+
+// shared is the median ratio of a head's gradient to the main head's, and their median cosine, over the layers that both reach.
+func (f *Flow) shared(h int) (ratio, cosine float64, layers int) {
+	var ratios, cosines []float64
+	for _, l := range f.Layers {
+		if l.Gradient[0] > 0 && l.Gradient[h] > 0 {
+			ratios = append(ratios, l.Gradient[h]/l.Gradient[0])
+			cosines = append(cosines, l.Cosine[h-1]) // the pairs of the main head come first
+		}
+	}
+	if len(ratios) == 0 {
+		return 0, 0, 0
+	}
+	return Median(ratios), Median(cosines), len(ratios)
+}
+
+// Median is the middle of some numbers, the upper one of two. It sorts them.
+func Median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}

@@ -1,0 +1,45 @@
+package auxhead
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestWatch(t *testing.T) {
+	flow := func(aux, cosine float64, dead int) *Flow {
+		f := &Flow{Heads: []string{Main, "aux1"}, Weights: []float64{1, 0.3}, ReLUs: []ReLUFlow{{Name: "m1/relu", Channels: 8, Dead: dead}}}
+		for range 3 {
+			f.Layers = append(f.Layers, LayerFlow{Gradient: []float64{2, 2 * aux}, Cosine: []float64{cosine}})
+		}
+		// What one head alone reaches says nothing about the two.
+		f.Layers = append(f.Layers, LayerFlow{Gradient: []float64{5, 0}, Cosine: []float64{0}}, LayerFlow{Gradient: []float64{0, 1e9}, Cosine: []float64{0}})
+		return f
+	}
+	kinds := func(w *Watch, f *Flow) (out []string) {
+		for _, a := range w.See(f) {
+			out = append(out, a.Kind+" "+a.Where)
+			assert.True(t, strings.Contains(a.Message, ":") || strings.Contains(a.Message, "."), a.Message)
+		}
+		return out
+	}
+	var w Watch
+	assert.Empty(t, kinds(&w, flow(0.5, 0.4, 4)), "a head as it should be")
+	assert.Equal(t, []string{"head_vanishing aux1"}, kinds(&w, flow(1e-4, 0.4, 0)))
+	assert.Empty(t, kinds(&w, flow(1e-4, 0.4, 0)), "once")
+	assert.Empty(t, kinds(&w, flow(0.5, 0.4, 0)))
+	assert.Equal(t, []string{"head_vanishing aux1"}, kinds(&w, flow(1e-4, 0.4, 0)), "again, after it had passed")
+	assert.Equal(t, []string{"head_dominating aux1", "dead_relus m1/relu"}, kinds(&w, flow(11, 0.4, 5)))
+	assert.Equal(t, []string{"head_fights aux1"}, kinds(&w, flow(1, -0.3, 0)))
+	w = Watch{}
+	for range patience - 1 {
+		assert.Empty(t, kinds(&w, flow(1, 0, 0)))
+	}
+	assert.Equal(t, []string{"head_idle aux1"}, kinds(&w, flow(1, 0.01, 0)))
+	assert.Empty(t, kinds(&w, flow(1, 0.3, 0)))
+
+	f := flow(1e-4, 0.4, 0)
+	f.Weights[1] = 0
+	assert.Empty(t, kinds(&Watch{}, f), "a head of weight 0 is off")
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/train"
+)
+
+// gradflowFlags are the flags of gradflow that are no settings.
+type gradflowFlags struct {
+	run            string
+	updates        int
+	layers         bool
+	html, svg, png string
+}
+
+func newGradflow() *cobra.Command {
+	var f gradflowFlags
+	cmd := &cobra.Command{
+		Use:   "gradflow [--run RUN | --model NAME --data SET]",
+		Short: "Show the gradient that every head sends to every layer",
+		Long: `Show how large a gradient every head sends to every layer, whether heads agree
+or fight, how large the updates are, and which ReLUs are dead: as a table, and as
+a report of one HTML file with the network drawn, its edges as thick as the
+gradient that they carry and coloured by head, over training time.
+
+With --run: of a run that was trained with --gradflow-every. Otherwise: of a short
+new run, which --updates ends; it is an ordinary run, and train --resume goes on
+with it. What is measured comes from plans of its own and changes no result.`,
+		Example: `  tributary gradflow
+  tributary gradflow --model googlenet --data cifar10 --image-size 64 --updates 200
+  tributary train --gradflow-every 100 --name a; tributary gradflow --run runs/a --svg flow.svg`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runGradflow(cmd, f) },
+	}
+	defaults := train.Default()
+	groups := addSettings(cmd, defaults.Settings(), func(train.Setting) bool { return true })
+	own := newFlagSet("gradflow")
+	own.StringVar(&f.run, "run", "", "report on a `run` that was measured: its folder")
+	own.IntVar(&f.updates, "updates", 60, "`updates` of a new run")
+	own.BoolVar(&f.layers, "layers", false, "list every layer, not the places between modules alone")
+	own.StringVar(&f.html, "html", "", "the report, an HTML `file`; empty: gradflow.html in the run's folder")
+	own.StringVar(&f.svg, "svg", "", "also the last measurement's drawing, an SVG `file`")
+	own.StringVar(&f.png, "png", "", "also the last measurement's drawing, a PNG `file`")
+	cmd.Flags().AddFlagSet(own)
+	groupedUsage(cmd, append([]flagGroup{{"Report", own}}, groups...))
+	return cmd
+}
+
+func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
+	if f.updates < 1 {
+		return usageError{&train.ValueError{Key: "updates", Value: fmt.Sprint(f.updates), Allowed: "it is a whole number of at least 1"}}
+	}
+	s, err := f.measured(cmd)
+	if err != nil {
+		return err
+	}
+	flows, err := s.folder.ReadFlows()
+	if err != nil {
+		return err
+	}
+	if len(flows) == 0 {
+		return fmt.Errorf("the run %s ended before its first measurement", s.folder.Path)
+	}
+	out := cmd.OutOrStdout()
+	printFlow(out, flows[len(flows)-1], f.layers)
+	network := newFlowGraph(s.parts.model)
+	if f.html == "" {
+		f.html = filepath.Join(s.folder.Path, "gradflow.html")
+	}
+	if err := writeFlowReport(cmd.Context(), f.html, s.folder.Path, network, flows); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nreport on %d measurements: %s\n", len(flows), f.html)
+	for _, d := range []struct{ path, format string }{{f.svg, "svg"}, {f.png, "png"}} {
+		if d.path == "" {
+			continue
+		}
+		if err := writeDrawing(cmd.Context(), d.path, d.format, network.dot(flows, len(flows)-1)); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "drawn: %s\n", d.path)
+	}
+	return nil
+}
+
+// measured is the run to report on: one that exists, or a new one.
+func (f gradflowFlags) measured(cmd *cobra.Command) (*session, error) {
+	if f.run == "" {
+		return f.measure(cmd)
+	}
+	changed := ""
+	for _, s := range (&train.Config{}).Settings() {
+		if cmd.Flags().Changed(s.Key) && !s.Local {
+			changed = s.Key
+		}
+	}
+	if changed != "" {
+		return nil, usageError{fmt.Errorf("--%s: the run %s has its own: leave --run or the flag out", changed, f.run)}
+	}
+	folder := &train.Folder{Path: f.run}
+	c, err := readConfig(cmd, folder.Config())
+	if err != nil {
+		return nil, err
+	}
+	p, err := openNetwork(cmd.Context(), c)
+	if err != nil {
+		return nil, err
+	}
+	return &session{config: c, parts: p, folder: folder}, nil
+}
+
+// measure trains a new run for some updates.
+func (f gradflowFlags) measure(cmd *cobra.Command) (*session, error) {
+	s, err := prepare(cmd, trainFlags{})
+	if err != nil {
+		return nil, err
+	}
+	defer s.parts.backend.Close()
+	if s.config.GradflowEvery == 0 {
+		s.config.GradflowEvery = max(1, f.updates/12)
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	d := newDisplay(cmd.OutOrStdout(), s)
+	t, err := train.New(train.Setup{Config: *s.config, Graph: s.parts.model.Graph, Backend: s.parts.backend, Data: s.parts.data, Weights: s.first,
+		Report: func(e train.Event) {
+			d.report(e)
+			if e, ok := e.(train.Stepped); ok && e.Step >= f.updates {
+				cancel()
+			}
+		}})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	if s.folder, err = newFolder(s.config); err != nil {
+		return nil, err
+	}
+	_, err = t.Run(ctx, s.folder)
+	d.clear()
+	var ended *train.InterruptedError
+	if errors.As(err, &ended) && cmd.Context().Err() == nil {
+		fmt.Fprintf(cmd.OutOrStdout(), "ended after %d updates; %s train --resume %s goes on\n\n", ended.Step, programName(), quoted(s.folder.Path))
+		err = nil
+	}
+	return s, err
+}
+
+// printFlow writes a measurement as tables.
+func printFlow(out io.Writer, f *auxhead.Flow, layers bool) {
+	var heads []string
+	for i, h := range f.Heads {
+		heads = append(heads, fmt.Sprintf("%s %.3g", h, f.Weights[i]))
+	}
+	fmt.Fprintf(out, "after %s updates, on %d images; heads and weights: %s\n\n", thousands(f.Step), f.Images, strings.Join(heads, ", "))
+	row := func(name string, cells ...string) {
+		fmt.Fprintf(out, "%-34s", name)
+		for _, c := range cells {
+			fmt.Fprintf(out, " %11s", c)
+		}
+		fmt.Fprintln(out)
+	}
+	from := func() (cells []string) {
+		for _, h := range f.Heads {
+			cells = append(cells, "from "+h)
+		}
+		return cells
+	}
+	row("gradient at", from()...)
+	for _, p := range f.Places {
+		if !layers && strings.Contains(p.Name, "/") && !attached(f, p) {
+			continue
+		}
+		row(p.Name, norms(p.Gradient)...)
+	}
+	fmt.Fprintln(out)
+	head := append([]string{"layers"}, from()...)
+	for _, p := range auxhead.Pairs(len(f.Heads)) {
+		head = append(head, "cos "+f.Heads[p[0]][:1]+"·"+f.Heads[p[1]])
+	}
+	row("median over a module's layers of", append(head, "upd/weight")...)
+	for _, g := range groupLayers(f, layers) {
+		row(g.name, g.cells()...)
+	}
+	var dead, channels int
+	for _, r := range f.ReLUs {
+		dead, channels = dead+r.Dead, channels+r.Channels
+	}
+	fmt.Fprintf(out, "\ndead ReLU channels: %s of %s", thousands(dead), thousands(channels))
+	for _, r := range f.ReLUs {
+		if r.Dead > 0 && (layers || 4*r.Dead > r.Channels) {
+			fmt.Fprintf(out, "\n  %-32s %d of %d", r.Name, r.Dead, r.Channels)
+		}
+	}
+	fmt.Fprintln(out)
+}
+
+// attached says whether a tower is where a gradient of its own comes in, as from a head on it: then it is listed with the modules.
+func attached(f *auxhead.Flow, p auxhead.PlaceFlow) bool {
+	module, _, _ := strings.Cut(p.Name, "/")
+	for _, m := range f.Places {
+		if m.Name != module {
+			continue
+		}
+		for i := range p.Gradient {
+			if p.Gradient[i] > 0 && m.Gradient[i] == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func norms(v []float64) []string {
+	cells := make([]string, len(v))
+	for i, x := range v {
+		cells[i] = "·"
+		if x > 0 {
+			cells[i] = fmt.Sprintf("%.3g", x)
+		}
+	}
+	return cells
+}
+
+// layerGroup is the layers of a module, or one layer.
+type layerGroup struct {
+	name   string
+	layers []auxhead.LayerFlow
+}
+
+func groupLayers(f *auxhead.Flow, each bool) []layerGroup {
+	var out []layerGroup
+	for _, l := range f.Layers {
+		name := strings.TrimSuffix(l.Name, "/"+string(graph.Weight))
+		if !each {
+			name, _, _ = strings.Cut(name, "/")
+		}
+		if len(out) == 0 || out[len(out)-1].name != name {
+			out = append(out, layerGroup{name: name})
+		}
+		g := &out[len(out)-1]
+		g.layers = append(g.layers, l)
+	}
+	return out
+}
+
+func (g layerGroup) cells() []string {
+	of := func(value func(auxhead.LayerFlow) float64) float64 {
+		var v []float64
+		for _, l := range g.layers {
+			v = append(v, value(l))
+		}
+		return auxhead.Median(v)
+	}
+	cells := []string{fmt.Sprint(len(g.layers))}
+	first := g.layers[0]
+	for i := range first.Gradient {
+		cells = append(cells, norms([]float64{of(func(l auxhead.LayerFlow) float64 { return l.Gradient[i] })})...)
+	}
+	for k, p := range auxhead.Pairs(len(first.Gradient)) {
+		c := "·"
+		if first.Gradient[p[0]] > 0 && first.Gradient[p[1]] > 0 {
+			c = fmt.Sprintf("%+.2f", of(func(l auxhead.LayerFlow) float64 { return l.Cosine[k] }))
+		}
+		cells = append(cells, c)
+	}
+	return append(cells, fmt.Sprintf("%.1e", of(auxhead.LayerFlow.Ratio)))
+}

@@ -1,0 +1,179 @@
+package dataset
+
+import (
+	"math/rand/v2"
+
+	"github.com/tributary-ml/tributary/augment"
+)
+
+// draft is what transforms do to an image, as far as it is known: a recipe in
+// the making.
+type draft struct {
+	rows, cols        draftAxis
+	resized           bool
+	adjust            [3]augment.Adjustment
+	patch             augment.Patch
+	coloured, covered bool
+	c                 int
+}
+
+// newDraft begins with an image as it was decoded.
+func newDraft(h, w, c int) *draft {
+	return &draft{rows: draftAxis{cut: whole(h)}, cols: draftAxis{cut: whole(w)}, c: c}
+}
+
+// draftAxis is one axis of a draft: a cut of the decoded image, and, once it is
+// resized to size positions, a window of those.
+type draftAxis struct {
+	cut, window span
+	size        int
+}
+
+// span is n positions of a longer axis, from at on, mirrored or not. Those
+// outside [from, to) are black.
+type span struct {
+	at, n    int
+	mirror   bool
+	from, to int
+}
+
+func whole(n int) span { return span{n: n, to: n} }
+
+// sub is the n positions from at on in s.
+func (s span) sub(at, n int) span {
+	if s.mirror {
+		at = s.n - at - n
+	}
+	s.at, s.n = s.at+at, n
+	s.from, s.to = max(s.from, s.at), min(s.to, s.at+n)
+	return s
+}
+
+// now is the axis of the image so far.
+func (d *draft) now(a *draftAxis) *span {
+	if d.resized {
+		return &a.window
+	}
+	return &a.cut
+}
+
+// size is the size of the image so far.
+func (d *draft) size() (h, w int) { return d.now(&d.rows).n, d.now(&d.cols).n }
+
+// crop cuts out b.
+func (d *draft) crop(b box) bool {
+	rows, cols := d.now(&d.rows), d.now(&d.cols)
+	*rows, *cols = rows.sub(b.y, b.h), cols.sub(b.x, b.w)
+	return !d.coloured && !d.covered
+}
+
+// resize resizes to h×w. An image is resized once; to its own size it stays as
+// it is.
+func (d *draft) resize(h, w int) bool {
+	if nh, nw := d.size(); nh == h && nw == w {
+		return true
+	}
+	if d.resized || d.coloured || d.covered {
+		return false
+	}
+	d.resized = true
+	d.rows.size, d.cols.size = h, w
+	d.rows.window, d.cols.window = whole(h), whole(w)
+	return true
+}
+
+// add adds what a transform does, with the random choices that its Apply would
+// make. It returns false where no recipe says that. The types are looked at, not
+// methods: a user's type that embeds one of ours is not ours.
+func (d *draft) add(t Transform, r *rand.Rand) bool {
+	h, w := d.size()
+	switch t := t.(type) {
+	case Pipeline:
+		for _, step := range t {
+			if !d.add(step, r) {
+				return false
+			}
+		}
+		return true
+	case Flip:
+		if t.draw(r) {
+			d.flip()
+		}
+		return true
+	case CenterCrop:
+		return d.crop(t.box(h, w))
+	case RandomCrop:
+		return d.crop(t.draw(h, w, r))
+	case RandomResizedCrop:
+		return d.crop(t.draw(h, w, r)) && d.resize(t.H, t.W)
+	case Resize:
+		return d.resize(t.H, t.W)
+	case ResizeShorter:
+		return d.resize(t.size(h, w))
+	case Jitter:
+		ok := !d.coloured && !d.covered
+		d.adjust, d.coloured = t.draw(r), true
+		return ok
+	case Cutout:
+		ok := !d.covered
+		d.patch, d.covered = t.draw(h, w, d.c, r), true
+		return ok
+	}
+	return false
+}
+
+// flip mirrors the image so far.
+func (d *draft) flip() {
+	cols := d.now(&d.cols)
+	cols.mirror = !cols.mirror
+	if d.covered {
+		d.patch.X0, d.patch.X1 = cols.n-d.patch.X1, cols.n-d.patch.X0
+	}
+}
+
+// recipe is the finished draft, and the place in the decoded image of the region
+// that it needs.
+func (d *draft) recipe() (augment.Recipe, box) {
+	r := augment.Recipe{Adjust: d.adjust, Patch: d.patch}
+	var b box
+	b.y, r.Rows = d.rows.finish(d.resized)
+	b.x, r.Cols = d.cols.finish(d.resized)
+	if r.Rows.Region == 0 || r.Cols.Region == 0 { // nothing of the image is seen
+		r.Rows.Region, r.Cols.Region = 0, 0
+	}
+	b.h, b.w = r.Rows.Region, r.Cols.Region
+	return r, b
+}
+
+// finish is an axis as a recipe has it, with the position of its region in the
+// decoded image.
+func (a *draftAxis) finish(resized bool) (int, augment.Axis) {
+	cut, window, size := a.cut, a.window, a.size
+	if !resized {
+		window, size = whole(cut.n), cut.n
+	}
+	out := augment.Axis{Cut: cut.n, MirrorCut: cut.mirror, Size: size,
+		Window: window.at, MirrorWindow: window.mirror, From: window.from, To: window.to}
+	if window.from >= window.to {
+		return 0, out
+	}
+	// What the window shows needs no more of the cut than [lo, hi).
+	lo, _ := augment.Span(cut.n, size, window.from)
+	_, hi := augment.Span(cut.n, size, window.to-1)
+	if cut.mirror {
+		lo, hi = cut.n-hi, cut.n-lo
+	}
+	from := max(cut.from, cut.at+lo)
+	out.At, out.Region = from-cut.at, max(0, min(cut.to, cut.at+hi)-from)
+	return from, out
+}
+
+// drafts says whether a transform of a source's images is expected to end in a
+// recipe.
+func drafts(t Transform, info Info) bool {
+	h, w := info.H, info.W
+	if h == 0 || w == 0 {
+		h, w = 375, 500 // a photograph; others that have no recipe are transformed
+	}
+	return newDraft(h, w, info.C).add(t, rand.New(rand.NewPCG(0, 0)))
+}

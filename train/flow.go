@@ -1,0 +1,99 @@
+package train
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Flowed is a measurement of the gradient flow, with the update that followed it.
+type Flowed struct{ *auxhead.Flow }
+
+func (Flowed) event() {}
+
+// flowMeter measures every so many updates.
+type flowMeter struct {
+	every int
+	meter *auxhead.Meter
+	watch auxhead.Watch
+	log   *log
+}
+
+// newFlowMeter returns nil where nothing is to be measured.
+func (t *Trainer) newFlowMeter(o graph.Options) (*flowMeter, error) {
+	if t.Config.GradflowEvery == 0 {
+		return nil, nil
+	}
+	m, err := auxhead.NewMeter(t.Backend, t.state, o)
+	if err != nil {
+		return nil, fmt.Errorf("measuring gradient flow: %w", err)
+	}
+	return &flowMeter{every: t.Config.GradflowEvery, meter: m}, nil
+}
+
+// before measures ahead of an update, if that is due: nil if not.
+func (f *flowMeter) before(ctx context.Context, feed *graph.Feed) (*auxhead.Flow, error) {
+	if f == nil || feed.Step%uint64(f.every) != 0 {
+		return nil, nil
+	}
+	flow, err := f.meter.Measure(ctx, feed)
+	if err != nil {
+		return nil, err
+	}
+	return flow, f.meter.Before()
+}
+
+// after completes a measurement, and reports it and its alarms.
+func (t *Trainer) flowed(flow *auxhead.Flow) error {
+	if err := t.flow.meter.After(flow); err != nil {
+		return err
+	}
+	t.report(Flowed{flow})
+	for _, a := range t.flow.watch.See(flow) {
+		t.warn(a.Kind, "%s", a.Message)
+	}
+	return nil
+}
+
+func (f *flowMeter) close() error {
+	if f == nil {
+		return nil
+	}
+	return f.meter.Close()
+}
+
+// ReadFlows reads the measurements of a run, oldest first.
+func (f *Folder) ReadFlows() ([]*auxhead.Flow, error) {
+	file, err := os.Open(f.Gradflow())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the run %s has no measurements of its gradient flow: train with --gradflow-every N", f.Path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var out []*auxhead.Flow
+	r := bufio.NewReader(file)
+	for line := 1; ; line++ {
+		text, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return out, nil // a line that is cut is one that a killed run was writing
+		}
+		if err != nil {
+			return nil, err
+		}
+		flow := new(auxhead.Flow)
+		if err := json.Unmarshal(text, flow); err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", f.Gradflow(), line, err)
+		}
+		out = append(out, flow)
+	}
+}
