@@ -70,6 +70,10 @@ func TestAblateUsageErrors(t *testing.T) {
 		_, err := os.Stat(out)
 		require.ErrorIs(t, err, os.ErrNotExist, args)
 	}
+
+	r := command(t, "train", "--config", config)
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.errors, "has settings of tributary ablate")
 }
 
 // The ablations in bench/ are possible.

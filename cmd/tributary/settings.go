@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary/ablate"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
@@ -139,6 +141,10 @@ func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setti
 			return nil, usageError{fmt.Errorf("--config: %w", err)}
 		}
 		if err := c.ReadYAMLWith(file, text, section, more); err != nil {
+			var unknown *graph.UnknownError
+			if errors.As(err, &unknown) && unknown.Name == ablate.Section {
+				err = fmt.Errorf("--config: %s has settings of tributary ablate, below the key %s: name it to that command, or take the key out", file, ablate.Section)
+			}
 			return nil, usageError{err}
 		}
 	}
