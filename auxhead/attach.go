@@ -106,14 +106,14 @@ func resolve(g *graph.Graph, specs []Spec) ([]site, error) {
 		if err != nil {
 			return nil, fmt.Errorf("head at %s: %w", s.At, err)
 		}
-		places, err := g.Glob(s.At)
+		found, err := places(g, s.At)
 		if err != nil {
 			return nil, fmt.Errorf("head at %s: %w", s.At, err)
 		}
-		if s.Name != "" && len(places) > 1 {
-			return nil, fmt.Errorf("head %s: pattern %s matches %d places: leave the name out, or name one place", s.Name, s.At, len(places))
+		if s.Name != "" && len(found) > 1 {
+			return nil, fmt.Errorf("head %s: pattern %s matches %d places: leave the name out, or name one place", s.Name, s.At, len(found))
 		}
-		for _, p := range places {
+		for _, p := range found {
 			for _, o := range sites {
 				if o.node == p.Node && o.kind.Name == kind.Name {
 					return nil, fmt.Errorf("two heads of kind %s at %s (%s and %s are one node): leave one out", kind.Name, p.Name, o.spec.At, p.Name)

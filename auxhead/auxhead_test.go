@@ -62,6 +62,9 @@ func TestAttachPlaces(t *testing.T) {
 		"m2/tower*/conv":    {"aux1@m2/tower1x1/conv", "aux2@m2/tower3x3/conv"},
 		"avgpool":           {"aux1@avgpool"},
 		"m3/tower1x1/relu":  {"aux1@m3/tower1x1/relu"},
+		"m2/*":              {"aux1@m2/tower1x1", "aux2@m2/tower3x3"}, // every tower of a module
+		"every:1":           {"aux1@m1", "aux2@m2"},
+		"every:2":           {"aux1@m2"},
 		"m1/tower[^1]*/bn*": {"aux1@m1/tower3x3/bn"},
 	} {
 		assert.Equal(t, want, names(attachAll(t, trunk(t, 8), Spec{At: at, Kind: "gap"})), at)
@@ -91,12 +94,14 @@ func TestOwnBuilder(t *testing.T) {
 
 func TestAttachErrors(t *testing.T) {
 	for want, specs := range map[string][]Spec{
-		`head at m4: unknown node or end point of trunk "m4"; the nearest: m1`: {{At: "m4", Kind: "gap"}},
-		`unknown node or end point of trunk "q*"`:                              {{At: "q*", Kind: "gap"}},
-		`unknown kind of head "incepton_v3"; the nearest: inception_v3`:        {{At: "m1", Kind: "incepton_v3"}},
-		"needs a kind or a builder":                                            {{At: "m1"}},
-		"a head needs a place":                                                 {{Kind: "gap"}},
-		"weight -1: must be a finite number of at least 0":                     {{At: "m1", Kind: "gap", Weight: -1}},
+		`head at m4: unknown node or end point of trunk "m4"; the nearest: m1`:                     {{At: "m4", Kind: "gap"}},
+		`unknown node or end point of trunk "q*"`:                                                  {{At: "q*", Kind: "gap"}},
+		`unknown kind of head "incepton_v3"; the nearest: inception_v3`:                            {{At: "m1", Kind: "incepton_v3"}},
+		"trunk has 3 modules, of which the last one feeds the main classifier: every:3 means none": {{At: "every:3", Kind: "gap"}},
+		"head at every:0: a head on every N-th module needs a whole number from 1":                 {{At: "every:0", Kind: "gap"}},
+		"needs a kind or a builder":                                                                {{At: "m1"}},
+		"a head needs a place":                                                                     {{Kind: "gap"}},
+		"weight -1: must be a finite number of at least 0":                                         {{At: "m1", Kind: "gap", Weight: -1}},
 		"weight NaN":  {{At: "m1", Kind: "gap", Weight: math.NaN()}},
 		"weight +Inf": {{At: "m1", Kind: "gap", Weight: math.Inf(1)}},
 		"two heads of kind gap at m2 (m2 and m2 are one node)": {{At: "m2", Kind: "gap"}, {At: "m2", Kind: "gap", Weight: 1}},
@@ -160,14 +165,16 @@ func TestStripAndOwn(t *testing.T) {
 }
 
 func TestSchedules(t *testing.T) {
+	const total = 8
 	for _, c := range []struct {
 		text, full string
-		at         map[float64]float64
+		at         map[float64]float64 // by epoch
 	}{
-		{"constant", "constant", map[float64]float64{-1: 1, 0: 1, 0.5: 1, 1: 1}},
-		{"linear", "linear:1", map[float64]float64{0: 1, 0.25: 0.75, 1: 0, 2: 0}},
-		{"linear:0.5", "linear:0.5", map[float64]float64{0: 1, 0.25: 0.5, 0.5: 0, 1: 0}},
-		{" cosine:0.8", "cosine:0.8", map[float64]float64{0: 1, 0.4: 0.5, 0.8: 0, 0.9: 0}},
+		{"constant", "constant", map[float64]float64{-1: 1, 0: 1, 4: 1, 8: 1}},
+		{"linear", "linear:1", map[float64]float64{0: 1, 2: 0.75, 8: 0, 16: 0}},
+		{"linear:0.5", "linear:0.5", map[float64]float64{0: 1, 2: 0.5, 4: 0, 8: 0}},
+		{" cosine:0.75", "cosine:0.75", map[float64]float64{0: 1, 3: 0.5, 6: 0, 7: 0}},
+		{"until:3", "until:3", map[float64]float64{0: 1, 1: 1, 2.999: 1, 3: 0, 3.001: 0, 8: 0}},
 	} {
 		s, err := ParseSchedule(c.text)
 		require.NoError(t, err)
@@ -175,8 +182,8 @@ func TestSchedules(t *testing.T) {
 		again, err := ParseSchedule(s.String())
 		require.NoError(t, err)
 		assert.Equal(t, s, again)
-		for p, want := range c.at {
-			assert.InDelta(t, want, s.At(p), 1e-15, "%s at %v", c.text, p)
+		for epoch, want := range c.at {
+			assert.InDelta(t, want, s.At(epoch, total), 1e-15, "%s at %v", c.text, epoch)
 		}
 	}
 	for text, want := range map[string]string{
@@ -184,14 +191,32 @@ func TestSchedules(t *testing.T) {
 		"linear:x":   `head schedule "linear:x": at position 8: fraction "x" is not a number`,
 		"linear:0":   "at position 8: head schedule linear: the weights reach zero after a fraction 0 of the run",
 		"linear:1.5": "it must be above 0 and at most 1", "linear:NaN": "it must be above 0 and at most 1",
-		"constant:1": "constant takes no fraction",
+		"constant:1": "constant takes no number",
+		"until":      "until needs the last epoch in which heads have weight, such as until:3",
+		"until:x":    `at position 7: epoch "x" is not a number`,
+		"until:0":    "it must be a whole number from 1", "until:2.5": "whole number", "until:NaN": "whole number", "until:Inf": "whole number",
 	} {
 		_, err := ParseSchedule(text)
 		assert.ErrorContains(t, err, want)
 	}
-	assert.Equal(t, 1.0, Schedule{}.At(0.7))
+	assert.Equal(t, 1.0, Schedule{}.At(6, total))
 	losses := []*graph.Loss{{Name: Main, Weight: 1}, {Name: "aux1", Weight: 0.4}}
 	half := Schedule{"linear", 1}
-	assert.Equal(t, []float64{1, 0.2}, half.Weights(losses, nil, 0.5))
-	assert.Equal(t, []float64{2, 0.5}, half.Weights(losses, []float64{2, 1}, 0.5))
+	assert.Equal(t, []float64{1, 0.2}, half.Weights(losses, nil, 4, total))
+	assert.Equal(t, []float64{2, 0.5}, half.Weights(losses, []float64{2, 1}, 4, total))
+}
+
+// An epoch ends with its last update, whatever their number: the weights are full in it, and zero from the next one on.
+func TestUntilEndsWithTheEpoch(t *testing.T) {
+	for updates := 1; updates < 2000; updates += 7 {
+		for epoch := 1; epoch < 40; epoch += 3 {
+			s := Schedule{"until", float64(epoch)}
+			first := epoch * updates // of the next epoch
+			at := func(step int) float64 { return s.At(float64(step)/float64(updates), 100) }
+			require.Equal(t, []float64{1, 0}, []float64{at(first - 1), at(first)}, "%d epochs of %d", epoch, updates)
+		}
+	}
+	assert.NoError(t, Schedule{"until", 3}.CheckRun(4))
+	assert.ErrorContains(t, Schedule{"until", 3}.CheckRun(3), "head schedule until:3: the run has 3 epochs, so the weights never change")
+	assert.NoError(t, Schedule{"linear", 1}.CheckRun(1))
 }

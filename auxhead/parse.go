@@ -1,8 +1,10 @@
 package auxhead
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,9 +30,11 @@ func (e *ParseError) Unwrap() error { return e.Err }
 //
 //	default                       the network's own heads
 //	none                          no heads
-//	where[:weight[:kind]],...     where is an end point, a node or a pattern over them; an empty weight is the default one
+//	where[:weight[:kind]],...     where is an end point, a node or a pattern over them, or every:N for a head on every N-th
+//	                              module; an empty weight is the default one
 //
-// Examples: "inception4a", "inception3b:0.1:gap,inception4?:0.3", "Mixed_6e::gap". Kinds are checked here, places by Attach.
+// Examples: "inception4a", "inception3b:0.1:gap,inception4?:0.3", "Mixed_6e::gap", "every:2:0.1:gap", and "inception4a/*" for
+// every tower of a module. Kinds are checked here, places by Attach.
 // Errors are of type *ParseError; under it a *graph.UnknownError where a kind is not known.
 func ParseSpecs(text string, d Defaults) ([]Spec, error) {
 	switch strings.TrimSpace(text) {
@@ -47,7 +51,18 @@ func ParseSpecs(text string, d Defaults) ([]Spec, error) {
 	for item := range strings.SplitSeq(text, ",") {
 		s := Spec{Weight: d.Weight}
 		at := pos
-		for i, field := range strings.Split(item, ":") {
+		fields, place := strings.Split(item, ":"), ""
+		if strings.TrimSpace(fields[0]) == every { // the number after it belongs to the place
+			_, rest, _ := strings.Cut(item, ":")
+			number, _, _ := strings.Cut(rest, ":")
+			n, err := parseEvery(strings.TrimSpace(number))
+			if err != nil {
+				return fail(min(len(text), at+len(fields[0])+1), "%w", err)
+			}
+			place = fmt.Sprintf("%s:%d", every, n)
+			fields = slices.Concat([]string{fields[0] + ":" + number}, fields[2:])
+		}
+		for i, field := range fields {
 			from := at + len(field) - len(strings.TrimLeft(field, " \t"))
 			at += len(field) + 1
 			field = strings.TrimSpace(field)
@@ -57,7 +72,7 @@ func ParseSpecs(text string, d Defaults) ([]Spec, error) {
 			case i == 0 && (field == "default" || field == "none"):
 				return fail(from, "%q stands alone, not in a list", field)
 			case i == 0:
-				s.At = field
+				s.At = cmp.Or(place, field)
 			case i == 1 && field == "":
 			case i == 1:
 				w, err := strconv.ParseFloat(field, 64)

@@ -27,6 +27,8 @@ func TestParseSpecs(t *testing.T) {
 		"inception3b::gap":                    {{At: "inception3b", Kind: "gap", Weight: 0.3}},
 		"inception4d:1":                       {{Name: "aux2", At: "inception4d", Kind: "torchvision", Weight: 1}}, // the network's own
 		"inception4d::gap":                    {{At: "inception4d", Kind: "gap", Weight: 0.3}},
+		"every:3":                             {{At: "every:3", Kind: "torchvision", Weight: 0.3}},
+		" every : 02 : 0.1:gap,inception4d":   {{At: "every:2", Kind: "gap", Weight: 0.1}, defaults.Specs[1]},
 		"inception4?/tower3x3 , inception5b ": {{At: "inception4?/tower3x3", Kind: "torchvision", Weight: 0.3}, {At: "inception5b", Kind: "torchvision", Weight: 0.3}},
 	} {
 		got, err := ParseSpecs(text, defaults)
@@ -52,6 +54,11 @@ func TestParseSpecsErrors(t *testing.T) {
 		"a:1:gap:2":             `at position 9: "2" is too much: a head is where[:weight[:kind]]`,
 		"inception4a, default":  `at position 14: "default" stands alone, not in a list`,
 		"none:0.3":              `at position 1: "none" stands alone`,
+		"every":                 `heads "every": at position 6: a head on every N-th module needs a whole number from 1, such as every:2`,
+		"a, every:0":            `at position 10: a head on every N-th module`,
+		"every:x:0.3":           `at position 7: a head on every N-th module`,
+		"every:2:x":             `at position 9: weight "x"`,
+		"every:2:0.3:gap:1":     `at position 17: "1" is too much`,
 		"inception4a:0.3:gap,:": `at position 21: a head needs a place`,
 	} {
 		_, err := ParseSpecs(text, defaults)
@@ -62,7 +69,7 @@ func TestParseSpecsErrors(t *testing.T) {
 }
 
 func FuzzParseSpecs(f *testing.F) {
-	for _, s := range []string{"default", "none", "a", "a:1:gap,b::gap", "x[a-c]*:0.25", ":", ",,", "a:0x1p-2", " a :1", "é:1"} {
+	for _, s := range []string{"default", "none", "a", "a:1:gap,b::gap", "x[a-c]*:0.25", ":", ",,", "a:0x1p-2", " a :1", "é:1", "every:2:1:gap", " every :"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -9,67 +9,99 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Schedule says how the weights of all heads change during a run: their factor falls from one to zero over the first Until of
-// the run, or stays. Heads matter most while the trunk is young. A weight is a scalar of the feed, so a schedule needs no new
-// plan.
+// Schedule says how the weights of all heads change during a run: their factor falls from one to zero, or stays. Heads matter
+// most while the trunk is young. A weight is a scalar of the feed, so a schedule needs no new plan.
 type Schedule struct {
-	Shape string  // constant, linear or cosine; empty means constant
-	Until float64 // fraction of the run after which the weights are zero, in (0,1]; unused by constant
+	Shape string // constant, linear, cosine or until; empty means constant
+	// Until is where the weights reach zero. linear and cosine: after that fraction of the run, in (0,1]. until: after that
+	// whole number of epochs, with their full weight up to there. Unused by constant.
+	Until float64
 }
+
+// unit is what a shape counts Schedule.Until in.
+type unit int
+
+const (
+	nothing unit = iota
+	fraction
+	epochs
+)
 
 // curve is a shape: the factor at t in [0,1] of its way.
 type curve struct {
-	name   string
-	decays bool
-	at     func(t float64) float64
+	name  string
+	until unit
+	at    func(t float64) float64
 }
 
 var curves = []curve{
-	{"constant", false, func(float64) float64 { return 1 }},
-	{"linear", true, func(t float64) float64 { return 1 - t }},
-	{"cosine", true, func(t float64) float64 { return (1 + math.Cos(math.Pi*t)) / 2 }},
+	{"constant", nothing, func(float64) float64 { return 1 }},
+	{"linear", fraction, func(t float64) float64 { return 1 - t }},
+	{"cosine", fraction, func(t float64) float64 { return (1 + math.Cos(math.Pi*t)) / 2 }},
+	{"until", epochs, func(t float64) float64 { return 1 - math.Floor(t) }},
+}
+
+// ScheduleNames are the names of the shapes.
+func ScheduleNames() []string {
+	var names []string
+	for _, c := range curves {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 func lookupCurve(name string) (curve, error) {
 	if name == "" {
 		name = "constant"
 	}
-	var known []string
 	for _, c := range curves {
 		if c.name == name {
 			return c, nil
 		}
-		known = append(known, c.name)
 	}
-	return curve{}, &graph.UnknownError{What: "head schedule", Name: name, Nearest: graph.Nearest(name, known, 3)}
+	return curve{}, &graph.UnknownError{What: "head schedule", Name: name, Nearest: graph.Nearest(name, ScheduleNames(), 3)}
 }
 
-// Check says whether the schedule makes sense: a known shape, and Until in (0,1] where the shape decays.
+// Check says whether the schedule makes sense: a known shape, and Until in its range.
 func (s Schedule) Check() error {
 	c, err := lookupCurve(s.Shape)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if c.decays && !(s.Until > 0 && s.Until <= 1) {
+	case c.until == fraction && !(s.Until > 0 && s.Until <= 1):
 		return fmt.Errorf("head schedule %s: the weights reach zero after a fraction %v of the run: it must be above 0 and at most 1", s.Shape, s.Until)
+	case c.until == epochs && !(s.Until >= 1 && s.Until == math.Floor(s.Until) && !math.IsInf(s.Until, 0)):
+		return fmt.Errorf("head schedule %s: the weights are zero after %v epochs: it must be a whole number from 1", s.Shape, s.Until)
 	}
 	return nil
 }
 
-// At is the factor of every head's weight when a fraction progress of the run is over: 1 at the start. The main head's weight
-// has no schedule. A schedule that does not pass Check is constant.
-func (s Schedule) At(progress float64) float64 {
-	c, err := lookupCurve(s.Shape)
-	if err != nil || !c.decays || !(s.Until > 0) {
-		return 1
+// CheckRun says whether the schedule has its effect within a run of a number of epochs.
+func (s Schedule) CheckRun(n int) error {
+	if c, err := lookupCurve(s.Shape); err == nil && c.until == epochs && s.Until >= float64(n) {
+		return fmt.Errorf("head schedule %s: the run has %d epochs, so the weights never change: name an epoch below, or write constant", s, n)
 	}
-	return c.at(min(1, max(0, progress/s.Until)))
+	return nil
 }
 
-// Weights are the weights of losses at a progress, in their order, for graph.Feed.HeadWeights: base (the losses' own weights
-// where base is nil) times the schedule's factor for all but the main head.
-func (s Schedule) Weights(losses []*graph.Loss, base []float64, progress float64) []float64 {
-	f := s.At(progress)
+// At is the factor of every head's weight when so many epochs of total are over, whole or in part: 1 at the start. The main
+// head's weight has no schedule. A schedule that does not pass Check is constant.
+func (s Schedule) At(epoch, total float64) float64 {
+	c, err := lookupCurve(s.Shape)
+	if err != nil || c.until == nothing || !(s.Until > 0) {
+		return 1
+	}
+	t := epoch / s.Until
+	if c.until == fraction {
+		t /= total
+	}
+	return c.at(min(1, max(0, t)))
+}
+
+// Weights are the weights of losses after a part of a run (see At), in their order, for graph.Feed.HeadWeights: base (the
+// losses' own weights where base is nil) times the schedule's factor for all but the main head.
+func (s Schedule) Weights(losses []*graph.Loss, base []float64, epoch, total float64) []float64 {
+	f := s.At(epoch, total)
 	out := make([]float64, len(losses))
 	for i, l := range losses {
 		out[i] = l.Weight
@@ -83,28 +115,33 @@ func (s Schedule) Weights(losses []*graph.Loss, base []float64, progress float64
 	return out
 }
 
-// ParseSchedule reads "constant", "linear" or "cosine", the latter two with an optional fraction of the run after which the
-// weights are zero: "cosine:0.6". Errors are of type *ParseError.
+// ParseSchedule reads "constant"; "linear" or "cosine", with an optional fraction of the run after which the weights are zero:
+// "cosine:0.6"; or "until" with the last epoch of full weights: "until:3". Errors are of type *ParseError.
 func ParseSchedule(text string) (Schedule, error) {
-	name, frac, has := strings.Cut(strings.TrimSpace(text), ":")
+	name, until, has := strings.Cut(strings.TrimSpace(text), ":")
 	c, err := lookupCurve(name)
 	if err != nil {
 		return Schedule{}, &ParseError{"head schedule", text, 0, err}
 	}
 	s := Schedule{Shape: c.name}
 	pos := strings.IndexByte(text, ':') + 1
-	switch {
-	case has && !c.decays:
-		return Schedule{}, &ParseError{"head schedule", text, pos, fmt.Errorf("%s takes no fraction", c.name)}
+	fail := func(format string, args ...any) (Schedule, error) {
+		return Schedule{}, &ParseError{"head schedule", text, pos, fmt.Errorf(format, args...)}
+	}
+	switch what := map[unit]string{fraction: "fraction", epochs: "epoch"}[c.until]; {
+	case has && c.until == nothing:
+		return fail("%s takes no number", c.name)
 	case has:
-		if s.Until, err = strconv.ParseFloat(frac, 64); err != nil {
-			return Schedule{}, &ParseError{"head schedule", text, pos, fmt.Errorf("fraction %q is not a number", frac)}
+		if s.Until, err = strconv.ParseFloat(until, 64); err != nil {
+			return fail("%s %q is not a number", what, until)
 		}
-	case c.decays:
+	case c.until == fraction:
 		s.Until = 1
+	case c.until == epochs:
+		return fail("%s needs the last epoch in which heads have weight, such as %s:3", c.name, c.name)
 	}
 	if err := s.Check(); err != nil {
-		return Schedule{}, &ParseError{"head schedule", text, pos, err}
+		return fail("%w", err)
 	}
 	return s, nil
 }
@@ -112,7 +149,7 @@ func ParseSchedule(text string) (Schedule, error) {
 // String writes the schedule as ParseSchedule reads it.
 func (s Schedule) String() string {
 	c, err := lookupCurve(s.Shape)
-	if err != nil || !c.decays {
+	if err != nil || c.until == nothing {
 		return "constant"
 	}
 	return c.name + ":" + strconv.FormatFloat(s.Until, 'g', -1, 64)

@@ -11,9 +11,9 @@ import (
 // Errors are left in the graph. Package inception/layers has units to build from.
 type Builder func(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node
 
-// Spec is one head, or, where At is a pattern, one head for each place that matches.
+// Spec is one head, or, where At is a pattern or every:N, one head for each place that it means.
 type Spec struct {
-	At     string  // end point (module or tower), node, or a pattern of path.Match over them
+	At     string  // end point (module or tower), node, a pattern of path.Match over them, or every:N for every N-th module
 	Kind   string  // one of Kinds; empty means the network's own kind
 	Weight float64 // of the head's loss in the total; at least 0
 	Name   string  // the head's name; empty means auxN, numbered by depth

@@ -37,6 +37,10 @@ var networks = []Network{
 		Size: 299, Channels: 3, Classes: 1000, Heads: inceptionV3Heads, Smallest: 75, SmallestWithHeads: 299, build: inceptionV3},
 	{Name: "inception_small", Paper: "Tributary's own, for images of 28 to 64 pixels a side",
 		Size: 28, Channels: 1, Classes: 10, Heads: inceptionSmallHeads, Smallest: 8, SmallestWithHeads: 8, Scalable: true, build: inceptionSmall},
+	{Name: "inception_deep", Paper: "Tributary's own: fourteen modules for small images, without batch normalisation, to see what heads do to a deep trunk",
+		Size: 32, Channels: 3, Classes: 10, Heads: inceptionDeepHeads, Smallest: 8, SmallestWithHeads: 12, Scalable: true, build: inceptionDeep},
+	{Name: "inception_deep_bn", Paper: "Tributary's own: inception_deep with batch normalisation",
+		Size: 32, Channels: 3, Classes: 10, Heads: inceptionDeepBNHeads, Smallest: 8, SmallestWithHeads: 8, Scalable: true, build: inceptionDeepBN},
 }
 
 // Networks lists the networks.

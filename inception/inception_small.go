@@ -13,13 +13,16 @@ type smallWidths struct {
 	w1x1, reduce3x3, w3x3, reduceDbl, wDbl, proj int
 }
 
-// smallModules is the small network's table: five modules at three resolutions. At 28²: the stem at 28², 3a–3b at 14², 4a–4b at
-// 7², 5a at 3².
-var smallModules = []struct {
+// smallModule is a line of a network's table of modules.
+type smallModule struct {
 	name string
 	pool string // a max pool before the module, if it has a name
 	smallWidths
-}{
+}
+
+// smallModules is the small network's table: five modules at three resolutions. At 28²: the stem at 28², 3a–3b at 14², 4a–4b at
+// 7², 5a at 3².
+var smallModules = []smallModule{
 	{"inception3a", "maxpool1", smallWidths{16, 16, 32, 16, 16, 16}},
 	{"inception3b", "", smallWidths{16, 16, 32, 16, 16, 16}},
 	{"inception4a", "maxpool2", smallWidths{32, 32, 64, 16, 32, 32}},
@@ -35,19 +38,22 @@ var smallModules = []struct {
 // Measured with PyTorch on the first 6,000 images of Fashion-MNIST (10 epochs of SGD at a one-cycle rate of 0.1, batch 64): 90 % of
 // the first 1,000 test images.
 func inceptionSmall(n *network) *graph.Node {
-	g := n.g
 	n.unit = layers.ConvBN(1e-3, 0.1, graph.HeNormal())
-	x := g.Input("input", n.cfg.shape())
+	x := n.g.Dropout("dropout", n.smallTrunk(smallModules), 0.2)
+	return layers.FC(n.g, "fc", x, n.cfg.Classes, graph.HeNormal(), layers.Bias{})
+}
+
+// smallTrunk adds the input, a stem of one convolution, the modules of a table, and the pooling before the classifier.
+func (n *network) smallTrunk(modules []smallModule) *graph.Node {
+	x := n.g.Input("input", n.cfg.shape())
 	x = n.add("conv1", x, n.scaled(16), same(3))
-	for _, m := range smallModules {
+	for _, m := range modules {
 		if m.pool != "" {
-			x = g.MaxPool(m.pool, x, halve(3).CeilMode())
+			x = n.g.MaxPool(m.pool, x, halve(3).CeilMode())
 		}
 		x = n.smallModule(m.name, x, m.smallWidths)
 	}
-	x = g.GlobalAvgPool("avgpool", x)
-	x = g.Dropout("dropout", x, 0.2)
-	return layers.FC(g, "fc", x, n.cfg.Classes, graph.HeNormal(), layers.Bias{})
+	return n.g.GlobalAvgPool("avgpool", x)
 }
 
 func (n *network) smallModule(name string, x *graph.Node, w smallWidths) *graph.Node {

@@ -25,6 +25,8 @@ func TestParametersAndMACs(t *testing.T) {
 		{"googlenet", 6_624_904, 13_004_888, 1_498_376_192},
 		{"inception_v3", 23_834_568, 27_161_264, 5_713_216_096},
 		{"inception_small", 212_698, 215_118, 10_239_680},
+		{"inception_deep", 312_170, 1_408_126, 16_286_976},
+		{"inception_deep_bn", 314_394, 4_556_334, 16_286_976},
 	} {
 		m, err := Build(c.network, Config{})
 		require.NoError(t, err)
@@ -112,6 +114,7 @@ func TestShapes(t *testing.T) {
 		{"inception_v3", "Mixed_7a", "8x8x1280"}, {"inception_v3", "Mixed_7c", "8x8x2048"},
 		{"inception_v3", "Mixed_7c/tower3x3dbl", "8x8x768"}, {"inception_v3", "aux/conv1/relu", "1x1x768"},
 		{"inception_small", "inception3a", "14x14x80"}, {"inception_small", "inception5a", "3x3x224"},
+		{"inception_deep", "inception4g", "8x8x96"}, {"inception_deep", "inception5d", "4x4x128"}, {"inception_deep", "aux2/pool", "2x2x96"},
 	} {
 		m, err := Build(c.network, Config{})
 		require.NoError(t, err)
@@ -125,6 +128,7 @@ func TestShapes(t *testing.T) {
 func TestEndPoints(t *testing.T) {
 	for network, want := range map[string][2]int{ // modules, towers
 		"googlenet2014": {9, 36}, "googlenet": {9, 36}, "inception_v3": {11, 9*4 + 2*3}, "inception_small": {5, 20},
+		"inception_deep": {14, 56}, "inception_deep_bn": {14, 56},
 	} {
 		m, err := Build(network, Config{})
 		require.NoError(t, err)
@@ -172,6 +176,33 @@ func TestSmallestImages(t *testing.T) {
 	assert.ErrorContains(t, err, "inception_v3: images of 224x224 are too small: the smallest that works is 299x299 (75x75 without heads): ")
 	_, err = Build("inception_v3", Config{Height: 224, Width: 400, Heads: []auxhead.Spec{{At: "Mixed_6e", Kind: "gap", Weight: 1}}})
 	assert.NoError(t, err)
+}
+
+// Places of heads that mean several: every:N counts modules, not the stem's units, and a module's towers are NAME/*.
+func TestHeadPlaces(t *testing.T) {
+	for _, c := range []struct {
+		network, heads string
+		want           []string
+	}{
+		{"googlenet2014", "every:3", []string{"inception4a", "inception4d"}}, // the paper's own places
+		{"googlenet", "every:4", []string{"inception4b", "inception5a"}},
+		{"inception_v3", "every:5::gap", []string{"Mixed_6b", "Mixed_7b"}},
+		{"inception_small", "every:1", []string{"inception3a", "inception3b", "inception4a", "inception4b"}},
+		{"googlenet", "inception4a/*::gap", []string{"inception4a/tower1x1", "inception4a/tower3x3", "inception4a/tower5x5", "inception4a/towerpool"}},
+		{"inception_v3", "Mixed_7c/*::gap", []string{"Mixed_7c/tower1x1", "Mixed_7c/tower3x3", "Mixed_7c/tower3x3dbl", "Mixed_7c/towerpool"}},
+	} {
+		n, err := Lookup(c.network)
+		require.NoError(t, err)
+		specs, err := auxhead.ParseSpecs(c.heads, n.Heads)
+		require.NoError(t, err)
+		m, err := Build(c.network, Config{Heads: specs})
+		require.NoError(t, err)
+		var got []string
+		for _, h := range m.Heads {
+			got = append(got, h.At)
+		}
+		assert.Equal(t, c.want, got, "%s %s", c.network, c.heads)
+	}
 }
 
 func TestErrors(t *testing.T) {
@@ -246,6 +277,8 @@ func TestInitialValues(t *testing.T) {
 		{"inception_v3", "aux/fc/linear/weight", 0.001},
 		{"googlenet2014", "inception4a/tower3x3/3x3/conv/weight", 1 / math.Sqrt(9*96)},
 		{"inception_small", "inception4b/tower3x3/3x3/conv/weight", math.Sqrt(2. / (9 * 32))},
+		{"inception_deep", "inception4b/tower3x3/3x3/conv/weight", 1 / math.Sqrt(9*16)},
+		{"inception_deep_bn", "inception4b/tower3x3/3x3/conv/weight", math.Sqrt(2. / (9 * 16))},
 	} {
 		s, most := std(c.network, c.param)
 		assert.InEpsilon(t, c.std, s, 0.05, "%s %s", c.network, c.param)

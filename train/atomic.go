@@ -36,8 +36,8 @@ func writeAtomic(path string, write func(f *os.File) error) (err error) {
 	return nil
 }
 
-// writeFile is writeAtomic of bytes.
-func writeFile(path string, data []byte) error {
+// WriteFile writes a file so that at any moment path is either the old file or the whole new one.
+func WriteFile(path string, data []byte) error {
 	return writeAtomic(path, func(f *os.File) error {
 		_, err := f.Write(data)
 		return err

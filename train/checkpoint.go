@@ -277,7 +277,7 @@ func IsCheckpoint(metadata map[string]string) bool { return metadata[metaFormat]
 
 // Continues returns a MismatchError where a run of a configuration would not be the checkpoint's.
 func (c *Checkpoint) Continues(config *Config) error {
-	if diff := c.Config.differences("checkpoint", config, "now"); len(diff) > 0 {
+	if diff := c.Config.Differences("checkpoint", config, "now"); len(diff) > 0 {
 		return &MismatchError{c.Path, diff}
 	}
 	return nil

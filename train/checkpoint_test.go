@@ -89,7 +89,7 @@ func TestCheckpointIsSafetensors(t *testing.T) {
 func TestFailedWriteLeavesOldCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "last.ckpt")
-	require.NoError(t, writeFile(path, []byte("old")))
+	require.NoError(t, WriteFile(path, []byte("old")))
 	err := writeAtomic(path, func(f *os.File) error {
 		if _, err := f.WriteString("half a che"); err != nil {
 			return err
@@ -155,7 +155,7 @@ func TestLinkAtomic(t *testing.T) {
 	dir := t.TempDir()
 	last, best := filepath.Join(dir, "last.ckpt"), filepath.Join(dir, "best.ckpt")
 	for _, text := range []string{"one", "two"} {
-		require.NoError(t, writeFile(last, []byte(text)))
+		require.NoError(t, WriteFile(last, []byte(text)))
 		for range 2 { // also where best is last already
 			require.NoError(t, linkAtomic(last, best))
 			got, err := os.ReadFile(best)
@@ -163,7 +163,7 @@ func TestLinkAtomic(t *testing.T) {
 			require.Equal(t, text, string(got))
 		}
 	}
-	require.NoError(t, writeFile(last, []byte("three")))
+	require.NoError(t, WriteFile(last, []byte("three")))
 	got, err := os.ReadFile(best)
 	require.NoError(t, err)
 	require.Equal(t, "two", string(got), "best must not follow last")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -114,12 +115,19 @@ func (c *Config) Check() error {
 	if c.Warmup >= float64(c.Epochs) {
 		return &ValueError{Key: "warmup", Value: fmt.Sprint(c.Warmup), Allowed: fmt.Sprintf("a number of epochs below the run's %d", c.Epochs)}
 	}
-	_, err := c.Update()
+	heads, err := auxhead.ParseSchedule(c.HeadSchedule)
+	if err == nil {
+		err = heads.CheckRun(c.Epochs)
+	}
+	if err == nil {
+		_, err = c.Update()
+	}
 	return err
 }
 
-// differences lists the settings in which two configurations would give different results, one line each.
-func (c *Config) differences(here string, other *Config, there string) []string {
+// Differences lists the settings in which two configurations would give different results, one line each; here and there
+// are what the two are called.
+func (c *Config) Differences(here string, other *Config, there string) []string {
 	a, b := *c, *other
 	a.Resolve()
 	b.Resolve()

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,7 @@ func TestConfigErrorsNameKeyValueAndAllowed(t *testing.T) {
 		{"schedule", "step:x", []string{"schedule", "EPOCHS", `"x"`, "above 0"}},
 		{"schedule", "cosine:0:1", []string{"too many parameters"}},
 		{"head-schedule", "liner", []string{"head-schedule", "linear"}},
+		{"head-schedule", "until:8", []string{"head schedule until:8", "the run has 8 epochs"}},
 		{"warmup", "8", []string{"warmup", "below the run's 8"}},
 		{"device", "cudo", []string{"device", "cuda"}},
 		{"device", "cuda:x", []string{"device", "index of a GPU"}},
@@ -109,6 +111,32 @@ func TestConfigFile(t *testing.T) {
 	require.NoError(t, d.ReadYAML("empty.yaml", nil))
 	require.NoError(t, d.ReadYAML("run.yaml", []byte("init:\nlr: auto\n")))
 	require.True(t, d.LR.IsAuto())
+}
+
+// A file may have settings of a command below a key of their own.
+func TestConfigFileWithSection(t *testing.T) {
+	var text string
+	var number int
+	more := []Setting{{Key: "variants", Group: "Ablation", Value: &text}, {Key: "seeds", Value: &number}}
+	c := Default()
+	require.NoError(t, c.ReadYAMLWith("run.yaml", []byte("lr: 0.125\nablate:\n  variants: none; default\n  seeds: 3\nepochs: 2\n"), "ablate", more))
+	require.Equal(t, "none; default 3 2 0.125", fmt.Sprint(text, " ", number, " ", c.Epochs, " ", c.LR.String()))
+	file := c.YAMLWith("ablate", more)
+	text, number = "", 0
+	d := Default()
+	require.NoError(t, d.ReadYAMLWith("again.yaml", file, "ablate", more))
+	require.Equal(t, "none; default 3", fmt.Sprint(text, " ", number))
+	require.Equal(t, c, d)
+	for file, want := range map[string]string{
+		"ablate: 3":                        "run.yaml: line 1: a configuration is a list of lines",
+		"ablate:\n  variant: none":         `run.yaml: line 2: unknown key "variant"; the nearest: variants`,
+		"ablate:\n  ablate:\n    seeds: 3": `run.yaml: line 2: unknown key "ablate"`,
+		"lr: 1\nablate:\n  seeds: x":       "run.yaml: line 3: seeds: \"x\" is not possible: it is a whole number",
+		"ablat:\n  seeds: 3":               `unknown key "ablat"; the nearest: ablate`,
+	} {
+		require.ErrorContains(t, c.ReadYAMLWith("run.yaml", []byte(file), "ablate", more), want)
+	}
+	require.ErrorContains(t, c.ReadYAML("run.yaml", file), `unknown key "ablate"`)
 }
 
 func FuzzConfig(f *testing.F) {

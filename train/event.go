@@ -47,6 +47,8 @@ type Interval struct {
 	ImagesPerSecond float64   `json:"images_per_second"`
 	Weights         []float64 `json:"head_weights"` // of the last update
 	Train           Result    `json:"train"`
+	// GradNorms are the L2 norms of the gradients that Setup.GradNorms names, of the last update, before clipping.
+	GradNorms map[string]float64 `json:"grad_norms,omitempty"`
 }
 
 // Evaluating is progress of an evaluation.

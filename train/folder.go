@@ -37,7 +37,7 @@ func CreateFolder(out, name string, c *Config) (*Folder, error) {
 	}
 	config := *c
 	config.Name = "" // a run made from this file gets a folder of its own
-	return f, writeFile(f.Config(), config.YAML())
+	return f, WriteFile(f.Config(), config.YAML())
 }
 
 // Config is the path of the configuration.
@@ -97,11 +97,24 @@ func FolderOf(checkpoint string) (*Folder, error) {
 	return f, nil
 }
 
+// ReadSummary reads what came out of a run; an error that is fs.ErrNotExist says that it has not come to an end yet.
+func (f *Folder) ReadSummary() (*Summary, error) {
+	text, err := os.ReadFile(f.Summary())
+	if err != nil {
+		return nil, err
+	}
+	s := new(Summary)
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, fmt.Errorf("%s: %w: the file is damaged", f.Summary(), err)
+	}
+	return s, nil
+}
+
 // writeSummary writes what came out of a run.
 func (f *Folder) writeSummary(s *Summary) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeFile(f.Summary(), append(text, '\n'))
+	return WriteFile(f.Summary(), append(text, '\n'))
 }

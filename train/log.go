@@ -12,6 +12,12 @@ import (
 	"time"
 )
 
+// The kinds of lines that a log is read for.
+const (
+	kindInterval = "interval"
+	kindEpoch    = "epoch"
+)
+
 // log writes the events of a run as JSON lines. What cannot be written, as on a full disk, is kept and tried again.
 type log struct {
 	file    *os.File
@@ -27,7 +33,7 @@ func openLog(path string, step int) (*log, error) {
 	}
 	if err == nil {
 		if kept := linesUntil(old, step); len(kept) < len(old) {
-			if err := writeFile(path, kept); err != nil {
+			if err := WriteFile(path, kept); err != nil {
 				return nil, err
 			}
 		}
@@ -37,6 +43,36 @@ func openLog(path string, step int) (*log, error) {
 		return nil, err
 	}
 	return &log{file: f}, nil
+}
+
+// ReadLog reads the intervals and the epochs of a run's log. A line that is cut, as a power cut may leave it, ends it.
+func (f *Folder) ReadLog() ([]Interval, []EpochEnded, error) {
+	text, err := os.ReadFile(f.Log())
+	if err != nil {
+		return nil, nil, err
+	}
+	var intervals []Interval
+	var epochs []EpochEnded
+	for line := range bytes.Lines(text) {
+		var head struct{ Kind string }
+		if line[len(line)-1] != '\n' {
+			break
+		}
+		err := json.Unmarshal(line, &head)
+		switch {
+		case err != nil:
+		case head.Kind == kindInterval:
+			intervals = append(intervals, Interval{})
+			err = json.Unmarshal(line, &intervals[len(intervals)-1])
+		case head.Kind == kindEpoch:
+			epochs = append(epochs, EpochEnded{})
+			err = json.Unmarshal(line, &epochs[len(epochs)-1])
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w in the line %.60q", f.Log(), err, line)
+		}
+	}
+	return intervals, epochs, nil
 }
 
 // linesUntil returns the lines of a log up to an update. A line that is cut or no JSON is left out.
@@ -60,9 +96,9 @@ func (l *log) write(e Event) error {
 	kind := ""
 	switch e.(type) {
 	case Interval:
-		kind = "interval"
+		kind = kindInterval
 	case EpochEnded:
-		kind = "epoch"
+		kind = kindEpoch
 	case Saved:
 		kind = "checkpoint"
 	case Warning:

@@ -25,6 +25,7 @@ type Summary struct {
 	Finished    bool        `json:"finished"`
 	Device      string      `json:"device"`
 	Interrupted bool        `json:"interrupted"`
+	Diverged    string      `json:"diverged,omitempty"` // what a DivergedError said
 }
 
 // InterruptedError says that the context ended a run, and from where it can go on.
@@ -43,7 +44,7 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 
 // Run trains until all epochs are done, and writes to a run's folder: a new one, or that of the checkpoint it resumes. When ctx
 // ends, it finishes the update under way, saves a checkpoint and returns an *InterruptedError. A run whose numbers are no longer
-// finite ends with a *DivergedError, and leaves the checkpoints as they are.
+// finite ends with a *DivergedError, which the summary has, and leaves the checkpoints as they are.
 func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, err error) {
 	t.folder = folder
 	if t.log, err = openLog(folder.Log(), t.progress.Step); err != nil {
@@ -67,7 +68,11 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 		if err != nil && ctx.Err() != nil && !errors.As(err, new(*DivergedError)) {
 			return t.interrupt(ctx)
 		}
-		if diverged := (*DivergedError)(nil); err != nil && !errors.As(err, &diverged) { // which names its checkpoint itself
+		if diverged := (*DivergedError)(nil); errors.As(err, &diverged) { // which names its checkpoint itself
+			s := t.summary()
+			s.Diverged = err.Error()
+			err = errors.Join(err, folder.writeSummary(s))
+		} else if err != nil {
 			err = fmt.Errorf("step %d: %w; %s", t.progress.Step, err, t.lastSaved())
 		}
 		if err != nil {
@@ -100,7 +105,11 @@ func (t *Trainer) epoch(ctx context.Context) error {
 			t.warn("dead_trunk", "%s", message)
 		}
 		if s.Step%t.Config.LogEvery == 0 || s.EpochStep == s.EpochSteps {
-			t.report(Interval{s.Step, s.Epoch, s.LR, s.GradNorm, t.clock.lap(), s.Weights, t.progress.Interval.Result()})
+			norms, err := t.gradNorms()
+			if err != nil {
+				return err
+			}
+			t.report(Interval{s.Step, s.Epoch, s.LR, s.GradNorm, t.clock.lap(), s.Weights, t.progress.Interval.Result(), norms})
 			t.progress.Interval = Tally{}
 		}
 		if time.Since(t.savedAt) > saveEvery {

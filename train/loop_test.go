@@ -121,6 +121,10 @@ func TestDivergedRunKeepsItsCheckpoint(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 6, ck.Progress.Step)
 	ck.Close()
+	summary, err := dir.ReadSummary()
+	require.NoError(t, err)
+	require.Equal(t, diverged.Error(), summary.Diverged)
+	require.False(t, summary.Finished)
 }
 
 func TestDivergedHeads(t *testing.T) {
@@ -280,5 +284,69 @@ func TestEvaluationOfCheckpoint(t *testing.T) {
 			require.Equal(t, want.Heads[:len(got.Heads)], got.Heads)
 			ck.Close()
 		}
+	}
+}
+
+// until:E gives heads their weight up to the last update of epoch E.
+func TestHeadWeightsUntilEpoch(t *testing.T) {
+	c := tinyConfig()
+	c.Epochs, c.HeadSchedule = 3, "until:2"
+	_, r := runWhole(t, c)
+	for _, e := range ofType[Stepped](r) {
+		want := 0.3
+		if e.Epoch > 2 {
+			want = 0
+		}
+		require.Equal(t, []float64{1, want}, e.Weights, "step %d", e.Step)
+	}
+}
+
+// What a log has of intervals and epochs can be read back; a line that is cut ends it, as a killed run leaves it.
+func TestReadLog(t *testing.T) {
+	c := tinyConfig()
+	tr, r := runWhole(t, c)
+	for _, more := range []string{"", `{"kind":"epoch"`} {
+		f, err := os.OpenFile(tr.folder.Log(), os.O_APPEND|os.O_WRONLY, 0)
+		require.NoError(t, err)
+		_, err = f.WriteString(more)
+		require.NoError(t, err)
+		f.Close()
+		intervals, epochs, err := tr.folder.ReadLog()
+		require.NoError(t, err)
+		require.Equal(t, ofType[Interval](r), intervals)
+		require.Equal(t, ofType[EpochEnded](r), epochs)
+	}
+	require.NoError(t, os.WriteFile(tr.folder.Log(), []byte("no JSON\n"), 0o644))
+	_, _, err := tr.folder.ReadLog()
+	require.ErrorContains(t, err, tr.folder.Log())
+}
+
+// An interval has the norms of the gradients that were asked for: of all parameters together, the gradient's global norm, though
+// the update clips.
+func TestGradNorms(t *testing.T) {
+	c := tinyConfig()
+	c.ClipNorm = 0.01
+	s, r := setup(t, c)
+	for _, p := range s.Graph.Params() {
+		if !p.IsStatistic() {
+			s.GradNorms = append(s.GradNorms, p.Name)
+		}
+	}
+	_, err := trainer(t, s).Run(context.Background(), folder(t, c))
+	require.NoError(t, err)
+	for _, e := range ofType[Interval](r) {
+		require.Len(t, e.GradNorms, len(s.GradNorms))
+		sum := 0.0
+		for _, v := range e.GradNorms {
+			sum += v * v
+		}
+		require.InEpsilon(t, e.GradNorm, math.Sqrt(sum), 1e-4)
+		require.Greater(t, e.GradNorm, 0.01)
+	}
+	for name, want := range map[string]string{"conv9/weight": "the nearest: conv1/weight", "bn1/running_mean": "is not trained"} {
+		s, _ := setup(t, c)
+		s.GradNorms = []string{name}
+		_, err := New(s)
+		require.ErrorContains(t, err, want)
 	}
 }

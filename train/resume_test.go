@@ -20,7 +20,8 @@ func TestResumeIsBitExact(t *testing.T) {
 		"adamw": func(c *Config) {
 			c.Optimizer, c.LR, c.Accumulate, c.HeadSchedule = "adamw", Num(0.001), 2, "linear:0.8"
 		},
-		"fp64": func(c *Config) { c.Precision = "fp64" },
+		"until": func(c *Config) { c.HeadSchedule = "until:1" },
+		"fp64":  func(c *Config) { c.Precision = "fp64" },
 	}
 	for name, change := range variants {
 		t.Run(name, func(t *testing.T) {

@@ -37,8 +37,9 @@ func (c *Config) Settings() []Setting {
 	b := settingsBuilder{}
 	b.group = groupNetwork
 	b.text("model", &c.Model, "`network` to train: tributary inspect lists them")
-	b.text("heads", &c.Heads, "auxiliary heads: default, none, or `SPECS` where[:weight[:kind]] with commas between")
-	b.parsed("head-schedule", &c.HeadSchedule, []string{"constant", "linear", "cosine"}, "`course` of the heads' weights: constant, linear or cosine to zero, the latter two with [:FRACTION] of the run",
+	b.text("heads", &c.Heads, "auxiliary heads: default, none, or `SPECS` where[:weight[:kind]] with commas between; where is a name, a pattern, or every:N")
+	b.parsed("head-schedule", &c.HeadSchedule, auxhead.ScheduleNames(),
+		"`course` of the heads' weights: constant; linear or cosine to zero, both with [:FRACTION] of the run; until:EPOCH, then zero",
 		func(s string) error { _, err := auxhead.ParseSchedule(s); return err })
 	b.whole("image-size", &c.ImageSize, 0, 4096, "`side` of the network's input in pixels; 0: the data's, or the network's where the data varies")
 	b.number("channels", &c.Channels, "0, 1 or 3", func() bool { return c.Channels == 0 || c.Channels == 1 || c.Channels == 3 },

@@ -16,7 +16,7 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 	k := t.Config.Accumulate
 	f := graph.Feed{
 		Step:        uint64(t.progress.Step),
-		HeadWeights: t.heads.Weights(t.train.Plan().Losses, nil, float64(t.progress.Step)/float64(t.rate.total)),
+		HeadWeights: t.heads.Weights(t.train.Plan().Losses, nil, float64(t.progress.Step)/float64(t.perEpoch), float64(t.Config.Epochs)),
 		GradScale:   1 / float64(k),
 		LR:          t.rate.at(t.progress.Step),
 		EMADecay:    emaDecay(t.Config.EMA, t.progress.Step),

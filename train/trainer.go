@@ -26,7 +26,9 @@ type Setup struct {
 	Weights map[*graph.Param]*tensor.Dense
 	// Resume is a checkpoint of the same run to go on from; nil starts at the beginning.
 	Resume *Checkpoint
-	Report Reporter // nil: nobody looks
+	// GradNorms are parameters of which every Interval has the gradient's norm, by name.
+	GradNorms []string
+	Report    Reporter // nil: nobody looks
 }
 
 // Trainer is a run: a network's parameters on a device, with the programs that train and evaluate it.
@@ -37,7 +39,8 @@ type Trainer struct {
 	loader, test *dataset.Loader
 	rate         rate
 	heads        auxhead.Schedule
-	perEpoch     int // updates
+	perEpoch     int            // updates
+	watched      map[int]string // GradNorms, by their index in the layout
 	progress     Progress
 	guard        deadTrunk
 	flow         *flowMeter // nil where nothing is measured
@@ -110,6 +113,9 @@ func (t *Trainer) build() error {
 		return err
 	}
 	if t.heads, err = auxhead.ParseSchedule(c.HeadSchedule); err != nil {
+		return err
+	}
+	if t.watched, err = watched(layout, t.GradNorms); err != nil {
 		return err
 	}
 	t.guard = deadTrunk{guess: math.Log(float64(len(info.Classes)))}
@@ -239,7 +245,7 @@ func (t *Trainer) resume() error {
 
 // matches returns a MismatchError where a checkpoint is not of a configuration, a network or a data set.
 func (c *Checkpoint) matches(config *Config, g *graph.Graph, data DataInfo) error {
-	diff := c.Config.differences("checkpoint", config, "now")
+	diff := c.Config.Differences("checkpoint", config, "now")
 	if c.Network != g.Name() {
 		diff = append(diff, fmt.Sprintf("network: %s in the checkpoint, %s now", c.Network, g.Name()))
 	}
@@ -257,6 +263,38 @@ func (d DataInfo) differences(other DataInfo) []string {
 	}
 	return []string{fmt.Sprintf("classes: %d in the checkpoint (%.60s), %d in %s (%.60s)",
 		len(d.Classes), strings.Join(d.Classes, ", "), len(other.Classes), other.Name, strings.Join(other.Classes, ", "))}
+}
+
+// watched finds parameters whose gradient's norm is asked for.
+func watched(l *graph.Layout, names []string) (map[int]string, error) {
+	out := map[int]string{}
+	for _, name := range names {
+		p, err := l.Graph.Param(name)
+		if err == nil && !l.IsTrained(p) {
+			err = fmt.Errorf("parameter %s is not trained: it has no gradient", name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[slices.Index(l.Params, p)] = name
+	}
+	return out, nil
+}
+
+// gradNorms are the norms of the last update's gradients that Setup.GradNorms asks for.
+func (t *Trainer) gradNorms() (map[string]float64, error) {
+	if len(t.watched) == 0 {
+		return nil, nil
+	}
+	all, err := t.state.Compare(graph.Gradient, graph.Gradient)
+	if err != nil {
+		return nil, err
+	}
+	norms := map[string]float64{}
+	for i, name := range t.watched {
+		norms[name] = math.Sqrt(all[i].Squares)
+	}
+	return norms, nil
 }
 
 // Close frees what the run holds on the device.

@@ -15,6 +15,11 @@ const maxConfig = 1 << 20
 // ReadYAML sets the settings that a configuration file has, and leaves the others. file is its name in errors. Errors name
 // the file, the line, and for an unknown key the nearest ones. Values are not checked: see Check.
 func (c *Config) ReadYAML(file string, text []byte) error {
+	return c.ReadYAMLWith(file, text, "", nil)
+}
+
+// ReadYAMLWith is ReadYAML of a file that may have more settings, below a key of their own.
+func (c *Config) ReadYAMLWith(file string, text []byte, section string, more []Setting) error {
 	if len(text) > maxConfig {
 		return fmt.Errorf("%s: %d bytes are too many for a configuration", file, len(text))
 	}
@@ -25,29 +30,43 @@ func (c *Config) ReadYAML(file string, text []byte) error {
 	if doc.Kind == 0 {
 		return nil // empty
 	}
-	root := doc.Content[0]
+	return readSettings(file, doc.Content[0], c.Settings(), section, more)
+}
+
+// readSettings sets what a mapping has, and what its section has.
+func readSettings(file string, root *yaml.Node, list []Setting, section string, more []Setting) error {
 	if root.Kind != yaml.MappingNode {
 		return fmt.Errorf("%s: line %d: a configuration is a list of lines \"key: value\"", file, root.Line)
 	}
 	settings := map[string]Setting{}
 	var keys []string
-	for _, s := range c.Settings() {
+	for _, s := range list {
 		settings[s.Key] = s
 		keys = append(keys, s.Key)
+	}
+	if more != nil {
+		keys = append(keys, section)
 	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		s, ok := settings[key.Value]
+		inner := more != nil && key.Value == section
 		switch first := seen[key.Value]; {
-		case !ok:
+		case !ok && !inner:
 			return fmt.Errorf("%s: line %d: %w", file, key.Line, &graph.UnknownError{What: "key", Name: key.Value, Nearest: graph.Nearest(key.Value, keys, 3)})
 		case first > 0:
 			return fmt.Errorf("%s: line %d: key %q has a value already in line %d", file, key.Line, key.Value, first)
-		case value.Kind != yaml.ScalarNode:
+		case !inner && value.Kind != yaml.ScalarNode:
 			return fmt.Errorf("%s: line %d: %s takes one value, not a list", file, value.Line, key.Value)
 		}
 		seen[key.Value] = key.Line
+		if inner {
+			if err := readSettings(file, value, more, "", nil); err != nil {
+				return err
+			}
+			continue
+		}
 		text := value.Value
 		if value.Tag == "!!null" {
 			text = ""
@@ -72,6 +91,16 @@ func (c *Config) YAML() []byte {
 			fmt.Fprintf(&b, "# %s\n", group)
 		}
 		fmt.Fprintf(&b, "%s: %s\n", s.Key, scalar(s))
+	}
+	return []byte(b.String())
+}
+
+// YAMLWith is YAML with more settings below a key of their own, as ReadYAMLWith reads them.
+func (c *Config) YAMLWith(section string, more []Setting) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n# %s\n%s:\n", c.YAML(), more[0].Group, section)
+	for _, s := range more {
+		fmt.Fprintf(&b, "  %s: %s\n", s.Key, scalar(s))
 	}
 	return []byte(b.String())
 }

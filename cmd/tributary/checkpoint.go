@@ -40,8 +40,8 @@ func (f *runFlags) apply(c *train.Config) {
 	}
 }
 
-// openRun opens the checkpoint that --checkpoint names: the best one of a run's folder, or a file.
-func openRun(cmd *cobra.Command, name string) (*train.Checkpoint, error) {
+// openCheckpoint opens the checkpoint that --checkpoint names: the best one of a run's folder, or a file.
+func openCheckpoint(cmd *cobra.Command, name string) (*train.Checkpoint, error) {
 	if name == "" {
 		return nil, usageError{fmt.Errorf("%s: name a run with --checkpoint, such as --checkpoint runs/NAME", cmd.Name())}
 	}

@@ -76,7 +76,7 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	if err := f.check(early); err != nil {
 		return usageError{err}
 	}
-	ck, err := openRun(cmd, f.checkpoint)
+	ck, err := openCheckpoint(cmd, f.checkpoint)
 	if err != nil {
 		return err
 	}

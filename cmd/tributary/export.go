@@ -47,7 +47,7 @@ func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
 	if out == "" {
 		return usageError{errors.New("export: name the file to write with --out, such as --out model.safetensors")}
 	}
-	ck, err := openRun(cmd, checkpoint)
+	ck, err := openCheckpoint(cmd, checkpoint)
 	if err != nil {
 		return err
 	}

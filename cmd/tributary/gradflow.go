@@ -43,7 +43,7 @@ with it. What is measured comes from plans of its own and changes no result.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runGradflow(cmd, f) },
 	}
 	defaults := train.Default()
-	groups := addSettings(cmd, &defaults, func(train.Setting) bool { return true })
+	groups := addSettings(cmd, defaults.Settings(), func(train.Setting) bool { return true })
 	own := newFlagSet("gradflow")
 	own.StringVar(&f.run, "run", "", "report on a `run` that was measured: its folder")
 	own.IntVar(&f.updates, "updates", 60, "`updates` of a new run")

@@ -49,7 +49,7 @@ on 4a, its aux2 on 4d; inception_v3's head is called aux. Dropout is off.`,
 	cmd.RegisterFlagCompletionFunc("dropout", cobra.FixedCompletions([]string{"on", "off"}, cobra.ShellCompDirectiveNoFileComp))
 	c := train.Default()
 	keys := map[string]bool{"model": true, "heads": true, "precision": true, "device": true, "threads": true, "seed": true, "width": true}
-	groups := addSettings(cmd, &c, func(s train.Setting) bool { return keys[s.Key] })
+	groups := addSettings(cmd, c.Settings(), func(s train.Setting) bool { return keys[s.Key] })
 	groupedUsage(cmd, append([]flagGroup{{"Files", fs}}, groups...))
 	return cmd
 }

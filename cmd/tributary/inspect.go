@@ -44,7 +44,7 @@ every head. Without flags: list the networks and the kinds of heads.`,
 	}
 	c := train.Default()
 	keys := map[string]bool{"model": true, "heads": true, "image-size": true, "channels": true, "width": true, "batch": true, "precision": true}
-	groups := addSettings(cmd, &c, func(s train.Setting) bool { return keys[s.Key] })
+	groups := addSettings(cmd, c.Settings(), func(s train.Setting) bool { return keys[s.Key] })
 	for _, g := range groups {
 		if g.flags.Lookup("image-size") != nil {
 			g.flags.Lookup("image-size").Usage = "`side` of the network's input in pixels; 0: the network's"

@@ -88,7 +88,7 @@ Exit codes: 0 success, 1 failure, 2 a wrong command line, 130 interrupted.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(newTrain(), newEval(), newPredict(), newExport(), newInspect(), newGradflow(), newGrads(), newDevices(), newVersion())
+	root.AddCommand(newTrain(), newAblate(), newEval(), newPredict(), newExport(), newInspect(), newGradflow(), newGrads(), newDevices(), newVersion())
 	usage := func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	}

@@ -73,7 +73,7 @@ func trainArgs(data, out string, more ...string) []string {
 func TestHelp(t *testing.T) {
 	root := command(t)
 	require.Equal(t, exitOK, root.code)
-	for _, name := range []string{"train", "eval", "predict", "export", "inspect", "grads", "version", "completion"} {
+	for _, name := range []string{"train", "ablate", "eval", "predict", "export", "inspect", "gradflow", "grads", "version", "completion"} {
 		require.Contains(t, root.out, name)
 		r := command(t, name, "--help")
 		require.Equal(t, exitOK, r.code)

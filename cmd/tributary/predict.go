@@ -81,7 +81,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 			return usageError{fmt.Errorf("--early-exit %s needs labelled images: use it with eval, and take a rule that it finds", f.exits.rule)}
 		}
 	}
-	ck, err := openRun(cmd, f.checkpoint)
+	ck, err := openCheckpoint(cmd, f.checkpoint)
 	if err != nil {
 		return err
 	}

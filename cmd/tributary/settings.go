@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary/ablate"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
@@ -31,10 +33,10 @@ func (f settingFlag) Type() string {
 	return "number"
 }
 
-// addSettings adds the settings of c that keep allows as flags, and returns them in their groups.
-func addSettings(cmd *cobra.Command, c *train.Config, keep func(train.Setting) bool) []flagGroup {
+// addSettings adds the settings that keep allows as flags, and returns them in their groups.
+func addSettings(cmd *cobra.Command, settings []train.Setting, keep func(train.Setting) bool) []flagGroup {
 	var groups []flagGroup
-	for _, s := range c.Settings() {
+	for _, s := range settings {
 		if !keep(s) {
 			continue
 		}
@@ -69,7 +71,7 @@ func complete(cmd *cobra.Command, s train.Setting) {
 	cmd.RegisterFlagCompletionFunc(s.Key, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// completeHeads completes default, none, the places of the network, and after where:weight: the kinds of heads.
+// completeHeads completes default, none, every:, the places of the network, and after where:weight: the kinds of heads.
 func completeHeads(cmd *cobra.Command) {
 	cmd.RegisterFlagCompletionFunc("heads", func(cmd *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
 		done := text[:strings.LastIndexByte(text, ',')+1]
@@ -84,6 +86,7 @@ func completeHeads(cmd *cobra.Command) {
 		if done == "" {
 			out = append(out, "default", "none")
 		}
+		out = append(out, done+"every:")
 		name := cmd.Flag("model").Value.String()
 		if m, err := inception.Build(name, inception.Config{Heads: []auxhead.Spec{}}); err == nil {
 			for _, e := range m.Graph.EndPoints() {
@@ -102,9 +105,9 @@ func modelNames() []string {
 	return names
 }
 
-// overlay sets the settings of c whose flags the user has given.
-func overlay(cmd *cobra.Command, c *train.Config) error {
-	for _, s := range c.Settings() {
+// overlay sets the settings whose flags the user has given.
+func overlay(cmd *cobra.Command, settings []train.Setting) error {
+	for _, s := range settings {
 		f := cmd.Flags().Lookup(s.Key)
 		if f == nil || !f.Changed {
 			continue
@@ -126,17 +129,26 @@ func given(cmd *cobra.Command, names ...string) []string {
 
 // readConfig is the default configuration with a file's settings (if there is one), and those of flags.
 func readConfig(cmd *cobra.Command, file string) (*train.Config, error) {
+	return readConfigWith(cmd, file, "", nil)
+}
+
+// readConfigWith is readConfig of a command that has more settings, below a key of their own in a file.
+func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setting) (*train.Config, error) {
 	c := train.Default()
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--config: %w", err)}
 		}
-		if err := c.ReadYAML(file, text); err != nil {
+		if err := c.ReadYAMLWith(file, text, section, more); err != nil {
+			var unknown *graph.UnknownError
+			if errors.As(err, &unknown) && unknown.Name == ablate.Section {
+				err = fmt.Errorf("--config: %s has settings of tributary ablate, below the key %s: name it to that command, or take the key out", file, ablate.Section)
+			}
 			return nil, usageError{err}
 		}
 	}
-	if err := overlay(cmd, &c); err != nil {
+	if err := overlay(cmd, append(c.Settings(), more...)); err != nil {
 		return nil, usageError{err}
 	}
 	if err := check(&c); err != nil {

@@ -39,7 +39,7 @@ log with one JSON object a line, and checkpoints. Ctrl-C saves a checkpoint;
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrain(cmd, f) },
 	}
 	defaults := train.Default()
-	groups := addSettings(cmd, &defaults, func(train.Setting) bool { return true })
+	groups := addSettings(cmd, defaults.Settings(), func(train.Setting) bool { return true })
 	files := newFlagSet("files")
 	files.StringVar(&f.config, "config", "", "settings from a YAML `file` whose keys are these flags; flags override it")
 	files.StringVar(&f.resume, "resume", "", "go on with a `run`: its folder or a checkpoint in it")
@@ -149,7 +149,7 @@ func prepareResume(cmd *cobra.Command, f trainFlags) (*session, error) {
 	s := &session{folder: folder, resume: ck}
 	c := ck.Config
 	s.config = &c
-	if err = overlay(cmd, s.config); err == nil {
+	if err = overlay(cmd, s.config.Settings()); err == nil {
 		err = check(s.config)
 	}
 	if err == nil {

@@ -1,0 +1,195 @@
+package ablate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/train"
+)
+
+// Ablation is a plan at work. It writes to one folder:
+//
+//	ablation.yaml      the plan: tributary ablate --resume goes on with it
+//	VARIANT/seedN/     each run, a folder as any run's
+//	results.json       what came out so far
+//	results.md         the same as a table
+//	curves.csv         every run, epoch by epoch
+//	steps.csv          every run, interval by interval
+//	figure.svg         the curves, drawn
+type Ablation struct {
+	Plan    *Plan
+	Folder  string
+	Classes int // that the network tells apart
+	// Open makes what a run is made of: all of a train.Setup but Config, Resume and GradNorms. It may fill in what the run's
+	// configuration leaves to the data.
+	Open func(context.Context, *Run) (train.Setup, error)
+	// Show is told what came out so far, after every run; nil: nobody looks.
+	Show func(*Results) error
+}
+
+// Run trains the runs that are not done yet, one after another. When ctx ends, the run under way saves a checkpoint, and Run returns
+// the *train.InterruptedError; the next Run goes on from there. A run that diverges is recorded, and the others go on.
+func (a *Ablation) Run(ctx context.Context) (*Results, error) {
+	if err := a.takeFolder(); err != nil {
+		return nil, err
+	}
+	for _, r := range a.Plan.Runs(a.Folder) {
+		state, _, err := r.state()
+		if err != nil {
+			return nil, err
+		}
+		if state == Finished || state == Diverged {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := a.train(ctx, r); err != nil {
+			return nil, err
+		}
+		results, err := a.results()
+		if err != nil {
+			return nil, err
+		}
+		if a.Show != nil {
+			if err := a.Show(results); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return a.results()
+}
+
+// File is the path of an ablation's plan in its folder.
+func File(folder string) string { return filepath.Join(folder, "ablation.yaml") }
+
+// Read reads the plan of a folder.
+func Read(folder string) (train.Config, Options, error) {
+	c, o := train.Default(), DefaultOptions()
+	text, err := os.ReadFile(File(folder))
+	if err != nil {
+		return c, o, fmt.Errorf("%w: name the folder of an ablation", err)
+	}
+	return c, o, c.ReadYAMLWith(File(folder), text, Section, o.Settings())
+}
+
+// takeFolder makes the ablation's folder, or makes sure that the one that exists is of the same runs.
+func (a *Ablation) takeFolder() error {
+	other, _, err := Read(a.Folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if entries, err := os.ReadDir(a.Folder); err == nil && len(entries) > 0 {
+			return fmt.Errorf("the folder %s is there, and is no ablation's: choose another --name", a.Folder)
+		}
+		if err := os.MkdirAll(a.Folder, 0o755); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		if err := a.Plan.continues(a.Folder, &other); err != nil {
+			return err
+		}
+	}
+	return train.WriteFile(File(a.Folder), a.Plan.YAML())
+}
+
+// State is how far a run is.
+type State string
+
+// The states.
+const (
+	Pending  State = "pending" // not begun, or not at its end
+	Finished State = "finished"
+	Diverged State = "diverged"
+)
+
+// state reads how far a run is, and what its summary says if there is one.
+func (r *Run) state() (State, *train.Summary, error) {
+	s, err := r.Folder.ReadSummary()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Pending, nil, nil
+	case err != nil:
+		return "", nil, err
+	case s.Finished:
+		return Finished, s, nil
+	case s.Diverged != "":
+		return Diverged, s, nil
+	}
+	return Pending, s, nil
+}
+
+// train trains a run, from its checkpoint where it has one.
+func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
+	s, err := a.Open(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Backend.Close()) }()
+	s.Config, s.GradNorms = r.Config, []string{stem(s.Graph)}
+	if path, err := train.FindCheckpoint(r.Folder.Path, false); err == nil {
+		if s.Resume, err = train.OpenCheckpoint(path); err != nil {
+			return err
+		}
+		defer s.Resume.Close()
+	} else if err := os.RemoveAll(r.Folder.Path); err != nil { // it ended before its first checkpoint: nothing to go on from
+		return err
+	}
+	t, err := train.New(s)
+	if err != nil {
+		return fmt.Errorf("%s, seed %d: %w", r.Variant, r.Seed, err)
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	if s.Resume == nil {
+		if _, err := train.CreateFolder(r.Config.Out, r.Config.Name, &r.Config); err != nil {
+			return err
+		}
+	}
+	_, err = t.Run(ctx, r.Folder)
+	if errors.As(err, new(*train.DivergedError)) {
+		if state, _, _ := r.state(); state == Diverged {
+			return nil
+		}
+	}
+	return err
+}
+
+// stem is the name of a network's first filters, whose gradient shows what of the losses arrives at the bottom.
+func stem(g *graph.Graph) string {
+	for _, p := range g.Params() {
+		if p.Role == graph.Weight {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// results reads what came out so far, and writes it down.
+func (a *Ablation) results() (*Results, error) {
+	r, err := a.collect()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range []struct {
+		name string
+		text []byte
+	}{
+		{"results.json", append(text, '\n')}, {"results.md", r.Markdown()}, {"curves.csv", r.Curves()}, {"steps.csv", r.Steps()}, {"figure.svg", r.Figure()},
+	} {
+		if err := train.WriteFile(filepath.Join(a.Folder, f.name), f.text); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}

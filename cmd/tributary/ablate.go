@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tributary-ml/tributary/ablate"
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/train"
+)
+
+func newAblate() *cobra.Command {
+	var f trainFlags
+	cmd := &cobra.Command{
+		Use:   "ablate [flags]",
+		Short: "Train with different heads and seeds, and compare",
+		Long: `Train a network with different auxiliary heads, and without, at several seeds, one
+run after another. After every run there is a table: for each variant its accuracy,
+the difference from the network without heads at equal seeds, and a verdict.
+
+Everything goes to one folder, with a folder for each run in it; which one depends on
+the runs' settings only. Ctrl-C saves a checkpoint; the same command goes on from it,
+as does --resume. Runs that are finished are not repeated: the same command with more
+seeds or variants trains only those.`,
+		Example: `  tributary ablate --seeds 3
+  tributary ablate --variants 'inception3b; inception4b; every:1:0.1' --epochs 4
+  tributary ablate --heads default --weights 0.1,0.3,1 --seeds 1,2,3,4,5
+  tributary ablate --config bench/vanishing.yaml
+  tributary ablate --resume runs/NAME --seeds 6`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runAblate(cmd, f) },
+	}
+	defaults, options := train.Default(), ablate.DefaultOptions()
+	groups := addSettings(cmd, append(options.Settings(), defaults.Settings()...), func(train.Setting) bool { return true })
+	files := newFlagSet("files")
+	files.StringVar(&f.config, "config", "", "settings from a YAML `file` whose keys are these flags, those of the ablation below the key ablate; flags override it")
+	files.StringVar(&f.resume, "resume", "", "go on with an `ablation`: its folder")
+	cmd.Flags().AddFlagSet(files)
+	cmd.MarkFlagFilename("config", "yaml", "yml")
+	groupedUsage(cmd, append([]flagGroup{{"Start", files}}, groups...))
+	return cmd
+}
+
+func runAblate(cmd *cobra.Command, f trainFlags) error {
+	a, err := prepareAblation(cmd, f)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	a.Show = func(r *ablate.Results) error {
+		fmt.Fprintln(out)
+		return r.Print(out)
+	}
+	var d *display
+	a.Open = func(ctx context.Context, r *ablate.Run) (train.Setup, error) {
+		s, err := openVariant(ctx, cmd, r)
+		if err != nil {
+			return train.Setup{}, err
+		}
+		d = newDisplay(out, s)
+		return train.Setup{Graph: s.parts.model.Graph, Backend: s.parts.backend, Data: s.parts.data, Weights: s.first, Report: d.report}, nil
+	}
+	total := len(a.Plan.Runs(a.Folder))
+	fmt.Fprintf(out, "%d runs, %d variants with %d seeds, in %s\n", total, len(a.Plan.Variants), len(a.Plan.Seeds), a.Folder)
+	r, err := a.Run(cmd.Context())
+	if d != nil {
+		d.clear()
+	}
+	if err != nil {
+		if cmd.Context().Err() != nil {
+			fmt.Fprintf(out, "\nInterrupted. To go on:\n  %s ablate --resume %s\n", programName(), quoted(a.Folder))
+		}
+		return err
+	}
+	fmt.Fprintf(out, "\nCompared with no heads:\n")
+	for _, v := range r.Variants[1:] {
+		fmt.Fprintf(out, "  %s\n", v.Conclusion())
+	}
+	fmt.Fprintf(out, "\nWritten to %s: results.md, results.json, curves.csv, steps.csv, figure.svg\n", a.Folder)
+	return nil
+}
+
+// prepareAblation makes a new ablation, or takes up one that exists. Whatever can be wrong with a variant is found here.
+func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error) {
+	c, options, err := ablationConfig(cmd, f)
+	if err != nil {
+		return nil, err
+	}
+	p, err := open(cmd.Context(), c)
+	if err != nil {
+		return nil, err
+	}
+	defer p.backend.Close()
+	n, err := inception.Lookup(c.Model)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := ablate.NewPlan(*c, options, n.Heads)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	info := p.data.Train.Info()
+	a := &ablate.Ablation{Plan: plan, Folder: f.resume, Classes: len(info.Classes)}
+	if a.Folder == "" {
+		name := c.Name
+		if name == "" {
+			name = plan.Name()
+		}
+		a.Folder = filepath.Join(c.Out, name)
+	}
+	for _, r := range plan.Runs(a.Folder) {
+		if _, err := buildModel(&r.Config, len(info.Classes), info.C); err != nil {
+			return nil, fmt.Errorf("variant %s: %w", r.Variant, err)
+		}
+	}
+	return a, nil
+}
+
+// ablationConfig reads the settings of an ablation's runs, and its own.
+func ablationConfig(cmd *cobra.Command, f trainFlags) (*train.Config, ablate.Options, error) {
+	if f.resume == "" {
+		options := ablate.DefaultOptions()
+		c, err := readConfigWith(cmd, f.config, ablate.Section, options.Settings())
+		return c, options, err
+	}
+	if bad := given(cmd, "config", "out", "name"); len(bad) > 0 {
+		return nil, ablate.Options{}, usageError{fmt.Errorf("--%s: a resumed ablation keeps its configuration and its folder: leave the flag out", bad[0])}
+	}
+	c, options, err := ablate.Read(f.resume)
+	if err != nil {
+		return nil, options, usageError{fmt.Errorf("--resume: %w", err)}
+	}
+	if err := overlay(cmd, append(c.Settings(), options.Settings()...)); err != nil {
+		return nil, options, usageError{err}
+	}
+	return &c, options, check(&c)
+}
+
+// openVariant makes the parts of one run of an ablation.
+func openVariant(ctx context.Context, cmd *cobra.Command, r *ablate.Run) (*session, error) {
+	fmt.Fprintf(cmd.OutOrStdout(), "\nheads %s, seed %d\n", r.Variant, r.Seed)
+	p, err := open(ctx, &r.Config)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{config: &r.Config, parts: p, folder: r.Folder}
+	if r.Config.Init != "" {
+		if s.first, s.notes, err = readInitial(&r.Config, p.model); err != nil {
+			p.backend.Close()
+			return nil, err
+		}
+	}
+	for _, n := range s.notes {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
+	}
+	return s, nil
+}

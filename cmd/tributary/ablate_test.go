@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// ablateArgs is an ablation of runs of a few updates.
+func ablateArgs(data, out string, more ...string) []string {
+	return append([]string{"ablate", "--variants", "inception3a:0.1", "--seeds", "2"}, append(trainArgs(data, out)[1:], more...)...)
+}
+
+func TestAblate(t *testing.T) {
+	data, out := squares(t), t.TempDir()
+	folder := filepath.Join(out, "first")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w := &cancelAfter{text: "heads inception3a:0.1, seed 1", cancel: cancel}
+	var errors bytes.Buffer
+	require.Equal(t, exitInterrupted, execute(ctx, ablateArgs(data, out), w, &errors), errors.String())
+	require.Contains(t, w.String(), "4 runs, 2 variants with 2 seeds, in "+folder)
+	require.Contains(t, w.String(), "tributary ablate --resume "+folder)
+
+	r := command(t, "ablate", "--resume", folder, "--threads", "1")
+	require.Equal(t, exitOK, r.code, r.errors)
+	require.NotContains(t, r.out, "heads none, seed 1\n", "it is finished")
+	for _, want := range []string{"heads none, seed 2\n", "1/2", "verdict", "Compared with no heads:\n  inception3a:0.1: ", "results.md"} {
+		require.Contains(t, r.out, want)
+	}
+	same := command(t, ablateArgs(data, out)...)
+	require.Equal(t, exitOK, same.code, same.errors)
+	require.NotContains(t, same.out, "heads ", "nothing is left to do")
+
+	// Each run is an ordinary one.
+	one := command(t, "eval", "--checkpoint", filepath.Join(folder, "none", "seed2"))
+	require.Equal(t, exitOK, one.code, one.errors)
+
+	other := command(t, ablateArgs(data, out, "--epochs", "3")...)
+	require.Equal(t, exitFailure, other.code)
+	require.Contains(t, other.errors, "epochs: 2 in the ablation "+folder+", 3 now")
+}
+
+func TestAblateUsageErrors(t *testing.T) {
+	data, out := squares(t), filepath.Join(t.TempDir(), "runs")
+	config := filepath.Join(t.TempDir(), "ablation.yaml")
+	require.NoError(t, os.WriteFile(config, []byte("epochs: 3\nablate:\n  seed: 3\n"), 0o644))
+	for args, want := range map[string]string{
+		"--variants inception9z":        "variant inception9z: ",
+		"--variants default;default":    "are the same heads",
+		"--heads none":                  "it needs heads to compare with none",
+		"--seeds many":                  `seeds: "many" is not possible`,
+		"--weights x":                   `weights: "x" is not possible`,
+		"--config " + config:            `ablation.yaml: line 3: unknown key "seed"; the nearest: seeds`,
+		"--resume missing":              "name the folder of an ablation",
+		"--resume missing --name other": "leave the flag out",
+	} {
+		all := append([]string{"ablate", "--data", "folder:" + data, "--image-size", "16", "--out", out}, strings.Fields(args)...)
+		if strings.Contains(args, "--resume") {
+			all = append([]string{"ablate"}, strings.Fields(args)...)
+		}
+		r := command(t, all...)
+		require.Equal(t, exitUsage, r.code, args+r.errors)
+		require.Contains(t, r.errors, want, args)
+		_, err := os.Stat(out)
+		require.ErrorIs(t, err, os.ErrNotExist, args)
+	}
+
+	r := command(t, "train", "--config", config)
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.errors, "has settings of tributary ablate")
+}
+
+// The ablations in bench/ are possible.
+func TestBenchAblations(t *testing.T) {
+	for _, name := range []string{"vanishing.yaml", "vanishing-bn.yaml"} {
+		cmd := newAblate()
+		c, options, err := ablationConfig(cmd, trainFlags{config: filepath.Join("..", "..", "bench", name)})
+		require.NoError(t, err)
+		require.Equal(t, "1,2,3", options.Seeds)
+		_, err = buildModel(c, 10, 3)
+		require.NoError(t, err)
+	}
+}
