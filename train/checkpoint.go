@@ -11,6 +11,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/interop"
@@ -69,6 +70,8 @@ type Progress struct {
 	Seconds   float64 `json:"seconds"`  // of the run so far
 	Training  Tally   `json:"training"` // of the epoch under way
 	Interval  Tally   `json:"interval"` // of the log line under way
+
+	Uncertainty *auxhead.Uncertainty `json:"uncertainty,omitempty"` // what the heads' weights have learnt, if they learn
 }
 
 // CheckpointError says what is wrong with a checkpoint file, and what helps.

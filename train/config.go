@@ -15,6 +15,7 @@ type Config struct {
 	// The network.
 	Model        string  // network, by inception's name
 	Heads        string  // auxiliary heads: default, none or specs
+	HeadBalance  string  // how the heads' weights follow what training finds, one of auxhead.Balances
 	HeadSchedule string  // course of the heads' weights
 	ImageSize    int     // side of the input; 0 leaves it to the data and the network
 	Channels     int     // of the images; 0 leaves it to the data
@@ -67,6 +68,7 @@ func Default() Config {
 		Model:        "inception_small",
 		Heads:        "default",
 		HeadSchedule: "constant",
+		HeadBalance:  "none",
 		Width:        1,
 		Data:         "fashion-mnist-mini",
 		Augment:      auto,
@@ -114,6 +116,9 @@ func (c *Config) Check() error {
 	}
 	if c.Warmup >= float64(c.Epochs) {
 		return &ValueError{Key: "warmup", Value: fmt.Sprint(c.Warmup), Allowed: fmt.Sprintf("a number of epochs below the run's %d", c.Epochs)}
+	}
+	if c.HeadBalance == "pcgrad" && c.Accumulate > 1 {
+		return &ValueError{Key: "head-balance", Value: c.HeadBalance, Allowed: fmt.Sprintf("it looks at whole updates, which here are made of %d batches: set accumulate to 1", c.Accumulate)}
 	}
 	heads, err := auxhead.ParseSchedule(c.HeadSchedule)
 	if err == nil {

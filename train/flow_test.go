@@ -90,3 +90,28 @@ func TestDivergenceSaysWhere(t *testing.T) {
 	require.NotEmpty(t, diverged.Where)
 	require.ErrorContains(t, err, "The first such number is in the ")
 }
+
+// What balances the heads is seen in their weights: learnt ones move away from the specs', projected ones are never below them.
+func TestHeadBalance(t *testing.T) {
+	for balance, check := range map[string]func(weights []float64, first bool){
+		"uncertainty": func(w []float64, first bool) {
+			require.Equal(t, first, w[1] == 0.3, "%v", w)
+		},
+		"pcgrad": func(w []float64, _ bool) {
+			require.GreaterOrEqual(t, w[0], 0.99)
+			require.GreaterOrEqual(t, w[1], 0.29)
+		},
+	} {
+		c := tinyConfig()
+		c.HeadBalance = balance
+		_, r := runWhole(t, c)
+		for i, s := range ofType[Stepped](r) {
+			check(s.Weights, i == 0)
+		}
+	}
+	c := tinyConfig()
+	c.HeadBalance, c.Accumulate = "pcgrad", 2
+	require.ErrorContains(t, c.Check(), "set accumulate to 1")
+	c.HeadBalance = "pcgrade"
+	require.ErrorContains(t, c.Check(), "pcgrad")
+}

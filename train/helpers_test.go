@@ -100,6 +100,7 @@ func setup(t *testing.T, c Config) (Setup, *recorder) {
 	r := &recorder{}
 	g := tinyNet(c.LabelSmoothing)
 	require.NoError(t, g.Err())
+	g.Losses()[1].Distill, g.Losses()[1].Temperature = c.Distill, c.Temperature
 	return Setup{Config: c, Graph: g, Backend: b, Data: barsSet(), Report: r.report}, r
 }
 

@@ -20,8 +20,11 @@ func TestResumeIsBitExact(t *testing.T) {
 		"adamw": func(c *Config) {
 			c.Optimizer, c.LR, c.Accumulate, c.HeadSchedule = "adamw", Num(0.001), 2, "linear:0.8"
 		},
-		"until": func(c *Config) { c.HeadSchedule = "until:1" },
-		"fp64":  func(c *Config) { c.Precision = "fp64" },
+		"uncertainty": func(c *Config) { c.HeadBalance = "uncertainty" },
+		"pcgrad":      func(c *Config) { c.HeadBalance, c.GradflowEvery = "pcgrad", 4 },
+		"distill":     func(c *Config) { c.Distill = 0.5 },
+		"until":       func(c *Config) { c.HeadSchedule = "until:1" },
+		"fp64":        func(c *Config) { c.Precision = "fp64" },
 	}
 	for name, change := range variants {
 		t.Run(name, func(t *testing.T) {

@@ -21,6 +21,11 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 		LR:          t.rate.at(t.progress.Step),
 		EMADecay:    emaDecay(t.Config.EMA, t.progress.Step),
 	}
+	base := f.HeadWeights
+	if u := t.progress.Uncertainty; u != nil {
+		f.HeadWeights = u.Weights(base)
+	}
+	own := f.HeadWeights
 	var sum Tally
 	var norm float64
 	var flow *auxhead.Flow
@@ -44,6 +49,13 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 				return Stepped{}, err
 			}
 		}
+		if t.conflicts != nil {
+			f.HeadWeights = own
+			if f.HeadWeights, err = t.conflicts.Weights(ctx, &f, t.Config.Seed); err != nil {
+				b.Release()
+				return Stepped{}, err
+			}
+		}
 		m, err := run(ctx, t.train, &f)
 		if err != nil {
 			b.Release()
@@ -63,6 +75,13 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 		if err := t.flowed(flow); err != nil {
 			return Stepped{}, err
 		}
+	}
+	if u := t.progress.Uncertainty; u != nil {
+		var losses []float64
+		for _, h := range sum.Result().Heads {
+			losses = append(losses, h.Loss)
+		}
+		u.Learn(base, losses, f.LR)
 	}
 	t.progress.Step++
 	t.progress.Batch += k

@@ -43,7 +43,8 @@ type Trainer struct {
 	watched      map[int]string // GradNorms, by their index in the layout
 	progress     Progress
 	guard        deadTrunk
-	flow         *flowMeter // nil where nothing is measured
+	flow         *flowMeter         // nil where nothing is measured
+	conflicts    *auxhead.Conflicts // nil unless the heads' balance is pcgrad
 	options      graph.Options
 	folder       *Folder
 	log          *log
@@ -87,7 +88,7 @@ func (t *Trainer) build() error {
 		return err
 	}
 	want := graph.StateOptions{Slots: update.Slots(), EMA: update.EMA}
-	if c.GradflowEvery > 0 {
+	if c.GradflowEvery > 0 || c.HeadBalance == "pcgrad" {
 		want.Scratch = auxhead.MeterScratch(len(t.Graph.Losses()))
 	}
 	if t.state, err = t.Backend.NewState(layout, want); err != nil {
@@ -101,6 +102,14 @@ func (t *Trainer) build() error {
 	}
 	if t.flow, err = t.newFlowMeter(t.options); err != nil {
 		return err
+	}
+	switch c.HeadBalance {
+	case "pcgrad":
+		if t.conflicts, err = auxhead.NewConflicts(t.Backend, t.state, t.options); err != nil {
+			return err
+		}
+	case "uncertainty":
+		t.progress.Uncertainty = &auxhead.Uncertainty{}
 	}
 	if t.eval, err = loadEval(t.Backend, t.state, t.test, info, nil); err != nil {
 		return err
@@ -301,6 +310,9 @@ func (t *Trainer) gradNorms() (map[string]float64, error) {
 func (t *Trainer) Close() error {
 	var errs []error
 	errs = append(errs, t.flow.close())
+	if t.conflicts != nil {
+		errs = append(errs, t.conflicts.Close())
+	}
 	for _, p := range []graph.Program{t.train, t.eval} {
 		if p != nil {
 			errs = append(errs, p.Close())
