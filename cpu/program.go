@@ -90,6 +90,8 @@ func (p *program[T]) Metrics() (*graph.Metrics, error) {
 	return &m, nil
 }
 
+func (p *program[T]) Launches() int { return len(p.plan.Steps) }
+
 func (p *program[T]) Measures() ([]graph.Measure, error) {
 	b := &binder[T]{program: p, state: p.state}
 	out := make([]graph.Measure, len(p.plan.Probes))

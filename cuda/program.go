@@ -17,15 +17,16 @@ import (
 // program is a plan that is bound to memory. A run copies its input to one of two slots, on the upload stream, and launches the
 // graph that was captured for the slot: so the input of a step travels while the step before it computes.
 type program struct {
-	plan    *graph.Plan
-	state   *state
-	slots   [2]slot
-	next    int    // slot of the next run
-	own     *Arena // the buffers of an isolated program
-	at      map[*graph.Buffer]kernels.DevicePtr
-	version int // of the scratch memory that at and bound are for
-	bound   []*bound
-	metrics *graph.Metrics // of the last run, as far as the host knows them
+	plan     *graph.Plan
+	state    *state
+	slots    [2]slot
+	next     int    // slot of the next run
+	own      *Arena // the buffers of an isolated program
+	at       map[*graph.Buffer]kernels.DevicePtr
+	version  int // of the scratch memory that at and bound are for
+	bound    []*bound
+	launches int            // of a run
+	metrics  *graph.Metrics // of the last run, as far as the host knows them
 }
 
 // bound is the launches for one slot and one arena of parameters.
@@ -118,6 +119,7 @@ func (p *program) fill(b *bound) error {
 			return err
 		}
 	}
+	p.launches = len(bd.launches)
 	if b.list, err = d.NewList(bd.launches); err != nil || d.Blocking {
 		return err
 	}
@@ -245,6 +247,9 @@ func (p *program) Read(node string) (*tensor.Dense, error) {
 	}
 	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(out)), nil
 }
+
+// Launches implements graph.Program.
+func (p *program) Launches() int { return p.launches }
 
 // Measures implements graph.Program.
 func (p *program) Measures() ([]graph.Measure, error) {

@@ -173,6 +173,8 @@ type Program interface {
 	// Read copies out the activation of a kept node or the logits of a head: dimensions (N, H, W, C), or (N, C) for a vector.
 	// Read before another plan of the same state runs: they share memory.
 	Read(node string) (*tensor.Dense, error)
+	// Launches is how many pieces of work a run hands to the device one after another: on a GPU launches of kernels, on a CPU steps.
+	Launches() int
 	// Measures waits for the last run and returns what the plan's probes saw, in the order of Plan.Probes. As Read, call it before
 	// another plan of the same state runs.
 	Measures() ([]Measure, error)

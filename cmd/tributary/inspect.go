@@ -18,6 +18,7 @@ import (
 type inspectFlags struct {
 	classes  int
 	steps    bool
+	measure  bool
 	dot, svg string
 }
 
@@ -30,7 +31,7 @@ func newInspect() *cobra.Command {
 multiply-accumulates, the steps of the plan, the memory it needs, and the share of
 every head. Without flags: list the networks and the kinds of heads.`,
 		Example: `  tributary inspect
-  tributary inspect --model googlenet --batch 32
+  tributary inspect --model googlenet --batch 32 --measure
   tributary inspect --model inception_v3 --heads none --steps
   tributary inspect --model inception_small --svg network.svg`,
 		Args: cobra.NoArgs,
@@ -43,7 +44,7 @@ every head. Without flags: list the networks and the kinds of heads.`,
 		},
 	}
 	c := train.Default()
-	keys := map[string]bool{"model": true, "heads": true, "image-size": true, "channels": true, "width": true, "batch": true, "precision": true}
+	keys := map[string]bool{"model": true, "heads": true, "image-size": true, "channels": true, "width": true, "batch": true, "precision": true, "device": true, "threads": true}
 	groups := addSettings(cmd, c.Settings(), func(s train.Setting) bool { return keys[s.Key] })
 	for _, g := range groups {
 		if g.flags.Lookup("image-size") != nil {
@@ -55,6 +56,7 @@ every head. Without flags: list the networks and the kinds of heads.`,
 	}
 	show := newFlagSet("show")
 	show.BoolVar(&f.steps, "steps", false, "list every step of the training plan")
+	show.BoolVar(&f.measure, "measure", false, "time training steps on the device, with and without each head")
 	show.StringVar(&f.dot, "dot", "", "draw the network, heads marked, as a Graphviz `file`")
 	show.StringVar(&f.svg, "svg", "", "draw the network, heads marked, as an SVG `file`")
 	cmd.Flags().AddFlagSet(show)
@@ -85,6 +87,13 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 	}
 	out := cmd.OutOrStdout()
 	r.print(out)
+	if f.measure {
+		t, err := r.measure(cmd.Context())
+		if err != nil {
+			return err
+		}
+		r.printTiming(out, t)
+	}
 	if f.steps {
 		printSteps(out, r.training)
 	}
@@ -137,6 +146,7 @@ type headCost struct {
 	auxhead.Head
 	parameters, nodes, steps int
 	macs, flops, bytes       int64
+	without                  *graph.Plan // a training step without it
 }
 
 func newReport(m *inception.Model, c *train.Config, b graph.Backend) (*report, error) {
@@ -187,6 +197,7 @@ func newReport(m *inception.Model, c *train.Config, b graph.Backend) (*report, e
 		r.heads = append(r.heads, headCost{
 			Head: h, parameters: m.Parameters() - m.Parameters(others...), nodes: len(own), macs: m.MACs() - m.MACs(others...),
 			steps: len(r.training.Steps) - len(without.Steps), flops: r.training.FLOPs() - without.FLOPs(), bytes: r.training.Bytes() - without.Bytes(),
+			without: without,
 		})
 	}
 	return r, nil

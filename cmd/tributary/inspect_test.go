@@ -23,6 +23,11 @@ func TestInspect(t *testing.T) {
 	for _, want := range []string{"6,624,904", "13,004,888", "1.50 G", "reduced from", "arena", "steps  ", "backward", "inception4a", "torchvision"} {
 		require.Contains(t, r.out, want)
 	}
+	r = command(t, "inspect", "--model", "inception_small", "--batch", "2", "--measure")
+	require.Equal(t, exitOK, r.code, r.errors)
+	for _, want := range []string{"training with heads", "training without heads", "head aux1", "head aux2", "% of the step", "images/s"} {
+		require.Contains(t, r.out, want)
+	}
 	r = command(t, "inspect", "--heads", "none", "--width", "2", "--classes", "7", "--channels", "3", "--image-size", "32", "--steps")
 	require.Equal(t, exitOK, r.code, r.errors)
 	for _, want := range []string{"no heads", "32x32x3", "7 classes", "conv.forward", "update"} {
