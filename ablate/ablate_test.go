@@ -162,6 +162,7 @@ func TestFiles(t *testing.T) {
 	require.InDelta(t, 0.9*math.Log(4), r.LearntLoss, 1e-12)
 	require.Equal(t, []State{Finished, Pending}, []State{r.Variants[0].Runs[0].State, r.Variants[1].Runs[1].State})
 	require.Positive(t, r.Variants[0].Runs[0].Stem)
+	require.FileExists(t, filepath.Join(b.folder, r.Variants[0].Runs[0].Folder, "config.yaml"))
 	require.Contains(t, string(read("results.md")), "| `conv1:0.1` | 0/2 | – |")
 	for name, rows := range map[string]int{"curves.csv": 1 + 2, "steps.csv": 1 + 6} {
 		all, err := csv.NewReader(bytes.NewReader(read(name))).ReadAll()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"path/filepath"
 	"slices"
 
 	"github.com/tributary-ml/tributary/auxhead"
@@ -40,7 +41,7 @@ type VariantResult struct {
 // RunResult is one run.
 type RunResult struct {
 	Seed      uint64  `json:"seed"`
-	Folder    string  `json:"folder"`
+	Folder    string  `json:"folder"` // within the ablation's
 	State     State   `json:"state"`
 	Note      string  `json:"note,omitempty"` // why it diverged
 	Top1      float64 `json:"top1"`           // after the last epoch so far
@@ -100,7 +101,7 @@ func (a *Ablation) collect() (*Results, error) {
 
 // read reads a run's folder, as far as the run is.
 func (r *Results) read(run *Run) (*RunResult, error) {
-	out := &RunResult{Seed: run.Seed, Folder: run.Folder.Path, heads: run.Variant}
+	out := &RunResult{Seed: run.Seed, Folder: filepath.Join(folderName(run.Variant), run.Config.Name), heads: run.Variant}
 	state, summary, err := run.state()
 	if err != nil {
 		return nil, err
