@@ -42,6 +42,8 @@ func ParseSpecs(text string, d Defaults) ([]Spec, error) {
 		return d.Complete(d.Specs), nil
 	case "none":
 		return []Spec{}, nil
+	case Auto:
+		return nil, &ParseError{"heads", text, 0, fmt.Errorf("the places of %s heads come from a short run: only train and gradflow look for them", Auto)}
 	}
 	fail := func(pos int, format string, args ...any) ([]Spec, error) {
 		return nil, &ParseError{"heads", text, pos, fmt.Errorf(format, args...)}

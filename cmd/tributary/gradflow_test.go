@@ -103,3 +103,23 @@ func TestGradflowErrors(t *testing.T) {
 		require.Contains(t, r.errors, want, args)
 	}
 }
+
+// Heads that a short run places are named in the run's configuration, which repeats it without looking for them.
+func TestHeadsAuto(t *testing.T) {
+	data, out := squares(t), t.TempDir()
+	r := command(t, append(trainArgs(data, out), "--heads", "auto")...)
+	require.Equal(t, exitOK, r.code, r.errors)
+	found := regexp.MustCompile(`heads auto: (\S+), from \d+ measurements in 40 updates`).FindStringSubmatch(r.out)
+	require.NotNil(t, found, r.out)
+	config, err := os.ReadFile(filepath.Join(out, "first", "config.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, string(config), "heads: "+found[1])
+	again := command(t, "train", "--config", filepath.Join(out, "first", "config.yaml"), "--name", "second")
+	require.Equal(t, exitOK, again.code, again.errors)
+	require.Equal(t, rows(r.out), rows(again.out))
+	require.NotContains(t, again.out, "heads auto")
+
+	r = command(t, "inspect", "--heads", "auto")
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.errors, "only train and gradflow look for them")
+}

@@ -84,7 +84,7 @@ func completeHeads(cmd *cobra.Command) {
 			return out, cobra.ShellCompDirectiveNoFileComp
 		}
 		if done == "" {
-			out = append(out, "default", "none")
+			out = append(out, "default", "none", auxhead.Auto)
 		}
 		out = append(out, done+"every:")
 		name := cmd.Flag("model").Value.String()

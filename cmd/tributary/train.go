@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -33,6 +34,7 @@ log with one JSON object a line, and checkpoints. Ctrl-C saves a checkpoint;
   tributary train --data cifar10 --width 2 --epochs 30 --augment crop-flip-cutout
   tributary train --model googlenet --data folder:photos --heads inception4a:0.3,inception4d:0.3
   tributary train --heads 'inception3*:0.1:gap' --head-schedule cosine:0.5
+  tributary train --heads auto
   tributary train --config run.yaml --lr 0.02
   tributary train --resume runs/NAME`,
 		Args: cobra.NoArgs,
@@ -118,6 +120,11 @@ func prepare(cmd *cobra.Command, f trainFlags) (*session, error) {
 	c, err := readConfig(cmd, f.config)
 	if err != nil {
 		return nil, err
+	}
+	if c.Heads == auxhead.Auto {
+		if err := placeHeads(cmd.Context(), cmd.OutOrStdout(), c); err != nil {
+			return nil, err
+		}
 	}
 	p, err := open(cmd.Context(), c)
 	if err != nil {

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/train"
+)
+
+// placeHeads replaces the heads "auto" of a configuration by places that a short run finds. The run leaves nothing behind; the
+// configuration then names the places, so that it repeats without looking for them again.
+func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
+	short := *c
+	short.Heads, short.HeadSchedule, short.HeadBalance, short.Distill, short.EMA = auxhead.AutoSpecs, "constant", "none", 0, 0
+	short.GradflowEvery, short.Init = auxhead.AutoUpdates/auxhead.AutoMeasurements, ""
+	p, err := open(ctx, &short)
+	if err != nil {
+		return fmt.Errorf("heads auto: %w", err)
+	}
+	defer p.backend.Close()
+	flows, err := shortRun(ctx, &short, p)
+	if err != nil {
+		return fmt.Errorf("heads auto: %w", err)
+	}
+	places := map[string]string{}
+	for _, h := range p.model.Heads {
+		places[h.Name] = h.At
+	}
+	picked, all := auxhead.Choose(flows, places, auxhead.AutoHeads)
+	var scores []string
+	for _, s := range all {
+		scores = append(scores, fmt.Sprintf("%s %+.3f", s.At, s.Score))
+	}
+	var specs []string
+	for _, s := range picked {
+		specs = append(specs, s.At)
+	}
+	c.Heads = strings.Join(specs, ",")
+	if specs == nil {
+		c.Heads = "none"
+	} else {
+		short.Heads = c.Heads // on images of the size that open has found
+		info := p.data.Train.Info()
+		if _, err := buildModel(&short, len(info.Classes), info.C); errors.As(err, new(*inception.TooSmallError)) {
+			c.Heads = strings.Join(specs, "::gap,") + "::gap" // the network's own kind of head does not fit there
+		}
+	}
+	fmt.Fprintf(out, "heads auto: %s, from %d measurements in %d updates; what a head there adds along the main head's gradient: %s\n",
+		c.Heads, len(flows), auxhead.AutoUpdates, strings.Join(scores, ", "))
+	return nil
+}
+
+// shortRun trains for some updates in a folder that it removes.
+func shortRun(ctx context.Context, c *train.Config, p *parts) ([]*auxhead.Flow, error) {
+	dir, err := os.MkdirTemp("", "tributary-auto-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	folder, err := train.CreateFolder(dir, "run", c)
+	if err != nil {
+		return nil, err
+	}
+	short, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var flows []*auxhead.Flow
+	t, err := train.New(train.Setup{Config: *c, Graph: p.model.Graph, Backend: p.backend, Data: p.data, Report: func(e train.Event) {
+		switch e := e.(type) {
+		case train.Flowed:
+			flows = append(flows, e.Flow)
+		case train.Stepped:
+			if e.Step >= auxhead.AutoUpdates {
+				cancel()
+			}
+		}
+	}})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	_, err = t.Run(short, folder)
+	if errors.As(err, new(*train.InterruptedError)) && ctx.Err() == nil {
+		err = nil
+	}
+	return flows, err
+}
