@@ -12,18 +12,23 @@ type Alarm struct {
 	Message string
 }
 
-// The thresholds of Watch. Ratios and angles are medians over the layers that a head shares with the main one.
+// The thresholds of Watch. Ratios and cosines are medians over the layers that a head shares with the main one. One cosine, of few images,
+// is noise: they count in the mean of the last measurements.
 const (
 	vanishing  = 1e-3 // of the main head's gradient
 	dominating = 10.0
-	fighting   = -0.2 // cosine
-	idle       = 0.02 // mean cosine over patience measurements below which a head does not help
+	fighting   = -0.2 // mean cosine of as many measurements as there are, suspicion or more
+	idle       = 0.02 // mean cosine of patience measurements below which a head does not help
+	suspicion  = 3
 	patience   = 10
 	deadShare  = 0.5 // of a rectifier's channels
 )
 
 // Watch sees the measurements of a run, one after another, and raises each alarm once, until it has passed.
 type Watch struct {
+	// Warmup is a number of updates. Before them heads are to be larger than the main one, where its gradient vanishes, and have learnt
+	// nothing that they could agree about: none is said to dominate, fight or be idle.
+	Warmup int
 	raised map[[2]string]bool
 	angles map[string][]float64 // the last median cosines of each head
 }
@@ -52,17 +57,22 @@ func (w *Watch) See(f *Flow) []Alarm {
 		raise(ratio < vanishing, "head_vanishing", name,
 			"head %s sends %.2g times the main head's gradient to the %d layers that they share (median): it does nothing there. Raise its weight (now %.3g), "+
 				"or attach it lower down", name, ratio, layers, f.Weights[h])
-		raise(ratio > dominating, "head_dominating", name,
+		warm := f.Step >= w.Warmup
+		raise(warm && ratio > dominating, "head_dominating", name,
 			"head %s sends %.1f times the main head's gradient to the %d layers that they share (median): it trains them for itself. Lower its weight "+
 				"(now %.3g), or let it end early (--head-schedule cosine:0.5)", name, ratio, layers, f.Weights[h])
-		raise(cosine < fighting, "head_fights", name,
-			"the gradient of head %s points against the main head's (cosine %.2f, median of %d shared layers): what it gains, the main head loses. "+
-				"Lower its weight (now %.3g), or attach it higher up", name, cosine, layers, f.Weights[h])
-		angles := append(w.angles[name], cosine)
-		w.angles[name] = angles[max(0, len(angles)-patience):]
-		mean := sum(w.angles[name]) / float64(len(w.angles[name]))
-		raise(len(angles) >= patience && mean < idle, "head_idle", name,
-			"head %s no longer helps: over the last %d measurements its gradient had nothing in common with the main head's (cosine %.2f on the mean). "+
+		angles := w.angles[name]
+		if warm {
+			angles = append(angles, cosine)
+		}
+		angles = angles[max(0, len(angles)-patience):]
+		w.angles[name] = angles
+		mean := sum(angles) / float64(max(1, len(angles)))
+		raise(len(angles) >= suspicion && mean < fighting, "head_fights", name,
+			"the gradient of head %s points against the main head's (cosine %.2f, median of %d shared layers, mean of %d measurements): what it gains, "+
+				"the main head loses. Lower its weight (now %.3g), or attach it higher up", name, mean, layers, len(angles), f.Weights[h])
+		raise(len(angles) >= patience && mean >= fighting && mean < idle, "head_idle", name,
+			"head %s does not help any more: over the last %d measurements its gradient had nothing in common with the main head's (cosine %.2f on the mean). "+
 				"It may end (--head-schedule until:EPOCH), and saves its cost", name, patience, mean)
 	}
 	for _, r := range f.ReLUs {

@@ -31,13 +31,23 @@ func TestWatch(t *testing.T) {
 	assert.Empty(t, kinds(&w, flow(0.5, 0.4, 0)))
 	assert.Equal(t, []string{"head_vanishing aux1"}, kinds(&w, flow(1e-4, 0.4, 0)), "again, after it had passed")
 	assert.Equal(t, []string{"head_dominating aux1", "dead_relus m1/relu"}, kinds(&w, flow(11, 0.4, 5)))
-	assert.Equal(t, []string{"head_fights aux1"}, kinds(&w, flow(1, -0.3, 0)))
-	w = Watch{}
-	for range patience - 1 {
-		assert.Empty(t, kinds(&w, flow(1, 0, 0)))
+
+	w = Watch{Warmup: 100}
+	late := func(aux, cosine float64) *Flow { f := flow(aux, cosine, 0); f.Step = 100; return f }
+	for range patience + 1 {
+		assert.Empty(t, kinds(&w, flow(11, -0.5, 0)), "heads start a trunk: that is what they are for")
 	}
-	assert.Equal(t, []string{"head_idle aux1"}, kinds(&w, flow(1, 0.01, 0)))
-	assert.Empty(t, kinds(&w, flow(1, 0.3, 0)))
+	for range suspicion - 1 {
+		assert.Empty(t, kinds(&w, late(1, -0.3)), "a few measurements are noise")
+	}
+	assert.Equal(t, []string{"head_fights aux1"}, kinds(&w, late(1, -0.3)))
+	assert.Equal(t, []string{"head_dominating aux1"}, kinds(&w, late(11, -0.3)))
+	w = Watch{Warmup: 100}
+	for range patience - 1 {
+		assert.Empty(t, kinds(&w, late(1, 0)))
+	}
+	assert.Equal(t, []string{"head_idle aux1"}, kinds(&w, late(1, 0.01)))
+	assert.Empty(t, kinds(&w, late(1, 0.3)))
 
 	f := flow(1e-4, 0.4, 0)
 	f.Weights[1] = 0

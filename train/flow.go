@@ -36,7 +36,7 @@ func (t *Trainer) newFlowMeter(o graph.Options) (*flowMeter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("measuring gradient flow: %w", err)
 	}
-	return &flowMeter{every: t.Config.GradflowEvery, meter: m}, nil
+	return &flowMeter{every: t.Config.GradflowEvery, meter: m, watch: auxhead.Watch{Warmup: min(t.perEpoch, 1000)}}, nil
 }
 
 // before measures ahead of an update, if that is due: nil if not.

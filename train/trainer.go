@@ -87,6 +87,10 @@ func (t *Trainer) build() error {
 	if err != nil {
 		return err
 	}
+	if t.perEpoch = t.loader.Batches() / c.Accumulate; t.perEpoch == 0 {
+		return fmt.Errorf("%d training images make %d batches of %d, fewer than the %d of one update: lower --batch or --accumulate",
+			t.Data.Train.Len(), t.loader.Batches(), c.Batch, c.Accumulate)
+	}
 	want := graph.StateOptions{Slots: update.Slots(), EMA: update.EMA}
 	if c.GradflowEvery > 0 || c.HeadBalance == "pcgrad" {
 		want.Scratch = auxhead.MeterScratch(len(t.Graph.Losses()))
@@ -113,10 +117,6 @@ func (t *Trainer) build() error {
 	}
 	if t.eval, err = loadEval(t.Backend, t.state, t.test, info, nil); err != nil {
 		return err
-	}
-	if t.perEpoch = t.loader.Batches() / c.Accumulate; t.perEpoch == 0 {
-		return fmt.Errorf("%d training images make %d batches of %d, fewer than the %d of one update: lower --batch or --accumulate",
-			t.Data.Train.Len(), t.loader.Batches(), c.Batch, c.Accumulate)
 	}
 	if t.rate, err = newRate(c, t.perEpoch); err != nil {
 		return err
