@@ -280,12 +280,3 @@ func TestFirstBelow(t *testing.T) {
 	require.Equal(t, 1.5, run.firstBelow(0.45))
 	require.Zero(t, run.firstBelow(0.3))
 }
-
-func TestTicks(t *testing.T) {
-	require.InDeltaSlice(t, []float64{0, 1, 2, 3, 4, 5}, ticks(0, 5), 1e-12)
-	require.False(t, math.Signbit(ticks(0, 5)[0]), "no -0")
-	for _, c := range [][2]float64{{0, 1}, {-3.2, -0.4}, {27, 81}, {1.2, 2.31}, {0, 20}} {
-		n := len(ticks(c[0], c[1]))
-		require.True(t, n >= 4 && n <= 11, "%d ticks for %v", n, c)
-	}
-}

@@ -181,11 +181,15 @@ func (a *Ablation) results() (*Results, error) {
 	if err != nil {
 		return nil, err
 	}
+	drawn, err := r.Figure()
+	if err != nil {
+		return nil, err
+	}
 	for _, f := range []struct {
 		name string
 		text []byte
 	}{
-		{"results.json", append(text, '\n')}, {"results.md", r.Markdown()}, {"curves.csv", r.Curves()}, {"steps.csv", r.Steps()}, {"figure.svg", r.Figure()},
+		{"results.json", append(text, '\n')}, {"results.md", r.Markdown()}, {"curves.csv", r.Curves()}, {"steps.csv", r.Steps()}, {"figure.svg", drawn},
 	} {
 		if err := train.WriteFile(filepath.Join(a.Folder, f.name), f.text); err != nil {
 			return nil, err

@@ -53,7 +53,7 @@ depth, that is sure enough of it, and the rest of the network does not see it.
 	fs.StringVar(&f.data, "data", "", "data `set` to measure on; empty: the run's own")
 	fs.StringVar(&f.heads, "heads", "all", "`heads` to measure: all, or main alone, without the others' work")
 	f.exits.add(cmd, fs, "`rule` by which images leave early: entropy=T, confidence=T, curve or budget=SHARE")
-	fs.StringVar(&f.out, "out", "", "write all points of --early-exit curve to a .csv or .json `file`")
+	fs.StringVar(&f.out, "out", "", "write all points of --early-exit curve to a .csv, .json or .svg `file`")
 	f.run.add(cmd, fs)
 	cmd.RegisterFlagCompletionFunc("heads", cobra.FixedCompletions([]string{"all", "main"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("data", cobra.FixedCompletions(dataset.Names(), cobra.ShellCompDirectiveNoFileComp))
@@ -122,7 +122,7 @@ func (f *evalFlags) check(early *auxhead.EarlyExit) error {
 	case f.out != "" && (early == nil || !early.Curve):
 		return fmt.Errorf("--out goes with --early-exit curve, whose points it writes")
 	case f.out != "" && !slices.Contains(curveFormats, filepath.Ext(f.out)):
-		return &train.ValueError{Key: "out", Value: f.out, Allowed: "the file's name ends in " + strings.Join(curveFormats, " or ")}
+		return &train.ValueError{Key: "out", Value: f.out, Allowed: "the file's name ends in one of " + strings.Join(curveFormats, ", ")}
 	}
 	return nil
 }

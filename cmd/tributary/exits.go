@@ -1,18 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/figure"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -115,7 +116,7 @@ func (x *exitReport) budget(ctx context.Context, early *auxhead.EarlyExit) error
 }
 
 // curveFormats are the endings of files that a curve is written to.
-var curveFormats = []string{".csv", ".json"}
+var curveFormats = []string{".csv", ".json", ".svg"}
 
 // curve measures accuracy against computation for all thresholds.
 func (x *exitReport) curve(ctx context.Context, m auxhead.Measure) error {
@@ -176,23 +177,31 @@ func spread(points []auxhead.CurvePoint, c *auxhead.Cascade, n int) []auxhead.Cu
 
 // writeCurve writes all points of a curve in the format that the file's name asks for.
 func (x *exitReport) writeCurve(points []auxhead.CurvePoint, m auxhead.Measure) error {
-	f, err := os.Create(x.file)
+	write := map[string]func([]auxhead.CurvePoint, auxhead.Measure) ([]byte, error){".csv": x.curveCSV, ".json": x.curveJSON, ".svg": x.curveSVG}
+	text, err := write[filepath.Ext(x.file)](points, m)
 	if err != nil {
 		return err
 	}
-	if filepath.Ext(x.file) == ".json" {
-		err = x.curveJSON(f, points, m)
-	} else {
-		err = x.curveCSV(f, points, m)
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return train.WriteFile(x.file, text)
 }
 
-func (x *exitReport) curveCSV(w io.Writer, points []auxhead.CurvePoint, m auxhead.Measure) error {
-	out := csv.NewWriter(w)
+// curveSVG draws accuracy over computation.
+func (x *exitReport) curveSVG(points []auxhead.CurvePoint, m auxhead.Measure) ([]byte, error) {
+	var early []figure.Point
+	for _, p := range points {
+		early = append(early, figure.Point{X: 100 * p.Share(x.cascade), Y: 100 * p.Accuracy()})
+	}
+	alone := 100 * points[0].Accuracy() // at the threshold that lets no image leave
+	return figure.SVG(figure.Panel{Title: fmt.Sprintf("early exits by %s, %s", m, x.evaluation.Checkpoint.Network),
+		X: "multiply-accumulates (% of the network's)", Y: "accuracy (%)", Curves: []figure.Curve{
+			{Name: "main head alone", Colour: 0, Points: []figure.Point{{X: 100, Y: alone}, {X: early[len(early)-1].X, Y: alone}}},
+			{Name: "early exits", Colour: 2, Points: early},
+		}})
+}
+
+func (x *exitReport) curveCSV(points []auxhead.CurvePoint, m auxhead.Measure) ([]byte, error) {
+	var text bytes.Buffer
+	out := csv.NewWriter(&text)
 	header := []string{string(m), "images", "hits", "accuracy", "macs", "share"}
 	for _, n := range x.cascade.Names() {
 		header = append(header, "left_"+n)
@@ -207,10 +216,10 @@ func (x *exitReport) curveCSV(w io.Writer, points []auxhead.CurvePoint, m auxhea
 		out.Write(row)
 	}
 	out.Flush()
-	return out.Error()
+	return text.Bytes(), out.Error()
 }
 
-func (x *exitReport) curveJSON(w io.Writer, points []auxhead.CurvePoint, m auxhead.Measure) error {
+func (x *exitReport) curveJSON(points []auxhead.CurvePoint, m auxhead.Measure) ([]byte, error) {
 	type exit struct {
 		Name string `json:"name"`
 		At   string `json:"at,omitempty"`
@@ -245,7 +254,8 @@ func (x *exitReport) curveJSON(w io.Writer, points []auxhead.CurvePoint, m auxhe
 		}
 		all.Points = append(all.Points, y)
 	}
-	return json.NewEncoder(w).Encode(all)
+	text, err := json.Marshal(all)
+	return append(text, '\n'), err
 }
 
 // percent writes a share.

@@ -113,6 +113,11 @@ func TestEvalCurve(t *testing.T) {
 	require.Equal(t, "confidence", curve.Measure)
 	require.Equal(t, "inception4b", curve.Exits[1].At)
 	require.Equal(t, []int{0, 0, 20}, curve.Points[0].Left)
+	drawing := filepath.Join(dir, "curve.svg")
+	require.Zero(t, command(t, "eval", "--checkpoint", run, "--early-exit", "curve", "--out", drawing).code)
+	text, err = os.ReadFile(drawing)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "early exits by entropy, inception_small")
 
 	alone, _ := trained(t, "--heads", "none")
 	r = command(t, "eval", "--checkpoint", alone, "--early-exit", "curve")
@@ -209,7 +214,7 @@ func TestExitUsageErrors(t *testing.T) {
 		"eval --checkpoint x --early-exit curve --heads main": "--exits",
 		"eval --checkpoint x --exits aux1":                    "--exits goes with --early-exit",
 		"eval --checkpoint x --out c.csv":                     "--out goes with --early-exit curve",
-		"eval --checkpoint x --early-exit curve --out c.svg":  ".csv or .json",
+		"eval --checkpoint x --early-exit curve --out c.txt":  ".csv, .json, .svg",
 		"predict --checkpoint x":                              "name image files, or folders of them; see tributary predict --help",
 		"predict x.png":                                       "--checkpoint runs/NAME",
 		"predict --checkpoint x --top 0 x.png":                "a whole number from 1",
