@@ -113,7 +113,7 @@ func flops(plans []*graph.Plan) (sum int64) {
 // probes are what the plan of the i-th head measures: its gradient at every end point; the main head's looks at the rectifiers, too.
 func (m *Meter) probes(i int) (out []graph.Probe) {
 	g := m.state.Layout().Graph
-	below := ancestors(g.Losses()[i].Logits)
+	below := graph.Ancestors(g.Losses()[i].Logits)
 	for _, e := range g.EndPoints() {
 		if below[e.Node] {
 			out = append(out, graph.Probe{Node: e.Name, Gradient: true})
@@ -125,22 +125,6 @@ func (m *Meter) probes(i int) (out []graph.Probe) {
 		}
 	}
 	return out
-}
-
-// ancestors are a node and all that it depends on.
-func ancestors(n *graph.Node) map[*graph.Node]bool {
-	seen := map[*graph.Node]bool{}
-	var visit func(*graph.Node)
-	visit = func(n *graph.Node) {
-		if !seen[n] {
-			seen[n] = true
-			for _, x := range n.Inputs() {
-				visit(x)
-			}
-		}
-	}
-	visit(n)
-	return seen
 }
 
 // Images is how many images of a batch are measured.

@@ -16,7 +16,7 @@ func Strip(o graph.Options) graph.Options {
 // theirs. An unknown head is a *graph.UnknownError.
 func Own(g *graph.Graph, head string) ([]*graph.Node, error) {
 	var mine *graph.Loss
-	others := map[*graph.Node]bool{}
+	var theirs []*graph.Node
 	var names []string
 	for _, l := range g.Losses() {
 		names = append(names, l.Name)
@@ -24,13 +24,12 @@ func Own(g *graph.Graph, head string) ([]*graph.Node, error) {
 			mine = l
 			continue
 		}
-		reach(others, l.Logits)
+		theirs = append(theirs, l.Logits)
 	}
 	if mine == nil {
 		return nil, &graph.UnknownError{What: "head of " + g.Name(), Name: head, Nearest: graph.Nearest(head, names, 3)}
 	}
-	all := map[*graph.Node]bool{}
-	reach(all, mine.Logits)
+	all, others := graph.Ancestors(mine.Logits), graph.Ancestors(theirs...)
 	var own []*graph.Node
 	for _, n := range g.Nodes() {
 		if all[n] && !others[n] {
@@ -38,14 +37,4 @@ func Own(g *graph.Graph, head string) ([]*graph.Node, error) {
 		}
 	}
 	return own, nil
-}
-
-func reach(seen map[*graph.Node]bool, n *graph.Node) {
-	if seen[n] {
-		return
-	}
-	seen[n] = true
-	for _, x := range n.Inputs() {
-		reach(seen, x)
-	}
 }

@@ -50,6 +50,22 @@ func (n *Node) Op() Op { return n.op }
 // Inputs are the nodes whose outputs this one reads.
 func (n *Node) Inputs() []*Node { return n.in }
 
+// Ancestors are some nodes and all that they depend on.
+func Ancestors(nodes ...*Node) map[*Node]bool {
+	seen := map[*Node]bool{}
+	var visit func([]*Node)
+	visit = func(nodes []*Node) {
+		for _, n := range nodes {
+			if !seen[n] {
+				seen[n] = true
+				visit(n.in)
+			}
+		}
+	}
+	visit(nodes)
+	return seen
+}
+
 // Params are the node's parameters.
 func (n *Node) Params() []*Param { return n.params }
 

@@ -234,22 +234,17 @@ func (m *Model) MACs(losses ...string) int64 {
 
 // needed lists the nodes that some losses need.
 func (m *Model) needed(losses []string) []*graph.Node {
-	seen := map[*graph.Node]bool{}
-	var out []*graph.Node
-	var visit func(*graph.Node)
-	visit = func(n *graph.Node) {
-		if seen[n] {
-			return
-		}
-		seen[n] = true
-		for _, x := range n.Inputs() {
-			visit(x)
-		}
-		out = append(out, n)
-	}
+	var logits []*graph.Node
 	for _, l := range m.Graph.Losses() {
 		if len(losses) == 0 || slices.Contains(losses, l.Name) {
-			visit(l.Logits)
+			logits = append(logits, l.Logits)
+		}
+	}
+	needed := graph.Ancestors(logits...)
+	var out []*graph.Node
+	for _, n := range m.Graph.Nodes() {
+		if needed[n] {
+			out = append(out, n)
 		}
 	}
 	return out

@@ -248,20 +248,11 @@ func (r *report) print(out io.Writer) {
 
 // nodes counts the nodes that a plan computes: those its losses need.
 func nodes(p *graph.Plan) int {
-	seen := map[*graph.Node]bool{}
-	var visit func(*graph.Node)
-	visit = func(n *graph.Node) {
-		if !seen[n] {
-			seen[n] = true
-			for _, x := range n.Inputs() {
-				visit(x)
-			}
-		}
-	}
+	var logits []*graph.Node
 	for _, l := range p.Losses {
-		visit(l.Logits)
+		logits = append(logits, l.Logits)
 	}
-	return len(seen)
+	return len(graph.Ancestors(logits...))
 }
 
 func countPhase(p *graph.Plan, phase graph.Phase) int {
