@@ -80,6 +80,9 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 		}
 	}
 	summary = t.summary()
+	if before, err := folder.ReadSummary(); t.last == nil && err == nil && before.Finished {
+		return summary, nil // nothing was left to do: what the run's file says stands
+	}
 	return summary, folder.writeSummary(summary)
 }
 

@@ -158,10 +158,16 @@ func TestResumeFinished(t *testing.T) {
 	ck, err := OpenCheckpoint(tr.folder.Last())
 	require.NoError(t, err)
 	defer ck.Close()
+	before, err := tr.folder.ReadSummary()
+	require.NoError(t, err)
+	require.NotNil(t, before.Last)
 	s, r := setup(t, c)
 	s.Resume = ck
 	summary, err := trainer(t, s).Run(context.Background(), tr.folder)
 	require.NoError(t, err)
 	require.True(t, summary.Finished)
 	require.Empty(t, ofType[Stepped](r))
+	after, err := tr.folder.ReadSummary()
+	require.NoError(t, err)
+	require.Equal(t, before, after, "what came out of it is not forgotten")
 }
