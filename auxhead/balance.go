@@ -16,16 +16,6 @@ import (
 //     pass and a reverse sweep for each head and update
 func Balances() []string { return []string{"none", "uncertainty", "pcgrad"} }
 
-// CheckBalance returns a *graph.UnknownError for a name that is none of Balances.
-func CheckBalance(name string) error {
-	for _, b := range Balances() {
-		if b == name {
-			return nil
-		}
-	}
-	return &graph.UnknownError{What: "balance of heads", Name: name, Nearest: graph.Nearest(name, Balances(), 3)}
-}
-
 // mostUncertain bounds the logarithm of a variance, so that one bad loss does not switch a head off.
 const mostUncertain = 5.0
 

@@ -44,15 +44,6 @@ func (m Mat[E]) RowRange(lo, hi int) Mat[E] {
 	return r
 }
 
-// ColRange is the matrix of columns [lo,hi): a slice of channels.
-func (m Mat[E]) ColRange(lo, hi int) Mat[E] {
-	r := Mat[E]{Rows: m.Rows, Cols: hi - lo, Stride: m.Stride}
-	if m.Rows > 0 {
-		r.Data = m.Data[lo : (m.Rows-1)*m.Stride+hi]
-	}
-	return r
-}
-
 // empty reports whether there is nothing to do.
 func (m Mat[E]) empty() bool { return m.Rows <= 0 || m.Cols <= 0 }
 

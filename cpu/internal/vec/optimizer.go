@@ -130,7 +130,7 @@ func average[T Float](ema []T, i int, w, mix T) {
 func root[T Float](v T) T { return T(math.Sqrt(float64(v))) }
 
 // SumSquares is Σ g² in float64: a part of the gradient's global norm. The squares of float32 cannot overflow float64, so it is
-// finite if and only if every g is: see NonFinite.
+// finite if and only if every g is.
 func SumSquares[T Float](g []T) float64 {
 	sum := 0.0
 	if k := simd[T](); k != nil && len(g) >= 2*k.lane {
@@ -143,6 +143,3 @@ func SumSquares[T Float](g []T) float64 {
 	}
 	return sum
 }
-
-// NonFinite reports whether a sum of squares, of one range or of many, shows a NaN or an infinity in the gradients.
-func NonFinite(sumSquares float64) bool { return math.IsNaN(sumSquares) || math.IsInf(sumSquares, 0) }
