@@ -110,6 +110,10 @@ func (c *Conflicts) Weights(ctx context.Context, feed *graph.Feed, seed uint64) 
 			return nil, err
 		}
 	}
+	products, err := c.products()
+	if err != nil {
+		return nil, err
+	}
 	gram := make([][]float64, n)
 	for i := range gram {
 		gram[i] = make([]float64, n)
@@ -117,13 +121,9 @@ func (c *Conflicts) Weights(ctx context.Context, feed *graph.Feed, seed uint64) 
 	layout := c.state.Layout()
 	for i := range n {
 		for j := i; j < n; j++ {
-			products, err := c.state.Compare(graph.Scratch(i), graph.Scratch(j))
-			if err != nil {
-				return nil, err
-			}
 			for k, p := range layout.Params {
 				if c.reached[i][p] && c.reached[j][p] && c.shared(p) {
-					gram[i][j] += products[k].Dot
+					gram[i][j] += products[i][j][k].Dot
 				}
 			}
 			gram[j][i] = gram[i][j]

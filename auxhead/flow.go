@@ -188,21 +188,10 @@ func sum(v []float64) (s float64) {
 // compare fills in the layers from the heads' gradients, which are in the scratch parts.
 func (m *Meter) compare(f *Flow) error {
 	heads := len(f.Heads)
-	own := make([][]graph.Comparison, heads)
-	var err error
-	for i := range own {
-		if own[i], err = m.state.Compare(graph.Scratch(i), graph.Scratch(i)); err != nil {
-			return err
-		}
-	}
-	var crossed [][]graph.Comparison
 	pairs := Pairs(heads)
-	for _, p := range pairs {
-		c, err := m.state.Compare(graph.Scratch(p[0]), graph.Scratch(p[1]))
-		if err != nil {
-			return err
-		}
-		crossed = append(crossed, c)
+	products, err := m.products()
+	if err != nil {
+		return err
 	}
 	weight, err := m.state.Compare(graph.Value, graph.Value)
 	if err != nil {
@@ -221,12 +210,12 @@ func (m *Meter) compare(f *Flow) error {
 		l := LayerFlow{Name: p.Name, Gradient: make([]float64, heads), Cosine: make([]float64, len(pairs)), Weight: math.Sqrt(weight[at].Squares)}
 		for i := range heads {
 			if m.reached[i][p] {
-				l.Gradient[i] = math.Sqrt(own[i][at].Squares)
+				l.Gradient[i] = math.Sqrt(products[i][i][at].Squares)
 			}
 		}
 		for k, pair := range pairs {
 			if n := l.Gradient[pair[0]] * l.Gradient[pair[1]]; n > 0 {
-				l.Cosine[k] = crossed[k][at].Dot / n
+				l.Cosine[k] = products[pair[0]][pair[1]][at].Dot / n
 			}
 		}
 		f.Layers = append(f.Layers, l)

@@ -85,6 +85,23 @@ func (s *sweeps) run(ctx context.Context, i int, feed *graph.Feed) (float64, err
 	return m.Heads[own].Loss, s.state.Copy(graph.Scratch(i), graph.Gradient)
 }
 
+// products compares the heads' gradients, which are in the scratch parts: [i][j], of which the second is no less than the first,
+// says for every parameter of the layout what State.Compare does.
+func (s *sweeps) products() ([][][]graph.Comparison, error) {
+	n := len(s.programs)
+	out := make([][][]graph.Comparison, n)
+	for i := range n {
+		out[i] = make([][]graph.Comparison, n)
+		for j := i; j < n; j++ {
+			var err error
+			if out[i][j], err = s.state.Compare(graph.Scratch(i), graph.Scratch(j)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
 // Close frees the plans.
 func (s *sweeps) Close() error {
 	var err error

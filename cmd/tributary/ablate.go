@@ -35,12 +35,8 @@ seeds or variants trains only those.`,
 	}
 	defaults, options := train.Default(), ablate.DefaultOptions()
 	groups := addSettings(cmd, append(options.Settings(), defaults.Settings()...), func(train.Setting) bool { return true })
-	files := newFlagSet("files")
-	files.StringVar(&f.config, "config", "", "settings from a YAML `file` whose keys are these flags, those of the ablation below the key ablate; flags override it")
-	files.StringVar(&f.resume, "resume", "", "go on with an `ablation`: its folder")
-	cmd.Flags().AddFlagSet(files)
-	cmd.MarkFlagFilename("config", "yaml", "yml")
-	groupedUsage(cmd, append([]flagGroup{{"Start", files}}, groups...))
+	f.add(cmd, groups, "settings from a YAML `file` whose keys are these flags, those of the ablation below the key ablate; flags override it",
+		"go on with an `ablation`: its folder")
 	return cmd
 }
 

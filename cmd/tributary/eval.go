@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -121,8 +122,8 @@ func (f *evalFlags) check(early *auxhead.EarlyExit) error {
 		return fmt.Errorf("--heads %s: early exits choose their heads with --exits", f.heads)
 	case f.out != "" && (early == nil || !early.Curve):
 		return fmt.Errorf("--out goes with --early-exit curve, whose points it writes")
-	case f.out != "" && !slices.Contains(curveFormats, filepath.Ext(f.out)):
-		return &train.ValueError{Key: "out", Value: f.out, Allowed: "the file's name ends in one of " + strings.Join(curveFormats, ", ")}
+	case f.out != "" && curveFormats[filepath.Ext(f.out)] == nil:
+		return &train.ValueError{Key: "out", Value: f.out, Allowed: "the file's name ends in one of " + strings.Join(slices.Sorted(maps.Keys(curveFormats)), ", ")}
 	}
 	return nil
 }

@@ -115,8 +115,10 @@ func (x *exitReport) budget(ctx context.Context, early *auxhead.EarlyExit) error
 	return x.rule(ctx, rule, note)
 }
 
-// curveFormats are the endings of files that a curve is written to.
-var curveFormats = []string{".csv", ".json", ".svg"}
+// curveFormats writes all points of a curve, by the ending of the file's name.
+var curveFormats = map[string]func(*exitReport, []auxhead.CurvePoint, auxhead.Measure) ([]byte, error){
+	".csv": (*exitReport).curveCSV, ".json": (*exitReport).curveJSON, ".svg": (*exitReport).curveSVG,
+}
 
 // curve measures accuracy against computation for all thresholds.
 func (x *exitReport) curve(ctx context.Context, m auxhead.Measure) error {
@@ -148,7 +150,11 @@ func (x *exitReport) curve(ctx context.Context, m auxhead.Measure) error {
 	if x.file == "" {
 		return nil
 	}
-	if err := x.writeCurve(points, m); err != nil {
+	text, err := curveFormats[filepath.Ext(x.file)](x, points, m)
+	if err != nil {
+		return err
+	}
+	if err := train.WriteFile(x.file, text); err != nil {
 		return err
 	}
 	fmt.Fprintf(x.out, "\n%s points written to %s\n", thousands(len(points)), x.file)
@@ -173,16 +179,6 @@ func spread(points []auxhead.CurvePoint, c *auxhead.Cascade, n int) []auxhead.Cu
 		}
 	}
 	return out
-}
-
-// writeCurve writes all points of a curve in the format that the file's name asks for.
-func (x *exitReport) writeCurve(points []auxhead.CurvePoint, m auxhead.Measure) error {
-	write := map[string]func([]auxhead.CurvePoint, auxhead.Measure) ([]byte, error){".csv": x.curveCSV, ".json": x.curveJSON, ".svg": x.curveSVG}
-	text, err := write[filepath.Ext(x.file)](points, m)
-	if err != nil {
-		return err
-	}
-	return train.WriteFile(x.file, text)
 }
 
 // curveSVG draws accuracy over computation.

@@ -12,10 +12,20 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// trainFlags are the flags of train that are no settings.
+// trainFlags are the flags of train and ablate that are no settings.
 type trainFlags struct {
 	config string
 	resume string
+}
+
+// add gives a command these flags, with what they mean in it, ahead of its groups of settings.
+func (f *trainFlags) add(cmd *cobra.Command, groups []flagGroup, config, resume string) {
+	files := newFlagSet("files")
+	files.StringVar(&f.config, "config", "", config)
+	files.StringVar(&f.resume, "resume", "", resume)
+	cmd.Flags().AddFlagSet(files)
+	cmd.MarkFlagFilename("config", "yaml", "yml")
+	groupedUsage(cmd, append([]flagGroup{{"Start", files}}, groups...))
 }
 
 func newTrain() *cobra.Command {
@@ -42,12 +52,8 @@ log with one JSON object a line, and checkpoints. Ctrl-C saves a checkpoint;
 	}
 	defaults := train.Default()
 	groups := addSettings(cmd, defaults.Settings(), func(train.Setting) bool { return true })
-	files := newFlagSet("files")
-	files.StringVar(&f.config, "config", "", "settings from a YAML `file` whose keys are these flags; flags override it")
-	files.StringVar(&f.resume, "resume", "", "go on with a `run`: its folder or a checkpoint in it")
-	cmd.Flags().AddFlagSet(files)
-	cmd.MarkFlagFilename("config", "yaml", "yml")
-	groupedUsage(cmd, append([]flagGroup{{"Start", files}}, groups...))
+	f.add(cmd, groups, "settings from a YAML `file` whose keys are these flags; flags override it",
+		"go on with a `run`: its folder or a checkpoint in it")
 	return cmd
 }
 
