@@ -251,14 +251,7 @@ func (b *binder[T]) probe(s *graph.ProbeStep) func(*run) {
 	var partial []float64
 	return func(*run) {
 		copy(y, b.reduceRows(x.Rows, c, 2*c, &partial, func(lo, hi int, sums []float64) {
-			for i := lo; i < hi; i++ {
-				for j, v := range x.Row(i) {
-					sums[j] += float64(v) * float64(v)
-					if !(v > 0) {
-						sums[c+j]++
-					}
-				}
-			}
+			vec.Probe(x.RowRange(lo, hi), sums[:c], sums[c:])
 		}))
 	}
 }

@@ -42,6 +42,11 @@ func columnSumAVX2(x *float32, sum *float64, rows int, cols int, ldx int)
 //go:noescape
 func channelSumsAVX2(x *float32, sum *float64, sumsq *float64, rows int, cols int, ldx int)
 
+// probeAVX2 adds the columns' sums of squares to squares and how many values are not above zero to zeros.
+//
+//go:noescape
+func probeAVX2(x *float32, squares *float64, zeros *float64, rows int, cols int, ldx int)
+
 // bnApplyAVX512 computes v = a·g + b·x + c, g = dy; dx = v.
 //
 //go:noescape
@@ -81,3 +86,8 @@ func columnSumAVX512(x *float32, sum *float64, rows int, cols int, ldx int)
 //
 //go:noescape
 func channelSumsAVX512(x *float32, sum *float64, sumsq *float64, rows int, cols int, ldx int)
+
+// probeAVX512 adds the columns' sums of squares to squares and how many values are not above zero to zeros.
+//
+//go:noescape
+func probeAVX512(x *float32, squares *float64, zeros *float64, rows int, cols int, ldx int)

@@ -238,18 +238,18 @@ sum3:
 	MOVQ         invstd+24(FP), R9
 	VMOVUPS      (R9)(DI*4), Y1
 	VMULPS       Y1, Y3, Y3
-	MOVQ         dbeta+32(FP), R9
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         dbeta+32(FP), R9
 	VADDPD       (R9)(DI*8), Y1, Y1
 	VMOVUPD      Y1, (R9)(DI*8)
 	VADDPD       32(R9)(DI*8), Y2, Y2
 	VMOVUPD      Y2, 32(R9)(DI*8)
-	MOVQ         dgamma+40(FP), R9
 	VCVTPS2PD    X3, Y1
 	VEXTRACTF128 $0x01, Y3, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         dgamma+40(FP), R9
 	VADDPD       (R9)(DI*8), Y1, Y1
 	VMOVUPD      Y1, (R9)(DI*8)
 	VADDPD       32(R9)(DI*8), Y2, Y2
@@ -257,18 +257,18 @@ sum3:
 	MOVQ         invstd+24(FP), R9
 	VMOVUPS      32(R9)(DI*4), Y1
 	VMULPS       Y1, Y6, Y6
-	MOVQ         dbeta+32(FP), R9
 	VCVTPS2PD    X5, Y1
 	VEXTRACTF128 $0x01, Y5, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         dbeta+32(FP), R9
 	VADDPD       64(R9)(DI*8), Y1, Y1
 	VMOVUPD      Y1, 64(R9)(DI*8)
 	VADDPD       96(R9)(DI*8), Y2, Y2
 	VMOVUPD      Y2, 96(R9)(DI*8)
-	MOVQ         dgamma+40(FP), R9
 	VCVTPS2PD    X6, Y1
 	VEXTRACTF128 $0x01, Y6, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         dgamma+40(FP), R9
 	VADDPD       64(R9)(DI*8), Y1, Y1
 	VMOVUPD      Y1, 64(R9)(DI*8)
 	VADDPD       96(R9)(DI*8), Y2, Y2
@@ -304,18 +304,18 @@ sum6:
 	MOVQ         invstd+24(FP), R9
 	VMOVUPS      (R9)(DI*4), Y1
 	VMULPS       Y1, Y3, Y3
-	MOVQ         dbeta+32(FP), R9
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         dbeta+32(FP), R9
 	VADDPD       (R9)(DI*8), Y1, Y1
 	VMOVUPD      Y1, (R9)(DI*8)
 	VADDPD       32(R9)(DI*8), Y2, Y2
 	VMOVUPD      Y2, 32(R9)(DI*8)
-	MOVQ         dgamma+40(FP), R9
 	VCVTPS2PD    X3, Y1
 	VEXTRACTF128 $0x01, Y3, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         dgamma+40(FP), R9
 	VADDPD       (R9)(DI*8), Y1, Y1
 	VMOVUPD      Y1, (R9)(DI*8)
 	VADDPD       32(R9)(DI*8), Y2, Y2
@@ -349,29 +349,29 @@ sum8:
 	MOVQ         invstd+24(FP), R9
 	VMASKMOVPS   (R9)(DI*4), Y0, Y1
 	VMULPS       Y1, Y3, Y3
-	MOVQ         dbeta+32(FP), R9
 	VCVTPS2PD    X2, Y1
-	VEXTRACTF128 $0x01, Y2, X4
-	VCVTPS2PD    X4, Y2
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
+	MOVQ         dbeta+32(FP), R9
 	VPMOVSXDQ    X0, Y4
 	VMASKMOVPD   (R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y1, Y1
 	VMASKMOVPD   Y1, Y4, (R9)(DI*8)
-	VEXTRACTF128 $0x01, Y0, X4
-	VPMOVSXDQ    X4, Y4
+	VEXTRACTF128 $0x01, Y0, X1
+	VPMOVSXDQ    X1, Y4
 	VMASKMOVPD   32(R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y2, Y2
 	VMASKMOVPD   Y2, Y4, 32(R9)(DI*8)
-	MOVQ         dgamma+40(FP), R9
 	VCVTPS2PD    X3, Y1
-	VEXTRACTF128 $0x01, Y3, X3
-	VCVTPS2PD    X3, Y2
+	VEXTRACTF128 $0x01, Y3, X2
+	VCVTPS2PD    X2, Y2
+	MOVQ         dgamma+40(FP), R9
 	VPMOVSXDQ    X0, Y3
 	VMASKMOVPD   (R9)(DI*8), Y3, Y4
 	VADDPD       Y4, Y1, Y1
 	VMASKMOVPD   Y1, Y3, (R9)(DI*8)
-	VEXTRACTF128 $0x01, Y0, X3
-	VPMOVSXDQ    X3, Y3
+	VEXTRACTF128 $0x01, Y0, X1
+	VPMOVSXDQ    X1, Y3
 	VMASKMOVPD   32(R9)(DI*8), Y3, Y4
 	VADDPD       Y4, Y2, Y2
 	VMASKMOVPD   Y2, Y3, 32(R9)(DI*8)
@@ -684,18 +684,18 @@ sum3:
 	MOVQ         invstd+40(FP), R9
 	VMOVUPS      (R9)(DI*4), Y2
 	VMULPS       Y2, Y6, Y6
-	MOVQ         dbeta+48(FP), R9
 	VCVTPS2PD    X5, Y2
 	VEXTRACTF128 $0x01, Y5, X3
 	VCVTPS2PD    X3, Y3
+	MOVQ         dbeta+48(FP), R9
 	VADDPD       (R9)(DI*8), Y2, Y2
 	VMOVUPD      Y2, (R9)(DI*8)
 	VADDPD       32(R9)(DI*8), Y3, Y3
 	VMOVUPD      Y3, 32(R9)(DI*8)
-	MOVQ         dgamma+56(FP), R9
 	VCVTPS2PD    X6, Y2
 	VEXTRACTF128 $0x01, Y6, X3
 	VCVTPS2PD    X3, Y3
+	MOVQ         dgamma+56(FP), R9
 	VADDPD       (R9)(DI*8), Y2, Y2
 	VMOVUPD      Y2, (R9)(DI*8)
 	VADDPD       32(R9)(DI*8), Y3, Y3
@@ -703,18 +703,18 @@ sum3:
 	MOVQ         invstd+40(FP), R9
 	VMOVUPS      32(R9)(DI*4), Y2
 	VMULPS       Y2, Y11, Y11
-	MOVQ         dbeta+48(FP), R9
 	VCVTPS2PD    X10, Y2
 	VEXTRACTF128 $0x01, Y10, X3
 	VCVTPS2PD    X3, Y3
+	MOVQ         dbeta+48(FP), R9
 	VADDPD       64(R9)(DI*8), Y2, Y2
 	VMOVUPD      Y2, 64(R9)(DI*8)
 	VADDPD       96(R9)(DI*8), Y3, Y3
 	VMOVUPD      Y3, 96(R9)(DI*8)
-	MOVQ         dgamma+56(FP), R9
 	VCVTPS2PD    X11, Y2
 	VEXTRACTF128 $0x01, Y11, X3
 	VCVTPS2PD    X3, Y3
+	MOVQ         dgamma+56(FP), R9
 	VADDPD       64(R9)(DI*8), Y2, Y2
 	VMOVUPD      Y2, 64(R9)(DI*8)
 	VADDPD       96(R9)(DI*8), Y3, Y3
@@ -758,18 +758,18 @@ sum6:
 	MOVQ         invstd+40(FP), R9
 	VMOVUPS      (R9)(DI*4), Y2
 	VMULPS       Y2, Y6, Y6
-	MOVQ         dbeta+48(FP), R9
 	VCVTPS2PD    X5, Y2
 	VEXTRACTF128 $0x01, Y5, X3
 	VCVTPS2PD    X3, Y3
+	MOVQ         dbeta+48(FP), R9
 	VADDPD       (R9)(DI*8), Y2, Y2
 	VMOVUPD      Y2, (R9)(DI*8)
 	VADDPD       32(R9)(DI*8), Y3, Y3
 	VMOVUPD      Y3, 32(R9)(DI*8)
-	MOVQ         dgamma+56(FP), R9
 	VCVTPS2PD    X6, Y2
 	VEXTRACTF128 $0x01, Y6, X3
 	VCVTPS2PD    X3, Y3
+	MOVQ         dgamma+56(FP), R9
 	VADDPD       (R9)(DI*8), Y2, Y2
 	VMOVUPD      Y2, (R9)(DI*8)
 	VADDPD       32(R9)(DI*8), Y3, Y3
@@ -811,29 +811,29 @@ sum8:
 	MOVQ         invstd+40(FP), R9
 	VMASKMOVPS   (R9)(DI*4), Y1, Y2
 	VMULPS       Y2, Y6, Y6
-	MOVQ         dbeta+48(FP), R9
 	VCVTPS2PD    X5, Y2
-	VEXTRACTF128 $0x01, Y5, X4
-	VCVTPS2PD    X4, Y3
+	VEXTRACTF128 $0x01, Y5, X3
+	VCVTPS2PD    X3, Y3
+	MOVQ         dbeta+48(FP), R9
 	VPMOVSXDQ    X1, Y4
 	VMASKMOVPD   (R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y2, Y2
 	VMASKMOVPD   Y2, Y4, (R9)(DI*8)
-	VEXTRACTF128 $0x01, Y1, X4
-	VPMOVSXDQ    X4, Y4
+	VEXTRACTF128 $0x01, Y1, X2
+	VPMOVSXDQ    X2, Y4
 	VMASKMOVPD   32(R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y3, Y3
 	VMASKMOVPD   Y3, Y4, 32(R9)(DI*8)
-	MOVQ         dgamma+56(FP), R9
 	VCVTPS2PD    X6, Y2
-	VEXTRACTF128 $0x01, Y6, X4
-	VCVTPS2PD    X4, Y3
+	VEXTRACTF128 $0x01, Y6, X3
+	VCVTPS2PD    X3, Y3
+	MOVQ         dgamma+56(FP), R9
 	VPMOVSXDQ    X1, Y4
 	VMASKMOVPD   (R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y2, Y2
 	VMASKMOVPD   Y2, Y4, (R9)(DI*8)
-	VEXTRACTF128 $0x01, Y1, X4
-	VPMOVSXDQ    X4, Y4
+	VEXTRACTF128 $0x01, Y1, X2
+	VPMOVSXDQ    X2, Y4
 	VMASKMOVPD   32(R9)(DI*8), Y4, Y5
 	VADDPD       Y5, Y3, Y3
 	VMASKMOVPD   Y3, Y4, 32(R9)(DI*8)
@@ -891,18 +891,18 @@ sum3:
 	ADDQ         ldx+32(FP), R9
 	DECQ         DI
 	JNZ          sum3
-	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
+	MOVQ         sum+8(FP), DI
 	VADDPD       (DI)(BX*8), Y3, Y3
 	VMOVUPD      Y3, (DI)(BX*8)
 	VADDPD       32(DI)(BX*8), Y1, Y1
 	VMOVUPD      Y1, 32(DI)(BX*8)
-	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         sum+8(FP), DI
 	VADDPD       64(DI)(BX*8), Y1, Y1
 	VMOVUPD      Y1, 64(DI)(BX*8)
 	VADDPD       96(DI)(BX*8), Y2, Y2
@@ -926,10 +926,10 @@ sum6:
 	ADDQ         ldx+32(FP), R9
 	DECQ         DI
 	JNZ          sum6
-	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
+	MOVQ         sum+8(FP), DI
 	VADDPD       (DI)(BX*8), Y2, Y2
 	VMOVUPD      Y2, (DI)(BX*8)
 	VADDPD       32(DI)(BX*8), Y1, Y1
@@ -951,16 +951,16 @@ sum8:
 	ADDQ         ldx+32(FP), R8
 	DECQ         DI
 	JNZ          sum8
-	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y1
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	MOVQ         sum+8(FP), DI
 	VPMOVSXDQ    X0, Y3
 	VMASKMOVPD   (DI)(BX*8), Y3, Y4
 	VADDPD       Y4, Y2, Y2
 	VMASKMOVPD   Y2, Y3, (DI)(BX*8)
-	VEXTRACTF128 $0x01, Y0, X3
-	VPMOVSXDQ    X3, Y3
+	VEXTRACTF128 $0x01, Y0, X2
+	VPMOVSXDQ    X2, Y3
 	VMASKMOVPD   32(DI)(BX*8), Y3, Y4
 	VADDPD       Y4, Y1, Y1
 	VMASKMOVPD   Y1, Y3, 32(DI)(BX*8)
@@ -1019,34 +1019,34 @@ sum3:
 	ADDQ         ldx+40(FP), R9
 	DECQ         DI
 	JNZ          sum3
-	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y5
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
+	MOVQ         sum+8(FP), DI
 	VADDPD       (DI)(BX*8), Y5, Y5
 	VMOVUPD      Y5, (DI)(BX*8)
 	VADDPD       32(DI)(BX*8), Y1, Y1
 	VMOVUPD      Y1, 32(DI)(BX*8)
-	MOVQ         sumsq+16(FP), DI
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         sumsq+16(FP), DI
 	VADDPD       (DI)(BX*8), Y1, Y1
 	VMOVUPD      Y1, (DI)(BX*8)
 	VADDPD       32(DI)(BX*8), Y2, Y2
 	VMOVUPD      Y2, 32(DI)(BX*8)
-	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X3, Y1
 	VEXTRACTF128 $0x01, Y3, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         sum+8(FP), DI
 	VADDPD       64(DI)(BX*8), Y1, Y1
 	VMOVUPD      Y1, 64(DI)(BX*8)
 	VADDPD       96(DI)(BX*8), Y2, Y2
 	VMOVUPD      Y2, 96(DI)(BX*8)
-	MOVQ         sumsq+16(FP), DI
 	VCVTPS2PD    X4, Y1
 	VEXTRACTF128 $0x01, Y4, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         sumsq+16(FP), DI
 	VADDPD       64(DI)(BX*8), Y1, Y1
 	VMOVUPD      Y1, 64(DI)(BX*8)
 	VADDPD       96(DI)(BX*8), Y2, Y2
@@ -1072,18 +1072,18 @@ sum6:
 	ADDQ         ldx+40(FP), R9
 	DECQ         DI
 	JNZ          sum6
-	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y3
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
+	MOVQ         sum+8(FP), DI
 	VADDPD       (DI)(BX*8), Y3, Y3
 	VMOVUPD      Y3, (DI)(BX*8)
 	VADDPD       32(DI)(BX*8), Y1, Y1
 	VMOVUPD      Y1, 32(DI)(BX*8)
-	MOVQ         sumsq+16(FP), DI
 	VCVTPS2PD    X2, Y1
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
+	MOVQ         sumsq+16(FP), DI
 	VADDPD       (DI)(BX*8), Y1, Y1
 	VMOVUPD      Y1, (DI)(BX*8)
 	VADDPD       32(DI)(BX*8), Y2, Y2
@@ -1107,32 +1107,221 @@ sum8:
 	ADDQ         ldx+40(FP), R8
 	DECQ         DI
 	JNZ          sum8
-	MOVQ         sum+8(FP), DI
 	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X4
-	VCVTPS2PD    X4, Y1
+	VEXTRACTF128 $0x01, Y1, X1
+	VCVTPS2PD    X1, Y1
+	MOVQ         sum+8(FP), DI
 	VPMOVSXDQ    X0, Y4
 	VMASKMOVPD   (DI)(BX*8), Y4, Y5
 	VADDPD       Y5, Y3, Y3
 	VMASKMOVPD   Y3, Y4, (DI)(BX*8)
-	VEXTRACTF128 $0x01, Y0, X4
-	VPMOVSXDQ    X4, Y4
+	VEXTRACTF128 $0x01, Y0, X3
+	VPMOVSXDQ    X3, Y4
 	VMASKMOVPD   32(DI)(BX*8), Y4, Y5
 	VADDPD       Y5, Y1, Y1
 	VMASKMOVPD   Y1, Y4, 32(DI)(BX*8)
-	MOVQ         sumsq+16(FP), DI
 	VCVTPS2PD    X2, Y1
-	VEXTRACTF128 $0x01, Y2, X3
-	VCVTPS2PD    X3, Y2
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
+	MOVQ         sumsq+16(FP), DI
 	VPMOVSXDQ    X0, Y3
 	VMASKMOVPD   (DI)(BX*8), Y3, Y4
 	VADDPD       Y4, Y1, Y1
 	VMASKMOVPD   Y1, Y3, (DI)(BX*8)
-	VEXTRACTF128 $0x01, Y0, X3
-	VPMOVSXDQ    X3, Y3
+	VEXTRACTF128 $0x01, Y0, X1
+	VPMOVSXDQ    X1, Y3
 	VMASKMOVPD   32(DI)(BX*8), Y3, Y4
 	VADDPD       Y4, Y2, Y2
 	VMASKMOVPD   Y2, Y3, 32(DI)(BX*8)
+
+row7:
+	MOVQ  SI, BX
+	IMULQ ldx+40(FP), BX
+	ADDQ  BX, AX
+	SUBQ  SI, rows+24(FP)
+	JNZ   blocks
+	VZEROUPPER
+	RET
+
+// func probeAVX2(x *float32, squares *float64, zeros *float64, rows int, cols int, ldx int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·probeAVX2(SB), NOSPLIT, $0-48
+	MOVQ         x+0(FP), AX
+	MOVQ         ldx+40(FP), CX
+	IMUL3Q       $0x00000020, CX, CX
+	MOVL         $0x3f800000, DX
+	VMOVD        DX, X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         cols+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x07, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Y2
+	VPMOVSXBD    sequence<>+0(SB), Y3
+	VPCMPGTD     Y3, Y2, Y2
+	CMPQ         DX, $0x10
+	JGT          blocks
+	XORQ         CX, CX
+
+blocks:
+	MOVQ    $0x00000020, SI
+	CMPQ    SI, rows+24(FP)
+	CMOVQGT rows+24(FP), SI
+	XORQ    BX, BX
+
+vectors1:
+	LEAQ   16(BX), R8
+	CMPQ   R8, DX
+	JGT    fewer2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	LEAQ   (AX)(BX*4), R9
+	MOVQ   SI, DI
+
+sum3:
+	PREFETCHT1   (R9)(CX*1)
+	VMOVUPS      (R9), Y9
+	VCVTPS2PD    X9, Y10
+	VEXTRACTF128 $0x01, Y9, X11
+	VCVTPS2PD    X11, Y11
+	VFMADD231PD  Y10, Y10, Y3
+	VFMADD231PD  Y11, Y11, Y4
+	VCMPPS       $0x1a, Y1, Y9, Y9
+	VANDPS       Y0, Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMOVUPS      32(R9), Y9
+	VCVTPS2PD    X9, Y10
+	VEXTRACTF128 $0x01, Y9, X11
+	VCVTPS2PD    X11, Y11
+	VFMADD231PD  Y10, Y10, Y6
+	VFMADD231PD  Y11, Y11, Y7
+	VCMPPS       $0x1a, Y1, Y9, Y9
+	VANDPS       Y0, Y9, Y9
+	VADDPS       Y9, Y8, Y8
+	ADDQ         ldx+40(FP), R9
+	DECQ         DI
+	JNZ          sum3
+	MOVQ         squares+8(FP), DI
+	VADDPD       (DI)(BX*8), Y3, Y3
+	VMOVUPD      Y3, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y4, Y4
+	VMOVUPD      Y4, 32(DI)(BX*8)
+	VCVTPS2PD    X5, Y3
+	VEXTRACTF128 $0x01, Y5, X4
+	VCVTPS2PD    X4, Y4
+	MOVQ         zeros+16(FP), DI
+	VADDPD       (DI)(BX*8), Y3, Y3
+	VMOVUPD      Y3, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y4, Y4
+	VMOVUPD      Y4, 32(DI)(BX*8)
+	MOVQ         squares+8(FP), DI
+	VADDPD       64(DI)(BX*8), Y6, Y6
+	VMOVUPD      Y6, 64(DI)(BX*8)
+	VADDPD       96(DI)(BX*8), Y7, Y7
+	VMOVUPD      Y7, 96(DI)(BX*8)
+	VCVTPS2PD    X8, Y3
+	VEXTRACTF128 $0x01, Y8, X4
+	VCVTPS2PD    X4, Y4
+	MOVQ         zeros+16(FP), DI
+	VADDPD       64(DI)(BX*8), Y3, Y3
+	VMOVUPD      Y3, 64(DI)(BX*8)
+	VADDPD       96(DI)(BX*8), Y4, Y4
+	VMOVUPD      Y4, 96(DI)(BX*8)
+	MOVQ         R8, BX
+	JMP          vectors1
+
+fewer2:
+vectors4:
+	LEAQ   8(BX), R8
+	CMPQ   R8, DX
+	JGT    fewer5
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	LEAQ   (AX)(BX*4), R9
+	MOVQ   SI, DI
+
+sum6:
+	PREFETCHT1   (R9)(CX*1)
+	VMOVUPS      (R9), Y6
+	VCVTPS2PD    X6, Y7
+	VEXTRACTF128 $0x01, Y6, X8
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y7, Y7, Y3
+	VFMADD231PD  Y8, Y8, Y4
+	VCMPPS       $0x1a, Y1, Y6, Y6
+	VANDPS       Y0, Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	ADDQ         ldx+40(FP), R9
+	DECQ         DI
+	JNZ          sum6
+	MOVQ         squares+8(FP), DI
+	VADDPD       (DI)(BX*8), Y3, Y3
+	VMOVUPD      Y3, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y4, Y4
+	VMOVUPD      Y4, 32(DI)(BX*8)
+	VCVTPS2PD    X5, Y3
+	VEXTRACTF128 $0x01, Y5, X4
+	VCVTPS2PD    X4, Y4
+	MOVQ         zeros+16(FP), DI
+	VADDPD       (DI)(BX*8), Y3, Y3
+	VMOVUPD      Y3, (DI)(BX*8)
+	VADDPD       32(DI)(BX*8), Y4, Y4
+	VMOVUPD      Y4, 32(DI)(BX*8)
+	MOVQ         R8, BX
+	JMP          vectors4
+
+fewer5:
+	CMPQ   BX, DX
+	JEQ    row7
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	LEAQ   (AX)(BX*4), R8
+	MOVQ   SI, DI
+
+sum8:
+	PREFETCHT1   (R8)(CX*1)
+	VMASKMOVPS   (R8), Y2, Y6
+	VCVTPS2PD    X6, Y7
+	VEXTRACTF128 $0x01, Y6, X8
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y7, Y7, Y3
+	VFMADD231PD  Y8, Y8, Y4
+	VCMPPS       $0x1a, Y1, Y6, Y6
+	VANDPS       Y0, Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	ADDQ         ldx+40(FP), R8
+	DECQ         DI
+	JNZ          sum8
+	MOVQ         squares+8(FP), DI
+	VPMOVSXDQ    X2, Y6
+	VMASKMOVPD   (DI)(BX*8), Y6, Y7
+	VADDPD       Y7, Y3, Y3
+	VMASKMOVPD   Y3, Y6, (DI)(BX*8)
+	VEXTRACTF128 $0x01, Y2, X3
+	VPMOVSXDQ    X3, Y6
+	VMASKMOVPD   32(DI)(BX*8), Y6, Y7
+	VADDPD       Y7, Y4, Y4
+	VMASKMOVPD   Y4, Y6, 32(DI)(BX*8)
+	VCVTPS2PD    X5, Y3
+	VEXTRACTF128 $0x01, Y5, X4
+	VCVTPS2PD    X4, Y4
+	MOVQ         zeros+16(FP), DI
+	VPMOVSXDQ    X2, Y5
+	VMASKMOVPD   (DI)(BX*8), Y5, Y6
+	VADDPD       Y6, Y3, Y3
+	VMASKMOVPD   Y3, Y5, (DI)(BX*8)
+	VEXTRACTF128 $0x01, Y2, X3
+	VPMOVSXDQ    X3, Y5
+	VMASKMOVPD   32(DI)(BX*8), Y5, Y6
+	VADDPD       Y6, Y4, Y4
+	VMASKMOVPD   Y4, Y5, 32(DI)(BX*8)
 
 row7:
 	MOVQ  SI, BX
@@ -1397,18 +1586,18 @@ sum3:
 	MOVQ          invstd+24(FP), R9
 	VMOVUPS       (R9)(DI*4), Z0
 	VMULPS        Z0, Z2, Z2
-	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dbeta+32(FP), R9
 	VADDPD        (R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, (R9)(DI*8)
 	VADDPD        64(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 64(R9)(DI*8)
-	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dgamma+40(FP), R9
 	VADDPD        (R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, (R9)(DI*8)
 	VADDPD        64(R9)(DI*8), Z1, Z1
@@ -1416,18 +1605,18 @@ sum3:
 	MOVQ          invstd+24(FP), R9
 	VMOVUPS       64(R9)(DI*4), Z0
 	VMULPS        Z0, Z5, Z5
-	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y4, Z0
 	VEXTRACTF64X4 $0x01, Z4, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dbeta+32(FP), R9
 	VADDPD        128(R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, 128(R9)(DI*8)
 	VADDPD        192(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 192(R9)(DI*8)
-	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y5, Z0
 	VEXTRACTF64X4 $0x01, Z5, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dgamma+40(FP), R9
 	VADDPD        128(R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, 128(R9)(DI*8)
 	VADDPD        192(R9)(DI*8), Z1, Z1
@@ -1435,18 +1624,18 @@ sum3:
 	MOVQ          invstd+24(FP), R9
 	VMOVUPS       128(R9)(DI*4), Z0
 	VMULPS        Z0, Z8, Z8
-	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y7, Z0
 	VEXTRACTF64X4 $0x01, Z7, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dbeta+32(FP), R9
 	VADDPD        256(R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, 256(R9)(DI*8)
 	VADDPD        320(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 320(R9)(DI*8)
-	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y8, Z0
 	VEXTRACTF64X4 $0x01, Z8, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dgamma+40(FP), R9
 	VADDPD        256(R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, 256(R9)(DI*8)
 	VADDPD        320(R9)(DI*8), Z1, Z1
@@ -1454,18 +1643,18 @@ sum3:
 	MOVQ          invstd+24(FP), R9
 	VMOVUPS       192(R9)(DI*4), Z0
 	VMULPS        Z0, Z11, Z11
-	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y10, Z0
 	VEXTRACTF64X4 $0x01, Z10, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dbeta+32(FP), R9
 	VADDPD        384(R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, 384(R9)(DI*8)
 	VADDPD        448(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 448(R9)(DI*8)
-	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y11, Z0
 	VEXTRACTF64X4 $0x01, Z11, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dgamma+40(FP), R9
 	VADDPD        384(R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, 384(R9)(DI*8)
 	VADDPD        448(R9)(DI*8), Z1, Z1
@@ -1501,18 +1690,18 @@ sum6:
 	MOVQ          invstd+24(FP), R9
 	VMOVUPS       (R9)(DI*4), Z0
 	VMULPS        Z0, Z2, Z2
-	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dbeta+32(FP), R9
 	VADDPD        (R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, (R9)(DI*8)
 	VADDPD        64(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 64(R9)(DI*8)
-	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dgamma+40(FP), R9
 	VADDPD        (R9)(DI*8), Z0, Z0
 	VMOVUPD       Z0, (R9)(DI*8)
 	VADDPD        64(R9)(DI*8), Z1, Z1
@@ -1546,19 +1735,19 @@ sum8:
 	MOVQ          invstd+24(FP), R9
 	VMOVUPS.Z     (R9)(DI*4), K1, Z0
 	VMULPS        Z0, Z2, Z2
-	MOVQ          dbeta+32(FP), R9
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dbeta+32(FP), R9
 	KSHIFTRW      $0x08, K1, K2
 	VADDPD.Z      (R9)(DI*8), Z0, K1, Z0
 	VMOVUPD       Z0, K1, (R9)(DI*8)
 	VADDPD.Z      64(R9)(DI*8), Z1, K2, Z1
 	VMOVUPD       Z1, K2, 64(R9)(DI*8)
-	MOVQ          dgamma+40(FP), R9
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          dgamma+40(FP), R9
 	KSHIFTRW      $0x08, K1, K2
 	VADDPD.Z      (R9)(DI*8), Z0, K1, Z0
 	VMOVUPD       Z0, K1, (R9)(DI*8)
@@ -1910,18 +2099,18 @@ sum3:
 	MOVQ          invstd+40(FP), R9
 	VMOVUPS       (R9)(DI*4), Z1
 	VMULPS        Z1, Z5, Z5
-	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y4, Z1
 	VEXTRACTF64X4 $0x01, Z4, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dbeta+48(FP), R9
 	VADDPD        (R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, (R9)(DI*8)
 	VADDPD        64(R9)(DI*8), Z2, Z2
 	VMOVUPD       Z2, 64(R9)(DI*8)
-	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y5, Z1
 	VEXTRACTF64X4 $0x01, Z5, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dgamma+56(FP), R9
 	VADDPD        (R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, (R9)(DI*8)
 	VADDPD        64(R9)(DI*8), Z2, Z2
@@ -1929,18 +2118,18 @@ sum3:
 	MOVQ          invstd+40(FP), R9
 	VMOVUPS       64(R9)(DI*4), Z1
 	VMULPS        Z1, Z10, Z10
-	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y9, Z1
 	VEXTRACTF64X4 $0x01, Z9, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dbeta+48(FP), R9
 	VADDPD        128(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 128(R9)(DI*8)
 	VADDPD        192(R9)(DI*8), Z2, Z2
 	VMOVUPD       Z2, 192(R9)(DI*8)
-	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y10, Z1
 	VEXTRACTF64X4 $0x01, Z10, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dgamma+56(FP), R9
 	VADDPD        128(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 128(R9)(DI*8)
 	VADDPD        192(R9)(DI*8), Z2, Z2
@@ -1948,18 +2137,18 @@ sum3:
 	MOVQ          invstd+40(FP), R9
 	VMOVUPS       128(R9)(DI*4), Z1
 	VMULPS        Z1, Z15, Z15
-	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y14, Z1
 	VEXTRACTF64X4 $0x01, Z14, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dbeta+48(FP), R9
 	VADDPD        256(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 256(R9)(DI*8)
 	VADDPD        320(R9)(DI*8), Z2, Z2
 	VMOVUPD       Z2, 320(R9)(DI*8)
-	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y15, Z1
 	VEXTRACTF64X4 $0x01, Z15, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dgamma+56(FP), R9
 	VADDPD        256(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 256(R9)(DI*8)
 	VADDPD        320(R9)(DI*8), Z2, Z2
@@ -1967,18 +2156,18 @@ sum3:
 	MOVQ          invstd+40(FP), R9
 	VMOVUPS       192(R9)(DI*4), Z1
 	VMULPS        Z1, Z20, Z20
-	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y19, Z1
 	VEXTRACTF64X4 $0x01, Z19, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dbeta+48(FP), R9
 	VADDPD        384(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 384(R9)(DI*8)
 	VADDPD        448(R9)(DI*8), Z2, Z2
 	VMOVUPD       Z2, 448(R9)(DI*8)
-	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y20, Z1
 	VEXTRACTF64X4 $0x01, Z20, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dgamma+56(FP), R9
 	VADDPD        384(R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, 384(R9)(DI*8)
 	VADDPD        448(R9)(DI*8), Z2, Z2
@@ -2022,18 +2211,18 @@ sum6:
 	MOVQ          invstd+40(FP), R9
 	VMOVUPS       (R9)(DI*4), Z1
 	VMULPS        Z1, Z5, Z5
-	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y4, Z1
 	VEXTRACTF64X4 $0x01, Z4, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dbeta+48(FP), R9
 	VADDPD        (R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, (R9)(DI*8)
 	VADDPD        64(R9)(DI*8), Z2, Z2
 	VMOVUPD       Z2, 64(R9)(DI*8)
-	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y5, Z1
 	VEXTRACTF64X4 $0x01, Z5, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dgamma+56(FP), R9
 	VADDPD        (R9)(DI*8), Z1, Z1
 	VMOVUPD       Z1, (R9)(DI*8)
 	VADDPD        64(R9)(DI*8), Z2, Z2
@@ -2075,19 +2264,19 @@ sum8:
 	MOVQ          invstd+40(FP), R9
 	VMOVUPS.Z     (R9)(DI*4), K1, Z1
 	VMULPS        Z1, Z5, Z5
-	MOVQ          dbeta+48(FP), R9
 	VCVTPS2PD     Y4, Z1
 	VEXTRACTF64X4 $0x01, Z4, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dbeta+48(FP), R9
 	KSHIFTRW      $0x08, K1, K2
 	VADDPD.Z      (R9)(DI*8), Z1, K1, Z1
 	VMOVUPD       Z1, K1, (R9)(DI*8)
 	VADDPD.Z      64(R9)(DI*8), Z2, K2, Z2
 	VMOVUPD       Z2, K2, 64(R9)(DI*8)
-	MOVQ          dgamma+56(FP), R9
 	VCVTPS2PD     Y5, Z1
 	VEXTRACTF64X4 $0x01, Z5, Y2
 	VCVTPS2PD     Y2, Z2
+	MOVQ          dgamma+56(FP), R9
 	KSHIFTRW      $0x08, K1, K2
 	VADDPD.Z      (R9)(DI*8), Z1, K1, Z1
 	VMOVUPD       Z1, K1, (R9)(DI*8)
@@ -2155,34 +2344,34 @@ sum3:
 	ADDQ          ldx+32(FP), R9
 	DECQ          DI
 	JNZ           sum3
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z4
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
+	MOVQ          sum+8(FP), DI
 	VADDPD        (DI)(BX*8), Z4, Z4
 	VMOVUPD       Z4, (DI)(BX*8)
 	VADDPD        64(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 64(DI)(BX*8)
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sum+8(FP), DI
 	VADDPD        128(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 128(DI)(BX*8)
 	VADDPD        192(DI)(BX*8), Z1, Z1
 	VMOVUPD       Z1, 192(DI)(BX*8)
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sum+8(FP), DI
 	VADDPD        256(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 256(DI)(BX*8)
 	VADDPD        320(DI)(BX*8), Z1, Z1
 	VMOVUPD       Z1, 320(DI)(BX*8)
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y3, Z0
 	VEXTRACTF64X4 $0x01, Z3, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sum+8(FP), DI
 	VADDPD        384(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 384(DI)(BX*8)
 	VADDPD        448(DI)(BX*8), Z1, Z1
@@ -2206,10 +2395,10 @@ sum6:
 	ADDQ          ldx+32(FP), R9
 	DECQ          DI
 	JNZ           sum6
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
+	MOVQ          sum+8(FP), DI
 	VADDPD        (DI)(BX*8), Z1, Z1
 	VMOVUPD       Z1, (DI)(BX*8)
 	VADDPD        64(DI)(BX*8), Z0, Z0
@@ -2231,10 +2420,10 @@ sum8:
 	ADDQ          ldx+32(FP), R8
 	DECQ          DI
 	JNZ           sum8
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
+	MOVQ          sum+8(FP), DI
 	KSHIFTRW      $0x08, K1, K2
 	VADDPD.Z      (DI)(BX*8), Z1, K1, Z1
 	VMOVUPD       Z1, K1, (DI)(BX*8)
@@ -2307,66 +2496,66 @@ sum3:
 	ADDQ          ldx+40(FP), R9
 	DECQ          DI
 	JNZ           sum3
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z8
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
+	MOVQ          sum+8(FP), DI
 	VADDPD        (DI)(BX*8), Z8, Z8
 	VMOVUPD       Z8, (DI)(BX*8)
 	VADDPD        64(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 64(DI)(BX*8)
-	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sumsq+16(FP), DI
 	VADDPD        (DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, (DI)(BX*8)
 	VADDPD        64(DI)(BX*8), Z1, Z1
 	VMOVUPD       Z1, 64(DI)(BX*8)
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y2, Z0
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sum+8(FP), DI
 	VADDPD        128(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 128(DI)(BX*8)
 	VADDPD        192(DI)(BX*8), Z1, Z1
 	VMOVUPD       Z1, 192(DI)(BX*8)
-	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y3, Z0
 	VEXTRACTF64X4 $0x01, Z3, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sumsq+16(FP), DI
 	VADDPD        128(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 128(DI)(BX*8)
 	VADDPD        192(DI)(BX*8), Z1, Z1
 	VMOVUPD       Z1, 192(DI)(BX*8)
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y4, Z0
 	VEXTRACTF64X4 $0x01, Z4, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sum+8(FP), DI
 	VADDPD        256(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 256(DI)(BX*8)
 	VADDPD        320(DI)(BX*8), Z1, Z1
 	VMOVUPD       Z1, 320(DI)(BX*8)
-	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y5, Z0
 	VEXTRACTF64X4 $0x01, Z5, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sumsq+16(FP), DI
 	VADDPD        256(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 256(DI)(BX*8)
 	VADDPD        320(DI)(BX*8), Z1, Z1
 	VMOVUPD       Z1, 320(DI)(BX*8)
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y6, Z0
 	VEXTRACTF64X4 $0x01, Z6, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sum+8(FP), DI
 	VADDPD        384(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 384(DI)(BX*8)
 	VADDPD        448(DI)(BX*8), Z1, Z1
 	VMOVUPD       Z1, 448(DI)(BX*8)
-	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y7, Z0
 	VEXTRACTF64X4 $0x01, Z7, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sumsq+16(FP), DI
 	VADDPD        384(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 384(DI)(BX*8)
 	VADDPD        448(DI)(BX*8), Z1, Z1
@@ -2392,18 +2581,18 @@ sum6:
 	ADDQ          ldx+40(FP), R9
 	DECQ          DI
 	JNZ           sum6
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z2
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
+	MOVQ          sum+8(FP), DI
 	VADDPD        (DI)(BX*8), Z2, Z2
 	VMOVUPD       Z2, (DI)(BX*8)
 	VADDPD        64(DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, 64(DI)(BX*8)
-	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sumsq+16(FP), DI
 	VADDPD        (DI)(BX*8), Z0, Z0
 	VMOVUPD       Z0, (DI)(BX*8)
 	VADDPD        64(DI)(BX*8), Z1, Z1
@@ -2427,24 +2616,251 @@ sum8:
 	ADDQ          ldx+40(FP), R8
 	DECQ          DI
 	JNZ           sum8
-	MOVQ          sum+8(FP), DI
 	VCVTPS2PD     Y0, Z2
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
+	MOVQ          sum+8(FP), DI
 	KSHIFTRW      $0x08, K1, K2
 	VADDPD.Z      (DI)(BX*8), Z2, K1, Z2
 	VMOVUPD       Z2, K1, (DI)(BX*8)
 	VADDPD.Z      64(DI)(BX*8), Z0, K2, Z0
 	VMOVUPD       Z0, K2, 64(DI)(BX*8)
-	MOVQ          sumsq+16(FP), DI
 	VCVTPS2PD     Y1, Z0
 	VEXTRACTF64X4 $0x01, Z1, Y1
 	VCVTPS2PD     Y1, Z1
+	MOVQ          sumsq+16(FP), DI
 	KSHIFTRW      $0x08, K1, K2
 	VADDPD.Z      (DI)(BX*8), Z0, K1, Z0
 	VMOVUPD       Z0, K1, (DI)(BX*8)
 	VADDPD.Z      64(DI)(BX*8), Z1, K2, Z1
 	VMOVUPD       Z1, K2, 64(DI)(BX*8)
+
+row7:
+	MOVQ  SI, BX
+	IMULQ ldx+40(FP), BX
+	ADDQ  BX, AX
+	SUBQ  SI, rows+24(FP)
+	JNZ   blocks
+	VZEROUPPER
+	RET
+
+// func probeAVX512(x *float32, squares *float64, zeros *float64, rows int, cols int, ldx int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
+TEXT ·probeAVX512(SB), NOSPLIT, $0-48
+	MOVQ         x+0(FP), AX
+	MOVQ         ldx+40(FP), CX
+	IMUL3Q       $0x00000020, CX, CX
+	MOVL         $0x3f800000, DX
+	VMOVD        DX, X0
+	VBROADCASTSS X0, Z0
+	VXORPS       Z1, Z1, Z1
+	MOVQ         cols+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x0f, BX
+	MOVL         $0xffffffff, SI
+	BZHIL        BX, SI, SI
+	KMOVW        SI, K1
+	CMPQ         DX, $0x40
+	JGT          blocks
+	XORQ         CX, CX
+
+blocks:
+	MOVQ    $0x00000020, SI
+	CMPQ    SI, rows+24(FP)
+	CMOVQGT rows+24(FP), SI
+	XORQ    BX, BX
+
+vectors1:
+	LEAQ   64(BX), R8
+	CMPQ   R8, DX
+	JGT    fewer2
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	LEAQ   (AX)(BX*4), R9
+	MOVQ   SI, DI
+
+sum3:
+	PREFETCHT1    (R9)(CX*1)
+	PREFETCHT1    64(R9)(CX*1)
+	PREFETCHT1    128(R9)(CX*1)
+	PREFETCHT1    192(R9)(CX*1)
+	VMOVUPS       (R9), Z14
+	VCVTPS2PD     Y14, Z15
+	VEXTRACTF64X4 $0x01, Z14, Y16
+	VCVTPS2PD     Y16, Z16
+	VFMADD231PD   Z15, Z15, Z2
+	VFMADD231PD   Z16, Z16, Z3
+	VCMPPS        $0x1a, Z1, Z14, K2
+	VADDPS        Z0, Z4, K2, Z4
+	VMOVUPS       64(R9), Z14
+	VCVTPS2PD     Y14, Z15
+	VEXTRACTF64X4 $0x01, Z14, Y16
+	VCVTPS2PD     Y16, Z16
+	VFMADD231PD   Z15, Z15, Z5
+	VFMADD231PD   Z16, Z16, Z6
+	VCMPPS        $0x1a, Z1, Z14, K2
+	VADDPS        Z0, Z7, K2, Z7
+	VMOVUPS       128(R9), Z14
+	VCVTPS2PD     Y14, Z15
+	VEXTRACTF64X4 $0x01, Z14, Y16
+	VCVTPS2PD     Y16, Z16
+	VFMADD231PD   Z15, Z15, Z8
+	VFMADD231PD   Z16, Z16, Z9
+	VCMPPS        $0x1a, Z1, Z14, K2
+	VADDPS        Z0, Z10, K2, Z10
+	VMOVUPS       192(R9), Z14
+	VCVTPS2PD     Y14, Z15
+	VEXTRACTF64X4 $0x01, Z14, Y16
+	VCVTPS2PD     Y16, Z16
+	VFMADD231PD   Z15, Z15, Z11
+	VFMADD231PD   Z16, Z16, Z12
+	VCMPPS        $0x1a, Z1, Z14, K2
+	VADDPS        Z0, Z13, K2, Z13
+	ADDQ          ldx+40(FP), R9
+	DECQ          DI
+	JNZ           sum3
+	MOVQ          squares+8(FP), DI
+	VADDPD        (DI)(BX*8), Z2, Z2
+	VMOVUPD       Z2, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z3, Z3
+	VMOVUPD       Z3, 64(DI)(BX*8)
+	VCVTPS2PD     Y4, Z2
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VCVTPS2PD     Y3, Z3
+	MOVQ          zeros+16(FP), DI
+	VADDPD        (DI)(BX*8), Z2, Z2
+	VMOVUPD       Z2, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z3, Z3
+	VMOVUPD       Z3, 64(DI)(BX*8)
+	MOVQ          squares+8(FP), DI
+	VADDPD        128(DI)(BX*8), Z5, Z5
+	VMOVUPD       Z5, 128(DI)(BX*8)
+	VADDPD        192(DI)(BX*8), Z6, Z6
+	VMOVUPD       Z6, 192(DI)(BX*8)
+	VCVTPS2PD     Y7, Z2
+	VEXTRACTF64X4 $0x01, Z7, Y3
+	VCVTPS2PD     Y3, Z3
+	MOVQ          zeros+16(FP), DI
+	VADDPD        128(DI)(BX*8), Z2, Z2
+	VMOVUPD       Z2, 128(DI)(BX*8)
+	VADDPD        192(DI)(BX*8), Z3, Z3
+	VMOVUPD       Z3, 192(DI)(BX*8)
+	MOVQ          squares+8(FP), DI
+	VADDPD        256(DI)(BX*8), Z8, Z8
+	VMOVUPD       Z8, 256(DI)(BX*8)
+	VADDPD        320(DI)(BX*8), Z9, Z9
+	VMOVUPD       Z9, 320(DI)(BX*8)
+	VCVTPS2PD     Y10, Z2
+	VEXTRACTF64X4 $0x01, Z10, Y3
+	VCVTPS2PD     Y3, Z3
+	MOVQ          zeros+16(FP), DI
+	VADDPD        256(DI)(BX*8), Z2, Z2
+	VMOVUPD       Z2, 256(DI)(BX*8)
+	VADDPD        320(DI)(BX*8), Z3, Z3
+	VMOVUPD       Z3, 320(DI)(BX*8)
+	MOVQ          squares+8(FP), DI
+	VADDPD        384(DI)(BX*8), Z11, Z11
+	VMOVUPD       Z11, 384(DI)(BX*8)
+	VADDPD        448(DI)(BX*8), Z12, Z12
+	VMOVUPD       Z12, 448(DI)(BX*8)
+	VCVTPS2PD     Y13, Z2
+	VEXTRACTF64X4 $0x01, Z13, Y3
+	VCVTPS2PD     Y3, Z3
+	MOVQ          zeros+16(FP), DI
+	VADDPD        384(DI)(BX*8), Z2, Z2
+	VMOVUPD       Z2, 384(DI)(BX*8)
+	VADDPD        448(DI)(BX*8), Z3, Z3
+	VMOVUPD       Z3, 448(DI)(BX*8)
+	MOVQ          R8, BX
+	JMP           vectors1
+
+fewer2:
+vectors4:
+	LEAQ   16(BX), R8
+	CMPQ   R8, DX
+	JGT    fewer5
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	LEAQ   (AX)(BX*4), R9
+	MOVQ   SI, DI
+
+sum6:
+	PREFETCHT1    (R9)(CX*1)
+	VMOVUPS       (R9), Z5
+	VCVTPS2PD     Y5, Z6
+	VEXTRACTF64X4 $0x01, Z5, Y7
+	VCVTPS2PD     Y7, Z7
+	VFMADD231PD   Z6, Z6, Z2
+	VFMADD231PD   Z7, Z7, Z3
+	VCMPPS        $0x1a, Z1, Z5, K2
+	VADDPS        Z0, Z4, K2, Z4
+	ADDQ          ldx+40(FP), R9
+	DECQ          DI
+	JNZ           sum6
+	MOVQ          squares+8(FP), DI
+	VADDPD        (DI)(BX*8), Z2, Z2
+	VMOVUPD       Z2, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z3, Z3
+	VMOVUPD       Z3, 64(DI)(BX*8)
+	VCVTPS2PD     Y4, Z2
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VCVTPS2PD     Y3, Z3
+	MOVQ          zeros+16(FP), DI
+	VADDPD        (DI)(BX*8), Z2, Z2
+	VMOVUPD       Z2, (DI)(BX*8)
+	VADDPD        64(DI)(BX*8), Z3, Z3
+	VMOVUPD       Z3, 64(DI)(BX*8)
+	MOVQ          R8, BX
+	JMP           vectors4
+
+fewer5:
+	CMPQ   BX, DX
+	JEQ    row7
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	LEAQ   (AX)(BX*4), R8
+	MOVQ   SI, DI
+
+sum8:
+	PREFETCHT1    (R8)(CX*1)
+	VMOVUPS.Z     (R8), K1, Z5
+	VCVTPS2PD     Y5, Z6
+	VEXTRACTF64X4 $0x01, Z5, Y7
+	VCVTPS2PD     Y7, Z7
+	VFMADD231PD   Z6, Z6, Z2
+	VFMADD231PD   Z7, Z7, Z3
+	VCMPPS        $0x1a, Z1, Z5, K2
+	VADDPS        Z0, Z4, K2, Z4
+	ADDQ          ldx+40(FP), R8
+	DECQ          DI
+	JNZ           sum8
+	MOVQ          squares+8(FP), DI
+	KSHIFTRW      $0x08, K1, K2
+	VADDPD.Z      (DI)(BX*8), Z2, K1, Z2
+	VMOVUPD       Z2, K1, (DI)(BX*8)
+	VADDPD.Z      64(DI)(BX*8), Z3, K2, Z3
+	VMOVUPD       Z3, K2, 64(DI)(BX*8)
+	VCVTPS2PD     Y4, Z2
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VCVTPS2PD     Y3, Z3
+	MOVQ          zeros+16(FP), DI
+	KSHIFTRW      $0x08, K1, K2
+	VADDPD.Z      (DI)(BX*8), Z2, K1, Z2
+	VMOVUPD       Z2, K1, (DI)(BX*8)
+	VADDPD.Z      64(DI)(BX*8), Z3, K2, Z3
+	VMOVUPD       Z3, K2, 64(DI)(BX*8)
 
 row7:
 	MOVQ  SI, BX

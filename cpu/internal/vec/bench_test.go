@@ -73,6 +73,12 @@ func BenchmarkChannelSums(b *testing.B) {
 	})
 }
 
+func BenchmarkProbe(b *testing.B) {
+	measure(b, 1, func(m []Mat[float32], v [][]float32) {
+		Probe(m[0], make([]float64, m[0].Cols), make([]float64, m[0].Cols))
+	})
+}
+
 func BenchmarkBNBackwardReduce(b *testing.B) {
 	measure(b, 2, func(m []Mat[float32], v [][]float32) {
 		BNBackwardReduce(m[0], m[1], v[0], v[1], v[2], v[3], true, make([]float64, m[0].Cols), make([]float64, m[0].Cols))

@@ -20,6 +20,7 @@ type kernels struct {
 
 	columnSum     func(x *float32, sum *float64, rows, cols, ldx int)
 	channelSums   func(x *float32, sum, sumsq *float64, rows, cols, ldx int)
+	probe         func(x *float32, squares, zeros *float64, rows, cols, ldx int)
 	bnReduce      func(dy, x, mean, invstd *float32, dbeta, dgamma *float64, rows, cols, lddy, ldx int)
 	bnReduceClamp func(dy, x, scale, shift, mean, invstd *float32, dbeta, dgamma *float64, rows, cols, lddy, ldx int)
 	bnApply       [2]func(dx, dy, x, a, b, c *float32, rows, cols, lddx, lddy, ldx int)               // acc

@@ -29,6 +29,17 @@ func batchNorm(l *lane) {
 			l.VFMADD231PS(x, x, sum[1])
 		},
 	})
+	l.emitReduction(reduction{
+		name: "probe", doc: "adds the columns' sums of squares to squares and how many values are not above zero to zeros.",
+		matrices: []string{"x"}, wide: []string{"squares"}, sums: []string{"zeros"}, constants: map[string]float32{"zero": 0, "one": 1},
+		row: func(load, value get, sum []reg.VecVirtual) {
+			x := load("x")
+			lo, hi := l.doubles(x)
+			l.VFMADD231PD(lo, lo, sum[0])
+			l.VFMADD231PD(hi, hi, sum[1])
+			l.count(x, value("zero"), value("one"), sum[2])
+		},
+	})
 }
 
 // bnApply emits dx = a·g + b·x + c.
@@ -94,12 +105,14 @@ func (l *lane) bnReduce(clamp bool) {
 	l.emitReduction(r)
 }
 
-// reduction is a kernel that sums over rows: in float32 over blocks of at most blockRows rows, then in float64.
+// reduction is a kernel that sums over rows: in float32 over blocks of at most blockRows rows, then in float64, or in float64 from the
+// beginning.
 type reduction struct {
 	name, doc string
 	matrices  []string
 	channels  []string
-	sums      []string // float64 for each column
+	wide      []string // sums, float64 for each column, for which row has two float64 registers
+	sums      []string // and those for which it has one of float32, behind them
 	once      []string // the channel vectors that row wants in registers
 	constants map[string]float32
 	row       func(load, value get, sum []reg.VecVirtual) // adds one row's vector
@@ -117,7 +130,7 @@ func (l *lane) emitReduction(k reduction) {
 		signature += p + ", "
 	}
 	signature = signature[:len(signature)-2] + " *float32, "
-	for i, p := range k.sums {
+	for i, p := range slices.Concat(k.wide, k.sums) {
 		if i > 0 {
 			signature += ", "
 		}
@@ -161,7 +174,7 @@ func (l *lane) emitReduction(k reduction) {
 			for _, c := range k.once {
 				held[u][c] = l.load(l.at(l.arg(c), j, u), part)
 			}
-			for range k.sums {
+			for range 2*len(k.wide) + len(k.sums) {
 				sums[u] = append(sums[u], l.constant(0))
 			}
 		}
@@ -199,8 +212,13 @@ func (l *lane) emitReduction(k reduction) {
 			if k.finish != nil {
 				k.finish(func(name string) reg.VecVirtual { return l.load(l.at(l.arg(name), j, u), part) }, sums[u])
 			}
+			to := func(sum string) Mem { return Mem{Base: l.arg(sum), Index: j, Scale: 8, Disp: 8 * l.width * u} }
+			for i, s := range k.wide {
+				l.addDoubles(sums[u][2*i], sums[u][2*i+1], to(s), part)
+			}
 			for i, s := range k.sums {
-				l.addDoubles(sums[u][i], Mem{Base: l.arg(s), Index: j, Scale: 8, Disp: 8 * l.width * u}, part)
+				lo, hi := l.doubles(sums[u][2*len(k.wide)+i])
+				l.addDoubles(lo, hi, to(s), part)
 			}
 		}
 	})

@@ -31,6 +31,7 @@ const (
 	unordered      = U8(0x03)
 	lessOrEqual    = U8(0x12)
 	notLessOrEqual = U8(0x16)
+	notGreater     = U8(0x1a)
 	greater        = U8(0x1e)
 )
 
@@ -186,47 +187,63 @@ func (l *lane) gate(g, v, zero reg.VecVirtual) {
 	l.VANDNPS(g, m, g)
 }
 
-// addDoubles adds the lanes of a float32 vector to as many float64 at to.
-func (l *lane) addDoubles(v reg.VecVirtual, to Mem, part *mask) {
+// count adds 1 to sum where not v > 0: also where v is NaN.
+func (l *lane) count(v, zero, one, sum reg.VecVirtual) {
 	if l.wide() {
-		lo, hi, top := l.ZMM(), l.ZMM(), l.YMM()
+		k := l.K()
+		l.VCMPPS(notGreater, zero, v, k)
+		l.VADDPS(one, sum, k, sum)
+		return
+	}
+	m := l.YMM()
+	l.VCMPPS(notGreater, zero, v, m)
+	l.VANDPS(one, m, m)
+	l.VADDPS(m, sum, sum)
+}
+
+// doubles converts the lanes of a float32 vector to float64: the first half and the second.
+func (l *lane) doubles(v reg.VecVirtual) (lo, hi reg.VecVirtual) {
+	lo, hi = l.vec(), l.vec()
+	if l.wide() {
+		top := l.YMM()
 		l.VCVTPS2PD(v.AsY(), lo)
 		l.VEXTRACTF64X4(Imm(1), v, top)
 		l.VCVTPS2PD(top, hi)
-		if part == nil {
-			l.VADDPD(to, lo, lo)
-			l.VMOVUPD(lo, to)
-			l.VADDPD(to.Offset(64), hi, hi)
-			l.VMOVUPD(hi, to.Offset(64))
-			return
-		}
+		return lo, hi
+	}
+	top := l.XMM()
+	l.VCVTPS2PD(v.AsX(), lo)
+	l.VEXTRACTF128(Imm(1), v, top)
+	l.VCVTPS2PD(top, hi)
+	return lo, hi
+}
+
+// addDoubles adds two vectors of float64 to those at to, and overwrites them.
+func (l *lane) addDoubles(lo, hi reg.VecVirtual, to Mem, part *mask) {
+	next := to.Offset(4 * l.width)
+	switch {
+	case part == nil:
+		l.VADDPD(to, lo, lo)
+		l.VMOVUPD(lo, to)
+		l.VADDPD(next, hi, hi)
+		l.VMOVUPD(hi, next)
+	case l.wide():
 		k := l.K()
 		l.KSHIFTRW(Imm(8), part.k, k)
 		l.VADDPD_Z(to, lo, part.k, lo)
 		l.VMOVUPD(lo, part.k, to)
-		l.VADDPD_Z(to.Offset(64), hi, k, hi)
-		l.VMOVUPD(hi, k, to.Offset(64))
-		return
+		l.VADDPD_Z(next, hi, k, hi)
+		l.VMOVUPD(hi, k, next)
+	default:
+		m, old, top := l.YMM(), l.YMM(), l.XMM()
+		l.VPMOVSXDQ(part.v.AsX(), m)
+		l.VMASKMOVPD(to, m, old)
+		l.VADDPD(old, lo, lo)
+		l.VMASKMOVPD(lo, m, to)
+		l.VEXTRACTF128(Imm(1), part.v, top)
+		l.VPMOVSXDQ(top, m)
+		l.VMASKMOVPD(next, m, old)
+		l.VADDPD(old, hi, hi)
+		l.VMASKMOVPD(hi, m, next)
 	}
-	lo, hi, top := l.YMM(), l.YMM(), l.XMM()
-	l.VCVTPS2PD(v.AsX(), lo)
-	l.VEXTRACTF128(Imm(1), v, top)
-	l.VCVTPS2PD(top, hi)
-	if part == nil {
-		l.VADDPD(to, lo, lo)
-		l.VMOVUPD(lo, to)
-		l.VADDPD(to.Offset(32), hi, hi)
-		l.VMOVUPD(hi, to.Offset(32))
-		return
-	}
-	m, old := l.YMM(), l.YMM()
-	l.VPMOVSXDQ(part.v.AsX(), m)
-	l.VMASKMOVPD(to, m, old)
-	l.VADDPD(old, lo, lo)
-	l.VMASKMOVPD(lo, m, to)
-	l.VEXTRACTF128(Imm(1), part.v, top)
-	l.VPMOVSXDQ(top, m)
-	l.VMASKMOVPD(to.Offset(32), m, old)
-	l.VADDPD(old, hi, hi)
-	l.VMASKMOVPD(hi, m, to.Offset(32))
 }
