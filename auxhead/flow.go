@@ -78,8 +78,9 @@ type Meter struct {
 func MeterScratch(heads int) int { return heads + 1 }
 
 // NewMeter prepares the measuring of a network's heads on batches of a run. The options are those of the run's training plan.
-// The meter takes so many of each batch's images that its own arithmetic is no more than that of one training step, and at least
-// two.
+// The meter takes so many of each batch's images that measuring takes no longer than one training step, and at least two: its sweeps
+// get three quarters of the step's arithmetic; the rest is for the probes, for comparing gradients and because small batches are
+// slower for their size (BenchmarkGradientFlow in bench/ times it).
 func NewMeter(b graph.Backend, s graph.State, o graph.Options) (*Meter, error) {
 	g := s.Layout().Graph
 	m := &Meter{sweeps: sweeps{state: s, images: o.Batch}}
@@ -94,8 +95,8 @@ func NewMeter(b graph.Backend, s graph.State, o graph.Options) (*Meter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if work := flops(plans); work > step.FLOPs() {
-		m.images = max(2, int(int64(o.Batch)*step.FLOPs()/work))
+	if work, most := flops(plans), step.FLOPs()*3/4; work > most {
+		m.images = max(2, int(int64(o.Batch)*most/work))
 		if plans, err = m.plans(o, m.probes); err != nil {
 			return nil, err
 		}

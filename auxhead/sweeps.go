@@ -92,10 +92,15 @@ func (s *sweeps) products() ([][][]graph.Comparison, error) {
 	out := make([][][]graph.Comparison, n)
 	for i := range n {
 		out[i] = make([][]graph.Comparison, n)
-		for j := i; j < n; j++ {
+		for j := min(i+1, n-1); j < n; j++ {
 			var err error
 			if out[i][j], err = s.state.Compare(graph.Scratch(i), graph.Scratch(j)); err != nil {
 				return nil, err
+			}
+		}
+		if i < n-1 { // with itself: the next one's comparison has the squares
+			for _, c := range out[i][i+1] {
+				out[i][i] = append(out[i][i], graph.Comparison{Dot: c.Squares, Squares: c.Squares})
 			}
 		}
 	}

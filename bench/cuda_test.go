@@ -60,7 +60,7 @@ func BenchmarkGPUStep(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%s/%s", c, p, heads), func(b *testing.B) {
 					gpu := openGPU(b, p)
 					before := gpu.used(b)
-					pr, feed := step(b, gpu, c.model, c.size, c.batch, heads == "heads", graph.Options{Normalize: normalization(c.model)})
+					pr, feed := step(b, gpu, network(b, gpu, c.model, c.size, heads == "heads", 0), c.batch, graph.Options{Normalize: normalization(c.model)})
 					after := gpu.used(b)
 					run := func(n int) {
 						for range n {
@@ -78,6 +78,15 @@ func BenchmarkGPUStep(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// BenchmarkGPUGradientFlow measures what a measurement of gradient flow costs.
+func BenchmarkGPUGradientFlow(b *testing.B) {
+	for _, c := range gpuCases() {
+		b.Run(fmt.Sprintf("%s/%s", c, graph.BF16), func(b *testing.B) {
+			gradientFlow(b, openGPU(b, graph.BF16), c.model, c.size, c.batch, graph.Options{Normalize: normalization(c.model)})
+		})
 	}
 }
 
@@ -154,7 +163,7 @@ type profiled struct {
 func profile(b *testing.B, c gpuCase, p graph.Precision) profiled {
 	b.Helper()
 	g := openGPU(b, p)
-	pr, feed := step(b, g, c.model, c.size, c.batch, true, graph.Options{Normalize: normalization(c.model)})
+	pr, feed := step(b, g, network(b, g, c.model, c.size, true, 0), c.batch, graph.Options{Normalize: normalization(c.model)})
 	_, err := cuda.Profile(context.Background(), pr, feed, 3) // warms up
 	require.NoError(b, err)
 	t, err := cuda.Profile(context.Background(), pr, feed, 15)

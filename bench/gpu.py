@@ -43,8 +43,8 @@ def read_benchmarks(text):
 
 def read_case(name):
     """A benchmark of a training step by its name: its kind, what all such have in common, and the rest of the name."""
-    kind, model, size, batch, precision, rest = name.split("/", 5)
-    return kind, {"model": model, "size": int(size[:-len("px")]), "batch": int(batch[len("batch"):]), "precision": precision}, rest
+    kind, model, size, batch, precision, *rest = name.split("/", 5)
+    return kind, {"model": model, "size": int(size[:-len("px")]), "batch": int(batch[len("batch"):]), "precision": precision}, "".join(rest)
 
 
 def step_rows(text):
@@ -66,6 +66,12 @@ def kernel_rows(text):
         rows.append({**row, "kernel": kernel, **({"node": node} if kind == "GPULaunch" else {}), "us": f["ns/op"] / 1e3,
                      "launches": int(f["launches"]), "gflop_per_s": f["GFLOP/s"], "gb_per_s": f["GB/s"], "percent_of_roofline": f["%roof"]})
     return rows
+
+
+def flow_rows(text):
+    """Rows of BenchmarkGPUGradientFlow."""
+    return [{**read_case(name)[1], "images": int(f["images"]), "ms": f["ms/measurement"], "steps": f["steps/measurement"]}
+            for name, f in read_benchmarks(text)]
 
 
 def read_torch(text):
@@ -121,7 +127,7 @@ class Run:
         options = [f"--{k} {v}" for k, v in (("only", a.only), ("skip", a.skip)) if v] + ["--dry"] * a.dry
         self.results = {**({"emulated": EMULATED} if a.dry else {}), "device": "", "driver": "", "cuda": "", **manifest,
                         "date": time.strftime("%Y-%m-%d"), "command": " ".join(["bench/gpu.py"] + options), "parts": [], "ceilings": {},
-                        "rows": [], "launches": [], "kernels": []}
+                        "rows": [], "gradflow": [], "launches": [], "kernels": []}
 
     # -- judges
 
@@ -249,6 +255,8 @@ class Run:
             Part("ceilings", "torch.log", 30, 10, torch("--ceilings"), self.torch, "bench", skip=no_torch),
             Part("launches", "bench.log", 60, 20, bench("^BenchmarkGPULaunch$"), self.benchmarks(kernel_rows, "launches"), "bench"),
             Part("all-kernels", "bench.log", 90, 30, bench("^BenchmarkGPUKernel$"), self.benchmarks(kernel_rows, "kernels"), "bench",
+                 minor=True),
+            Part("gradflow", "bench.log", 60, 20, bench("^BenchmarkGPUGradientFlow$"), self.benchmarks(flow_rows, "gradflow"), "bench",
                  minor=True),
             Part("synccheck", "sanitizer.log", 60, 20, sanitize("synccheck", few), self.sanitizer, env=images, minor=True,
                  skip=no_sanitizer),
@@ -423,6 +431,8 @@ def table(results):
         cases.setdefault(case_name(row), []).append(row)
     for case, rows in cases.items():
         lines += ["", f"{case}: training step with heads", *case_table(rows)]
+    for x in r["gradflow"]:
+        lines += ["", f"{case_name(x)}, {x['precision']}: a measurement of gradient flow takes {x['ms']:.1f} ms, {x['steps']:.2f} steps"]
     if r["ceilings"]:
         reached = "reached by PyTorch: copy {copy_gb_per_s:.0f} GB/s, bf16 product {bf16_product_tflop_per_s:.0f} TFLOP/s"
         lines += ["", reached.format(**r["ceilings"])]

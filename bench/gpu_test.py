@@ -26,6 +26,9 @@ LAUNCHES = """BenchmarkGPULaunch/googlenet/224px/batch256/bf16/conv_forward_bf16
 BenchmarkGPUKernel/googlenet/224px/batch256/bf16/update-2                                   	       2	    948695 ns/op	         14.87 %roof	       498.9 GB/s	         68.03 GFLOP/s	         2.000 launches
 """
 
+FLOW = """BenchmarkGPUGradientFlow/googlenet/224px/batch256/bf16-16  	       2	 506285850 ns/op	        79.00 images	        61.9 ms/measurement	         0.6252 steps/measurement
+"""
+
 TORCH = """/usr/lib/python3/dist-packages/torch/autocast_mode.py: UserWarning: {}
 {"device": "NVIDIA H100", "torch": "2.11.0+cu130", "torchvision": "0.26.0", "cudnn": 91002}
 {"copy_gb_per_s": 3012.4, "bf16_product_tflop_per_s": 798.1}
@@ -49,6 +52,8 @@ bf16 Tributary                   2560.0     8000   1.280
 fp32 Tributary                    640.0    15000
      PyTorch nchw eager        OutOfMemoryError: CUDA out of memory
 the heads add to a bf16 step: Tributary 25.0 %, PyTorch nhwc eager 100.0 %
+
+googlenet 224x224, batch 256, bf16: a measurement of gradient flow takes 61.9 ms, 0.63 steps
 
 reached by PyTorch: copy 3012 GB/s, bf16 product 798 TFLOP/s
 
@@ -76,6 +81,10 @@ class Reading(unittest.TestCase):
         self.assertEqual((kernel["kernel"], kernel["launches"]), ("update", 2))
         self.assertNotIn("node", kernel)
 
+    def test_gradient_flow(self):
+        self.assertEqual(gpu.flow_rows(FLOW), [{"model": "googlenet", "size": 224, "batch": 256, "precision": "bf16", "images": 79, "ms": 61.9,
+                                                "steps": 0.6252}])
+
     def test_torch(self):
         versions, ceilings, rows = gpu.read_torch(TORCH)
         self.assertEqual(versions["torch"], "2.11.0+cu130")
@@ -101,7 +110,7 @@ class Writing(unittest.TestCase):
         parts = [{"part": "images", "outcome": "ok", "seconds": 1.5, "summary": "6 passed, 0 failed, 0 skipped"},
                  {"part": "traces", "outcome": "failed", "seconds": 90, "summary": "", "error": "not done after 90 s", "tail": ["panic: test timed out"]}]
         return {"driver": "580.159.04", "cuda": "13.0", "commit": "abc1234", "dirty": True, "date": "2026-11-24", **versions, "ceilings": ceilings,
-                "parts": parts, "rows": gpu.step_rows(STEPS) + rows, "launches": gpu.kernel_rows(LAUNCHES)[:1]}
+                "parts": parts, "rows": gpu.step_rows(STEPS) + rows, "gradflow": gpu.flow_rows(FLOW), "launches": gpu.kernel_rows(LAUNCHES)[:1]}
 
     maxDiff = None
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tributary-ml/tributary/auxhead"
@@ -33,7 +34,7 @@ func BenchmarkStep(b *testing.B) {
 			heads = "noheads"
 		}
 		b.Run(fmt.Sprintf("%s/%dpx/batch%d/%s", c.model, c.size, c.batch, heads), func(b *testing.B) {
-			pr, feed := step(b, newCPU(b), c.model, c.size, c.batch, c.heads, graph.Options{})
+			pr, feed := cpuStep(b, c.model, c.size, c.batch, c.heads, graph.Options{})
 			b.ResetTimer()
 			for range b.N {
 				require.NoError(b, pr.Run(context.Background(), feed))
@@ -48,12 +49,28 @@ func BenchmarkStep(b *testing.B) {
 func BenchmarkSweep(b *testing.B) {
 	for name, separate := range map[string]bool{"fused": false, "per_head": true} {
 		b.Run(name, func(b *testing.B) {
-			pr, feed := step(b, newCPU(b), "googlenet", 224, 4, true, graph.Options{SweepPerLoss: separate})
+			pr, feed := cpuStep(b, "googlenet", 224, 4, true, graph.Options{SweepPerLoss: separate})
 			b.ResetTimer()
 			for range b.N {
 				require.NoError(b, pr.Run(context.Background(), feed))
 			}
 			b.ReportMetric(float64(4*b.N)/b.Elapsed().Seconds(), "img/s")
+		})
+	}
+}
+
+// BenchmarkGradientFlow measures what a measurement of gradient flow costs.
+func BenchmarkGradientFlow(b *testing.B) {
+	for _, c := range []struct {
+		model       string
+		size, batch int
+	}{
+		{"googlenet", 224, 8},
+		{"inception_small", 28, 32},
+		{"inception_small", 28, 128},
+	} {
+		b.Run(fmt.Sprintf("%s/%dpx/batch%d", c.model, c.size, c.batch), func(b *testing.B) {
+			gradientFlow(b, newCPU(b), c.model, c.size, c.batch, graph.Options{})
 		})
 	}
 }
@@ -66,9 +83,14 @@ func newCPU(b *testing.B) graph.Backend {
 	return be
 }
 
-// step prepares a training step of a network with random images and weights, and runs it once. The images are pixels if the options
-// say how to normalise them.
-func step(b *testing.B, be graph.Backend, model string, size, batch int, heads bool, o graph.Options) (graph.Program, *graph.Feed) {
+func cpuStep(b *testing.B, model string, size, batch int, heads bool, o graph.Options) (graph.Program, *graph.Feed) {
+	b.Helper()
+	be := newCPU(b)
+	return step(b, be, network(b, be, model, size, heads, 0), batch, o)
+}
+
+// network is the state of a network with random weights, with room for so many scratch parts.
+func network(b *testing.B, be graph.Backend, model string, size int, heads bool, scratch int) graph.State {
 	b.Helper()
 	cfg := inception.Config{Height: size, Width: size}
 	if !heads {
@@ -78,15 +100,23 @@ func step(b *testing.B, be graph.Backend, model string, size, batch int, heads b
 	require.NoError(b, err)
 	l, err := graph.NewLayout(m.Graph)
 	require.NoError(b, err)
-	st, err := be.NewState(l, graph.StateOptions{Slots: 1})
+	st, err := be.NewState(l, graph.StateOptions{Slots: 1, Scratch: scratch})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, st.Close()) })
 	for _, p := range l.Params {
 		require.NoError(b, st.Set(graph.Value, p, tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(p.Initial(1)))))
 	}
+	return st
+}
+
+// step prepares a training step of a network with random images, and runs it once. The images are pixels if the options say how to
+// normalise them.
+func step(b *testing.B, be graph.Backend, st graph.State, batch int, o graph.Options) (graph.Program, *graph.Feed) {
+	b.Helper()
+	g := st.Layout().Graph
 	o.Batch, o.Training, o.Target = batch, true, be.Target()
 	o.Optimizer = &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, WeightDecay: 1e-4}
-	p, err := graph.Compile(m.Graph, l, o)
+	p, err := graph.Compile(g, st.Layout(), o)
 	require.NoError(b, err)
 	pr, err := be.Load(p, st)
 	require.NoError(b, err)
@@ -101,8 +131,44 @@ func step(b *testing.B, be graph.Backend, model string, size, batch int, heads b
 		}
 	}
 	for i := range feed.Labels {
-		feed.Labels[i] = int32(rng.IntN(m.Config.Classes))
+		feed.Labels[i] = int32(rng.IntN(g.Losses()[0].Logits.Shape().C))
 	}
 	require.NoError(b, pr.Run(context.Background(), feed))
 	return pr, feed
+}
+
+// gradientFlow measures one update with a measurement of gradient flow: how long the measurement takes, alone and in steps without
+// one. A measurement every N updates is to cost no more than 1/N of a step, so this is to be no more than 1.
+func gradientFlow(b *testing.B, be graph.Backend, model string, size, batch int, o graph.Options) {
+	b.Helper()
+	st := network(b, be, model, size, true, auxhead.MeterScratch(3))
+	pr, feed := step(b, be, st, batch, o)
+	m, err := auxhead.NewMeter(be, st, pr.Plan().Options)
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, m.Close()) })
+	run := func(measure bool) time.Duration {
+		start := time.Now()
+		if measure {
+			f, err := m.Measure(context.Background(), feed)
+			require.NoError(b, err)
+			require.NoError(b, m.Before())
+			require.NoError(b, pr.Run(context.Background(), feed))
+			require.NoError(b, m.After(f))
+		} else {
+			require.NoError(b, pr.Run(context.Background(), feed))
+		}
+		_, err := pr.Metrics() // waits
+		require.NoError(b, err)
+		return time.Since(start)
+	}
+	run(true)
+	var without, with time.Duration
+	b.ResetTimer()
+	for range b.N {
+		without += run(false)
+		with += run(true)
+	}
+	b.ReportMetric((with-without).Seconds()*1e3/float64(b.N), "ms/measurement")
+	b.ReportMetric(float64(with-without)/float64(without), "steps/measurement")
+	b.ReportMetric(float64(m.Images()), "images")
 }
