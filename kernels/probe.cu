@@ -2,7 +2,7 @@
 //
 //   y[c] = Σ x[row][c]²,  y[cols + c] = #{rows: not x[row][c] > 0}
 //
-// A NaN makes the first NaN, and counts in the second. Shapes: x (rows, cols) with a stride of its own; y 2·cols doubles. Cost:
+// A NaN makes the first NaN, and counts in the second. Squares are doubles: those of gradients that have vanished are no floats. Shapes: x (rows, cols) with a stride of its own; y 2·cols doubles. Cost:
 // reads x once. One launch: gpu/reduce.h has the stages and their barriers. Launch: 256 threads; grid.y >= packs/256, any grid.x.
 #include "gpu/reduce.h"
 #include "params.h"
@@ -11,11 +11,11 @@ template <class T> GPU_FN void probe(const ProbeParams& p) {
   constexpr int N = gpu::Pack<T>::N;
   const T* x = (const T*)p.x.data;
   const bool wide = gpu::wide(x, p.x.stride);
-  gpu::column_sums<T, 2, 256>(
+  gpu::column_sums<T, 2, 256, double>(
       p.rows, p.cols, p.partial, p.counters,
-      [&](int row, int c, int count, float (&v)[2][N]) {
+      [&](int row, int c, int count, double (&v)[2][N]) {
         const gpu::Pack<T> a = gpu::load(x + (size_t)row * p.x.stride + c, count, wide);
-        UNROLL for (int i = 0; i < N; i++) v[0][i] = a.v[i] * a.v[i], v[1][i] = a.v[i] > 0 ? 0 : 1;
+        UNROLL for (int i = 0; i < N; i++) v[0][i] = (double)a.v[i] * a.v[i], v[1][i] = a.v[i] > 0 ? 0 : 1;
       },
       [&](int c, const double (&s)[2]) { p.y[c] = s[0], p.y[p.cols + c] = s[1]; });
 }

@@ -24,8 +24,8 @@ template <class T> struct Sum {
 
 // column_sums computes K sums of each column over all rows, and passes them to finish, in one launch.
 //
-// First stage: each thread sums K values per channel of its rows, at most 32 of them in float before it goes on in double; a
-// block adds up its threads and writes partial[blockIdx.x][k][column]. Second stage: the last block of each blockIdx.y to end
+// First stage: each thread sums K values per channel of its rows, at most 32 of them as V before it goes on in double; a block
+// adds up its threads and writes partial[blockIdx.x][k][column]. Second stage: the last block of each blockIdx.y to end
 // adds up what all wrote, block after block, and calls finish(column, sums) once for each of its columns.
 //
 //   rows       f(row, c, count, values): values[k][i] of the i-th channel of the pack at channel c
@@ -34,7 +34,7 @@ template <class T> struct Sum {
 //
 // Barriers: (1) all threads of the block have written their sums to shared memory before any adds them up; last_block has
 // its own; (2) all groups have written their share of the partial sums before they are combined.
-template <class T, int K, int THREADS, class Rows, class Finish>
+template <class T, int K, int THREADS, class V = float, class Rows, class Finish>
 GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters, Rows values, Finish finish) {
   constexpr int N = Pack<T>::N;
   SHARED(double, sums, [K][THREADS * N]);
@@ -44,9 +44,9 @@ GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters,
   const Place p = place<N>(rows, cols);
   double total[K][N] = {};
   for (int row = p.row; row < rows;) {
-    float part[K][N] = {};
+    V part[K][N] = {};
     for (int i = 0; i < 32 && row < rows; i++, row += p.step) {
-      float v[K][N];
+      V v[K][N];
       GPU_INLINE_CALL values(row, p.c, p.count, v);
       UNROLL for (int k = 0; k < K; k++)
         UNROLL for (int j = 0; j < N; j++) part[k][j] += v[k][j];
