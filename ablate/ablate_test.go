@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -32,6 +33,8 @@ func TestPlan(t *testing.T) {
 		{Options{Variants: "none; default;every:2:0.1; ", Seeds: "1, 5"}, []string{"none", "default", "every:2:0.1"}, []uint64{1, 5}},
 		{Options{Variants: "default; a,b:0.2:gap", Weights: "0.1, 1", Seeds: "1"},
 			[]string{"none", "conv1:0.1:gap", "conv1:1:gap", "a:0.1:gap,b:0.1:gap", "a:1:gap,b:1:gap"}, []uint64{7}},
+		{Options{Variants: "auto", Seeds: "1"}, []string{"none", "auto"}, []uint64{7}},
+		{Options{Variants: "auto;auto::gap", Weights: "0.1,1", Seeds: "1"}, []string{"none", "auto:0.1", "auto:1", "auto:0.1:gap", "auto:1:gap"}, []uint64{7}},
 	} {
 		p, err := NewPlan(c, test.o, tinyHeads)
 		require.NoError(t, err)
@@ -63,6 +66,7 @@ func TestPlan(t *testing.T) {
 		`a number of seeds is from 1 to 1000`:                         {Seeds: "0"},
 		`weights: "0.1,-1" is not possible: "-1" is not a number`:     {Seeds: "3", Weights: "0.1,-1"},
 		`variants: "none" is not possible: it needs heads`:            {Seeds: "3", Variants: "none"},
+		`"auto" and "auto:0.3" are the same heads`:                    {Seeds: "3", Variants: "auto; auto:0.3"},
 		`"default" and "conv1:0.3:gap" are the same heads`:            {Seeds: "3", Variants: "default; conv1:0.3:gap"},
 		`variants: heads "conv1:x": at position 7: weight "x" is not`: {Seeds: "3", Variants: "default; conv1:x"},
 	} {
@@ -137,6 +141,36 @@ func TestInterruptAndGoOn(t *testing.T) {
 	require.ErrorContains(t, err, "this is another ablation: choose another --name")
 	require.ErrorContains(t, err, "lr: 0.05 in the ablation "+cut.folder+", 0.5 now")
 	require.NotContains(t, err.Error(), "threads")
+}
+
+// Heads that a short run has placed stay where they are when a run goes on.
+func TestAutoHeadsStay(t *testing.T) {
+	o := Options{Variants: "auto", Seeds: "1"}
+	b := newBench(t)
+	var placed []string
+	b.onOpen = func(r *Run) {
+		if r.Variant == auxhead.Auto {
+			placed = append(placed, r.Config.Heads)
+			if r.Config.Heads == auxhead.Auto {
+				r.Config.Heads = "conv1:0.2:gap"
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	b.onStep = func(r *Run, step int) {
+		if r.Variant == auxhead.Auto && step == 7 {
+			cancel()
+		}
+	}
+	_, err := b.ablation(baseConfig(), o).Run(ctx)
+	require.ErrorAs(t, err, new(*train.InterruptedError))
+	b.onStep = nil
+	r, err := b.ablation(baseConfig(), o).Run(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"auto", "conv1:0.2:gap"}, placed)
+	require.Equal(t, "auto", r.Variants[1].Heads)
+	require.Equal(t, 1, r.Variants[1].Difference.N)
 }
 
 func stepsWithoutTime(r *Results) string { return string(r.Steps()) }

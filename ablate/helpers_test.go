@@ -48,6 +48,7 @@ type bench struct {
 	t       *testing.T
 	folder  string
 	opened  []string // variant and seed of every run that was opened
+	onOpen  func(r *Run)
 	onStep  func(r *Run, step int)
 	poison  string // variant whose weights are no numbers
 	results []*Results
@@ -73,12 +74,15 @@ func (b *bench) ablation(c train.Config, o Options) *Ablation {
 
 func (b *bench) open(_ context.Context, r *Run) (train.Setup, error) {
 	b.opened = append(b.opened, filepath.Join(r.Variant, r.Config.Name))
+	if b.onOpen != nil {
+		b.onOpen(r)
+	}
 	g := graph.New("tiny")
 	x := g.Input("input", graph.Shape{H: 8, W: 8, C: 1})
 	x = g.Mark("conv1", g.ReLU("conv1/relu", g.Conv("conv1/conv", x, 8, graph.Square(3, 1, 1), nil)))
 	x = g.MaxPool("pool", x, graph.Square(2, 2, 0))
 	g.AddLoss(graph.Loss{Name: auxhead.Main, Logits: g.AddBias("fc/bias", g.Linear("fc", x, 4, nil), nil), Weight: 1})
-	specs, err := auxhead.ParseSpecs(r.Variant, tinyHeads)
+	specs, err := auxhead.ParseSpecs(r.Config.Heads, tinyHeads)
 	require.NoError(b.t, err)
 	_, err = auxhead.Attach(g, specs, auxhead.Options{Classes: 4})
 	require.NoError(b.t, err)

@@ -87,7 +87,7 @@ func (p *Plan) readVariants(d auxhead.Defaults) error {
 		if variant == "" || variant == Baseline { // a semicolon at the end, and what is there anyway
 			continue
 		}
-		specs, err := auxhead.ParseSpecs(variant, d)
+		specs, err := parseHeads(variant, d)
 		if err != nil {
 			return fmt.Errorf("variants: %w", err)
 		}
@@ -110,6 +110,14 @@ func (p *Plan) readVariants(d auxhead.Defaults) error {
 		return &train.ValueError{Key: "variants", Value: text, Allowed: `it needs heads to compare with none, such as "default; inception4a:0.1"`}
 	}
 	return nil
+}
+
+// parseHeads reads a variant: heads, or those that a short run of each seed places.
+func parseHeads(variant string, d auxhead.Defaults) ([]auxhead.Spec, error) {
+	if s, ok, err := auxhead.ParseAuto(variant, d); ok || err != nil {
+		return []auxhead.Spec{s}, err
+	}
+	return auxhead.ParseSpecs(variant, d)
 }
 
 func parseWeights(text string) ([]float64, error) {

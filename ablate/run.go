@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -27,7 +28,7 @@ type Ablation struct {
 	Folder  string
 	Classes int // that the network tells apart
 	// Open makes what a run is made of: all of a train.Setup but Config, Resume and GradNorms. It may fill in what the run's
-	// configuration leaves to the data.
+	// configuration leaves to the data, and places heads that are auxhead.Auto.
 	Open func(context.Context, *Run) (train.Setup, error)
 	// Show is told what came out so far, after every run; nil: nobody looks.
 	Show func(*Results) error
@@ -128,20 +129,24 @@ func (r *Run) state() (State, *train.Summary, error) {
 
 // train trains a run, from its checkpoint where it has one.
 func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
+	var begun *train.Checkpoint
+	if path, err := train.FindCheckpoint(r.Folder.Path, false); err == nil {
+		if begun, err = train.OpenCheckpoint(path); err != nil {
+			return err
+		}
+		defer begun.Close()
+		if _, auto, _ := auxhead.ParseAuto(r.Config.Heads, auxhead.Defaults{}); auto {
+			r.Config.Heads = begun.Config.Heads // they stay where they are
+		}
+	} else if err := os.RemoveAll(r.Folder.Path); err != nil { // it ended before its first checkpoint: nothing to go on from
+		return err
+	}
 	s, err := a.Open(ctx, r)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Backend.Close()) }()
-	s.Config, s.GradNorms = r.Config, []string{stem(s.Graph)}
-	if path, err := train.FindCheckpoint(r.Folder.Path, false); err == nil {
-		if s.Resume, err = train.OpenCheckpoint(path); err != nil {
-			return err
-		}
-		defer s.Resume.Close()
-	} else if err := os.RemoveAll(r.Folder.Path); err != nil { // it ended before its first checkpoint: nothing to go on from
-		return err
-	}
+	s.Config, s.Resume, s.GradNorms = r.Config, begun, []string{stem(s.Graph)}
 	t, err := train.New(s)
 	if err != nil {
 		return fmt.Errorf("%s, seed %d: %w", r.Variant, r.Seed, err)

@@ -37,13 +37,29 @@ func (e *ParseError) Unwrap() error { return e.Err }
 // every tower of a module. Kinds are checked here, places by Attach.
 // Errors are of type *ParseError; under it a *graph.UnknownError where a kind is not known.
 func ParseSpecs(text string, d Defaults) ([]Spec, error) {
+	specs, err := parse(text, d)
+	if err == nil && len(specs) == 1 && specs[0].At == Auto {
+		return nil, &ParseError{"heads", text, 0, fmt.Errorf("the places of %s heads come from a short run: only train, gradflow and ablate look for them", Auto)}
+	}
+	return specs, err
+}
+
+// ParseAuto reads auto[:weight[:kind]], heads for which a short run finds the places (Choose): the spec is that of each of them but for
+// its place, Auto; its kind is empty where the text has none. ok is false where the text asks for other heads.
+func ParseAuto(text string, d Defaults) (spec Spec, ok bool, err error) {
+	specs, err := parse(text, d)
+	if err != nil || len(specs) != 1 || specs[0].At != Auto {
+		return Spec{}, false, err
+	}
+	return specs[0], true, nil
+}
+
+func parse(text string, d Defaults) ([]Spec, error) {
 	switch strings.TrimSpace(text) {
 	case "default":
 		return d.Complete(d.Specs), nil
 	case "none":
 		return []Spec{}, nil
-	case Auto:
-		return nil, &ParseError{"heads", text, 0, fmt.Errorf("the places of %s heads come from a short run: only train and gradflow look for them", Auto)}
 	}
 	fail := func(pos int, format string, args ...any) ([]Spec, error) {
 		return nil, &ParseError{"heads", text, pos, fmt.Errorf(format, args...)}
@@ -71,7 +87,7 @@ func ParseSpecs(text string, d Defaults) ([]Spec, error) {
 			switch {
 			case i == 0 && field == "":
 				return fail(from, "a head needs a place, such as inception4a; write \"default\" for the network's heads, \"none\" for none")
-			case i == 0 && (field == "default" || field == "none"):
+			case i == 0 && (field == "default" || field == "none" || field == Auto && strings.Contains(text, ",")):
 				return fail(from, "%q stands alone, not in a list", field)
 			case i == 0:
 				s.At = cmp.Or(place, field)

@@ -40,6 +40,31 @@ func TestParseSpecs(t *testing.T) {
 	}
 }
 
+func TestParseAuto(t *testing.T) {
+	for text, want := range map[string]Spec{
+		" auto ":             {At: Auto, Weight: 0.3},
+		"auto:0.1":           {At: Auto, Weight: 0.1},
+		"auto::gap":          {At: Auto, Weight: 0.3, Kind: "gap"},
+		"auto:1:torchvision": {At: Auto, Weight: 1, Kind: "torchvision"},
+	} {
+		got, ok, err := ParseAuto(text, defaults)
+		require.NoError(t, err, text)
+		require.True(t, ok, text)
+		assert.Equal(t, want, got)
+		again, _, err := ParseAuto(got.String(), defaults)
+		require.NoError(t, err, text)
+		assert.Equal(t, got, again)
+	}
+	for _, text := range []string{"default", "none", "inception4a", "autos"} {
+		_, ok, err := ParseAuto(text, defaults)
+		require.NoError(t, err, text)
+		require.False(t, ok, text)
+	}
+	_, ok, err := ParseAuto("auto:x", defaults)
+	require.ErrorContains(t, err, `at position 6: weight "x"`)
+	require.False(t, ok)
+}
+
 func TestParseSpecsErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                      `heads "": at position 1: a head needs a place`,
@@ -52,6 +77,8 @@ func TestParseSpecsErrors(t *testing.T) {
 		"a:1:":                  `at position 5: no kind after the colon; leave the colon out for the network's kind (torchvision)`,
 		"a:1:gapp":              `at position 5: unknown kind of head "gapp"; the nearest: gap`,
 		"a:1:gap:2":             `at position 9: "2" is too much: a head is where[:weight[:kind]]`,
+		" auto:0.1":             `the places of auto heads come from a short run: only train, gradflow and ablate look for them`,
+		"inception4a,auto":      `at position 13: "auto" stands alone, not in a list`,
 		"inception4a, default":  `at position 14: "default" stands alone, not in a list`,
 		"none:0.3":              `at position 1: "none" stands alone`,
 		"every":                 `heads "every": at position 6: a head on every N-th module needs a whole number from 1, such as every:2`,

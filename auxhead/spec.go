@@ -51,7 +51,7 @@ type Defaults struct {
 func (d Defaults) Complete(specs []Spec) []Spec {
 	out := make([]Spec, len(specs))
 	for i, s := range specs {
-		if s.Kind == "" && s.Build == nil {
+		if s.Kind == "" && s.Build == nil && s.At != Auto {
 			s.Kind = d.Kind
 		}
 		for _, own := range d.Specs {

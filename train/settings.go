@@ -37,7 +37,7 @@ func (c *Config) Settings() []Setting {
 	b := settingsBuilder{}
 	b.group = groupNetwork
 	b.text("model", &c.Model, "`network` to train: tributary inspect lists them")
-	b.text("heads", &c.Heads, "auxiliary heads: default, none, auto (a short run finds the places), or `SPECS` where[:weight[:kind]] with commas between; where is a name, a pattern, or every:N")
+	b.text("heads", &c.Heads, "auxiliary heads: default, none, auto[:weight[:kind]] (a short run finds the places), or `SPECS` where[:weight[:kind]] with commas between; where is a name, a pattern, or every:N")
 	b.parsed("head-schedule", &c.HeadSchedule, auxhead.ScheduleNames(),
 		"`course` of the heads' weights: constant; linear or cosine to zero, both with [:FRACTION] of the run; until:EPOCH, then zero",
 		func(s string) error { _, err := auxhead.ParseSchedule(s); return err })

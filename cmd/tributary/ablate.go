@@ -19,7 +19,8 @@ func newAblate() *cobra.Command {
 		Short: "Train with different heads and seeds, and compare",
 		Long: `Train a network with different auxiliary heads, and without, at several seeds, one
 run after another. After every run there is a table: for each variant its accuracy,
-the difference from the network without heads at equal seeds, and a verdict.
+the difference from the network without heads at equal seeds, and a verdict. Heads
+"auto" are placed for every seed by itself; its config.yaml says where.
 
 Everything goes to one folder, with a folder for each run in it; which one depends on
 the runs' settings only. Ctrl-C saves a checkpoint; the same command goes on from it,
@@ -28,6 +29,7 @@ seeds or variants trains only those.`,
 		Example: `  tributary ablate --seeds 3
   tributary ablate --variants 'inception3b; inception4b; every:1:0.1' --epochs 4
   tributary ablate --heads default --weights 0.1,0.3,1 --seeds 1,2,3,4,5
+  tributary ablate --variants 'default; auto'
   tributary ablate --config bench/vanishing.yaml
   tributary ablate --resume runs/NAME --seeds 6`,
 		Args: cobra.NoArgs,
@@ -85,11 +87,16 @@ func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error)
 	if err != nil {
 		return nil, err
 	}
-	p, err := open(cmd.Context(), c)
+	first := *c
+	if _, auto, err := autoHeads(c); err == nil && auto {
+		first = shortConfig(c)
+	}
+	p, err := open(cmd.Context(), &first)
 	if err != nil {
 		return nil, err
 	}
 	defer p.backend.Close()
+	c.ImageSize = first.ImageSize
 	n, err := inception.Lookup(c.Model)
 	if err != nil {
 		return nil, err
@@ -108,7 +115,11 @@ func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error)
 		a.Folder = filepath.Join(c.Out, name)
 	}
 	for _, r := range plan.Runs(a.Folder) {
-		if _, err := buildModel(&r.Config, len(info.Classes), info.C); err != nil {
+		c := r.Config
+		if _, auto, err := autoHeads(&c); err == nil && auto {
+			c = shortConfig(&c)
+		}
+		if _, err := buildModel(&c, len(info.Classes), info.C); err != nil {
 			return nil, fmt.Errorf("variant %s: %w", r.Variant, err)
 		}
 	}
@@ -138,6 +149,9 @@ func ablationConfig(cmd *cobra.Command, f trainFlags) (*train.Config, ablate.Opt
 // openVariant makes the parts of one run of an ablation.
 func openVariant(ctx context.Context, cmd *cobra.Command, r *ablate.Run) (*session, error) {
 	fmt.Fprintf(cmd.OutOrStdout(), "\nheads %s, seed %d\n", r.Variant, r.Seed)
+	if err := placeHeads(ctx, cmd.OutOrStdout(), &r.Config); err != nil {
+		return nil, err
+	}
 	p, err := open(ctx, &r.Config)
 	if err != nil {
 		return nil, err

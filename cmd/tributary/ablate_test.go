@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -44,6 +45,24 @@ func TestAblate(t *testing.T) {
 	other := command(t, ablateArgs(data, out, "--epochs", "3")...)
 	require.Equal(t, exitFailure, other.code)
 	require.Contains(t, other.errors, "epochs: 2 in the ablation "+folder+", 3 now")
+}
+
+// Heads "auto" are placed for every seed by itself, and its configuration says where.
+func TestAblateAuto(t *testing.T) {
+	data, out := squares(t), t.TempDir()
+	r := command(t, append([]string{"ablate", "--heads", "auto:0.1", "--seeds", "2"}, trainArgs(data, out)[1:]...)...)
+	require.Equal(t, exitOK, r.code, r.errors)
+	require.Contains(t, r.out, "Compared with no heads:\n  auto:0.1: ")
+	found := regexp.MustCompile(`heads auto: (\S+), from`).FindAllStringSubmatch(r.out, -1)
+	require.Len(t, found, 2)
+	folders, err := filepath.Glob(filepath.Join(out, "first", "auto-*", "seed*"))
+	require.NoError(t, err)
+	require.Len(t, folders, 2)
+	for i, f := range folders {
+		config, err := os.ReadFile(filepath.Join(f, "config.yaml"))
+		require.NoError(t, err)
+		require.Contains(t, string(config), "heads: "+found[i][1]+"\n")
+	}
 }
 
 func TestAblateUsageErrors(t *testing.T) {

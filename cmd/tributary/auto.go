@@ -13,12 +13,31 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// placeHeads replaces the heads "auto" of a configuration by places that a short run finds. The run leaves nothing behind; the
-// configuration then names the places, so that it repeats without looking for them again.
-func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
+// autoHeads reads the heads of a configuration that a short run is to place.
+func autoHeads(c *train.Config) (auxhead.Spec, bool, error) {
+	n, err := inception.Lookup(c.Model)
+	if err != nil {
+		return auxhead.Spec{}, false, fmt.Errorf("model: %w", err)
+	}
+	return auxhead.ParseAuto(c.Heads, n.Heads)
+}
+
+// shortConfig is the configuration of the run that places heads.
+func shortConfig(c *train.Config) train.Config {
 	short := *c
 	short.Heads, short.HeadSchedule, short.HeadBalance, short.Distill, short.EMA = auxhead.AutoSpecs, "constant", "none", 0, 0
 	short.GradflowEvery, short.Init = auxhead.AutoUpdates/auxhead.AutoMeasurements, ""
+	return short
+}
+
+// placeHeads replaces the heads "auto" of a configuration, if it has them, by places that a short run finds. The run leaves nothing
+// behind; the configuration then names the places, so that it repeats without looking for them again.
+func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
+	auto, ok, err := autoHeads(c)
+	if err != nil || !ok {
+		return err
+	}
+	short := shortConfig(c)
 	p, err := open(ctx, &short)
 	if err != nil {
 		return fmt.Errorf("heads auto: %w", err)
@@ -37,19 +56,18 @@ func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
 	for _, s := range all {
 		scores = append(scores, fmt.Sprintf("%s %+.3f", s.At, s.Score))
 	}
-	var specs []string
-	for _, s := range picked {
-		specs = append(specs, s.At)
-	}
-	c.Heads = strings.Join(specs, ",")
-	if specs == nil {
-		c.Heads = "none"
-	} else {
-		short.Heads = c.Heads // on images of the size that open has found
-		info := p.data.Train.Info()
-		if _, err := buildModel(&short, len(info.Classes), info.C); errors.As(err, new(*inception.TooSmallError)) {
-			c.Heads = strings.Join(specs, "::gap,") + "::gap" // the network's own kind of head does not fit there
+	heads := func(kind string) string {
+		var specs []auxhead.Spec
+		for _, s := range picked {
+			specs = append(specs, auxhead.Spec{At: s.At, Weight: auto.Weight, Kind: kind})
 		}
+		return auxhead.Format(specs)
+	}
+	c.Heads = heads(auto.Kind)
+	short.Heads = c.Heads // on images of the size that open has found
+	info := p.data.Train.Info()
+	if _, err := buildModel(&short, len(info.Classes), info.C); errors.As(err, new(*inception.TooSmallError)) && auto.Kind == "" {
+		c.Heads = heads("gap") // the network's own kind of head does not fit there
 	}
 	fmt.Fprintf(out, "heads auto: %s, from %d measurements in %d updates; what a head there adds along the main head's gradient: %s\n",
 		c.Heads, len(flows), auxhead.AutoUpdates, strings.Join(scores, ", "))

@@ -121,5 +121,5 @@ func TestHeadsAuto(t *testing.T) {
 
 	r = command(t, "inspect", "--heads", "auto")
 	require.Equal(t, exitUsage, r.code)
-	require.Contains(t, r.errors, "only train and gradflow look for them")
+	require.Contains(t, r.errors, "only train, gradflow and ablate look for them")
 }

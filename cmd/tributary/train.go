@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -127,10 +126,8 @@ func prepare(cmd *cobra.Command, f trainFlags) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Heads == auxhead.Auto {
-		if err := placeHeads(cmd.Context(), cmd.OutOrStdout(), c); err != nil {
-			return nil, err
-		}
+	if err := placeHeads(cmd.Context(), cmd.OutOrStdout(), c); err != nil {
+		return nil, err
 	}
 	p, err := open(cmd.Context(), c)
 	if err != nil {
