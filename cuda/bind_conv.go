@@ -44,16 +44,23 @@ func (b *binder) convolve(product string, t kernels.ConvTile, grid kernels.Grid,
 	return b.launchShared(t.Name(product, convElement[b.state.backend.options.Precision]), dim(grid), t.Shared(), params)
 }
 
-// convForward is one launch for all siblings, or one for every MaxSiblings of them.
+// convForward is one launch for all siblings, or one for every MaxSiblings of them. Where the input has zeros behind its channels, so
+// that its pixels are whole chunks of 16 bytes, the filters get zeros there as well, in a launch of their own before.
 func (b *binder) convForward(s *graph.ConvForward) error {
-	pixels := s.N * s.Out.Pixels()
+	pixels, channels := s.N*s.Out.Pixels(), s.In.C+s.X.Zeros
 	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {
 		begin, cols := begins(segments)
 		t, grid := kernels.ConvForwardGrid(pixels, cols, b.processors())
-		p := kernels.ConvForwardParams{X: b.view(s.X), Win: convWindow(s.ConvGeometry), C: int32(s.In.C), Readable: int32(s.In.C + s.X.Zeros),
+		p := kernels.ConvForwardParams{X: b.view(s.X), Win: convWindow(s.ConvGeometry), C: int32(channels),
 			Count: int32(len(segments)), Cols: int32(cols)}
 		for i, g := range segments {
-			c := kernels.ConvForwardSegment{W: b.weight(g.Weight), Y: b.view(g.Y), Scale: b.vector(g.Scale), Shift: b.vector(g.Shift),
+			weight, err := b.weight(g.Weight), error(nil)
+			if channels > s.In.C {
+				if weight, err = b.paddedWeight(g.Weight, g.Y.Shape.C*s.Win.H*s.Win.W, s.In.C, channels); err != nil {
+					return err
+				}
+			}
+			c := kernels.ConvForwardSegment{W: weight, Y: b.view(g.Y), Scale: b.vector(g.Scale), Shift: b.vector(g.Shift),
 				Bias: b.param(g.Bias), K: int32(g.Y.Shape.C), Begin: begin[i], Relu: flag(g.ReLU)}
 			if g.Sums.Valid() {
 				tiles := t.ConvForwardParts(pixels)
@@ -65,8 +72,25 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 		if err := b.convolve("conv_forward", t, grid, p); err != nil {
 			return err
 		}
+		if channels > s.In.C {
+			b.launches[len(b.launches)-1].FLOPs = s.FLOPs()
+			b.moves(int(graph.StepBytes(s)))
+		}
 	}
 	return nil
+}
+
+// paddedWeight copies filters, rows of so many channels, and puts zeros behind them.
+func (b *binder) paddedWeight(p *graph.Param, rows, channels, padded int) (kernels.DevicePtr, error) {
+	size := b.elementBytes()
+	to := b.work.take(int64(rows * padded * size))
+	err := b.launchOver("convert", dim(kernels.ElementGrid(rows, padded, size, b.processors())), kernels.ConvertParams{
+		X: b.param(p), Y: kernels.View{Data: to, Stride: int32(padded)}, Rows: int32(rows), Channels: int32(channels), Padded: int32(padded)})
+	if err == nil {
+		b.launches[len(b.launches)-1].FLOPs = int64(rows * padded)
+		b.moves(rows * (4*channels + size*padded))
+	}
+	return to, err
 }
 
 // convBackwardData is one launch for all siblings; with more than MaxSiblings, the later launches add.

@@ -56,7 +56,7 @@ template <class M> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned
     UNROLL for (int i = 0; i < A::PASSES; i++) {
       const bool in = on && gpu::inside(pixel[i].y + at.r, pixel[i].x + at.s, g.h, g.w);
       gpu::copy_chunk(a + A::chunk(A::my_line(i), A::my_chunk()), x + (ptrdiff_t)(pixel[i].index + from_x) * p.x.stride + at.c, x,
-                      in ? p.readable - at.c : 0, wide_x);
+                      in ? p.c - at.c : 0, wide_x);
     }
     UNROLL for (int i = 0; i < B::PASSES; i++)
       gpu::copy_chunk(b + B::chunk(B::my_line(i), B::my_chunk()), filter[i] + from_w, any, on && filter[i] ? p.c - at.c : 0, wide_w);

@@ -454,9 +454,9 @@ typedef struct {
   ConvForwardSegment segments[MAX_SIBLINGS];
   Window win;
   int32_t c;
-  int32_t readable;  // channels of x that may be read: c, or more if those from c on hold zeros
-  int32_t count;     // of segments
+  int32_t count;  // of segments
   int32_t cols;
+  int32_t pad;
 } ConvForwardParams;
 typedef struct {
   const void* w;
@@ -490,7 +490,7 @@ typedef struct {
   int64_t part;    // a multiple of 4
   Window win;
   int32_t c;
-  int32_t readable;
+  int32_t readable;  // channels of x that may be read: c, or more if those from c on hold zeros
   int32_t count;
   int32_t cols;
   int32_t parts;   // gridDim.y of conv_backward_filter

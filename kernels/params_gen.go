@@ -533,9 +533,9 @@ type ConvForwardParams struct {
 	Segments [MaxSiblings]ConvForwardSegment
 	Win      Window
 	C        int32
-	Readable int32 // channels of x that may be read: c, or more if those from c on hold zeros
 	Count    int32 // of segments
 	Cols     int32
+	_        int32
 }
 
 // ConvDataSegment is a kernel's parameters: see params.h.
@@ -577,7 +577,7 @@ type ConvBackwardFilterParams struct {
 	Part       int64     // a multiple of 4
 	Win        Window
 	C          int32
-	Readable   int32
+	Readable   int32 // channels of x that may be read: c, or more if those from c on hold zeros
 	Count      int32
 	Cols       int32
 	Parts      int32 // gridDim.y of conv_backward_filter

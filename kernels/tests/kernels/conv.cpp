@@ -129,8 +129,10 @@ template <class P> void forward(Random& r) {
   const Tile tile = r.coin() ? Tile{128, 64} : Tile{128, 128};
   const int tiles = blocks(s.out, tile.m);
   ConvForwardParams p{};
-  const auto x = input_of<T>(r, s, p.readable);
-  p.x = x->view(), p.win = s.win, p.c = s.c;
+  Matrix<T> x(r, s.in, s.c);
+  x.random(r, -1, 1);
+  x.upload();
+  p.x = x.view(), p.win = s.win, p.c = s.c;
   std::vector<std::unique_ptr<ForwardSegment<P>>> segments;
   p.count = r.coin() ? 1 : r.range(1, 4);
   for (int i = 0; i < p.count; i++) {
@@ -144,7 +146,7 @@ template <class P> void forward(Random& r) {
   }
   run_tile("conv_forward_" + P::name(), tile, {(unsigned)(tiles * blocks(p.cols, tile.n))}, p);
 
-  const std::vector<double> in = inputs<P>(*x, s.c);
+  const std::vector<double> in = inputs<P>(x, s.c);
   for (int i = 0; i < p.count; i++) {
     const auto& g = *segments[i];
     const ConvForwardSegment& o = p.segments[i];

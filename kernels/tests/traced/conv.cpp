@@ -37,7 +37,7 @@ template <class T> void products(const Shape& s, const std::string& arithmetic) 
   ConvForwardParams f{};
   ConvBackwardDataParams d{};
   ConvBackwardFilterParams b{};
-  f.x = b.x = x.view(), f.win = d.win = b.win = g, f.c = d.c = b.c = s.c, f.readable = b.readable = s.readable;
+  f.x = b.x = x.view(), f.win = d.win = b.win = g, d.c = b.c = s.c, f.c = b.readable = s.readable;
   f.count = d.count = b.count = (int)s.filters.size();
   d.dx = dx.view(), d.accumulate = 1, b.run = state.data();
   std::vector<std::unique_ptr<Tensor<T>>> tensors;
@@ -46,7 +46,7 @@ template <class T> void products(const Shape& s, const std::string& arithmetic) 
   const auto vector = [&](int n) { return (floats.push_back(std::make_unique<Tensor<float>>(n)), floats.back()->data()); };
   for (int i = 0; i < f.count; i++) {
     const int k = s.filters[i];
-    const void* w = tensor(k, depth).data;
+    const void* w = tensor(k, taps * s.readable).data;  // padded like x
     f.segments[i] = {w, tensor(out, k), vector(blocks(out, 128) * 2 * k), vector(k), vector(k), vector(k), k, f.cols, 1, 0};
     d.segments[i] = {w, tensor(out, k), k, 0};
     b.segments[i] = {d.segments[i].dy, vector(k * depth), vector(k), b.part, b.part + k * depth, k, f.cols};
