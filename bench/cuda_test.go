@@ -49,16 +49,25 @@ func normalization(model string) *graph.Normalization {
 }
 
 // BenchmarkGPUStep measures whole training steps on the first GPU, images copied from the host included: images a second, and the
-// memory that the step takes.
+// memory that the step takes. bf16_warps is bf16 without warpgroups, where the GPU has them.
 func BenchmarkGPUStep(b *testing.B) {
 	for _, c := range gpuCases() {
-		for _, p := range []graph.Precision{graph.BF16, graph.TF32, graph.FP32} {
+		for _, a := range []struct {
+			name    string
+			options cuda.Options
+		}{
+			{"bf16", cuda.Options{Precision: graph.BF16}}, {"bf16_warps", cuda.Options{Precision: graph.BF16, Warps: true}},
+			{"tf32", cuda.Options{Precision: graph.TF32}}, {"fp32", cuda.Options{}},
+		} {
 			for _, heads := range []string{"heads", "noheads"} {
-				if heads == "noheads" && p != graph.BF16 {
+				if heads == "noheads" && a.name != "bf16" {
 					continue
 				}
-				b.Run(fmt.Sprintf("%s/%s/%s", c, p, heads), func(b *testing.B) {
-					gpu := openGPU(b, p)
+				b.Run(fmt.Sprintf("%s/%s/%s", c, a.name, heads), func(b *testing.B) {
+					gpu := openGPU(b, a.options)
+					if a.options.Warps && !gpu.device.Warpgroups() {
+						b.Skip("bf16 is by warps already")
+					}
 					before := gpu.used(b)
 					pr, feed := step(b, gpu, network(b, gpu, c.model, c.size, heads == "heads", 0), c.batch, graph.Options{Normalize: normalization(c.model)})
 					after := gpu.used(b)
@@ -85,7 +94,7 @@ func BenchmarkGPUStep(b *testing.B) {
 func BenchmarkGPUGradientFlow(b *testing.B) {
 	for _, c := range gpuCases() {
 		b.Run(fmt.Sprintf("%s/%s", c, graph.BF16), func(b *testing.B) {
-			gradientFlow(b, openGPU(b, graph.BF16), c.model, c.size, c.batch, graph.Options{Normalize: normalization(c.model)})
+			gradientFlow(b, openGPU(b, cuda.Options{Precision: graph.BF16}), c.model, c.size, c.batch, graph.Options{Normalize: normalization(c.model)})
 		})
 	}
 }
@@ -133,9 +142,9 @@ type gpu struct {
 	device *cuda.Device
 }
 
-func openGPU(b *testing.B, p graph.Precision) gpu {
+func openGPU(b *testing.B, o cuda.Options) gpu {
 	b.Helper()
-	be, err := cuda.New(cuda.Options{Precision: p})
+	be, err := cuda.New(o)
 	require.NoError(b, err)
 	d, err := cuda.Open(0)
 	require.NoError(b, err)
@@ -162,7 +171,7 @@ type profiled struct {
 
 func profile(b *testing.B, c gpuCase, p graph.Precision) profiled {
 	b.Helper()
-	g := openGPU(b, p)
+	g := openGPU(b, cuda.Options{Precision: p})
 	pr, feed := step(b, g, network(b, g, c.model, c.size, true, 0), c.batch, graph.Options{Normalize: normalization(c.model)})
 	_, err := cuda.Profile(context.Background(), pr, feed, 3) // warms up
 	require.NoError(b, err)

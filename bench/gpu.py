@@ -48,11 +48,12 @@ def read_case(name):
 
 
 def step_rows(text):
-    """Rows of BenchmarkGPUStep, in the form of PyTorch's."""
+    """Rows of BenchmarkGPUStep, in the form of PyTorch's. bf16_warps is bf16 in the mode warps."""
     rows = []
     for name, f in read_benchmarks(text):
         _, row, heads = read_case(name)
-        rows.append({"by": "tributary", **row, "layout": "nhwc", "mode": "graph", "heads": heads == "heads",
+        row["precision"], _, warps = row["precision"].partition("_")
+        rows.append({"by": "tributary", **row, "layout": "nhwc", "mode": warps or "graph", "heads": heads == "heads",
                      "images_per_s": f["img/s"], "ms_per_step": f["ns/op"] / 1e6, "tflop_per_s": f["TFLOP/s"], "peak_mib": f["MiB"]})
     return rows
 
@@ -232,7 +233,7 @@ class Run:
             Part("images", "device.log", 90, 20, go_test("-test.run=^TestEmbeddedImages$"), self.tests, "cuda",
                  {"CUDA_CACHE_DISABLE": "1"}),
             Part("kernels", "tests.log", 60, 10, few if dry else program("kernel_tests"), self.kernel_tests, env=images)]
-        for p in reversed(PRECISIONS):
+        for p in ("fp32", "tf32", "bf16_warps", "bf16"):
             which = f"-test.run=^TestCompliance$/^{p}$" + "/^optimizers$" * dry
             all_parts.append(Part(f"compliance-{p}", "tests.log", 60, 10, go_test(which), self.tests, "cuda"))
         all_parts += [
@@ -386,7 +387,8 @@ def case_name(r):
 
 
 def row_name(r):
-    return "Tributary" if r["by"] == "tributary" else f"PyTorch {r['layout']} {r['mode']}"
+    ours = "Tributary" + " by warps" * (r["mode"] == "warps")
+    return ours if r["by"] == "tributary" else f"PyTorch {r['layout']} {r['mode']}"
 
 
 def heads_cost(rows):

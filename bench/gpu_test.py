@@ -18,6 +18,7 @@ STEPS = """goos: linux
 cpu: AMD EPYC
 BenchmarkGPUStep/googlenet/224px/batch256/bf16/heads-16         	      30	 100000000 ns/op	      8000 MiB	        22.75 TFLOP/s	      2560 img/s
 BenchmarkGPUStep/googlenet/224px/batch256/bf16/noheads-16       	      30	  80000000 ns/op	      7500 MiB	        22.75 TFLOP/s	      3200 img/s
+BenchmarkGPUStep/googlenet/224px/batch256/bf16_warps/heads-16    	      30	 120000000 ns/op	      8000 MiB	        22.75 TFLOP/s	      2133 img/s
 BenchmarkGPUStep/googlenet/224px/batch256/fp32/heads            	      30	 400000000 ns/op	     15000 MiB	         5.75 TFLOP/s	       640 img/s
 PASS
 """
@@ -47,6 +48,7 @@ traces                       failed       90.0 s  not done after 90 s
 googlenet 224x224, batch 256: training step with heads
                                images/s      MiB   of PyTorch's best
 bf16 Tributary                   2560.0     8000   1.280
+     Tributary by warps          2133.0     8000   1.067
      PyTorch nhwc eager          1280.0     9000
      PyTorch nhwc graph          2000.0     9500
 fp32 Tributary                    640.0    15000
@@ -71,7 +73,7 @@ class Reading(unittest.TestCase):
         rows = gpu.step_rows(STEPS)
         self.assertEqual(rows[0], {"by": "tributary", "model": "googlenet", "size": 224, "batch": 256, "precision": "bf16", "layout": "nhwc",
                                    "mode": "graph", "heads": True, "images_per_s": 2560, "ms_per_step": 100, "tflop_per_s": 22.75, "peak_mib": 8000})
-        self.assertEqual([(r["precision"], r["heads"]) for r in rows], [("bf16", True), ("bf16", False), ("fp32", True)])
+        self.assertEqual([(r["precision"], r["heads"]) for r in rows], [("bf16", True), ("bf16", False), ("bf16", True), ("fp32", True)])
 
     def test_launches_and_kernels(self):
         launch, kernel = gpu.kernel_rows(LAUNCHES)

@@ -5,6 +5,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tributary-ml/tributary/graph"
@@ -18,6 +19,9 @@ type Options struct {
 	// Isolated gives every buffer of a plan an allocation of its own, so that the emulator and compute-sanitizer see a kernel
 	// run over its end. It takes the memory of a plan without sharing: for tests.
 	Isolated bool
+	// Warps multiplies bfloat16 as on GPUs before sm_90, warp by warp, where warpgroups could (Info.Warpgroups): the baseline that
+	// tests and benchmarks compare with.
+	Warps bool
 }
 
 // Backend runs plans on a GPU.
@@ -34,7 +38,7 @@ func New(o Options) (*Backend, error) {
 	if o.Precision == "" {
 		o.Precision = graph.FP32
 	}
-	if convElement[o.Precision] == "" {
+	if !slices.Contains([]graph.Precision{graph.FP32, graph.TF32, graph.BF16}, o.Precision) {
 		return nil, &graph.UnknownError{What: "precision of the CUDA backend", Name: string(o.Precision),
 			Nearest: []string{string(graph.FP32), string(graph.TF32), string(graph.BF16)}}
 	}
@@ -67,6 +71,20 @@ func (b *Backend) activation() graph.Elem {
 		return graph.BFloat16
 	}
 	return graph.Float
+}
+
+// arithmetic is the part of a convolution kernel's name that says how it multiplies.
+func (b *Backend) arithmetic() string {
+	switch b.options.Precision {
+	case graph.TF32:
+		return "tf32"
+	case graph.BF16:
+		if b.device.Warpgroups() && !b.options.Warps {
+			return "wgmma"
+		}
+		return "bf16"
+	}
+	return "f32"
 }
 
 // Close implements graph.Backend. States and programs must have been closed before.

@@ -15,9 +15,6 @@ type partialSums struct {
 	tiles   int
 }
 
-// convElement is the part of a convolution kernel's name that says how it multiplies.
-var convElement = map[graph.Precision]string{graph.FP32: "f32", graph.TF32: "tf32", graph.BF16: "bf16"}
-
 // convWindow is the geometry of a convolution. A 1×1 convolution of stride 1 is one image of one row, whatever the images are.
 func convWindow(g graph.ConvGeometry) kernels.Window {
 	w := g.Win
@@ -41,7 +38,7 @@ func begins(segments []graph.ConvSegment) (begin []int32, cols int) {
 
 // convolve launches a convolution kernel.
 func (b *binder) convolve(product string, t kernels.ConvTile, grid kernels.Grid, params any) error {
-	return b.launchShared(t.Name(product, convElement[b.state.backend.options.Precision]), dim(grid), t.Shared(), params)
+	return b.launchShared(t.Name(product, b.state.backend.arithmetic()), dim(grid), t.Shared(), params)
 }
 
 // convForward is one launch for all siblings, or one for every MaxSiblings of them. Where the input has zeros behind its channels, so

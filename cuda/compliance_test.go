@@ -13,14 +13,17 @@ import (
 
 // The suite that every backend passes. The CPU's float64, rounded in the same places, is the model of the precisions that round.
 func TestCompliance(t *testing.T) {
-	for _, p := range []graph.Precision{graph.FP32, graph.TF32, graph.BF16} {
-		t.Run(string(p), func(t *testing.T) {
-			b, err := New(Options{Precision: p})
+	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, Warps: true}} {
+		t.Run(name, func(t *testing.T) {
+			b, err := New(o)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, b.Close()) }()
+			if o.Warps && !b.device.Warpgroups() {
+				t.Skip("bf16 is by warps already")
+			}
 			var model graph.Backend
-			if p != graph.FP32 {
-				model, err = cpu.New(cpu.Options{Precision: p, Poison: true})
+			if name != "fp32" {
+				model, err = cpu.New(cpu.Options{Precision: o.Precision, Poison: true})
 				require.NoError(t, err)
 			}
 			backendtest.RunAll(t, b, model, 1)

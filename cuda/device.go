@@ -62,6 +62,9 @@ type Info struct {
 // Arch is the architecture, such as "sm_90".
 func (i Info) Arch() string { return fmt.Sprintf("sm_%d%d", i.Major, i.Minor) }
 
+// Warpgroups says whether the GPU multiplies by warpgroups (wgmma), for which its images, sm_90a, have kernels of their own.
+func (i Info) Warpgroups() bool { return i.Major == 9 && i.Minor == 0 }
+
 func (i Info) String() string {
 	return fmt.Sprintf("%s, %s, compute capability %d.%d, PCI %s", i.Name, size(i.Memory), i.Major, i.Minor, i.PCI)
 }

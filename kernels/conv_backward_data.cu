@@ -69,6 +69,14 @@ template <class M> GPU_FN void conv_backward_data(const ConvBackwardDataParams& 
     line.advance(B::my_line(0), v.taps, h.taps, width);
   }
   const auto load = [&](unsigned char* a, unsigned char* b) GPU_INLINE {
+    UNROLL for (int i = 0; i < B::PASSES; i++) {
+      const ConvDataSegment& f = p.segments[line.segment < p.count ? line.segment : 0];
+      const bool is = line.segment < p.count && line.c < f.k;
+      const int r = a0 + line.r * g.stride_h, t = b0 + line.s * g.stride_w;
+      gpu::copy_chunk(b + B::chunk(B::my_line(i), B::my_chunk()), (const T*)f.w + (ptrdiff_t)((line.c * g.kh + r) * g.kw + t) * p.c + c, any_w,
+                      is ? p.c - c : 0, wide_w);
+      line.advance(B::STEP, v.taps, h.taps, width);
+    }
     const bool on = at.segment < p.count;
     const ConvDataSegment& s = p.segments[on ? at.segment : 0];
     const int from = at.r * g.q + at.s;
@@ -78,14 +86,6 @@ template <class M> GPU_FN void conv_backward_data(const ConvBackwardDataParams& 
                       any_dy, in ? s.k - at.c : 0, wide_dy);
     }
     at.advance(A::DEPTH, v.taps, h.taps, width);
-    UNROLL for (int i = 0; i < B::PASSES; i++) {
-      const ConvDataSegment& f = p.segments[line.segment < p.count ? line.segment : 0];
-      const bool is = line.segment < p.count && line.c < f.k;
-      const int r = a0 + line.r * g.stride_h, t = b0 + line.s * g.stride_w;
-      gpu::copy_chunk(b + B::chunk(B::my_line(i), B::my_chunk()), (const T*)f.w + (ptrdiff_t)((line.c * g.kh + r) * g.kw + t) * p.c + c, any_w,
-                      is ? p.c - c : 0, wide_w);
-      line.advance(B::STEP, v.taps, h.taps, width);
-    }
   };
   M math;
   gpu::gemm(math, shared, steps, load, [](const unsigned char*) {});
@@ -114,6 +114,7 @@ template <class M> GPU_FN void conv_backward_data(const ConvBackwardDataParams& 
 
 template <int BM, int BN> using DataF32 = gpu::MultiplyF32<BM, BN, true, false>;
 template <class T, int BM, int BN> using DataTensor = gpu::MultiplyTensor<T, BM, BN, true, false>;
+template <int BM, int BN> using DataWgmma = gpu::MultiplyWgmma<BM, BN, true, false>;
 
 KERNEL(conv_backward_data_f32_128x128, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataF32<128, 128>>(p, shared); }
 KERNEL(conv_backward_data_f32_128x64, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataF32<128, 64>>(p, shared); }
@@ -121,3 +122,13 @@ KERNEL(conv_backward_data_tf32_128x128, ConvBackwardDataParams, 256) { DYN_SHARE
 KERNEL(conv_backward_data_tf32_128x64, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataTensor<float, 128, 64>>(p, shared); }
 KERNEL(conv_backward_data_bf16_128x128, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataTensor<gpu::Bf16, 128, 128>>(p, shared); }
 KERNEL(conv_backward_data_bf16_128x64, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataTensor<gpu::Bf16, 128, 64>>(p, shared); }
+KERNEL_BLOCKS(conv_backward_data_wgmma_128x128, ConvBackwardDataParams, 256, 2) {
+  DYN_SHARED(shared);
+  if constexpr (gpu::HAS_WGMMA) conv_backward_data<DataWgmma<128, 128>>(p, shared);
+  else gpu::trap();
+}
+KERNEL_BLOCKS(conv_backward_data_wgmma_128x64, ConvBackwardDataParams, 256, 2) {
+  DYN_SHARED(shared);
+  if constexpr (gpu::HAS_WGMMA) conv_backward_data<DataWgmma<128, 64>>(p, shared);
+  else gpu::trap();
+}

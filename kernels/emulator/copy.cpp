@@ -26,6 +26,7 @@ bool next_copy(unsigned keep, Copy* c) {
     return true;
   }
   if (me->copied == me->copies.size()) me->copies.clear(), me->copied = 0;
+  me->copies_seen = false;
   return false;
 }
 

@@ -84,6 +84,24 @@ void commit_copies();
 // next_copy takes out the next deferred copy of this thread that a wait for all but the `keep` youngest groups covers.
 bool next_copy(unsigned keep, Copy* c);
 
+// ---- wgmma -----------------------------------------------------------------------------------------------------------
+
+struct Multiply {
+  void (*perform)(const Multiply&);
+  uint64_t a, b;  // descriptors
+  float* d;
+  Site site;
+};
+
+// defer_multiply decides when a product happens, for all lanes of a warp alike: false means at once, by the caller. It is an error
+// without the fences before it. EMULATOR_CPASYNC rules it as it does copies.
+bool defer_multiply(const Multiply& m);
+void fence_async();
+void fence_multiplies();
+void commit_multiplies();
+// next_multiply takes out the next deferred product of this thread, for a wait at site.
+bool next_multiply(Multiply* m, Site site);
+
 // ---- what the trace build records ------------------------------------------------------------------------------------
 
 enum Access { READ, WRITE };

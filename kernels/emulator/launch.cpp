@@ -69,6 +69,9 @@ void run_block(const Job& j, uint3 index) {
     l.warp = i / 32;
     l.fiber = nullptr;
     l.group = 0;
+    l.copies_seen = false;
+    l.products = 0;
+    l.fenced = l.committed = false;
     if (tsan && !l.tsan) l.tsan = tsan_new_fiber();
   }
   for (unsigned i = 0; i < b->warps; i++) {

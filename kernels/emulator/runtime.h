@@ -35,6 +35,12 @@ struct Lane : Thread {
   unsigned group;            // the cp.async group that is open
   std::vector<Copy> copies;  // deferred ones, oldest first
   size_t copied;             // how many of them are done
+  bool copies_seen;          // by wgmma: fence_async came after the last wait for copies
+
+  std::vector<Multiply> multiplies;  // deferred ones, oldest first
+  size_t multiplied;                 // how many of them are done
+  unsigned products;                 // that were ever started
+  bool fenced, committed;            // wgmma_fence has come, nothing is behind the last commit
 };
 
 // Warp: one bit for each lane.
@@ -109,10 +115,11 @@ Lane* pick(Block* b);
 void suspend();                // the running lane waits: another one runs
 void run_all(Block* b);        // from the worker's own stack
 
-// barrier.cpp, collective.cpp, shared.cpp, copy.cpp: what happens when a thread or a block is over
+// barrier.cpp, collective.cpp, shared.cpp, copy.cpp, multiply.cpp: what happens when a thread or a block is over
 void barrier_without(Block* b);
 void collective_without(Block* b, unsigned warp);
 void check_copies_done(Lane* l);
+void check_multiplies_done(Lane* l);
 void begin_shared(Block* b, size_t dynamic);
 void end_shared(Block* b);
 

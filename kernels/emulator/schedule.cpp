@@ -90,6 +90,7 @@ static void thread_loop() {
     tsan_acquire(&launch_order);
     b->kernel->call(b->params);
     check_copies_done(me);
+    check_multiplies_done(me);
     tsan_release(&done_order);
     b->warp[me->warp].alive &= ~(1u << me->lane);
     b->alive--;

@@ -11,10 +11,10 @@ static const size_t max_static = 48 << 10, max_block = 227 << 10;
 
 // Each object is a heap allocation of its own: AddressSanitizer then guards both its ends. It starts as NaNs, because a GPU
 // does not clear it either.
-static void* fresh(size_t size) {
+static void* fresh(size_t size, size_t alignment) {
   TsanQuiet quiet;
   void* p = nullptr;
-  if (posix_memalign(&p, 128, size ? size : 1)) fatal("no memory for %zu bytes of shared memory", size);
+  if (posix_memalign(&p, alignment, size ? size : 1)) fatal("no memory for %zu bytes of shared memory", size);
   memset(p, 0xff, size);
   return p;
 }
@@ -28,7 +28,7 @@ void* static_shared(const void* tag, size_t size) {
   if (b->shared_bytes > max_static) fatal("%zu bytes of static shared memory: a kernel has at most %zu", b->shared_bytes, max_static);
   if (b->shared_bytes + b->dynamic_bytes > max_block)
     fatal("%zu bytes of static and %zu of dynamic shared memory: a block has at most %zu", b->shared_bytes, b->dynamic_bytes, max_block);
-  void* p = fresh(size);
+  void* p = fresh(size, 128);
   b->shared[b->shared_count++] = {tag, p, size};
   return p;
 }
@@ -39,7 +39,7 @@ void begin_shared(Block* b, size_t dynamic) {
   b->shared_count = 0;
   b->shared_bytes = 0;
   b->dynamic_bytes = dynamic;
-  b->dynamic = dynamic ? (unsigned char*)fresh(dynamic) : nullptr;
+  b->dynamic = dynamic ? (unsigned char*)fresh(dynamic, 1024) : nullptr;
 }
 
 void end_shared(Block* b) {

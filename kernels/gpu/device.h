@@ -35,10 +35,11 @@ struct __align__(16) uint4 { unsigned x, y, z, w; };
 #define GPU_INLINE_CALL  // nvcc inlines what a kernel calls
 #endif
 // At least 1 block on a multiprocessor: left to itself, ptxas spills registers to reach an occupancy of its own choice.
-#define KERNEL(name, Params, threads) \
-  extern "C" __global__ void __launch_bounds__(threads, 1) name(const GPU_GRID_CONSTANT Params p)
+#define KERNEL(name, Params, threads) KERNEL_BLOCKS(name, Params, threads, 1)
+#define KERNEL_BLOCKS(name, Params, threads, blocks) \
+  extern "C" __global__ void __launch_bounds__(threads, blocks) name(const GPU_GRID_CONSTANT Params p)
 #define SHARED(type, name, dims) __shared__ type name dims
-#define DYN_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
+#define DYN_SHARED(name) extern __shared__ __align__(1024) unsigned char name[]
 #define UNROLL _Pragma("unroll")
 
 namespace gpu {
@@ -151,5 +152,58 @@ GPU_FN void mma_tile_bf16(float (&c)[MI][NI][4], const uint32_t (&a)[MI][4], con
   UNROLL for (int i = 0; i < MI; i++)
     UNROLL for (int j = 0; j < NI; j++) mma_m16n8k16_bf16(c[i][j], a[i], b[j]);
 }
+
+// ---- warpgroups ------------------------------------------------------------------------------------------------------
+GPU_FN void trap() { asm volatile("trap;"); }
+// The matrix descriptor of the PTX ISA ("Asynchronous warpgroup level matrix instructions"), all in units of 16 bytes: bits 0-13 the
+// address, 16-29 the leading and 32-45 the stride dimension byte offset, 62-63 the swizzle, 1 for 128 bytes.
+GPU_FN uint64_t wgmma_operand(const void* start, uint32_t next, uint32_t group) {
+  return (uint64_t)(shared_address(start) >> 4 & 0x3fff) | (uint64_t)(next >> 4) << 16 | (uint64_t)(group >> 4) << 32 | 1ull << 62;
+}
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+constexpr bool HAS_WGMMA = true;
+GPU_FN void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+GPU_FN void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+GPU_FN void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int C> GPU_FN void wgmma_wait(float (&d)[C]) {
+  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+  UNROLL for (int i = 0; i < C; i++) asm volatile("" : "+f"(d[i])::"memory");  // nothing reads d earlier
+}
+template <int N, bool A_ALONG_M, bool B_ALONG_N> GPU_FN void wgmma_bf16(float (&d)[N / 2], uint64_t a, uint64_t b) {
+  static_assert(N == 64 || N == 128, "64 or 128 columns");
+  if constexpr (N == 64) {
+    asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
+                 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+                 "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, %32, %33, 1, 1, 1, %34, %35;"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+                   "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
+                   "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
+                   "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+                 : "l"(a), "l"(b), "n"(A_ALONG_M), "n"(B_ALONG_N) : "memory");
+  } else {
+    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
+                 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+                 "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+                 "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+                 "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, %64, %65, 1, 1, 1, %66, %67;"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+                   "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
+                   "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
+                   "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),
+                   "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),
+                   "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]),
+                   "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
+                   "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63])
+                 : "l"(a), "l"(b), "n"(A_ALONG_M), "n"(B_ALONG_N) : "memory");
+  }
+}
+#else
+constexpr bool HAS_WGMMA = false;
+GPU_FN void fence_async() { trap(); }
+GPU_FN void wgmma_fence() { trap(); }
+GPU_FN void wgmma_commit() { trap(); }
+template <int C> GPU_FN void wgmma_wait(float (&)[C]) { trap(); }
+template <int N, bool A_ALONG_M, bool B_ALONG_N> GPU_FN void wgmma_bf16(float (&)[N / 2], uint64_t, uint64_t) { trap(); }
+#endif
 
 }  // namespace gpu

@@ -1,11 +1,13 @@
 // gemm.h: the matrix product that every convolution is, C[m][n] = Σ_k A[m][k]·B[k][n], for one tile of C in one block of 256
-// threads, in three arithmetics: float32 with FMA, tf32 and bf16 on tensor cores, all with sums in float32.
+// threads, in three arithmetics: float32 with FMA, tf32 and bf16 on tensor cores, all with sums in float32. bf16 has two ways: warps
+// on any GPU, warpgroups on sm_90a.
 //
 // Memory. A and B come through a ring of STAGES stages in shared memory, filled by cp.async STAGES - 1 steps ahead of their
 // use. A step is 128 bytes of k: 32 floats or 64 bf16s. A stage holds both operands, and each of them either
 //
 //   k-major:   a line for every row m of A (column n of B), with the step's 128 bytes of k, or
-//   mn-major:  a line for every k of the step, with all m (or n) of the tile
+//   mn-major:  a line for every k of the step, with all m (or n) of the tile; of bf16s 64 to a line, and where the tile is 128 wide
+//              the lines of its second half behind those of the first
 //
 // whichever of the two is contiguous in global memory, so that 16-byte chunks of it are 16-byte chunks here: nothing is ever
 // transposed by hand.
@@ -38,7 +40,7 @@ template <class T, int EXTENT, bool K_MAJOR> struct Operand {
   static constexpr int N = 16 / sizeof(T);         // elements of a chunk
   static constexpr int DEPTH = 128 / sizeof(T);    // k of a step
   static constexpr int BYTES = EXTENT * 128;
-  static constexpr int CHUNKS = (K_MAJOR ? DEPTH : EXTENT) / N;  // of a line
+  static constexpr int CHUNKS = (K_MAJOR ? DEPTH : EXTENT) / N;  // of all m (or n) of one k, or of all k of one m
   static constexpr int STEP = GEMM_THREADS / CHUNKS;
   static constexpr int PASSES = (K_MAJOR ? EXTENT : DEPTH) / STEP;
 
@@ -46,8 +48,15 @@ template <class T, int EXTENT, bool K_MAJOR> struct Operand {
   static GPU_FN int my_line(int pass) { return threadIdx.x / CHUNKS + pass * STEP; }
   // chunk is the offset in bytes of a chunk.
   static GPU_FN int chunk(int line, int j) {
-    const int swizzle = K_MAJOR || sizeof(T) == 2 ? line & 7 : 2 * (line & 3);
-    return (line * CHUNKS + (j ^ swizzle)) * 16;
+    if constexpr (K_MAJOR) return (line * CHUNKS + (j ^ (line & 7))) * 16;
+    else if constexpr (sizeof(T) == 4) return (line * CHUNKS + (j ^ 2 * (line & 3))) * 16;
+    else return j / 8 * HALF + line * 128 + (j % 8 ^ (line & 7)) * 16;
+  }
+  static constexpr int HALF = DEPTH * 128;  // bytes of the lines of 64 m (or n)
+  // warpgroup describes rows m (or columns n) from mn on, a multiple of 64 if mn-major, and 16 of k.
+  static GPU_FN uint64_t warpgroup(const unsigned char* tile, int mn, int k) {
+    static_assert(sizeof(T) == 2, "wgmma takes bf16s");
+    return K_MAJOR ? wgmma_operand(tile + mn * 128 + k * 2, 16, 1024) : wgmma_operand(tile + mn / 64 * HALF + k * 128, HALF, 1024);
   }
   // at is the offset in bytes of one element.
   static GPU_FN int at(int mn, int k) {
@@ -78,7 +87,8 @@ template <class T> GPU_FN void copy_chunk(unsigned char* to, const T* src, const
 // ---- arithmetic --------------------------------------------------------------------------------------------------------
 // A multiplier owns the block's sums in registers. 8 warps lie over the tile, each on a part 32 wide and WM high.
 //
-//   multiply(a, b)  adds the products of one stage
+//   multiply(a, b)  adds the products of one stage, or, if ASYNC, starts that
+//   wait()          for the products that are under way, if ASYNC
 //   each(f)         calls f(m, n, sums) for this thread's sums, RUN neighbours of a row at a time; n is a multiple of RUN
 template <int BM, int BN> struct Warps {
   static constexpr int COLS = BN / 32, WM = BM * COLS / 8, WN = 32;
@@ -111,6 +121,7 @@ template <int BM, int BN, bool AK, bool BK> struct MultiplyF32 {
       }
     }
   }
+  static constexpr bool ASYNC = false;
   GPU_FN void multiply(const unsigned char* a, const unsigned char* b) {
     const int lane = threadIdx.x % 32;
     for (int k = 0; k < A::DEPTH; k += 4) {
@@ -175,6 +186,7 @@ template <class Element, int BM, int BN, bool AK, bool BK> struct MultiplyTensor
       r[i][0] = q[0], r[i][1] = q[1], r[i + 1][0] = q[2], r[i + 1][1] = q[3];
     }
   }
+  static constexpr bool ASYNC = false;
   GPU_FN void multiply(const unsigned char* a, const unsigned char* b) {
     const int lane = threadIdx.x % 32;
     UNROLL for (int k = 0; k < A::DEPTH; k += KSTEP) {
@@ -196,6 +208,34 @@ template <class Element, int BM, int BN, bool AK, bool BK> struct MultiplyTensor
   }
 };
 
+// MultiplyWgmma: two warpgroups of 4 warps, one on top of the other, or side by side where the tile is 64 high, read bf16s where
+// they lie in shared memory: registers hold nothing but sums. For sm_90a, whose tensor cores only so reach their full speed.
+template <int BM, int BN, bool AK, bool BK> struct MultiplyWgmma {
+  using T = Bf16;
+  using A = Operand<T, BM, AK>;
+  using B = Operand<T, BN, BK>;
+  static constexpr int ROWS = BM, COLS = BN, HIGH = BM / 64, N = BN * HIGH / 2, RUN = 2;
+  static constexpr bool ASYNC = true;
+  float sum[N / 2] = {};
+
+  static GPU_FN int m() { return threadIdx.x / 128 % HIGH * 64; }
+  static GPU_FN int n() { return threadIdx.x / 128 / HIGH * N; }
+  GPU_FN void multiply(const unsigned char* a, const unsigned char* b) {
+    wgmma_fence();
+    UNROLL for (int k = 0; k < A::DEPTH; k += 16) wgmma_bf16<N, !AK, !BK>(sum, A::warpgroup(a, m(), k), B::warpgroup(b, n(), k));
+    wgmma_commit();
+  }
+  GPU_FN void wait() { wgmma_wait(sum); }
+  template <class F> GPU_FN void each(F f) const {
+    const int lane = threadIdx.x % 32, row = m() + threadIdx.x / 32 % 4 * 16 + lane / 4;
+    UNROLL for (int j = 0; j < N / 8; j++)
+      UNROLL for (int h = 0; h < 2; h++) {
+        const float v[RUN] = {sum[4 * j + 2 * h], sum[4 * j + 2 * h + 1]};
+        f(row + h * 8, n() + j * 8 + lane % 4 * 2, v);
+      }
+  }
+};
+
 // ---- the main loop -----------------------------------------------------------------------------------------------------
 
 // gemm runs `steps` steps. load(a, b) starts the copies of the next step into a stage; look(a) sees A of every stage that has
@@ -203,22 +243,39 @@ template <class Element, int BM, int BN, bool AK, bool BK> struct MultiplyTensor
 //
 // One barrier a step, (1), does two things: every thread has waited for its own copies of this stage, so behind the barrier
 // the whole stage is there; and every thread has finished multiplying the stage before, which the load behind the barrier
-// overwrites. (2): all have finished multiplying before the caller uses the memory for something else.
+// overwrites. (2): all have finished multiplying before the caller uses the memory for something else. Products that run by
+// themselves are started before the load and waited for behind it.
 template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned char* shared, int steps, Load load, Look look) {
   constexpr int A_BYTES = M::A::BYTES, BYTES = A_BYTES + M::B::BYTES;
-  unsigned char *fill = shared, *use = shared, *const end = shared + STAGES * BYTES;
-  for (int i = 1 - STAGES; i < steps; i++) {  // from step 0 on there is something to multiply; one call of load keeps it inline
-    if (i >= 0) {
-      cp_async_wait<STAGES - 2>();
-      __syncthreads();  // (1)
-    }
-    if (i + STAGES - 1 < steps) load(fill, fill + A_BYTES);
+  int fill = 0, use = 0;  // offsets of stages
+  const auto next = [&](int step) GPU_INLINE {
+    if (step < steps) load(shared + fill, shared + fill + A_BYTES);
     cp_async_commit();  // an empty group at the end keeps the count
-    fill = fill + BYTES == end ? shared : fill + BYTES;
-    if (i >= 0) {
-      look(use);
-      math.multiply(use, use + A_BYTES);
-      use = use + BYTES == end ? shared : use + BYTES;
+    fill = fill == (STAGES - 1) * BYTES ? 0 : fill + BYTES;
+  };
+  const auto multiply = [&]() GPU_INLINE {
+    look(shared + use);
+    math.multiply(shared + use, shared + use + A_BYTES);
+    use = use == (STAGES - 1) * BYTES ? 0 : use + BYTES;
+  };
+  if constexpr (M::ASYNC) {  // what lies between start and wait may have no branch around it: the compiler would wait at once
+    _Pragma("unroll 1") for (int i = 1 - STAGES; i < 0; i++) next(i + STAGES - 1);
+    for (int i = 0; i < steps; i++) {
+      cp_async_wait<STAGES - 2>();
+      fence_async();
+      __syncthreads();  // (1)
+      multiply();
+      next(i + STAGES - 1);
+      math.wait();
+    }
+  } else {
+    for (int i = 1 - STAGES; i < steps; i++) {  // from step 0 on there is something to multiply; one call of load keeps it inline
+      if (i >= 0) {
+        cp_async_wait<STAGES - 2>();
+        __syncthreads();  // (1)
+      }
+      next(i + STAGES - 1);
+      if (i >= 0) multiply();
     }
   }
   cp_async_wait<0>();

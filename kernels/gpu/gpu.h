@@ -17,8 +17,10 @@
 //   KERNEL(name, Params, threads) { ... p.field ... }
 //       A kernel with external name `name`, launched with at most `threads` threads a block. It takes ONE plain struct by
 //       value, called p, so that a launch is one parameter buffer and the same on both drivers.
+//   KERNEL_BLOCKS(name, Params, threads, blocks) { ... }
+//       A kernel whose registers must let a multiprocessor hold so many blocks at once.
 //   SHARED(type, name, [dims])      shared memory of static size
-//   DYN_SHARED(name)                the launch's dynamic shared memory: unsigned char*, aligned to 128 bytes
+//   DYN_SHARED(name)                the launch's dynamic shared memory: unsigned char*, aligned to 1024 bytes
 //   UNROLL                          before a loop that must be unrolled
 //   GPU_FN                          before every function that a kernel calls
 //   GPU_INLINE_CALL                 before the call of a lambda: its captures must stay in registers
@@ -44,6 +46,19 @@
 //   mma_m16n8k8_tf32, mma_m16n8k16_bf16      d += a·b; fragments as in the PTX ISA
 //   mma_tile_tf32, mma_tile_bf16             the same for MI x NI tiles: one rendezvous in the emulator, MI·NI instructions
 //                                            on a GPU
+//
+// A warpgroup, 4 warps in a row, multiplies on sm_90a alone: HAS_WGMMA says whether this is such code, and elsewhere a kernel that
+// needs it is trap(). The operands are in shared memory, 128 bytes to a line, 16-byte chunk j of line i at j ^ i % 8:
+//   wgmma_operand(start, next, group)   describes one: lines of 64 bf16 along m (or n) or along k, 8 lines to a group that lies
+//                                   `group` bytes behind the one before; where the lines are along m, 64 more of m lie `next` bytes
+//                                   on. The tile that start belongs to is aligned to 1024 bytes.
+//   wgmma_bf16<n, a_along_m, b_along_n>(d, a, b)   starts d += a·b for 64 rows, n columns and 16 of k; thread t has, in d[4j+2h+e],
+//                                   row 16·(t/32) + t%32/4 + 8h and column 8j + 2·(t%4) + e. Legal at any moment before wgmma_wait
+//                                   returns, so until then d is not to be touched and the operands not to be overwritten.
+//   wgmma_fence()                   before the first wgmma_bf16 and after anything else has touched d
+//   wgmma_commit()                  closes the group of those started
+//   wgmma_wait(d)                   waits until all groups are done
+//   fence_async()                   what this thread has put into shared memory, by cp.async too, is seen by wgmma from here on
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -43,6 +43,8 @@
                                                   [](const void* a) { name(*(const Params*)a); }, nullptr}}; \
   static void name(const Params& p)
 
+#define KERNEL_BLOCKS(name, Params, threads, blocks) KERNEL(name, Params, threads)
+
 #define SHARED(type, name, dims)                  \
   using name##_type = type dims;                  \
   static const char name##_tag = 0;               \
@@ -306,6 +308,92 @@ GPU_FN void mma_m16n8k8_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32
 GPU_FN void mma_m16n8k16_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], emu::Site site = emu::here()) {
   detail::MmaOperands<1, 1> x{(float (*)[1][4]) & d, &a, &b};
   emu::full_warp(&x, detail::mma<1, 1, true>, site);
+}
+
+// ---- warpgroups ------------------------------------------------------------------------------------------------------
+constexpr bool HAS_WGMMA = true;
+GPU_FN void trap() { emu::fatal("trap"); }
+// The address in a descriptor is that within the block's dynamic shared memory.
+GPU_FN uint64_t wgmma_operand(const void* start, uint32_t next, uint32_t group) {
+  const size_t at = (size_t)((const unsigned char*)start - emu::dynamic_shared());
+  return (uint64_t)(at >> 4 & 0x3fff) | (uint64_t)(next >> 4) << 16 | (uint64_t)(group >> 4) << 32 | 1ull << 62;
+}
+GPU_FN void fence_async() { emu::fence_async(); }
+GPU_FN void wgmma_fence() { emu::fence_multiplies(); }
+GPU_FN void wgmma_commit() { emu::commit_multiplies(); }
+
+namespace detail {
+
+// WarpOperand is what one lane reads of its warp's part of an operand: chunks lane, lane + 32, ... of ROWS·2. Chunk q is half q % 2 of
+// row q / 2 where lines are along k, and 8 rows from 8·(q % (ROWS/8)) at k = q / (ROWS/8) where they are along m or n.
+template <int ROWS, bool ALONG_MN> struct WarpOperand {
+  uint16_t chunk[ROWS * 2 / 32][8];
+  void read(uint64_t descriptor, int row0, emu::Site site) {
+    const uint32_t start = (descriptor & 0x3fff) << 4, next = (descriptor >> 16 & 0x3fff) << 4, group = (descriptor >> 32 & 0x3fff) << 4;
+    if (descriptor >> 62 != 1 || descriptor >> 46 & 0xffff) emu::fatal_at(site, "wgmma: descriptor %016llx is not of 128-byte lines", (unsigned long long)descriptor);
+    for (unsigned i = 0; i < sizeof chunk / sizeof *chunk; i++) {
+      const int q = (int)emu::current->lane + 32 * (int)i;
+      uint32_t at;
+      if (ALONG_MN) {
+        const int k = q / (ROWS / 8), row = row0 + q % (ROWS / 8) * 8;
+        at = start + row / 64 * next + k / 8 * group + k % 8 * 128 + row % 64 * 2;
+      } else {
+        const int row = row0 + q / 2;
+        at = start + row / 8 * group + row % 8 * 128 + q % 2 * 16;
+      }
+      const unsigned char* p = emu::dynamic_shared() + (at ^ (at >> 7 & 7) << 4);
+      memcpy(chunk[i], p, 16);
+    }
+  }
+  // Which chunk has a row's element at k, and where in it.
+  static constexpr int chunk_of(int row, int k) { return ALONG_MN ? k * (ROWS / 8) + row / 8 : row * 2 + k / 8; }
+  static constexpr int place_of(int row, int k) { return ALONG_MN ? row % 8 : k % 8; }
+};
+template <int N, bool A_ALONG_M, bool B_ALONG_N> struct WarpProduct {
+  WarpOperand<16, A_ALONG_M> a;
+  WarpOperand<N, B_ALONG_N> b;
+  float* d;
+};
+template <int N, bool AM, bool BN> EMU_UNCHECKED inline void multiply_warp(void** slots, uint32_t) {
+  using Product = WarpProduct<N, AM, BN>;
+  using OfA = WarpOperand<16, AM>;
+  using OfB = WarpOperand<N, BN>;
+  alignas(64) float A[16][16], B[16][N];
+  for (int k = 0; k < 16; k++) {
+    for (int m = 0; m < 16; m++) {
+      const int q = OfA::chunk_of(m, k);
+      A[m][k] = as_float((uint32_t)((const Product*)slots[q % 32])->a.chunk[q / 32][OfA::place_of(m, k)] << 16);
+    }
+    for (int n = 0; n < N; n++) {
+      const int q = OfB::chunk_of(n, k);
+      B[k][n] = as_float((uint32_t)((const Product*)slots[q % 32])->b.chunk[q / 32][OfB::place_of(n, k)] << 16);
+    }
+  }
+  for (int m = 0; m < 16; m++) {
+    float sum[N];
+    for (int n = 0; n < N; n++) sum[n] = ((const Product*)slots[m % 8 * 4 + n % 8 / 2])->d[n / 8 * 4 + m / 8 * 2 + n % 2];
+    for (int k = 0; k < 16; k++)
+      for (int n = 0; n < N; n++) sum[n] += A[m][k] * B[k][n];
+    for (int n = 0; n < N; n++) ((Product*)slots[m % 8 * 4 + n % 8 / 2])->d[n / 8 * 4 + m / 8 * 2 + n % 2] = sum[n];
+  }
+}
+template <int N, bool AM, bool BN> void perform_multiply(const emu::Multiply& m) {
+  WarpProduct<N, AM, BN> x;
+  x.a.read(m.a, (int)(threadIdx.x / 32 % 4) * 16, m.site);
+  x.b.read(m.b, 0, m.site);
+  x.d = m.d;
+  emu::full_warp(&x, multiply_warp<N, AM, BN>, m.site);
+}
+
+}  // namespace detail
+
+template <int N, bool A_ALONG_M, bool B_ALONG_N> EMU_ACCESS void wgmma_bf16(float (&d)[N / 2], uint64_t a, uint64_t b, emu::Site site = emu::here()) {
+  const emu::Multiply m{detail::perform_multiply<N, A_ALONG_M, B_ALONG_N>, a, b, d, site};
+  if (!emu::defer_multiply(m)) m.perform(m);
+}
+template <int C> EMU_ACCESS void wgmma_wait(float (&)[C], emu::Site site = emu::here()) {
+  emu::Multiply m;
+  while (emu::next_multiply(&m, site)) m.perform(m);
 }
 
 }  // namespace gpu

@@ -21,6 +21,7 @@ extern "C" {
 CUresult cuInit(unsigned);
 CUresult cuGetErrorName(CUresult, const char**);
 CUresult cuDeviceGet(CUdevice*, int);
+CUresult cuDeviceGetAttribute(int*, int, CUdevice);
 CUresult cuDevicePrimaryCtxRetain(CUcontext*, CUdevice);
 CUresult cuCtxSetCurrent(CUcontext);
 CUresult cuCtxSynchronize(void);

@@ -181,7 +181,7 @@ func camel(s string) string {
 }
 
 var (
-	kernelMacro  = regexp.MustCompile(`(?m)^KERNEL\((\w+), (\w+), (\w+)\)`)
+	kernelMacro  = regexp.MustCompile(`(?m)^KERNEL(?:_BLOCKS)?\((\w+), (\w+), (\w+)(?:, \w+)?\)`)
 	threadsConst = regexp.MustCompile(`constexpr int threads = (\d+)`)
 )
 

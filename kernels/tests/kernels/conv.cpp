@@ -35,6 +35,9 @@ struct B16 {
   static std::string name() { return "bf16"; }
   static double input(double v) { return v; }
 };
+struct Wgmma : B16 {
+  static std::string name() { return "wgmma"; }
+};
 
 struct Tile {
   int m, n;
@@ -273,10 +276,14 @@ template <class P> void backward_filter(Random& r) {
   }
 }
 
+// The tests whose names end in _wgmma are for GPUs that have it.
 const Registration registered[] = {
-    {{"conv_forward_f32", forward<F32>, 20}},        {{"conv_forward_tf32", forward<Tf32>, 20}},        {{"conv_forward_bf16", forward<B16>, 20}},
-    {{"conv_data_f32", backward_data<F32>, 20}},     {{"conv_data_tf32", backward_data<Tf32>, 20}},     {{"conv_data_bf16", backward_data<B16>, 20}},
-    {{"conv_filter_f32", backward_filter<F32>, 20}}, {{"conv_filter_tf32", backward_filter<Tf32>, 20}}, {{"conv_filter_bf16", backward_filter<B16>, 20}},
+    {{"conv_forward_f32", forward<F32>, 20}},         {{"conv_forward_tf32", forward<Tf32>, 20}},
+    {{"conv_forward_bf16", forward<B16>, 20}},        {{"conv_forward_wgmma", forward<Wgmma>, 20}},
+    {{"conv_data_f32", backward_data<F32>, 20}},      {{"conv_data_tf32", backward_data<Tf32>, 20}},
+    {{"conv_data_bf16", backward_data<B16>, 20}},     {{"conv_data_wgmma", backward_data<Wgmma>, 20}},
+    {{"conv_filter_f32", backward_filter<F32>, 20}},  {{"conv_filter_tf32", backward_filter<Tf32>, 20}},
+    {{"conv_filter_bf16", backward_filter<B16>, 20}}, {{"conv_filter_wgmma", backward_filter<Wgmma>, 20}},
 };
 
 }  // namespace

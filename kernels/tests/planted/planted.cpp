@@ -98,6 +98,22 @@ int gemm(const char* name, bool bf16) {
   return report(worst < 1e-5);
 }
 
+int wgmma(const char* name) {
+  for (int i = 0; i < n; i++) input[i] = (float)(i * 7 % 31);
+  CHECK(cuMemcpyHtoD_v2(x, input.data(), n * sizeof(float)));
+  CHECK(launch(function(name), {1}, 128, params(), 16384));
+  CHECK(cuCtxSynchronize());
+  CHECK(cuMemcpyDtoH_v2(output.data(), y, n * sizeof(float)));
+  bool right = true;
+  for (int i = 0; i < 8; i++)
+    for (int j = 0; j < 64; j++) {
+      float sum = 0;
+      for (int q = 0; q < 16; q++) sum += input[(i * 16 + q) % n] * input[(j * 16 + q + 1) % n];
+      right &= output[i * 64 + j] == sum;
+    }
+  return report(right);
+}
+
 // ---- misuses of the driver -------------------------------------------------------------------------------------------
 
 // A stream that is not waited for: the pinned buffer is read too early.
@@ -216,6 +232,7 @@ int main(int argc, char** argv) {
 
   if (what == "gemm_bf16") return gemm("gemm_bf16", true);
   if (what == "gemm_tf32") return gemm("gemm_tf32", false);
+  if (starts_with(what, "wgmma")) return wgmma(what.c_str());
   if (what == "synchronised") return forgotten_synchronisation(true);
   if (what == "forgotten_synchronisation") return forgotten_synchronisation(false);
   if (what == "streams_ok") return two_streams(true, false);

@@ -70,6 +70,7 @@ void all(const Window& win, int c, const std::vector<int>& filters) {
   products<float>(floats, "f32");
   products<float>(floats, "tf32");
   products<Bf16>(halves, "bf16");
+  products<Bf16>(halves, "wgmma");
 }
 
 const Registration registered[] = {
