@@ -24,6 +24,7 @@ type display struct {
 	bar      *progressbar.ProgressBar // of the epoch or the evaluation under way
 	testing  bool                     // the bar is an evaluation's
 	started  train.Started
+	headed   bool // the table has its first line
 	begun    time.Time
 	shown    time.Time // the last plain line
 	smooth   []float64 // losses, averaged over some updates
@@ -69,14 +70,16 @@ func (d *display) start(e train.Started) {
 	} else {
 		fmt.Fprintf(d.out, "writing to %s\n", d.session.folder.Path)
 	}
-	if e.Step == e.Steps && e.Epoch == e.Epochs {
-		return
-	}
+}
+
+// heading writes the first line of the table.
+func (d *display) heading() {
 	fmt.Fprintf(d.out, "\n%7s %10s %10s", "epoch", "lr", "train loss")
-	for _, h := range e.Heads {
+	for _, h := range d.started.Heads {
 		fmt.Fprintf(d.out, " %9s", "test "+h)
 	}
 	fmt.Fprintf(d.out, " %9s %8s\n", "images/s", "time")
+	d.headed = true
 }
 
 // step moves the bar.
@@ -143,6 +146,9 @@ func (d *display) evaluating(e train.Evaluating) {
 // epoch writes a line of the table.
 func (d *display) epoch(e train.EpochEnded) {
 	d.clear()
+	if !d.headed {
+		d.heading()
+	}
 	fmt.Fprintf(d.out, "%7s %10.3g %10.4f", fmt.Sprintf("%d/%d", e.Epoch, d.started.Epochs), e.LR, e.Train.Total)
 	for i, h := range e.Test.Heads {
 		fmt.Fprintf(d.out, " %*.2f%%", max(9, len("test "+d.started.Heads[i]))-1, 100*h.Top1)

@@ -67,3 +67,11 @@ func quoted(path string) string {
 	}
 	return path
 }
+
+// count writes a number of things: "1 update", "2 updates".
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}

@@ -80,7 +80,7 @@ func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
 	if err := writeFlowReport(cmd.Context(), f.html, s.folder.Path, network, flows); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nreport on %d measurements: %s\n", len(flows), f.html)
+	fmt.Fprintf(out, "\nreport on %s: %s\n", count(len(flows), "measurement"), f.html)
 	for _, d := range []struct{ path, format string }{{f.svg, "svg"}, {f.png, "png"}} {
 		if d.path == "" {
 			continue
@@ -150,7 +150,7 @@ func (f gradflowFlags) measure(cmd *cobra.Command) (*session, error) {
 	d.clear()
 	var ended *train.InterruptedError
 	if errors.As(err, &ended) && cmd.Context().Err() == nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "ended after %d updates; %s train --resume %s goes on\n\n", ended.Step, programName(), quoted(s.folder.Path))
+		fmt.Fprintf(cmd.OutOrStdout(), "ended after %s; %s train --resume %s goes on\n\n", count(ended.Step, "update"), programName(), quoted(s.folder.Path))
 		err = nil
 	}
 	return s, err
