@@ -61,9 +61,9 @@ def generate(name, shape):
     return v.astype(np.float32).reshape(shape)
 
 
-def generate_batch(n, size, classes=1000):
-    """Images (n, 3, size, size), uniform in [-2, 2), and labels."""
-    images = (2 * symmetric("images", n * 3 * size * size)).astype(np.float32).reshape(n, 3, size, size)
+def generate_batch(n, size, draw=0, classes=1000):
+    """Images (n, 3, size, size), uniform in [-2, 2), others with each draw, and labels."""
+    images = (2 * symmetric(f"images {draw}" if draw else "images", n * 3 * size * size)).astype(np.float32).reshape(n, 3, size, size)
     return images, (words(SEED_WEIGHTS, "labels", n) % np.uint32(classes)).astype(np.int64)
 
 

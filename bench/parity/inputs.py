@@ -11,10 +11,11 @@ p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDes
 p.add_argument("network", choices=HEAD_WEIGHTS)
 p.add_argument("--size", type=int, required=True)
 p.add_argument("--batch", type=int, required=True)
+p.add_argument("--draw", type=int, default=0, help="other images with every number")
 p.add_argument("--weights", required=True)
 p.add_argument("--data", required=True)
 a = p.parse_args()
 
 save(a.weights, {k: v.numpy() for k, v in build(a.network, a.size).state_dict().items()})
-images, labels = generate_batch(a.batch, a.size)
+images, labels = generate_batch(a.batch, a.size, a.draw)
 save(a.data, {"images": images, "labels": labels})
