@@ -109,14 +109,8 @@ func (s *state[T]) Compare(a, b graph.Part) ([]graph.Comparison, error) {
 		if hi > len(x) || hi > len(y) {
 			return
 		}
-		var c graph.Comparison
-		for i := lo; i < hi; i++ {
-			u, v := float64(x[i]), float64(y[i])
-			c.Dot += u * v
-			c.Squares += u * u
-			c.Apart += (u - v) * (u - v)
-		}
-		partial[task] = c
+		c := &partial[task]
+		c.Dot, c.Squares, c.Apart = vec.Compare(x[lo:hi], y[lo:hi])
 	})
 	for i, c := range partial {
 		o := &out[index[work[i].param]]

@@ -40,7 +40,8 @@ type kernels struct {
 	rmsPropEMA [2]func(w, g, ms, buf, ema *float32, lr, momentum, eps, decay, scale, fresh, mix float32, n int) // TensorFlow
 	adamW      func(w, g, m, v *float32, keep, size, correct, eps, scale, fresh1, fresh2 float32, n int)
 	adamWEMA   func(w, g, m, v, ema *float32, keep, size, correct, eps, scale, fresh1, fresh2, mix float32, n int)
-	sumSquares func(g *float32, n int) float64 // n groups of two vectors
+	sumSquares func(g *float32, n int) float64                          // n groups of two vectors
+	compare    func(a, b *float32, n int) (dot, squares, apart float64) // n groups of one vector
 
 	normalize func(dst *float32, src *byte, scale, shift *float32, n int) // n groups of three vectors
 }

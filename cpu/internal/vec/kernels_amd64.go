@@ -56,6 +56,7 @@ var kernelsAVX2 = kernels{
 	adamW:         adamWAVX2,
 	adamWEMA:      adamWEMAAVX2,
 	sumSquares:    sumSquaresAVX2,
+	compare:       compareAVX2,
 	normalize:     normalizeAVX2,
 }
 
@@ -90,5 +91,6 @@ var kernelsAVX512 = kernels{
 	adamW:         adamWAVX512,
 	adamWEMA:      adamWEMAAVX512,
 	sumSquares:    sumSquaresAVX512,
+	compare:       compareAVX512,
 	normalize:     normalizeAVX512,
 }

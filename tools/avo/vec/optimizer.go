@@ -15,6 +15,7 @@ func optimizer(l *lane) {
 		l.adamW(ema)
 	}
 	l.sumSquares()
+	l.compare()
 }
 
 // update emits an optimizer: body returns the new parameters, which are stored and averaged.
@@ -141,15 +142,50 @@ func (l *lane) sumSquares() {
 	l.VADDPD(sum[1], sum[0], sum[0])
 	l.VADDPD(sum[3], sum[2], sum[2])
 	l.VADDPD(sum[2], sum[0], sum[0])
+	l.Store(l.total(sum[0]), l.ReturnIndex(0))
+	l.end()
+}
+
+// compare emits sums over n groups of two vectors of doubles: of products, of squares, and of the squares of differences.
+func (l *lane) compare() {
+	doubles := l.width / 2
+	l.function("compare", "is Σ a·b, Σ a² and Σ (a-b)² over n groups of one vector.", "func(a, b *float32, n int) (dot, squares, apart float64)")
+	a, b, n := l.arg("a"), l.arg("b"), l.arg("n")
+	sum := l.vecs(6)
+	for _, s := range sum {
+		l.VXORPS(s, s, s)
+	}
+	l.Label("groups")
+	for u := range 2 {
+		x, y := l.vec(), l.vec()
+		l.VCVTPS2PD(Mem{Base: a, Disp: 4 * doubles * u}, x)
+		l.VCVTPS2PD(Mem{Base: b, Disp: 4 * doubles * u}, y)
+		l.VFMADD231PD(x, y, sum[u])
+		l.VFMADD231PD(x, x, sum[2+u])
+		l.VSUBPD(y, x, x)
+		l.VFMADD231PD(x, x, sum[4+u])
+	}
+	l.ADDQ(Imm(uint64(8*doubles)), a)
+	l.ADDQ(Imm(uint64(8*doubles)), b)
+	l.DECQ(n)
+	l.JNZ(LabelRef("groups"))
+	for i := range 3 {
+		l.VADDPD(sum[2*i+1], sum[2*i], sum[2*i])
+		l.Store(l.total(sum[2*i]), l.ReturnIndex(i))
+	}
+	l.end()
+}
+
+// total adds up the doubles of a vector, and overwrites it.
+func (l *lane) total(sum reg.VecVirtual) reg.VecVirtual {
 	if l.wide() {
 		top := l.YMM()
-		l.VEXTRACTF64X4(Imm(1), sum[0], top)
-		l.VADDPD(top, sum[0].AsY(), sum[0].AsY())
+		l.VEXTRACTF64X4(Imm(1), sum, top)
+		l.VADDPD(top, sum.AsY(), sum.AsY())
 	}
-	high, total := l.XMM(), sum[0].AsX()
-	l.VEXTRACTF128(Imm(1), sum[0].AsY(), high)
+	high, total := l.XMM(), sum.AsX()
+	l.VEXTRACTF128(Imm(1), sum.AsY(), high)
 	l.VADDPD(high, total, total)
 	l.VHADDPD(total, total, total)
-	l.Store(total, l.ReturnIndex(0))
-	l.end()
+	return total.(reg.VecVirtual)
 }
