@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tributary-ml/tributary/cpu"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/kernels"
 	"gorgonia.org/tensor"
 )
 
@@ -430,4 +431,24 @@ func ones(n int) []float32 {
 		v[i] = 1
 	}
 	return v
+}
+
+// Two blocks of a warpgroups' convolution fit a multiprocessor, with their shared memory: while one waits, the other multiplies.
+func TestTwoBlocksOfWarpgroups(t *testing.T) {
+	b, err := New(Options{Precision: graph.BF16})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, b.Close()) }()
+	if !b.device.Warpgroups() {
+		t.Skip("this GPU has no warpgroups")
+	}
+	for _, tile := range []kernels.ConvTile{{Rows: 128, Cols: 128}, {Rows: 128, Cols: 64}} {
+		for _, product := range []string{"conv_forward", "conv_backward_data"} {
+			f, err := b.library.function(tile.Name(product, b.arithmetic()))
+			require.NoError(t, err)
+			require.NoError(t, f.AllowShared(tile.Shared()))
+			n, err := f.Occupancy(kernels.Threads, tile.Shared())
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, n, 2, f.Name)
+		}
+	}
 }

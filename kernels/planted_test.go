@@ -67,6 +67,8 @@ var plainFindings = []finding{
 	{"stale_image", "", "16 bytes of parameters in the image and 24 in the source: the image is stale"},
 	{"copy_out_of_bounds", "", "2048 bytes from offset 8 do not fit the device allocation of 2048 bytes"},
 	{"too_many_threads", "", "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"},
+	{"too_many_registers", "", "too_many_registers: a block of 512 threads of 200 registers; there are 65536"},
+	{"too_many_registers", "", "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"},
 	{"too_much_shared", "", "the function allows 49152 (cuFuncSetAttribute)"},
 	{"shared_too_large", "", "12288 bytes of static and 225280 of dynamic shared memory: a block has at most 232448"},
 	{"wrong_params", "", "takes 24 bytes of parameters, the launch passes 4"},

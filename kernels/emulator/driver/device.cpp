@@ -6,7 +6,7 @@ using namespace driver;
 namespace driver {
 
 const Limits& limits() {
-  static const Limits h100 = {80ull << 30, 1024, 48 << 10, 227 << 10, 228 << 10, 2048, 32, 132};
+  static const Limits h100 = {80ull << 30, 1024, 48 << 10, 227 << 10, 228 << 10, 2048, 32, 65536, 132};
   return h100;
 }
 

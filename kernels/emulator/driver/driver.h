@@ -32,9 +32,13 @@ typedef unsigned long long DevicePtr;
 // Limits that launches and allocations are checked against.
 struct Limits {
   size_t memory;
-  int threads_per_block, shared_per_block, shared_per_block_optin, shared_per_sm, threads_per_sm, blocks_per_sm, sms;
+  int threads_per_block, shared_per_block, shared_per_block_optin, shared_per_sm, threads_per_sm, blocks_per_sm, registers_per_sm, sms;
 };
 const Limits& limits();
+
+// ---- registers.cpp ---------------------------------------------------------------------------------------------------
+int registers(const emu::Kernel& k);           // of a thread; 0: not known
+int warps_by_registers(const emu::Kernel& k);  // that a multiprocessor has the registers for
 
 // ---- context.cpp -----------------------------------------------------------------------------------------------------
 struct Driver {

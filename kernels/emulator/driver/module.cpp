@@ -50,6 +50,9 @@ Result check_launch(const Function& f, dim3 size, dim3 block, unsigned dynamic) 
     return say(INVALID_VALUE, "%s: a block of (%u,%u,%u) threads is not possible", name, block.x, block.y, block.z);
   if (threads > f.kernel->max_threads)
     return say(LAUNCH_OUT_OF_RESOURCES, "%s: a block of %llu threads; the kernel is built for %u", name, (unsigned long long)threads, f.kernel->max_threads);
+  if ((int)(threads + 31) / 32 > warps_by_registers(*f.kernel))
+    return say(LAUNCH_OUT_OF_RESOURCES, "%s: a block of %llu threads of %d registers; there are %d", name, (unsigned long long)threads,
+               registers(*f.kernel), limits().registers_per_sm);
   if ((int)dynamic > f.max_dynamic)
     return say(INVALID_VALUE, "%s: %u bytes of dynamic shared memory; the function allows %d (cuFuncSetAttribute)", name, dynamic, f.max_dynamic);
   return OK;
@@ -139,7 +142,7 @@ API cuFuncGetAttribute(int* value, int attribute, void* function) {
   FUNCTION(f, function);
   switch (attribute) {
     case attribute_max_threads: *value = (int)f->kernel->max_threads; break;
-    case attribute_registers: *value = 32; break;
+    case attribute_registers: *value = registers(*f->kernel); break;
     case attribute_ptx_version:
     case attribute_binary_version: *value = 90; break;
     case attribute_max_dynamic: *value = f->max_dynamic; break;
@@ -159,6 +162,7 @@ API cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* blocks, void* func
   if (block_size < 1 || block_size > (int)f->kernel->max_threads) return say(INVALID_VALUE, "%s: blocks of %d threads", __func__, block_size);
   const int warps = (block_size + 31) / 32;
   int n = std::min(limits().blocks_per_sm, limits().threads_per_sm / (warps * 32));
+  n = std::min(n, warps_by_registers(*f->kernel) / warps);
   n = std::min(n, (int)((size_t)limits().shared_per_sm / (dynamic + 1024)));  // a block reserves 1 KiB for the system
   *blocks = n;
   return OK;

@@ -246,6 +246,7 @@ int main(int argc, char** argv) {
   if (what == "fault") return fault();
   if (what == "copy_out_of_bounds") return expect(cuMemcpyHtoD_v2(y + 8, input.data(), n * sizeof(float)));
   if (what == "too_many_threads") return expect(launch(function("plus_one"), {4}, 256, params()));
+  if (what == "too_many_registers") return expect(launch(function("too_many_registers"), {1}, 512, params()));
   if (what == "too_much_shared") return expect(launch(function("plus_one"), {4}, 128, params(), 64 << 10));
   if (what == "wrong_params") return expect(launch(function("plus_one"), {4}, 128, 0));
   if (what == "unknown_call") return expect(cuMemAllocManaged(&x, 4, 1));

@@ -153,3 +153,6 @@ KERNEL(uneven_loop_ok, PlantedParams, 32) {
 KERNEL(last_block_ok, PlantedParams, 32) {
   if (gpu::last_block((uint32_t*)p.y, gridDim.x) && threadIdx.x == 0) p.y[1] = 1;
 }
+
+// A block of 512 threads of 200 registers is more than a multiprocessor has.
+static ::emu::Registration too_many_registers{{"too_many_registers", sizeof(PlantedParams), alignof(PlantedParams), 512, [](const void*) {}, nullptr, 200}};
