@@ -9,8 +9,8 @@
 // Cost: 2·n·p·q·k·kh·kw·c FLOPs. A tile of BM pixels reads its part of x once for each tap and BN filters, from L2 after the
 // first time: blocks with the same pixels are neighbours in the grid.
 // Launch: 256 threads, grid.x = ceil(n·p·q/BM)·ceil(cols/BN), 384·(BM+BN) bytes of dynamic shared memory.
-// Tiles: 128x128 (96 KB, and registers for one block on an SM), 128x64 (72 KB, two blocks on an SM of sm_80 or sm_90) for few
-// filters or few pixels.
+// Tiles: 128x128 (96 KB, and registers for one block on an SM, or two with wgmma), 128x64 (72 KB, two blocks on an SM of sm_80 or
+// sm_90) for few filters or few pixels. The kernels with wgmma in their names are for sm_90a.
 //
 // The statistics are taken from the sums in float before they are rounded to the output's type: thread by thread over the
 // rows of a tile, then over the threads in order, into partial[tile][2][k], which batchnorm_finalize adds up in order.
