@@ -442,8 +442,8 @@ func TestTwoBlocksOfWarpgroups(t *testing.T) {
 		t.Skip("this GPU has no warpgroups")
 	}
 	for _, tile := range []kernels.ConvTile{{Rows: 128, Cols: 128}, {Rows: 128, Cols: 64}} {
-		for _, product := range []string{"conv_forward", "conv_backward_data"} {
-			f, err := b.library.function(tile.Name(product, b.arithmetic()))
+		for _, name := range []string{tile.Name("conv_forward", "tma"), tile.Name("conv_forward", "wgmma"), tile.Name("conv_backward_data", "wgmma")} {
+			f, err := b.library.function(name)
 			require.NoError(t, err)
 			require.NoError(t, f.AllowShared(tile.Shared()))
 			n, err := f.Occupancy(kernels.Threads, tile.Shared())

@@ -37,14 +37,31 @@ func begins(segments []graph.ConvSegment) (begin []int32, cols int) {
 }
 
 // convolve launches a convolution kernel.
-func (b *binder) convolve(product string, t kernels.ConvTile, grid kernels.Grid, params any) error {
-	return b.launchShared(t.Name(product, b.state.backend.arithmetic()), dim(grid), t.Shared(), params)
+func (b *binder) convolve(product, arithmetic string, t kernels.ConvTile, grid kernels.Grid, params any) error {
+	return b.launchShared(t.Name(product, arithmetic), dim(grid), t.Shared(), params)
+}
+
+// filterMap puts the tensor map of k filters, each so many elements, into device memory, for conv_forward_tma.
+func (b *binder) filterMap(weight kernels.DevicePtr, k, elements int) (kernels.DevicePtr, error) {
+	if b.tables.address == 0 { // the first time, memory is counted: there is no address to describe
+		return b.table(make([]byte, 128)), nil
+	}
+	m, err := encodeTensorMap(weight, elements, k, 2*elements, 8)
+	if err != nil {
+		return 0, failed(err, "cuTensorMapEncodeTiled: %d filters of %d elements", k, elements)
+	}
+	return b.table(m), nil
 }
 
 // convForward is one launch for all siblings, or one for every MaxSiblings of them. Where the input has zeros behind its channels, so
-// that its pixels are whole chunks of 16 bytes, the filters get zeros there as well, in a launch of their own before.
+// that its pixels are whole chunks of 16 bytes, the filters get zeros there as well, in a launch of their own before. Where warpgroups
+// multiply, filters of whole chunks come by TMA.
 func (b *binder) convForward(s *graph.ConvForward) error {
 	pixels, channels := s.N*s.Out.Pixels(), s.In.C+s.X.Zeros
+	arithmetic := b.state.backend.arithmetic()
+	if arithmetic == "wgmma" && channels%8 == 0 {
+		arithmetic = "tma"
+	}
 	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {
 		begin, cols := begins(segments)
 		t, grid := kernels.ConvForwardGrid(pixels, cols, b.processors())
@@ -59,6 +76,11 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 			}
 			c := kernels.ConvForwardSegment{W: weight, Y: b.view(g.Y), Scale: b.vector(g.Scale), Shift: b.vector(g.Shift),
 				Bias: b.param(g.Bias), K: int32(g.Y.Shape.C), Begin: begin[i], Relu: flag(g.ReLU)}
+			if arithmetic == "tma" {
+				if c.Map, err = b.filterMap(weight, g.Y.Shape.C, s.Win.H*s.Win.W*channels); err != nil {
+					return err
+				}
+			}
 			if g.Sums.Valid() {
 				tiles := t.ConvForwardParts(pixels)
 				c.Partial = b.kept.take(2 * 4 * int64(tiles*g.Y.Shape.C))
@@ -66,7 +88,7 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 			}
 			p.Segments[i] = c
 		}
-		if err := b.convolve("conv_forward", t, grid, p); err != nil {
+		if err := b.convolve("conv_forward", arithmetic, t, grid, p); err != nil {
 			return err
 		}
 		if channels > s.In.C {
@@ -100,7 +122,7 @@ func (b *binder) convBackwardData(s *graph.ConvBackwardData) error {
 		for i, g := range segments {
 			p.Segments[i] = kernels.ConvDataSegment{W: b.weight(g.Weight), DY: b.view(g.Y), K: int32(g.Y.Shape.C)}
 		}
-		if err := b.convolve("conv_backward_data", t, grid, p); err != nil {
+		if err := b.convolve("conv_backward_data", b.state.backend.arithmetic(), t, grid, p); err != nil {
 			return err
 		}
 		accumulate = true
@@ -127,7 +149,7 @@ func (b *binder) convBackwardFilter(s *graph.ConvBackwardFilter) error {
 		if p.Parts > 1 {
 			p.Partial = b.work.take(4 * p.Part * int64(p.Parts))
 		}
-		if err := b.convolve("conv_backward_filter", t, grid, p); err != nil {
+		if err := b.convolve("conv_backward_filter", b.state.backend.arithmetic(), t, grid, p); err != nil {
 			return err
 		}
 		if p.Parts > 1 {

@@ -5,6 +5,7 @@ package cuda
 /*
 #define CUDA_INIT_NOW
 #include <cuda.h>
+#include <string.h>
 
 typedef struct {
 	CUfunction function;
@@ -30,6 +31,17 @@ static CUresult tributary_run(CUcontext context, CUstream stream, const tributar
 	return r;
 }
 
+// The map is made on the stack: Go does not align to 64 bytes.
+static CUresult tributary_tensor_map(CUtensorMap *to, cuuint64_t address, const cuuint64_t *size, const cuuint64_t *stride,
+	const cuuint32_t *box, const cuuint32_t *every)
+{
+	CUtensorMap m;
+	CUresult r = cuTensorMapEncodeTiled(&m, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, (void *)address, size, stride, box, every,
+		CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+	if (r == CUDA_SUCCESS) memcpy(to, &m, sizeof m);
+	return r;
+}
+
 static CUresult tributary_launch_graph(CUcontext context, CUstream stream, CUgraphExec graph)
 {
 	CUresult r = cuCtxSetCurrent(context);
@@ -43,6 +55,8 @@ import (
 	"unsafe"
 
 	"gorgonia.org/cu"
+
+	"github.com/tributary-ml/tributary/kernels"
 )
 
 // This file is the package's only C. Its functions return the driver's bare codes: their callers say what was attempted.
@@ -125,6 +139,16 @@ const (
 
 func setMaxDynamicShared(f cu.Function, bytes int) error {
 	return result(C.cuFuncSetAttribute(functionHandle(f), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes)))
+}
+
+// encodeTensorMap describes a matrix of bfloat16 to TMA: rows of so many columns, `pitch` bytes apart, which is a multiple of 16 as the
+// address is, in boxes of 64 columns, 128 bytes, swizzled as wgmma reads them. Beyond the matrix there are zeros.
+func encodeTensorMap(address kernels.DevicePtr, columns, rows, pitch, boxRows int) ([]byte, error) {
+	var m C.CUtensorMap
+	size, stride := [2]C.cuuint64_t{C.cuuint64_t(columns), C.cuuint64_t(rows)}, [1]C.cuuint64_t{C.cuuint64_t(pitch)}
+	box, every := [2]C.cuuint32_t{64, C.cuuint32_t(boxRows)}, [2]C.cuuint32_t{1, 1}
+	err := result(C.tributary_tensor_map(&m, C.cuuint64_t(address), &size[0], &stride[0], &box[0], &every[0]))
+	return C.GoBytes(unsafe.Pointer(&m), C.int(unsafe.Sizeof(m))), err
 }
 
 func allocPinned(bytes int64) (unsafe.Pointer, error) {

@@ -10,15 +10,19 @@
 // first time: blocks with the same pixels are neighbours in the grid.
 // Launch: 256 threads, grid.x = ceil(n·p·q/BM)·ceil(cols/BN), 384·(BM+BN) bytes of dynamic shared memory.
 // Tiles: 128x128 (96 KB, and registers for one block on an SM, or two with wgmma), 128x64 (72 KB, two blocks on an SM of sm_80 or
-// sm_90) for few filters or few pixels. The kernels with wgmma in their names are for sm_90a.
+// sm_90) for few filters or few pixels. The kernels with wgmma or tma in their names are for sm_90a. Those with tma take the filters, where
+// c is a multiple of 8, in boxes of 8 filters and 64 of (tap, channel), by a thread for each, from tensor maps.
 //
 // The statistics are taken from the sums in float before they are rounded to the output's type: thread by thread over the
 // rows of a tile, then over the threads in order, into partial[tile][2][k], which batchnorm_finalize adds up in order.
 //
-// Barriers besides gpu::gemm's and gpu::Result's: (3) all threads' statistics are in shared memory before they are added up.
+// Barriers besides gpu::gemm's and gpu::Result's: (3) all threads' statistics are in shared memory before they are added up; (4) the
+// mbarriers are ready before anything arrives. A stage's mbarrier is waited for by all threads, behind the barrier (1) of its step;
+// the barrier of the step after orders those waits, and the products, before the next box goes to that stage.
 #include "gpu/conv.h"
 
-template <class M> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned char* shared) {
+// full are STAGES mbarriers for filters that come by TMA, or null.
+template <class M, bool TMA = false> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned char* shared, uint64_t* full = nullptr) {
   using T = typename M::T;
   using A = typename M::A;
   using B = typename M::B;
@@ -37,13 +41,25 @@ template <class M> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned
     pixel[i] = m < rows ? gpu::Pixel{h, w, (n * g.h + h) * g.w + w} : gpu::no_pixel();
   }
   const T* any = (const T*)p.segments[0].w;
-  const T* filter[B::PASSES];
+  const T* filter[TMA ? 1 : B::PASSES];
   bool wide_w = true;
-  for (int i = 0; i < p.count; i++) wide_w &= gpu::aligned((const T*)p.segments[i].w, p.c);
-  UNROLL for (int i = 0; i < B::PASSES; i++) {
-    const int n = n0 + B::my_line(i);
-    const ConvForwardSegment& s = p.segments[gpu::segment_of(p, n)];
-    filter[i] = n < s.begin + s.k ? (const T*)s.w + (size_t)(n - s.begin) * g.kh * g.kw * p.c : nullptr;
+  const int t = threadIdx.x, boxes = ((p.cols - n0 < BN ? p.cols - n0 : BN) + 7) / 8;  // of filters, which segments begin with
+  const ConvForwardSegment& box = p.segments[gpu::segment_of(p, n0 + 8 * t)];
+  const int row = n0 + 8 * t - box.begin;
+  int step = 0, stage = 0, arriving = 0, parity = 0;
+  if constexpr (TMA) {
+    if (t == 0) {
+      for (int i = 0; i < gpu::STAGES; i++) gpu::mbarrier_init(full + i);
+      gpu::fence_async();
+    }
+    __syncthreads();  // (4)
+  } else {
+    for (int i = 0; i < p.count; i++) wide_w &= gpu::aligned((const T*)p.segments[i].w, p.c);
+    UNROLL for (int i = 0; i < B::PASSES; i++) {
+      const int n = n0 + B::my_line(i);
+      const ConvForwardSegment& s = p.segments[gpu::segment_of(p, n)];
+      filter[i] = n < s.begin + s.k ? (const T*)s.w + (size_t)(n - s.begin) * g.kh * g.kw * p.c : nullptr;
+    }
   }
 
   const int channels = gpu::whole_chunks<N>(p.c);
@@ -58,12 +74,27 @@ template <class M> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned
       gpu::copy_chunk(a + A::chunk(A::my_line(i), A::my_chunk()), x + (ptrdiff_t)(pixel[i].index + from_x) * p.x.stride + at.c, x,
                       in ? p.c - at.c : 0, wide_x);
     }
-    UNROLL for (int i = 0; i < B::PASSES; i++)
-      gpu::copy_chunk(b + B::chunk(B::my_line(i), B::my_chunk()), filter[i] + from_w, any, on && filter[i] ? p.c - at.c : 0, wide_w);
+    if constexpr (TMA) {
+      if (t < 32) {
+        if (t == 0) gpu::mbarrier_expect(full + stage, boxes * 1024);
+        gpu::syncwarp();
+        if (t < boxes) gpu::tma_load(b + t * 1024, box.map, step * A::DEPTH, row, full + stage);
+      }
+      step++;
+      stage = stage == gpu::STAGES - 1 ? 0 : stage + 1;
+    } else {
+      UNROLL for (int i = 0; i < B::PASSES; i++)
+        gpu::copy_chunk(b + B::chunk(B::my_line(i), B::my_chunk()), filter[i] + from_w, any, on && filter[i] ? p.c - at.c : 0, wide_w);
+    }
     at.advance(A::DEPTH, g.kh, g.kw, width);
   };
+  const auto arrive = [&]() GPU_INLINE {
+    if constexpr (!TMA) return;
+    gpu::mbarrier_wait(full + arriving, parity);
+    if (++arriving == gpu::STAGES) arriving = 0, parity ^= 1;
+  };
   M math;
-  gpu::gemm(math, shared, (g.kh * g.kw * channels + A::DEPTH - 1) / A::DEPTH, load, [](const unsigned char*) {});
+  gpu::gemm(math, shared, (g.kh * g.kw * channels + A::DEPTH - 1) / A::DEPTH, load, [](const unsigned char*) {}, arrive);
 
   using R = gpu::Result<T, BM, BN>;
   const R result(math, shared);
@@ -129,5 +160,17 @@ KERNEL_BLOCKS(conv_forward_wgmma_128x128, ConvForwardParams, 256, 2) {
 KERNEL_BLOCKS(conv_forward_wgmma_128x64, ConvForwardParams, 256, 2) {
   DYN_SHARED(shared);
   if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 64>>(p, shared);
+  else gpu::trap();
+}
+KERNEL_BLOCKS(conv_forward_tma_128x128, ConvForwardParams, 256, 2) {
+  DYN_SHARED(shared);
+  SHARED(uint64_t, full, [gpu::STAGES]);
+  if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 128>, true>(p, shared, full);
+  else gpu::trap();
+}
+KERNEL_BLOCKS(conv_forward_tma_128x64, ConvForwardParams, 256, 2) {
+  DYN_SHARED(shared);
+  SHARED(uint64_t, full, [gpu::STAGES]);
+  if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 64>, true>(p, shared, full);
   else gpu::trap();
 }

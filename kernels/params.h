@@ -444,6 +444,7 @@ typedef struct {
   const float* scale;  // optional
   const float* shift;  // optional
   const float* bias;   // optional
+  const void* map;     // of w, as k rows in boxes of 64 x 8, for conv_forward_tma
   int32_t k;
   int32_t begin;
   int32_t relu;

@@ -521,6 +521,7 @@ type ConvForwardSegment struct {
 	Scale   DevicePtr // float: optional
 	Shift   DevicePtr // float: optional
 	Bias    DevicePtr // float: optional
+	Map     DevicePtr // void: of w, as k rows in boxes of 64 x 8, for conv_forward_tma
 	K       int32
 	Begin   int32
 	Relu    int32

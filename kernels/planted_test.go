@@ -45,6 +45,13 @@ var plainFindings = []finding{
 	{"wgmma_no_wait", wait, "in kernel wgmma_no_wait, block (0,0,0)"},
 	{"wgmma_early_read", wait, "result wrong"},
 	{"wgmma_early_overwrite", wait, "result wrong"},
+	{"tma_ok", "", "result right"},
+	{"tma_ok", wait, "result right"},
+	{"tma_ok", "SEED=1", "result right"},
+	{"tma_no_init", "", "no mbarrier_init has made it"},
+	{"tma_no_expect", "", "mbarrier_wait: no mbarrier_expect"},
+	{"tma_no_wait", wait, "no mbarrier_wait has covered this load"},
+	{"tma_early_read", wait, "result wrong"},
 	{"warp_collectives", "", "result right"},
 	{"warp_collectives", "SEED=2", "result right"},
 	{"barrier_divergence", "", "barrier divergence: thread 0 waits at kernels/tests/planted/planted.cu:"},
@@ -119,6 +126,7 @@ func TestAddressSanitizerFindsPlantedBugs(t *testing.T) {
 		{"async_copy_ok", "SEED=1", "result right"},
 		{"gemm_bf16", "SEED=1", "result right"},
 		{"wgmma_ok", "SEED=1", "result right"},
+		{"tma_ok", "SEED=1", "result right"},
 		{"global_out_of_bounds", "", "heap-buffer-overflow"},
 		{"global_out_of_bounds", "", "in kernel global_out_of_bounds, block (4,0,0), thread (0,0,0)"},
 		{"global_out_of_bounds", "", "planted.cu:"},
@@ -134,7 +142,7 @@ func TestThreadSanitizerFindsPlantedBugs(t *testing.T) {
 			t.Errorf("%s: no data race reported:\n%s", bug, out)
 		}
 	}
-	for _, ok := range []string{"broadcast_ok", "warp_tree_ok", "async_copy_ok", "gemm_bf16", "gemm_tf32", "wgmma_ok", "warp_collectives"} {
+	for _, ok := range []string{"broadcast_ok", "warp_tree_ok", "async_copy_ok", "gemm_bf16", "gemm_tf32", "wgmma_ok", "tma_ok", "warp_collectives"} {
 		if code, out := run(t, nil, program, ok); code != 0 || !strings.Contains(out, "result right") {
 			t.Errorf("%s: exit code %d:\n%s", ok, code, out)
 		}

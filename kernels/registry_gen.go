@@ -51,6 +51,8 @@ var All = []Kernel{
 	{"conv_forward_f32_128x64", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"conv_forward_tf32_128x128", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"conv_forward_tf32_128x64", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
+	{"conv_forward_tma_128x128", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
+	{"conv_forward_tma_128x64", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"conv_forward_wgmma_128x128", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"conv_forward_wgmma_128x64", "conv_forward.cu", 256, unsafe.Sizeof(ConvForwardParams{})},
 	{"convert_bf16", "convert.cu", 256, unsafe.Sizeof(ConvertParams{})},

@@ -102,6 +102,34 @@ void commit_multiplies();
 // next_multiply takes out the next deferred product of this thread, for a wait at site.
 bool next_multiply(Multiply* m, Site site);
 
+// ---- TMA -------------------------------------------------------------------------------------------------------------
+
+// TensorMap is what the stand-in driver makes of a CUtensorMap: a matrix of 2-byte elements and a box of 64 columns.
+struct TensorMap {
+  uint64_t magic;
+  const unsigned char* address;
+  uint64_t columns, rows, pitch;  // pitch in bytes
+  uint32_t box_columns, box_rows;
+  static const uint64_t right = 0x70616d726f736e74;
+};
+
+struct Load {
+  void* dst;
+  const TensorMap* map;
+  int x, y;
+  void* bar;
+  Site site;
+};
+
+void check_load(const Load& l);
+// defer_load decides when a load happens, as defer_copy does; next_load takes out the next deferred one that arrives at bar.
+bool defer_load(const Load& l);
+bool next_load(void* bar, Load* l);
+void mbarrier_init(void* bar, Site site);
+void mbarrier_expect(void* bar, unsigned bytes, Site site);
+void arrived(void* bar, unsigned bytes, Site site);
+void mbarrier_wait(void* bar, unsigned parity, Site site);
+
 // ---- what the trace build records ------------------------------------------------------------------------------------
 
 enum Access { READ, WRITE };

@@ -82,6 +82,7 @@ void run_block(const Job& j, uint3 index) {
     make_ready(b, i, lanes);
   }
   run_all(b);
+  check_loads_done(b);
   if (settings().trace) fold_trace(b);
   end_shared(b);
 }

@@ -57,9 +57,18 @@ struct SharedObject {
   size_t size;
 };
 
+// Mbarrier is an mbarrier of one arrival.
+struct Mbarrier {
+  const void* address;
+  unsigned phases;     // that are over
+  bool expects;        // the phase's arrival has come
+  int bytes;           // that are still to come
+  unsigned under_way;  // loads that a thread is about
+};
+
 // Block is the block that a worker is running.
 struct Block {
-  static const unsigned max_warps = 32, max_shared = 32;
+  static const unsigned max_warps = 32, max_shared = 32, max_mbarriers = 16, max_loads = 256;
   const Kernel* kernel;
   const void* params;
   unsigned threads, warps, alive, arrived, generation;
@@ -73,6 +82,10 @@ struct Block {
   size_t shared_bytes;        // of the static objects
   size_t dynamic_bytes;
   unsigned char* dynamic;
+  Mbarrier mbarriers[max_mbarriers];
+  unsigned mbarrier_count;
+  Load loads[max_loads];      // deferred ones
+  unsigned load_count;
   bool in_collective;         // a collective's function is running: no preemption
   char order[2][8];           // what TSan orders barriers by
 };
@@ -115,11 +128,12 @@ Lane* pick(Block* b);
 void suspend();                // the running lane waits: another one runs
 void run_all(Block* b);        // from the worker's own stack
 
-// barrier.cpp, collective.cpp, shared.cpp, copy.cpp, multiply.cpp: what happens when a thread or a block is over
+// barrier.cpp, collective.cpp, shared.cpp, copy.cpp, multiply.cpp, tma.cpp: what happens when a thread or a block is over
 void barrier_without(Block* b);
 void collective_without(Block* b, unsigned warp);
 void check_copies_done(Lane* l);
 void check_multiplies_done(Lane* l);
+void check_loads_done(Block* b);
 void begin_shared(Block* b, size_t dynamic);
 void end_shared(Block* b);
 

@@ -38,6 +38,7 @@ unsigned char* dynamic_shared() { return self()->block->dynamic; }
 void begin_shared(Block* b, size_t dynamic) {
   b->shared_count = 0;
   b->shared_bytes = 0;
+  b->mbarrier_count = b->load_count = 0;
   b->dynamic_bytes = dynamic;
   b->dynamic = dynamic ? (unsigned char*)fresh(dynamic, 1024) : nullptr;
 }

@@ -197,8 +197,27 @@ template <int N, bool A_ALONG_M, bool B_ALONG_N> GPU_FN void wgmma_bf16(float (&
                  : "l"(a), "l"(b), "n"(A_ALONG_M), "n"(B_ALONG_N) : "memory");
   }
 }
+GPU_FN void mbarrier_init(uint64_t* bar) { asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(shared_address(bar)) : "memory"); }
+GPU_FN void mbarrier_expect(uint64_t* bar, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(bar)), "r"(bytes) : "memory");
+}
+GPU_FN void mbarrier_wait(uint64_t* bar, uint32_t parity) {
+  uint32_t over;
+  do {
+    asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+                 : "=r"(over) : "r"(shared_address(bar)), "r"(parity) : "memory");
+  } while (!over);
+}
+GPU_FN void tma_load(void* dst, const void* map, int x, int y, uint64_t* bar) {
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];"
+               ::"r"(shared_address(dst)), "l"(map), "r"(x), "r"(y), "r"(shared_address(bar)) : "memory");
+}
 #else
 constexpr bool HAS_WGMMA = false;
+GPU_FN void mbarrier_init(uint64_t*) { trap(); }
+GPU_FN void mbarrier_expect(uint64_t*, uint32_t) { trap(); }
+GPU_FN void mbarrier_wait(uint64_t*, uint32_t) { trap(); }
+GPU_FN void tma_load(void*, const void*, int, int, uint64_t*) { trap(); }
 GPU_FN void fence_async() { trap(); }
 GPU_FN void wgmma_fence() { trap(); }
 GPU_FN void wgmma_commit() { trap(); }

@@ -239,13 +239,15 @@ template <int BM, int BN, bool AK, bool BK> struct MultiplyWgmma {
 // ---- the main loop -----------------------------------------------------------------------------------------------------
 
 // gemm runs `steps` steps. load(a, b) starts the copies of the next step into a stage; look(a) sees A of every stage that has
-// arrived. Afterwards shared memory is free.
+// arrived. Where load starts copies that cp_async_wait does not cover, arrive() waits for those of the next step, if ASYNC.
+// Afterwards shared memory is free.
 //
 // One barrier a step, (1), does two things: every thread has waited for its own copies of this stage, so behind the barrier
 // the whole stage is there; and every thread has finished multiplying the stage before, which the load behind the barrier
 // overwrites. (2): all have finished multiplying before the caller uses the memory for something else. Products that run by
 // themselves are started before the load and waited for behind it.
-template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned char* shared, int steps, Load load, Look look) {
+template <class M, class Load, class Look, class Arrive>
+GPU_FN void gemm(M& math, unsigned char* shared, int steps, Load load, Look look, Arrive arrive) {
   constexpr int A_BYTES = M::A::BYTES, BYTES = A_BYTES + M::B::BYTES;
   int fill = 0, use = 0;  // offsets of stages
   const auto next = [&](int step) GPU_INLINE {
@@ -264,6 +266,7 @@ template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned ch
       cp_async_wait<STAGES - 2>();
       fence_async();
       __syncthreads();  // (1)
+      arrive();
       multiply();
       next(i + STAGES - 1);
       math.wait();
@@ -280,6 +283,10 @@ template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned ch
   }
   cp_async_wait<0>();
   __syncthreads();  // (2)
+}
+
+template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned char* shared, int steps, Load load, Look look) {
+  gemm(math, shared, steps, load, look, []() GPU_INLINE {});
 }
 
 // ---- the result --------------------------------------------------------------------------------------------------------

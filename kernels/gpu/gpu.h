@@ -59,6 +59,13 @@
 //   wgmma_commit()                  closes the group of those started
 //   wgmma_wait(d)                   waits until all groups are done
 //   fence_async()                   what this thread has put into shared memory, by cp.async too, is seen by wgmma from here on
+// The same GPUs copy a box of a matrix at a time (TMA), and count the bytes that have arrived in an mbarrier in shared memory:
+//   mbarrier_init(bar)              by one thread, then fence_async() and a barrier of the block
+//   mbarrier_expect(bar, bytes)     by one thread for each phase: the phase ends when so many bytes have arrived
+//   tma_load(dst, map, x, y, bar)   starts the copy of the box whose first element is column x of row y of the matrix that the tensor
+//                                   map describes, in lines as wgmma_operand has them; zeros lie outside the matrix
+//   mbarrier_wait(bar, parity)      waits for the end of a phase, the first one having parity 0: wgmma sees what has arrived. In the
+//                                   emulator, all that it waits for must have been started.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

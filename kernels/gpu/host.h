@@ -396,4 +396,40 @@ template <int C> EMU_ACCESS void wgmma_wait(float (&)[C], emu::Site site = emu::
   while (emu::next_multiply(&m, site)) m.perform(m);
 }
 
+namespace detail {
+inline void perform_load(const emu::Load& l) {
+  const emu::TensorMap& m = *l.map;
+  const size_t to = (size_t)((const unsigned char*)l.dst - emu::dynamic_shared());
+  for (int r = 0; r < (int)m.box_rows; r++)
+    for (int j = 0; j < 8; j++) {
+      const size_t at = to + (size_t)r * 128 + (size_t)j * 16;
+      uint16_t* dst = (uint16_t*)(emu::dynamic_shared() + (at ^ (at >> 7 & 7) << 4));
+      for (int i = 0; i < 8; i++) {
+        const int64_t x = (int64_t)l.x + 8 * j + i, y = (int64_t)l.y + r;
+        const bool in = x >= 0 && y >= 0 && x < (int64_t)m.columns && y < (int64_t)m.rows;
+        dst[i] = in ? *(const uint16_t*)(m.address + y * (int64_t)m.pitch + 2 * x) : 0;
+      }
+    }
+  emu::arrived(l.bar, m.box_rows * 128, l.site);
+}
+}  // namespace detail
+
+GPU_FN void mbarrier_init(uint64_t* bar, emu::Site site = emu::here()) { emu::mbarrier_init(bar, site); }
+GPU_FN void mbarrier_expect(uint64_t* bar, uint32_t bytes, emu::Site site = emu::here()) { emu::mbarrier_expect(bar, bytes, site); }
+EMU_ACCESS void mbarrier_wait(uint64_t* bar, uint32_t parity, emu::Site site = emu::here()) {
+  emu::Load l;
+  while (emu::next_load(bar, &l)) detail::perform_load(l);
+  emu::mbarrier_wait(bar, parity, site);
+}
+// Of a box, the trace notes what it reads, line by line: how it gets into shared memory is the hardware's affair.
+EMU_ACCESS void tma_load(void* dst, const void* map, int x, int y, uint64_t* bar, emu::Site site = emu::here()) {
+  const emu::Load l{dst, (const emu::TensorMap*)map, x, y, bar, site};
+  emu::check_load(l);
+  for (int r = 0; r < (int)l.map->box_rows; r++) {
+    const int64_t row = (int64_t)y + r, left = (int64_t)l.map->columns - x;
+    if (row < (int64_t)l.map->rows && left > 0) emu::note(emu::READ, l.map->address + row * (int64_t)l.map->pitch + 2 * x, left < 64 ? 2 * left : 128, EMU_CALLER);
+  }
+  if (!emu::defer_load(l)) detail::perform_load(l);
+}
+
 }  // namespace gpu

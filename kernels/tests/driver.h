@@ -17,7 +17,11 @@ typedef struct CUevent_st* CUevent;
 typedef struct CUgraph_st* CUgraph;
 typedef struct CUgraphExec_st* CUgraphExec;
 
+struct alignas(64) CUtensorMap { uint64_t opaque[16]; };
+enum { bfloat16 = 9, swizzle_128 = 3 };  // CUtensorMapDataType, CUtensorMapSwizzle
+
 extern "C" {
+CUresult cuTensorMapEncodeTiled(CUtensorMap*, int, unsigned, void*, const uint64_t*, const uint64_t*, const unsigned*, const unsigned*, int, int, int, int);
 CUresult cuInit(unsigned);
 CUresult cuGetErrorName(CUresult, const char**);
 CUresult cuDeviceGet(CUdevice*, int);

@@ -13,11 +13,13 @@ namespace {
 
 // An arithmetic: its name, its type in memory, and what it makes of a number before it multiplies.
 struct F32 {
+  static constexpr bool TMA = false;
   using T = float;
   static std::string name() { return "f32"; }
   static double input(double v) { return v; }
 };
 struct Tf32 {
+  static constexpr bool TMA = false;
   using T = float;
   static std::string name() { return "tf32"; }
   static double input(double v) {
@@ -31,12 +33,18 @@ struct Tf32 {
   }
 };
 struct B16 {
+  static constexpr bool TMA = false;
   using T = test::Bf16;
   static std::string name() { return "bf16"; }
   static double input(double v) { return v; }
 };
 struct Wgmma : B16 {
   static std::string name() { return "wgmma"; }
+};
+// Tma is Wgmma with filters from tensor maps, for which channels are a multiple of 8.
+struct Tma : B16 {
+  static constexpr bool TMA = true;
+  static std::string name() { return "tma"; }
 };
 
 struct Tile {
@@ -118,7 +126,7 @@ template <class P> struct ForwardSegment {
   std::vector<float> scale, shift, bias;
   Device<float> d_scale, d_shift, d_bias, sums;
   ForwardSegment(Random& r, const Shape& s, int k, int tiles)
-      : w(dense<T>(r, k, s.depth)), y(r, s.out, k), scale(vector_of(r, k, 0.5, 2)), shift(vector_of(r, k, -1, 1)), bias(vector_of(r, k, -1, 1)),
+      : w(P::TMA ? Matrix<T>(r, k, s.depth, s.depth, 16) : dense<T>(r, k, s.depth)), y(r, s.out, k), scale(vector_of(r, k, 0.5, 2)), shift(vector_of(r, k, -1, 1)), bias(vector_of(r, k, -1, 1)),
         d_scale(scale), d_shift(shift), d_bias(bias), sums(std::vector<float>((size_t)tiles * 2 * k, NAN)) {
     w.random(r, -1, 1);
     w.upload();
@@ -126,9 +134,19 @@ template <class P> struct ForwardSegment {
   }
 };
 
+// filter_map describes a segment's filters to TMA: rows of depth bf16s, in boxes of 64 x 8.
+Device<CUtensorMap> filter_map(const void* w, int k, int depth) {
+  std::vector<CUtensorMap> map(1);
+  const uint64_t size[] = {(uint64_t)depth, (uint64_t)k}, stride[] = {2 * (uint64_t)depth};
+  const unsigned box[] = {64, 8}, every[] = {1, 1};
+  CHECK(cuTensorMapEncodeTiled(map.data(), bfloat16, 2, (void*)w, size, stride, box, every, 0, swizzle_128, 0, 0));
+  return Device<CUtensorMap>(map);
+}
+
 template <class P> void forward(Random& r) {
   using T = typename P::T;
-  const Shape s(r);
+  Shape s(r);
+  if (P::TMA) s.c = up(s.c, 8), s.depth = s.taps * s.c;
   const Tile tile = r.coin() ? Tile{128, 64} : Tile{128, 128};
   const int tiles = blocks(s.out, tile.m);
   ConvForwardParams p{};
@@ -137,14 +155,19 @@ template <class P> void forward(Random& r) {
   x.upload();
   p.x = x.view(), p.win = s.win, p.c = s.c;
   std::vector<std::unique_ptr<ForwardSegment<P>>> segments;
+  std::vector<Device<CUtensorMap>> maps;
   p.count = r.coin() ? 1 : r.range(1, 4);
   for (int i = 0; i < p.count; i++) {
     const int k = filters(r);
     auto g = std::make_unique<ForwardSegment<P>>(r, s, k, tiles);
     const bool scaled = r.coin();
     p.segments[i] = {g->w.view().data, g->y.view(), r.coin() ? g->sums.data() : nullptr, scaled ? g->d_scale.data() : nullptr,
-                     scaled || r.coin() ? g->d_shift.data() : nullptr, r.coin() ? g->d_bias.data() : nullptr, k, up(p.cols, 8), r.coin(), 0};
+                     scaled || r.coin() ? g->d_shift.data() : nullptr, r.coin() ? g->d_bias.data() : nullptr, nullptr, k, up(p.cols, 8), r.coin(), 0};
     p.cols = p.segments[i].begin + k;
+    if (P::TMA) {
+      maps.push_back(filter_map(p.segments[i].w, k, s.depth));
+      p.segments[i].map = maps.back().data();
+    }
     segments.push_back(std::move(g));
   }
   run_tile("conv_forward_" + P::name(), tile, {(unsigned)(tiles * blocks(p.cols, tile.n))}, p);
@@ -280,6 +303,7 @@ template <class P> void backward_filter(Random& r) {
 const Registration registered[] = {
     {{"conv_forward_f32", forward<F32>, 20}},         {{"conv_forward_tf32", forward<Tf32>, 20}},
     {{"conv_forward_bf16", forward<B16>, 20}},        {{"conv_forward_wgmma", forward<Wgmma>, 20}},
+    {{"conv_forward_tma_wgmma", forward<Tma>, 20}},
     {{"conv_data_f32", backward_data<F32>, 20}},      {{"conv_data_tf32", backward_data<Tf32>, 20}},
     {{"conv_data_bf16", backward_data<B16>, 20}},     {{"conv_data_wgmma", backward_data<Wgmma>, 20}},
     {{"conv_filter_f32", backward_filter<F32>, 20}},  {{"conv_filter_tf32", backward_filter<Tf32>, 20}},

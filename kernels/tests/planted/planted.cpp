@@ -114,6 +114,33 @@ int wgmma(const char* name) {
   return report(right);
 }
 
+// A matrix of 6 rows and 56 columns in lines of 128 bytes: a box from (2, 8) on reaches over its end both ways.
+int tma(const char* name) {
+  std::vector<uint16_t> matrix(16 * 64);
+  for (size_t i = 0; i < matrix.size(); i++) {
+    const float v = (float)(i % 127 + 1);
+    uint32_t u;
+    memcpy(&u, &v, 4);
+    matrix[i] = (uint16_t)(u >> 16);
+  }
+  CUdeviceptr m, map;
+  CUtensorMap host;
+  const uint64_t size[] = {56, 6}, stride[] = {128};
+  const unsigned box[] = {64, 8}, every[] = {1, 1};
+  CHECK(cuMemAlloc_v2(&m, matrix.size() * 2));
+  CHECK(cuMemAlloc_v2(&map, sizeof host));
+  CHECK(cuMemcpyHtoD_v2(m, matrix.data(), matrix.size() * 2));
+  CHECK(cuTensorMapEncodeTiled(&host, bfloat16, 2, (void*)m, size, stride, box, every, 0, swizzle_128, 0, 0));
+  CHECK(cuMemcpyHtoD_v2(map, &host, sizeof host));
+  CHECK(launch(function(name), {1}, 32, PlantedParams{(const float*)map, (float*)y, n, 0}, 1024));
+  CHECK(cuCtxSynchronize());
+  CHECK(cuMemcpyDtoH_v2(output.data(), y, n * sizeof(float)));
+  bool right = true;
+  for (int i = 0; i < 8; i++)
+    for (int j = 0; j < 64; j++) right &= output[i * 64 + j] == (i + 2 < 6 && j + 8 < 56 ? (float)(((i + 2) * 64 + j + 8) % 127 + 1) : 0);
+  return report(right);
+}
+
 // ---- misuses of the driver -------------------------------------------------------------------------------------------
 
 // A stream that is not waited for: the pinned buffer is read too early.
@@ -233,6 +260,7 @@ int main(int argc, char** argv) {
   if (what == "gemm_bf16") return gemm("gemm_bf16", true);
   if (what == "gemm_tf32") return gemm("gemm_tf32", false);
   if (starts_with(what, "wgmma")) return wgmma(what.c_str());
+  if (starts_with(what, "tma")) return tma(what.c_str());
   if (what == "synchronised") return forgotten_synchronisation(true);
   if (what == "forgotten_synchronisation") return forgotten_synchronisation(false);
   if (what == "streams_ok") return two_streams(true, false);

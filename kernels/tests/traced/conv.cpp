@@ -47,7 +47,7 @@ template <class T> void products(const Shape& s, const std::string& arithmetic) 
   for (int i = 0; i < f.count; i++) {
     const int k = s.filters[i];
     const void* w = tensor(k, taps * s.readable).data;  // padded like x
-    f.segments[i] = {w, tensor(out, k), vector(blocks(out, 128) * 2 * k), vector(k), vector(k), vector(k), k, f.cols, 1, 0};
+    f.segments[i] = {w, tensor(out, k), vector(blocks(out, 128) * 2 * k), vector(k), vector(k), vector(k), nullptr, k, f.cols, 1, 0};
     d.segments[i] = {w, tensor(out, k), k, 0};
     b.segments[i] = {d.segments[i].dy, vector(k * depth), vector(k), b.part, b.part + k * depth, k, f.cols};
     b.part += k * depth + k;
@@ -60,6 +60,19 @@ template <class T> void products(const Shape& s, const std::string& arithmetic) 
     run_tile("conv_forward_" + arithmetic, 128, n, {(unsigned)(blocks(out, 128) * blocks(f.cols, n))}, f);
     if (!image) run_tile("conv_backward_data_" + arithmetic, 128, n, {(unsigned)(blocks(pixels, 128) * blocks(s.c, n)), (unsigned)(g.stride_h * g.stride_w)}, d);
     run_tile("conv_backward_filter_" + arithmetic, n, 128, {(unsigned)(blocks(b.cols, n) * blocks(columns, 128)), (unsigned)b.parts}, b);
+  }
+  if (arithmetic == "wgmma") {
+    std::vector<Tensor<CUtensorMap>> maps;
+    for (int i = 0; i < f.count; i++) {
+      CUtensorMap map;
+      const uint64_t size[] = {(uint64_t)(taps * f.c), (uint64_t)f.segments[i].k}, stride[] = {2 * size[0]};
+      const unsigned box[] = {64, 8}, every[] = {1, 1};
+      CHECK(cuTensorMapEncodeTiled(&map, bfloat16, 2, (void*)f.segments[i].w, size, stride, box, every, 0, swizzle_128, 0, 0));
+      maps.emplace_back(1);
+      CHECK(cuMemcpyHtoD_v2((CUdeviceptr)maps.back().data(), &map, sizeof map));
+      f.segments[i].map = maps.back().data();
+    }
+    for (int n : {128, 64}) run_tile("conv_forward_tma", 128, n, {(unsigned)(blocks(out, 128) * blocks(f.cols, n))}, f);
   }
   run("conv_backward_filter_reduce", {4, (unsigned)b.count}, b);
 }

@@ -1,0 +1,96 @@
+// tma.cpp: boxes that are copied by themselves, and the mbarriers that say when they are there. A load happens when it is issued, or
+// when somebody waits for it.
+#include "runtime.h"
+
+namespace emu {
+
+static Mbarrier* find(const void* bar) {
+  Block* b = self()->block;
+  for (unsigned i = 0; i < b->mbarrier_count; i++)
+    if (b->mbarriers[i].address == bar) return &b->mbarriers[i];
+  return nullptr;
+}
+static Mbarrier& find(const void* bar, Site site) {
+  Mbarrier* m = find(bar);
+  if (!m) fatal_at(site, "mbarrier %p: no mbarrier_init has made it", bar);
+  return *m;
+}
+
+void mbarrier_init(void* bar, Site site) {
+  Block* b = self()->block;
+  if ((uintptr_t)bar % 8) fatal_at(site, "mbarrier %p: its address is not a multiple of 8", bar);
+  if (!find(bar) && b->mbarrier_count == Block::max_mbarriers) fatal_at(site, "more than %u mbarriers", Block::max_mbarriers);
+  Mbarrier* m = find(bar) ? find(bar) : &b->mbarriers[b->mbarrier_count++];
+  *m = {bar, 0, false, 0, 0};
+}
+
+static void end_phase(Mbarrier& m) {
+  if (m.expects && m.bytes == 0) m.phases++, m.expects = false;
+}
+
+void mbarrier_expect(void* bar, unsigned bytes, Site site) {
+  Mbarrier& m = find(bar, site);
+  if (m.expects) fatal_at(site, "mbarrier_expect: the phase has had its arrival, and %d bytes are still to come", m.bytes);
+  m.expects = true;
+  m.bytes += (int)bytes;
+  end_phase(m);
+}
+
+void arrived(void* bar, unsigned bytes, Site site) {
+  Mbarrier& m = find(bar, site);
+  m.bytes -= (int)bytes;
+  m.under_way--;
+  tsan_release(bar);
+  end_phase(m);
+}
+
+void check_load(const Load& l) {
+  const size_t at = (size_t)((const unsigned char*)l.dst - dynamic_shared());
+  if (l.map->magic != TensorMap::right) fatal_at(l.site, "tma_load: %p is no tensor map", (const void*)l.map);
+  if (at % 1024) fatal_at(l.site, "tma_load: the box goes to byte %zu of dynamic shared memory, not a multiple of 1024", at);
+  find(l.bar, l.site);
+}
+
+bool defer_load(const Load& l) {
+  Block* b = self()->block;
+  switch (settings().copies) {
+    case Settings::at_issue: break;
+    case Settings::at_random:
+      if (random_number(b) >> 40 & 1) break;
+      [[fallthrough]];
+    case Settings::at_wait:
+      if (b->load_count == Block::max_loads) fatal_at(l.site, "more than %u loads are under way", Block::max_loads);
+      b->loads[b->load_count++] = l;
+      return true;
+  }
+  find(l.bar, l.site).under_way++;
+  return false;
+}
+
+bool next_load(void* bar, Load* l) {
+  Block* b = self()->block;
+  for (unsigned i = 0; i < b->load_count; i++)
+    if (b->loads[i].bar == bar) {
+      *l = b->loads[i];
+      b->loads[i] = b->loads[--b->load_count];
+      find(bar, l->site).under_way++;
+      return true;
+    }
+  return false;
+}
+
+// A phase is over when the barrier is in the next one.
+void mbarrier_wait(void* bar, unsigned parity, Site site) {
+  const Mbarrier& m = find(bar, site);
+  while (m.phases % 2 == (parity & 1)) {
+    if (!m.under_way) fatal_at(site, "mbarrier_wait: %s, %d bytes are still to come, and nothing is under way", m.expects ? "expected" : "no mbarrier_expect", m.bytes);
+    maybe_preempt();  // another thread is about it
+  }
+  tsan_acquire(bar);
+}
+
+void check_loads_done(Block* b) {
+  if (b->load_count) fatal_at(b->loads[0].site, "tma_load: the block is over, and no mbarrier_wait has covered this load");
+}
+
+}  // namespace emu
