@@ -21,17 +21,76 @@
 // the barrier of the step after orders those waits, and the products, before the next box goes to that stage.
 #include "gpu/conv.h"
 
-// full are STAGES mbarriers for filters that come by TMA, or null.
-template <class M, bool TMA = false> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned char* shared, uint64_t* full = nullptr) {
+// CopiedFilters are a tile's filters, copied chunk by chunk: each thread has PASSES filters, at the same place of k.
+template <class M> struct CopiedFilters {
+  using T = typename M::T;
+  using B = typename M::B;
+  const ConvForwardParams& p;
+  const T* filter[B::PASSES];  // null behind the last one
+  bool wide = true;
+
+  GPU_FN CopiedFilters(const ConvForwardParams& p, int n0, uint64_t*) : p(p) {
+    for (int i = 0; i < p.count; i++) wide &= gpu::aligned((const T*)p.segments[i].w, p.c);
+    UNROLL for (int i = 0; i < B::PASSES; i++) {
+      const int n = n0 + B::my_line(i);
+      const ConvForwardSegment& s = p.segments[gpu::segment_of(p, n)];
+      filter[i] = n < s.begin + s.k ? (const T*)s.w + (size_t)(n - s.begin) * p.win.kh * p.win.kw * p.c : nullptr;
+    }
+  }
+  GPU_FN void load(unsigned char* b, const gpu::Walk& at) {
+    const bool on = at.segment == 0;
+    const int from = (at.r * p.win.kw + at.s) * p.c + at.c;
+    UNROLL for (int i = 0; i < B::PASSES; i++)
+      gpu::copy_chunk(b + B::chunk(B::my_line(i), B::my_chunk()), filter[i] + from, (const T*)p.segments[0].w, on && filter[i] ? p.c - at.c : 0, wide);
+  }
+  GPU_FN void arrive() {}
+};
+
+// BoxedFilters come by TMA: the first threads have a box of 8 filters each, and no box is of two segments, since 8 divides where they
+// begin. full are STAGES mbarriers.
+template <class M> struct BoxedFilters {
+  const ConvForwardParams& p;
+  uint64_t* full;
+  const void* map;
+  int row, boxes;
+  int step = 0, stage = 0;          // to load
+  int arriving = 0, parity = 0;     // the stage to wait for
+
+  GPU_FN BoxedFilters(const ConvForwardParams& p, int n0, uint64_t* full) : p(p), full(full) {
+    const int n = n0 + 8 * threadIdx.x, left = p.cols - n0 < M::COLS ? p.cols - n0 : M::COLS;
+    const ConvForwardSegment& s = p.segments[gpu::segment_of(p, n)];
+    map = s.map, row = n - s.begin, boxes = (left + 7) / 8;
+    if (threadIdx.x == 0) {
+      for (int i = 0; i < gpu::STAGES; i++) gpu::mbarrier_init(full + i);
+      gpu::fence_async();
+    }
+    __syncthreads();  // (4)
+  }
+  GPU_FN void load(unsigned char* b, const gpu::Walk&) {
+    const int t = threadIdx.x;
+    if (t < 32) {
+      if (t == 0) gpu::mbarrier_expect(full + stage, boxes * 1024);
+      gpu::syncwarp();
+      if (t < boxes) gpu::tma_load(b + t * 1024, map, step * M::B::DEPTH, row, full + stage);
+    }
+    step++;
+    stage = stage == gpu::STAGES - 1 ? 0 : stage + 1;
+  }
+  GPU_FN void arrive() {
+    gpu::mbarrier_wait(full + arriving, parity);
+    if (++arriving == gpu::STAGES) arriving = 0, parity ^= 1;
+  }
+};
+
+template <class M, class Filters = CopiedFilters<M>> GPU_FN void conv_forward(const ConvForwardParams& p, unsigned char* shared, uint64_t* full = nullptr) {
   using T = typename M::T;
   using A = typename M::A;
-  using B = typename M::B;
   constexpr int BM = M::ROWS, BN = M::COLS, N = A::N;
   const Window& g = p.win;
   const int rows = g.n * g.p * g.q, tiles = (p.cols + BN - 1) / BN, tile = blockIdx.x / tiles;
   const int m0 = tile * BM, n0 = (blockIdx.x - tile * tiles) * BN;
 
-  // What a thread loads: chunks of PASSES pixels and of PASSES filters, at the same place of k.
+  // What a thread loads of the image: chunks of PASSES pixels, at the same place of k.
   const T* x = (const T*)p.x.data;
   const bool wide_x = gpu::aligned(x, p.x.stride);
   gpu::Pixel pixel[A::PASSES];
@@ -40,27 +99,7 @@ template <class M, bool TMA = false> GPU_FN void conv_forward(const ConvForwardP
     const int h = (np - n * g.p) * g.stride_h - g.top, w = q * g.stride_w - g.left;
     pixel[i] = m < rows ? gpu::Pixel{h, w, (n * g.h + h) * g.w + w} : gpu::no_pixel();
   }
-  const T* any = (const T*)p.segments[0].w;
-  const T* filter[TMA ? 1 : B::PASSES];
-  bool wide_w = true;
-  const int t = threadIdx.x, boxes = ((p.cols - n0 < BN ? p.cols - n0 : BN) + 7) / 8;  // of filters, which segments begin with
-  const ConvForwardSegment& box = p.segments[gpu::segment_of(p, n0 + 8 * t)];
-  const int row = n0 + 8 * t - box.begin;
-  int step = 0, stage = 0, arriving = 0, parity = 0;
-  if constexpr (TMA) {
-    if (t == 0) {
-      for (int i = 0; i < gpu::STAGES; i++) gpu::mbarrier_init(full + i);
-      gpu::fence_async();
-    }
-    __syncthreads();  // (4)
-  } else {
-    for (int i = 0; i < p.count; i++) wide_w &= gpu::aligned((const T*)p.segments[i].w, p.c);
-    UNROLL for (int i = 0; i < B::PASSES; i++) {
-      const int n = n0 + B::my_line(i);
-      const ConvForwardSegment& s = p.segments[gpu::segment_of(p, n)];
-      filter[i] = n < s.begin + s.k ? (const T*)s.w + (size_t)(n - s.begin) * g.kh * g.kw * p.c : nullptr;
-    }
-  }
+  Filters filters(p, n0, full);
 
   const int channels = gpu::whole_chunks<N>(p.c);
   const auto width = [&](int segment) { return segment ? gpu::ENDLESS : channels; };
@@ -68,33 +107,17 @@ template <class M, bool TMA = false> GPU_FN void conv_forward(const ConvForwardP
   at.advance(A::my_chunk() * N, g.kh, g.kw, width);
   const auto load = [&](unsigned char* a, unsigned char* b) GPU_INLINE {
     const bool on = at.segment == 0;
-    const int from_x = at.r * g.w + at.s, from_w = (at.r * g.kw + at.s) * p.c + at.c;
+    const int from_x = at.r * g.w + at.s;
     UNROLL for (int i = 0; i < A::PASSES; i++) {
       const bool in = on && gpu::inside(pixel[i].y + at.r, pixel[i].x + at.s, g.h, g.w);
       gpu::copy_chunk(a + A::chunk(A::my_line(i), A::my_chunk()), x + (ptrdiff_t)(pixel[i].index + from_x) * p.x.stride + at.c, x,
                       in ? p.c - at.c : 0, wide_x);
     }
-    if constexpr (TMA) {
-      if (t < 32) {
-        if (t == 0) gpu::mbarrier_expect(full + stage, boxes * 1024);
-        gpu::syncwarp();
-        if (t < boxes) gpu::tma_load(b + t * 1024, box.map, step * A::DEPTH, row, full + stage);
-      }
-      step++;
-      stage = stage == gpu::STAGES - 1 ? 0 : stage + 1;
-    } else {
-      UNROLL for (int i = 0; i < B::PASSES; i++)
-        gpu::copy_chunk(b + B::chunk(B::my_line(i), B::my_chunk()), filter[i] + from_w, any, on && filter[i] ? p.c - at.c : 0, wide_w);
-    }
+    filters.load(b, at);
     at.advance(A::DEPTH, g.kh, g.kw, width);
   };
-  const auto arrive = [&]() GPU_INLINE {
-    if constexpr (!TMA) return;
-    gpu::mbarrier_wait(full + arriving, parity);
-    if (++arriving == gpu::STAGES) arriving = 0, parity ^= 1;
-  };
   M math;
-  gpu::gemm(math, shared, (g.kh * g.kw * channels + A::DEPTH - 1) / A::DEPTH, load, [](const unsigned char*) {}, arrive);
+  gpu::gemm(math, shared, (g.kh * g.kw * channels + A::DEPTH - 1) / A::DEPTH, load, [](const unsigned char*) {}, [&]() GPU_INLINE { filters.arrive(); });
 
   using R = gpu::Result<T, BM, BN>;
   const R result(math, shared);
@@ -165,12 +188,12 @@ KERNEL_BLOCKS(conv_forward_wgmma_128x64, ConvForwardParams, 256, 2) {
 KERNEL_BLOCKS(conv_forward_tma_128x128, ConvForwardParams, 256, 2) {
   DYN_SHARED(shared);
   SHARED(uint64_t, full, [gpu::STAGES]);
-  if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 128>, true>(p, shared, full);
+  if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 128>, BoxedFilters<ForwardWgmma<128, 128>>>(p, shared, full);
   else gpu::trap();
 }
 KERNEL_BLOCKS(conv_forward_tma_128x64, ConvForwardParams, 256, 2) {
   DYN_SHARED(shared);
   SHARED(uint64_t, full, [gpu::STAGES]);
-  if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 64>, true>(p, shared, full);
+  if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 64>, BoxedFilters<ForwardWgmma<128, 64>>>(p, shared, full);
   else gpu::trap();
 }
