@@ -132,16 +132,22 @@ func (b *binder) bind() error {
 	return nil
 }
 
-// share gives a step's arithmetic to its launches, and its memory traffic where they have not said themselves what they move.
+// share gives a step's arithmetic and memory traffic to those of its launches that have not said themselves what they do, evenly.
 func share(launches []Launch, s graph.Step) {
+	var flops, bytes []*int64
 	for i := range launches {
-		l := &launches[i]
-		if l.Bytes == 0 {
-			l.Bytes = graph.StepBytes(s) / int64(len(launches))
+		if l := &launches[i]; l.FLOPs == 0 {
+			flops = append(flops, &l.FLOPs)
 		}
-		if l.FLOPs == 0 {
-			l.FLOPs = s.FLOPs() / int64(len(launches))
+		if l := &launches[i]; l.Bytes == 0 {
+			bytes = append(bytes, &l.Bytes)
 		}
+	}
+	for _, f := range flops {
+		*f = s.FLOPs() / int64(len(flops))
+	}
+	for _, b := range bytes {
+		*b = graph.StepBytes(s) / int64(len(bytes))
 	}
 }
 

@@ -46,7 +46,7 @@ func (b *binder) filterMap(weight kernels.DevicePtr, k, elements int) (kernels.D
 	if b.tables.address == 0 { // the first time, memory is counted: there is no address to describe
 		return b.table(make([]byte, 128)), nil
 	}
-	m, err := encodeTensorMap(weight, elements, k, 2*elements, 8)
+	m, err := encodeTensorMap(weight, elements, k, 8)
 	if err != nil {
 		return 0, failed(err, "cuTensorMapEncodeTiled: %d filters of %d elements", k, elements)
 	}
@@ -90,10 +90,6 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 		}
 		if err := b.convolve("conv_forward", arithmetic, t, grid, p); err != nil {
 			return err
-		}
-		if channels > s.In.C {
-			b.launches[len(b.launches)-1].FLOPs = s.FLOPs()
-			b.moves(int(graph.StepBytes(s)))
 		}
 	}
 	return nil
@@ -153,7 +149,6 @@ func (b *binder) convBackwardFilter(s *graph.ConvBackwardFilter) error {
 			return err
 		}
 		if p.Parts > 1 {
-			b.launches[len(b.launches)-1].FLOPs = s.FLOPs()
 			operands := s.X.Bytes()
 			for _, g := range segments {
 				operands += g.Y.Bytes()

@@ -2,8 +2,9 @@
 //
 //   y[c] = Σ x[row][c]²,  y[cols + c] = #{rows: not x[row][c] > 0}
 //
-// A NaN makes the first NaN, and counts in the second. Squares are doubles: those of gradients that have vanished are no floats. Shapes: x (rows, cols) with a stride of its own; y 2·cols doubles. Cost:
-// reads x once. One launch: gpu/reduce.h has the stages and their barriers. Launch: 256 threads; grid.y >= packs/256, any grid.x.
+// A NaN makes the first NaN, and counts in the second. Squares are doubles: those of gradients that have vanished are no floats.
+// Shapes: x (rows, cols) with a stride of its own; y 2·cols doubles. Cost: reads x once.
+// One launch: gpu/reduce.h has the stages and their barriers. Launch: 256 threads; grid.y >= packs/256, any grid.x.
 #include "gpu/reduce.h"
 #include "params.h"
 

@@ -87,10 +87,7 @@ func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error)
 	if err != nil {
 		return nil, err
 	}
-	first := *c
-	if _, auto, err := autoHeads(c); err == nil && auto {
-		first = shortConfig(c)
-	}
+	first := buildable(c)
 	p, err := open(cmd.Context(), &first)
 	if err != nil {
 		return nil, err
@@ -115,10 +112,7 @@ func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error)
 		a.Folder = filepath.Join(c.Out, name)
 	}
 	for _, r := range plan.Runs(a.Folder) {
-		c := r.Config
-		if _, auto, err := autoHeads(&c); err == nil && auto {
-			c = shortConfig(&c)
-		}
+		c := buildable(&r.Config)
 		if _, err := buildModel(&c, len(info.Classes), info.C); err != nil {
 			return nil, fmt.Errorf("variant %s: %w", r.Variant, err)
 		}

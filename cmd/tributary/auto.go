@@ -30,6 +30,14 @@ func shortConfig(c *train.Config) train.Config {
 	return short
 }
 
+// buildable is a configuration whose network can be built: that of the short run where one is to place the heads.
+func buildable(c *train.Config) train.Config {
+	if _, auto, err := autoHeads(c); err == nil && auto {
+		return shortConfig(c)
+	}
+	return *c
+}
+
 // placeHeads replaces the heads "auto" of a configuration, if it has them, by places that a short run finds. The run leaves nothing
 // behind; the configuration then names the places, so that it repeats without looking for them again.
 func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {

@@ -104,12 +104,12 @@ bool next_multiply(Multiply* m, Site site);
 
 // ---- TMA -------------------------------------------------------------------------------------------------------------
 
-// TensorMap is what the stand-in driver makes of a CUtensorMap: a matrix of 2-byte elements and a box of 64 columns.
+// TensorMap is what the stand-in driver makes of a CUtensorMap: a matrix of 2-byte elements in boxes of 64 columns.
 struct TensorMap {
   uint64_t magic;
   const unsigned char* address;
   uint64_t columns, rows, pitch;  // pitch in bytes
-  uint32_t box_columns, box_rows;
+  uint32_t box_rows;
   static const uint64_t right = 0x70616d726f736e74;
 };
 

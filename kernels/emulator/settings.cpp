@@ -2,8 +2,8 @@
 //
 //   EMULATOR_SEED=n         threads, blocks and streams take turns at random; 0, the default: in order
 //   EMULATOR_WORKERS=n      OS threads that run blocks (default 1)
-//   EMULATOR_CPASYNC=t      asynchronous copies happen at `issue` (the default in order), at the `wait` that covers them,
-//                           or at `random` at one of both (the default with a seed)
+//   EMULATOR_CPASYNC=t      what runs by itself, copies, boxes of TMA and products of warpgroups, happens at `issue` (the default in
+//                           order), at the `wait` that covers it, or at `random` at one of both (the default with a seed)
 //   EMULATOR_PREEMPT=n      the preempt build with a seed: a thread loses the processor at 1 in n memory accesses
 //   EMULATOR_TRACE=file     the trace build appends a line for each launch, which says what its accesses cost (trace.cpp)
 //   EMULATOR_LAZY=1         the driver defers work on streams until something waits for it (driver/stream.cpp)

@@ -324,6 +324,9 @@ GPU_FN void wgmma_commit() { emu::commit_multiplies(); }
 
 namespace detail {
 
+// swizzled is where the hardware puts a chunk that would be `at` bytes into dynamic shared memory.
+GPU_FN unsigned char* swizzled(size_t at) { return emu::dynamic_shared() + (at ^ (at >> 7 & 7) << 4); }
+
 // WarpOperand is what one lane reads of its warp's part of an operand: chunks lane, lane + 32, ... of ROWS·2. Chunk q is half q % 2 of
 // row q / 2 where lines are along k, and 8 rows from 8·(q % (ROWS/8)) at k = q / (ROWS/8) where they are along m or n.
 template <int ROWS, bool ALONG_MN> struct WarpOperand {
@@ -341,8 +344,7 @@ template <int ROWS, bool ALONG_MN> struct WarpOperand {
         const int row = row0 + q / 2;
         at = start + row / 8 * group + row % 8 * 128 + q % 2 * 16;
       }
-      const unsigned char* p = emu::dynamic_shared() + (at ^ (at >> 7 & 7) << 4);
-      memcpy(chunk[i], p, 16);
+      memcpy(chunk[i], swizzled(at), 16);
     }
   }
   // Which chunk has a row's element at k, and where in it.
@@ -403,7 +405,7 @@ inline void perform_load(const emu::Load& l) {
   for (int r = 0; r < (int)m.box_rows; r++)
     for (int j = 0; j < 8; j++) {
       const size_t at = to + (size_t)r * 128 + (size_t)j * 16;
-      uint16_t* dst = (uint16_t*)(emu::dynamic_shared() + (at ^ (at >> 7 & 7) << 4));
+      uint16_t* dst = (uint16_t*)swizzled(at);
       for (int i = 0; i < 8; i++) {
         const int64_t x = (int64_t)l.x + 8 * j + i, y = (int64_t)l.y + r;
         const bool in = x >= 0 && y >= 0 && x < (int64_t)m.columns && y < (int64_t)m.rows;

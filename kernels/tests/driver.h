@@ -18,7 +18,6 @@ typedef struct CUgraph_st* CUgraph;
 typedef struct CUgraphExec_st* CUgraphExec;
 
 struct alignas(64) CUtensorMap { uint64_t opaque[16]; };
-enum { bfloat16 = 9, swizzle_128 = 3 };  // CUtensorMapDataType, CUtensorMapSwizzle
 
 extern "C" {
 CUresult cuTensorMapEncodeTiled(CUtensorMap*, int, unsigned, void*, const uint64_t*, const uint64_t*, const unsigned*, const unsigned*, int, int, int, int);
@@ -83,6 +82,16 @@ template <class P> CUresult launch(CUfunction f, Grid3 grid, unsigned threads, c
 }
 
 // current_context makes the device's primary context current on this OS thread.
+// tensor_map describes a matrix of bfloat16, lines `pitch` bytes apart, to TMA: boxes of 64 columns and 8 rows, swizzled for wgmma.
+inline CUtensorMap tensor_map(const void* matrix, int columns, int rows, int pitch) {
+  enum { bfloat16 = 9, swizzle_128 = 3 };  // CUtensorMapDataType, CUtensorMapSwizzle
+  CUtensorMap map;
+  const uint64_t size[] = {(uint64_t)columns, (uint64_t)rows}, stride[] = {(uint64_t)pitch};
+  const unsigned box[] = {64, 8}, every[] = {1, 1};
+  CHECK(cuTensorMapEncodeTiled(&map, bfloat16, 2, (void*)matrix, size, stride, box, every, 0, swizzle_128, 0, 0));
+  return map;
+}
+
 inline void current_context() {
   CUdevice device;
   CUcontext context;

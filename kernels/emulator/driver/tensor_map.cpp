@@ -19,6 +19,6 @@ API cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* address, co
   if (!box[0] || !box[1] || box[0] > 256 || box[1] > 256) return refuse("a side of the box is 0 or above 256");
   if (box[0] * 2 != 128) return refuse("the box's lines are not the swizzle's 128 bytes");
   memset(map, 0, 128);
-  *(emu::TensorMap*)map = {emu::TensorMap::right, (const unsigned char*)address, size[0], size[1], stride[0], box[0], box[1]};
+  *(emu::TensorMap*)map = {emu::TensorMap::right, (const unsigned char*)address, size[0], size[1], stride[0], box[1]};
   return OK;
 }

@@ -134,15 +134,6 @@ template <class P> struct ForwardSegment {
   }
 };
 
-// filter_map describes a segment's filters to TMA: rows of depth bf16s, in boxes of 64 x 8.
-Device<CUtensorMap> filter_map(const void* w, int k, int depth) {
-  std::vector<CUtensorMap> map(1);
-  const uint64_t size[] = {(uint64_t)depth, (uint64_t)k}, stride[] = {2 * (uint64_t)depth};
-  const unsigned box[] = {64, 8}, every[] = {1, 1};
-  CHECK(cuTensorMapEncodeTiled(map.data(), bfloat16, 2, (void*)w, size, stride, box, every, 0, swizzle_128, 0, 0));
-  return Device<CUtensorMap>(map);
-}
-
 template <class P> void forward(Random& r) {
   using T = typename P::T;
   Shape s(r);
@@ -165,7 +156,7 @@ template <class P> void forward(Random& r) {
                      scaled || r.coin() ? g->d_shift.data() : nullptr, r.coin() ? g->d_bias.data() : nullptr, nullptr, k, up(p.cols, 8), r.coin(), 0};
     p.cols = p.segments[i].begin + k;
     if (P::TMA) {
-      maps.push_back(filter_map(p.segments[i].w, k, s.depth));
+      maps.emplace_back(std::vector<CUtensorMap>{tensor_map(p.segments[i].w, s.depth, k, 2 * s.depth)});
       p.segments[i].map = maps.back().data();
     }
     segments.push_back(std::move(g));

@@ -124,13 +124,10 @@ int tma(const char* name) {
     matrix[i] = (uint16_t)(u >> 16);
   }
   CUdeviceptr m, map;
-  CUtensorMap host;
-  const uint64_t size[] = {56, 6}, stride[] = {128};
-  const unsigned box[] = {64, 8}, every[] = {1, 1};
   CHECK(cuMemAlloc_v2(&m, matrix.size() * 2));
-  CHECK(cuMemAlloc_v2(&map, sizeof host));
+  CHECK(cuMemAlloc_v2(&map, sizeof(CUtensorMap)));
   CHECK(cuMemcpyHtoD_v2(m, matrix.data(), matrix.size() * 2));
-  CHECK(cuTensorMapEncodeTiled(&host, bfloat16, 2, (void*)m, size, stride, box, every, 0, swizzle_128, 0, 0));
+  const CUtensorMap host = tensor_map((const void*)m, 56, 6, 128);
   CHECK(cuMemcpyHtoD_v2(map, &host, sizeof host));
   CHECK(launch(function(name), {1}, 32, PlantedParams{(const float*)map, (float*)y, n, 0}, 1024));
   CHECK(cuCtxSynchronize());

@@ -64,10 +64,7 @@ template <class T> void products(const Shape& s, const std::string& arithmetic) 
   if (arithmetic == "wgmma") {
     std::vector<Tensor<CUtensorMap>> maps;
     for (int i = 0; i < f.count; i++) {
-      CUtensorMap map;
-      const uint64_t size[] = {(uint64_t)(taps * f.c), (uint64_t)f.segments[i].k}, stride[] = {2 * size[0]};
-      const unsigned box[] = {64, 8}, every[] = {1, 1};
-      CHECK(cuTensorMapEncodeTiled(&map, bfloat16, 2, (void*)f.segments[i].w, size, stride, box, every, 0, swizzle_128, 0, 0));
+      const CUtensorMap map = tensor_map(f.segments[i].w, taps * f.c, f.segments[i].k, 2 * taps * f.c);
       maps.emplace_back(1);
       CHECK(cuMemcpyHtoD_v2((CUdeviceptr)maps.back().data(), &map, sizeof map));
       f.segments[i].map = maps.back().data();
