@@ -1,0 +1,245 @@
+package graph
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// orderedPlans are plans with branches, heads on modules and towers, siblings, shared memory, and every kind of sweep.
+func orderedPlans(t *testing.T) map[string]*Plan {
+	slack, apart, perLoss, plain := training(), training(), training(), training()
+	slack.Slack = 4
+	apart.NoReuse = true
+	perLoss.SweepPerLoss = true
+	plain.Fusions = Fusions{}
+	return map[string]*Plan{
+		"training":       mustCompile(t, inception(convBN), training()),
+		"biases":         mustCompile(t, inception(convBias), training()),
+		"slack":          mustCompile(t, inception(convBN), slack),
+		"no reuse":       mustCompile(t, inception(convBN), apart),
+		"sweep per loss": mustCompile(t, inception(convBN), perLoss),
+		"no fusions":     mustCompile(t, inception(convBN), plain),
+		"evaluation":     mustCompile(t, inception(convBN), Options{Batch: 2, Target: Target{Fusions: AllFusions}}),
+	}
+}
+
+// paths says for every step which ones are done before it.
+func paths(after [][]int) []map[int]bool {
+	all := make([]map[int]bool, len(after))
+	for i, list := range after {
+		all[i] = map[int]bool{}
+		for _, j := range list {
+			all[i][j] = true
+			for k := range all[j] {
+				all[i][k] = true
+			}
+		}
+	}
+	return all
+}
+
+// Steps that no path connects use no element together that one of them writes, and add to no gradient together. This looks at every
+// element of memory by itself, where Order compares ranges. No entry of Order can be left out.
+func TestOrder(t *testing.T) {
+	for name, p := range orderedPlans(t) {
+		t.Run(name, func(t *testing.T) {
+			type element struct {
+				elem Elem
+				at   int
+			}
+			type last struct{ writers, readers []int }
+			seen := map[element]*last{}
+			conflict := map[[2]int]bool{}
+			for i, s := range p.Steps {
+				s.Views(func(v View, a Access) {
+					if v.Buffer.External {
+						return
+					}
+					for r := range v.Rows() {
+						for c := range v.Shape.C {
+							e := element{v.Buffer.Elem, v.Buffer.Offset + v.Offset + r*v.Stride + c}
+							if seen[e] == nil {
+								seen[e] = &last{}
+							}
+							for _, j := range seen[e].writers {
+								conflict[[2]int{j, i}] = true
+							}
+							if a&Write == 0 {
+								seen[e].readers = append(seen[e].readers, i)
+								continue
+							}
+							for _, j := range seen[e].readers {
+								conflict[[2]int{j, i}] = true
+							}
+							seen[e].writers = append(seen[e].writers, i)
+						}
+					}
+				})
+				for j, q := range p.Steps[:i] {
+					for _, a := range s.Gradients() {
+						for _, b := range q.Gradients() {
+							if a == b {
+								conflict[[2]int{j, i}] = true
+							}
+						}
+					}
+				}
+				if _, ok := s.(*UpdateStep); ok {
+					for j := range i {
+						conflict[[2]int{j, i}] = true
+					}
+				}
+			}
+			after := p.Order()
+			before := paths(after)
+			for c := range conflict {
+				if i, j := c[1], c[0]; i != j {
+					require.True(t, before[i][j], "%s of %s runs beside %s of %s", p.Steps[i].Kind(), p.Steps[i].NodeName(), p.Steps[j].Kind(), p.Steps[j].NodeName())
+				}
+			}
+			for i, list := range after {
+				for _, j := range list {
+					require.Less(t, j, i)
+					for _, k := range list {
+						require.False(t, before[k][j], "step %d waits for %d and for %d, which waits for %d", i, j, k, j)
+					}
+				}
+			}
+		})
+	}
+}
+
+// What runs side by side: the towers of a module, forward and backward, a head and the trunk behind it, and the gradients of filters.
+func TestWhatRunsSideBySide(t *testing.T) {
+	o := training()
+	o.NoReuse = true // so that nothing waits because of memory
+	p := mustCompile(t, inception(convBN), o)
+	before := paths(p.Order())
+	beside := func(kind, a, kind2, b string) {
+		t.Helper()
+		find := func(kind, node string) int {
+			for i, s := range p.Steps {
+				if s.Kind() == kind && s.NodeName() == node {
+					return i
+				}
+			}
+			t.Fatalf("the plan has no %s of %s", kind, node)
+			return 0
+		}
+		i, j := find(kind, a), find(kind2, b)
+		require.False(t, before[i][j] || before[j][i], "%s of %s and %s of %s wait for each other", kind, a, kind2, b)
+	}
+	beside("conv.forward", "mixed2/tower3x3/conv", "conv.forward", "mixed2/tower5x5/conv")
+	beside("batchnorm.forward", "mixed2/tower3x3/bn", "batchnorm.forward", "mixed2/tower5x5/bn")
+	beside("maxpool.forward", "mixed2/pool", "conv.forward", "mixed2/tower3x3/conv")
+	beside("conv.backward_data", "mixed2/tower3x3/conv", "conv.backward_data", "mixed2/tower5x5/conv")
+	beside("conv.forward", "aux1/reduce/conv", "conv.forward", "mixed3/tower3x3/conv")
+	beside("conv.backward_data", "aux2/reduce/conv", "conv.backward_data", "mixed3/tower3x3/conv")
+	beside("conv.backward_filter", "mixed2/tower3x3/conv", "conv.backward_data", "mixed2/tower3x3/conv")
+}
+
+// chain is how many steps follow from one another.
+func chain(after [][]int) int {
+	length, longest := make([]int, len(after)), 0
+	for i, list := range after {
+		for _, j := range list {
+			length[i] = max(length[i], length[j])
+		}
+		length[i]++
+		longest = max(longest, length[i])
+	}
+	return longest
+}
+
+// Slack takes waits for memory away, and costs little memory.
+func TestSlackShortensTheLongestChain(t *testing.T) {
+	apart, slack := training(), training()
+	apart.NoReuse, slack.Slack = true, 8
+	p, q := mustCompile(t, inception(convBN), training()), mustCompile(t, inception(convBN), slack)
+	least := chain(mustCompile(t, inception(convBN), apart).Order())
+	require.Greater(t, chain(p.Order()), least*5/4)
+	require.Less(t, chain(q.Order()), least*5/4)
+	require.Less(t, q.ArenaBytes(), p.ArenaBytes()*4/3)
+	for _, a := range q.Buffers {
+		for _, b := range q.Buffers {
+			if a != b && a.overlaps(b) {
+				require.True(t, a.First > b.Last+8 || b.First > a.Last+8, "%s and %s", a.Name, b.Name)
+			}
+		}
+	}
+}
+
+// Lanes and waits keep the order, no wait follows from others, and with lanes enough nothing waits that need not.
+func TestPlaces(t *testing.T) {
+	for name, p := range orderedPlans(t) {
+		for _, lanes := range []int{1, 2, 3, 4, 100} {
+			places, order := p.Places(lanes), p.Order()
+			var last [100]int
+			after := make([][]int, len(places))
+			for i, s := range places {
+				require.Less(t, s.Lane, lanes, name)
+				after[i] = append(after[i], s.After...)
+				for _, j := range s.After {
+					require.NotEqual(t, s.Lane, places[j].Lane)
+				}
+				if j := last[s.Lane] - 1; j >= 0 {
+					after[i] = append(after[i], j)
+				}
+				last[s.Lane] = i + 1
+			}
+			before := paths(after)
+			for i, list := range order {
+				for _, j := range list {
+					require.True(t, before[i][j], "%s, %d lanes: step %d does not wait for %d", name, lanes, i, j)
+				}
+				for _, j := range places[i].After {
+					for _, k := range after[i] {
+						require.False(t, before[k][j], "%s, %d lanes: step %d need not wait for %d", name, lanes, i, j)
+					}
+				}
+			}
+			if lanes == 100 {
+				require.Equal(t, chain(order), chain(after), name)
+			}
+			if lanes == 1 {
+				require.Equal(t, len(places), chain(after))
+			}
+		}
+	}
+}
+
+// The trunk stays in the first lane.
+func TestFirstLaneIsTheLongestChain(t *testing.T) {
+	o := training()
+	o.Slack = 8
+	p := mustCompile(t, inception(convBN), o)
+	places := p.Places(4)
+	var length [4]int
+	for _, s := range places {
+		length[s.Lane]++
+	}
+	for _, n := range length[1:] {
+		require.Positive(t, n)
+		require.Less(t, n, length[0])
+	}
+	require.Zero(t, places[0].Lane)
+	require.Zero(t, places[len(places)-1].Lane, "the update")
+}
+
+// The sets of steps that Order is made of.
+func TestStepSet(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	a, b, both := newStepSet(200), newStepSet(200), map[int]bool{}
+	for range 50 {
+		i, j := rng.IntN(200), rng.IntN(200)
+		a.add(i)
+		b.add(j)
+		both[i], both[j] = true, true
+	}
+	a.join(b)
+	for i := range 200 {
+		require.Equal(t, both[i], a.has(i), i)
+	}
+}
