@@ -22,6 +22,9 @@ type Options struct {
 	// Warps multiplies bfloat16 as on GPUs before sm_90, warp by warp, where warpgroups could (Info.Warpgroups): the baseline that
 	// tests and benchmarks compare with.
 	Warps bool
+	// Serial runs the steps of a plan one after another, where branches and heads could run side by side: the baseline that tests and
+	// benchmarks compare with.
+	Serial bool
 }
 
 // Backend runs plans on a GPU.
@@ -59,6 +62,9 @@ func (b *Backend) Name() string { return b.device.Info.String() }
 // Target implements graph.Backend.
 func (b *Backend) Target() graph.Target {
 	t := graph.Target{Precision: b.options.Precision, Fusions: graph.AllFusions, PadInput: true, Augments: true}
+	if !b.options.Serial {
+		t.Slack = 8
+	}
 	if b.options.Fusions != nil {
 		t.Fusions = *b.options.Fusions
 	}

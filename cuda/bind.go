@@ -93,13 +93,15 @@ type binder struct {
 	recipes  kernels.DevicePtr // AugmentRecipe, one for each image
 	run      kernels.DevicePtr // RunState
 	ring     kernels.DevicePtr // StepMetrics
+	places   []graph.Place
 	launches []Launch
+	first    []int  // launch of each step, and the end
 	node     string // of the step at hand
+	*lane           // of the step at hand
 
-	work     region // what the launches of one step pass to each other
+	lanes    []lane
 	kept     region // what a step leaves for a later one, besides the plan's buffers
 	sums     map[*graph.Buffer]partialSums
-	counters region // of reductions: zeros before and after each launch
 	tables   region // constant
 	constant []byte // what is in tables
 }
@@ -117,18 +119,33 @@ func (r *region) take(bytes int64) kernels.DevicePtr {
 	return at
 }
 
+// regions are what launches have of memory of their own, besides the tables. The counters come first.
+func (b *binder) regions() []*region {
+	r := []*region{}
+	for i := range b.lanes {
+		r = append(r, &b.lanes[i].counters)
+	}
+	for i := range b.lanes {
+		r = append(r, &b.lanes[i].work)
+	}
+	return append(r, &b.kept)
+}
+
 // bind makes the launches of all steps.
 func (b *binder) bind() error {
-	b.launches, b.constant, b.tables.next, b.kept.next = nil, nil, 0, 0
+	b.launches, b.first, b.constant, b.tables.next, b.kept.next = nil, nil, nil, 0, 0
 	b.sums = map[*graph.Buffer]partialSums{}
-	for _, s := range b.plan.Steps {
-		b.node, b.work.next, b.counters.next = s.NodeName(), 0, 0
+	for i, s := range b.plan.Steps {
+		b.node, b.lane = s.NodeName(), &b.lanes[b.places[i].Lane]
+		b.work.next, b.counters.next = 0, 0
 		first := len(b.launches)
+		b.first = append(b.first, first)
 		if err := binding(s)(b); err != nil {
 			return &graph.NodeError{Node: s.NodeName(), Kind: s.Kind(), Err: err}
 		}
 		share(b.launches[first:], s)
 	}
+	b.first = append(b.first, len(b.launches))
 	return nil
 }
 

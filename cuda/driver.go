@@ -151,6 +151,12 @@ func encodeTensorMap(address kernels.DevicePtr, columns, rows, boxRows int) ([]b
 	return C.GoBytes(unsafe.Pointer(&m), C.int(unsafe.Sizeof(m))), err
 }
 
+// makeStream is cu.MakeStream with a priority.
+func makeStream(priority int) (s cu.Stream, err error) {
+	err = result(C.cuStreamCreateWithPriority((*C.CUstream)(unsafe.Pointer(&s)), C.CU_STREAM_NON_BLOCKING, C.int(priority)))
+	return s, err
+}
+
 func allocPinned(bytes int64) (unsafe.Pointer, error) {
 	var p unsafe.Pointer
 	err := result(C.cuMemHostAlloc(&p, C.size_t(bytes), C.CU_MEMHOSTALLOC_PORTABLE))
@@ -191,14 +197,15 @@ func newLaunchArray(launches []Launch, params [][]byte) launchArray {
 	return a
 }
 
-// run launches everything. It returns the launch that an error came from.
-func (a launchArray) run(context cu.CUContext, stream cu.Stream, wait bool) (failed int, err error) {
+// run launches those from first to end-1. It returns the launch that an error came from.
+func (a launchArray) run(context cu.CUContext, stream cu.Stream, first, end int, wait bool) (failed int, err error) {
 	var at, w C.int
 	if wait {
 		w = 1
 	}
-	r := C.tributary_run(contextHandle(context), streamHandle(stream), a.records, C.int(a.n), w, &at)
-	return int(at), result(r)
+	list := unsafe.Slice(a.records, a.n)[first:end]
+	r := C.tributary_run(contextHandle(context), streamHandle(stream), unsafe.SliceData(list), C.int(len(list)), w, &at)
+	return first + int(at), result(r)
 }
 
 func (a launchArray) free() {
@@ -223,8 +230,9 @@ func (g graphHandle) nodes() (int, error) {
 	return int(n), err
 }
 
+// instantiate makes a graph that can be launched. Its kernels have the priority of the streams that they were captured in.
 func (g graphHandle) instantiate() (x execHandle, err error) {
-	err = result(C.cuGraphInstantiateWithFlags(&x.x, g.g, 0))
+	err = result(C.cuGraphInstantiateWithFlags(&x.x, g.g, C.CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY))
 	return x, err
 }
 

@@ -68,7 +68,10 @@ func (d *Device) NewList(launches []Launch) (*List, error) {
 func (l *List) Launches() []Launch { return l.launches }
 
 // Run puts the launches into a stream. On a blocking device it waits for each.
-func (l *List) Run(s *Stream) error {
+func (l *List) Run(s *Stream) error { return l.RunSome(s, 0, len(l.launches)) }
+
+// RunSome is Run of the launches from first to end-1.
+func (l *List) RunSome(s *Stream, first, end int) error {
 	if err := l.device.usable(); err != nil {
 		return err
 	}
@@ -77,7 +80,7 @@ func (l *List) Run(s *Stream) error {
 	} else {
 		s.launched.add(l)
 	}
-	at, err := l.array.run(l.device.context, s.s, l.device.Blocking && s.recording == nil)
+	at, err := l.array.run(l.device.context, s.s, first, end, l.device.Blocking && s.recording == nil)
 	if err == nil {
 		return nil
 	}

@@ -3,12 +3,14 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"github.com/tributary-ml/tributary/kernels"
 )
 
@@ -179,6 +181,39 @@ func TestCaptureTwoStreams(t *testing.T) {
 	if err := side.Wait(join); err == nil && side.recording != nil {
 		t.Error("a stream joined a capture that is over")
 	}
+}
+
+// The trace build of the emulator finds nodes of a graph that do not wait for each other and use the same memory, whatever the order
+// that they ran in. Reading the same is no race.
+func TestRaceInAGraph(t *testing.T) {
+	if os.Getenv("VARIANT") != "trace" {
+		t.Skip("VARIANT=trace cuda/test.sh")
+	}
+	if isChild() {
+		b := newBench(t)
+		side := stream(t, b.Device)
+		fork, err := b.NewEvent(false)
+		require.NoError(t, err)
+		join, err := b.NewEvent(false)
+		require.NoError(t, err)
+		x, y, z := vector(b.arena, 0), vector(b.arena, 1), vector(b.arena, 2)
+		first, second := b.list(t, scale(b.scale, "first", y, x, 2, false)), b.list(t, scale(b.scale, "second", z, x, 2, false))
+		if os.Getenv("RACE") == "1" {
+			second = b.list(t, scale(b.scale, "second", z, y, 2, false))
+		}
+		g, err := b.stream.Capture(func() error {
+			return errors.Join(fork.Record(b.stream), b.stream.Fill(b.arena.Span(0), 0), fork.Record(b.stream), side.Wait(fork),
+				first.Run(b.stream), second.Run(side), join.Record(side), b.stream.Wait(join))
+		})
+		require.NoError(t, err)
+		require.NoError(t, g.Launch(b.stream))
+		t.Log("synchronize:", b.stream.Synchronize())
+		return
+	}
+	require.Contains(t, child(t, "TestRaceInAGraph", "RACE=0"), "synchronize: <nil>")
+	out := child(t, "TestRaceInAGraph", "RACE=1")
+	require.Contains(t, out, "race: scale_f32 and scale_f32, nodes 1 and 2 of a graph, do not wait for each other")
+	require.Contains(t, out, "synchronize: cuda: cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED")
 }
 
 func TestFailedCapture(t *testing.T) {

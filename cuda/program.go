@@ -22,6 +22,7 @@ type program struct {
 	slots    [2]slot
 	next     int    // slot of the next run
 	own      *Arena // the buffers of an isolated program
+	between  *Arena // what launches pass to each other: binder.regions
 	at       map[*graph.Buffer]kernels.DevicePtr
 	version  int // of the scratch memory that at and bound are for
 	bound    []*bound
@@ -92,30 +93,30 @@ func (p *program) fill(b *bound) error {
 	s, in := p.state, &p.slots[b.slot]
 	at := in.addresses(p.plan)
 	maps.Copy(at, p.at)
-	bd := &binder{state: s, plan: p.plan, values: b.values, at: at,
+	bd := &binder{state: s, plan: p.plan, values: b.values, at: at, places: p.plan.Places(s.backend.lanes()), lanes: make([]lane, s.backend.lanes()),
 		recipes: in.memory.Span(slotRecipes).Address, run: in.memory.Span(slotRun).Address, ring: in.memory.Span(slotMetrics).Address}
 	if err := bd.bind(); err != nil {
 		return err
 	}
 	d := s.backend.device
-	sizes := []int64{bd.tables.needed, bd.counters.needed, bd.work.needed, bd.kept.needed}
 	var err error
-	if b.tables, err = d.NewArena(sizes, s.backend.options.Isolated); err != nil {
+	if b.tables, err = d.NewArena([]int64{bd.tables.needed}, s.backend.options.Isolated); err != nil {
 		return err
 	}
-	for i, r := range []*region{&bd.tables, &bd.counters, &bd.work, &bd.kept} {
-		*r = region{address: b.tables.Span(i).Address}
+	if p.between == nil {
+		if p.between, err = p.reserve(bd); err != nil {
+			return err
+		}
+	}
+	bd.tables = region{address: b.tables.Span(0).Address}
+	for i, r := range bd.regions() {
+		*r = region{address: p.between.Span(i).Address}
 	}
 	if err := bd.bind(); err != nil {
 		return err
 	}
-	if sizes[0] > 0 {
+	if len(bd.constant) > 0 {
 		if err := s.compute.Write(b.tables.Span(0), bd.constant); err != nil {
-			return err
-		}
-	}
-	if sizes[1] > 0 {
-		if err := s.compute.Fill(b.tables.Span(1), 0); err != nil {
 			return err
 		}
 	}
@@ -123,8 +124,29 @@ func (p *program) fill(b *bound) error {
 	if b.list, err = d.NewList(bd.launches); err != nil || d.Blocking {
 		return err
 	}
-	b.graph, err = s.compute.Capture(func() error { return in.around(s.compute, b.list.Run) })
+	b.graph, err = b.capture(s, in, bd.places, bd.first)
 	return err
+}
+
+// reserve is the memory for what launches pass to each other. Runs of a program follow one another, so they share it.
+func (p *program) reserve(bd *binder) (*Arena, error) {
+	var sizes []int64
+	for _, r := range bd.regions() {
+		sizes = append(sizes, r.needed)
+	}
+	s := p.state
+	m, err := s.backend.device.NewArena(sizes, s.backend.options.Isolated)
+	if err != nil {
+		return nil, err
+	}
+	for i := range bd.lanes {
+		if counters := m.Span(i); counters.Bytes > 0 {
+			if err := s.compute.Fill(counters, 0); err != nil {
+				return nil, errors.Join(err, m.Close())
+			}
+		}
+	}
+	return m, nil
 }
 
 // Run implements graph.Program.
@@ -306,8 +328,10 @@ func (p *program) Close() error {
 	for i := range p.slots {
 		err = errors.Join(err, p.slots[i].close())
 	}
-	if p.own != nil {
-		err = errors.Join(err, p.own.Close())
+	for _, m := range []*Arena{p.own, p.between} {
+		if m != nil {
+			err = errors.Join(err, m.Close())
+		}
 	}
 	return err
 }

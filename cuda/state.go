@@ -25,8 +25,9 @@ type state struct {
 	copies   map[graph.Part]Span     // scratch parts, as far as they are in use
 	comparer comparer
 	scratch  scratch
-	compute  *Stream // steps, one after another
-	upload   *Stream // input of the next step, meanwhile
+	compute  *Stream   // runs, one after another
+	beside   []*Stream // lanes of a run besides the first
+	upload   *Stream   // input of the next run, meanwhile
 }
 
 // operand is a part that the steps of a plan read: values or moving averages.
@@ -101,8 +102,15 @@ func (s *state) addOperand(p graph.Part) error {
 
 func (s *state) allocate(names []graph.Part, sizes []int64) (err error) {
 	d := s.backend.device
-	if s.compute, err = d.NewStream(); err != nil {
+	if s.compute, err = d.NewUrgentStream(); err != nil {
 		return err
+	}
+	for range s.backend.lanes() - 1 {
+		x, err := d.NewStream()
+		if err != nil {
+			return err
+		}
+		s.beside = append(s.beside, x)
 	}
 	if s.upload, err = d.NewStream(); err != nil {
 		return err
@@ -147,7 +155,7 @@ func (s *state) Close() error {
 			o.convert.Close()
 		}
 	}
-	for _, x := range []*Stream{s.compute, s.upload} {
+	for _, x := range append(s.beside, s.compute, s.upload) {
 		if x != nil {
 			err = errors.Join(err, x.Close())
 		}

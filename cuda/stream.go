@@ -20,11 +20,23 @@ type Stream struct {
 }
 
 // NewStream makes a stream.
-func (d *Device) NewStream() (*Stream, error) {
+func (d *Device) NewStream() (*Stream, error) { return d.newStream(false) }
+
+// NewUrgentStream makes a stream whose kernels go first: where those of several streams wait for a place on the GPU, theirs get it.
+func (d *Device) NewUrgentStream() (*Stream, error) { return d.newStream(true) }
+
+func (d *Device) newStream(urgent bool) (*Stream, error) {
 	s := &Stream{device: d}
-	err := d.call(func() (err error) {
-		s.s, err = cu.MakeStream(cu.NonBlocking)
-		return failed(err, "cuStreamCreate")
+	err := d.call(func() error {
+		priority, greatest, err := cu.StreamPriorityRange()
+		if err != nil {
+			return failed(err, "cuCtxGetStreamPriorityRange")
+		}
+		if urgent {
+			priority = greatest
+		}
+		s.s, err = makeStream(priority)
+		return failed(err, "cuStreamCreateWithPriority")
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@
 #
 #	cuda/test.sh [arguments of go test]
 #	VARIANT=asan cuda/test.sh     AddressSanitizer watches the kernels and all device memory (clang only)
+#	VARIANT=trace cuda/test.sh    what the kernels of a graph use that may run side by side is compared (clang only; minutes)
 #	VARIANT=tsan cuda/test.sh     ThreadSanitizer watches the threads of the kernels (clang only; minutes)
 #
 # On a machine with a GPU, "cuda/cgo.sh go test -count=1 -tags cuda ./cuda/..." runs the same tests on it, but for those of faults.
@@ -14,6 +15,10 @@ make -s -C kernels/emulator "VARIANT=$variant" lib
 LD_LIBRARY_PATH=$PWD/build/emulated
 case $variant in
 plain) ;;
+trace)
+	LD_LIBRARY_PATH=$LD_LIBRARY_PATH/$variant
+	export VARIANT EMULATOR_WORKERS=1
+	;;
 asan | tsan)
 	LD_LIBRARY_PATH=$LD_LIBRARY_PATH/$variant
 	# The sanitizer's runtime has to be there before everything else. Go's own memory is none of its business.
@@ -24,7 +29,7 @@ asan | tsan)
 	exec cuda/cgo.sh go test -count=1 -tags cuda -exec "env LD_PRELOAD=$runtime LD_LIBRARY_PATH=$LD_LIBRARY_PATH" "$@" ./cuda/...
 	;;
 *)
-	echo "cuda/test.sh: VARIANT=$variant: plain, asan or tsan" >&2
+	echo "cuda/test.sh: VARIANT=$variant: plain, asan, tsan or trace" >&2
 	exit 2
 	;;
 esac

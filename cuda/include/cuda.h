@@ -853,6 +853,11 @@ CUresult cuGraphAddMemsetNode(CUgraphNode *node, CUgraph graph, const CUgraphNod
 	const CUDA_MEMSET_NODE_PARAMS *params, CUcontext context);
 CUresult cuGraphAddChildGraphNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *after, size_t count, CUgraph child);
 CUresult cuGraphDestroyNode(CUgraphNode node);
+
+typedef enum CUgraphInstantiate_flags_enum {
+	CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY = 8 /* instead of the priority of the stream that the graph is launched in; since 11.7 */
+} CUgraphInstantiate_flags;
+
 CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags);
 CUresult cuGraphExecDestroy(CUgraphExec exec);
 CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream);

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <unordered_map>
+
 struct uint3 { unsigned x, y, z; };
 struct dim3 { unsigned x, y, z; };
 struct alignas(8) uint2 { unsigned x, y; };
@@ -145,6 +147,29 @@ inline void note(Access what, const void* p, unsigned bytes, const void* site) {
   (void)what, (void)p, (void)bytes, (void)site;
 #endif
 }
+
+// Footprint is the device memory that a piece of work uses: a bit for each byte that is read, and for each that is written.
+struct Page {
+  uint64_t bits[2][64] = {};
+};
+struct Footprint {
+  std::unordered_map<uintptr_t, Page> pages;
+  uintptr_t at = 0;  // the page that was used last
+  Page* page = nullptr;
+};
+
+// watching says that begin_footprint works in this build.
+#if defined(EMULATOR_TRACED)
+constexpr bool watching = true;
+#else
+constexpr bool watching = false;
+#endif
+// Between begin_footprint and end_footprint all accesses to device memory go to f.
+void begin_footprint(Footprint* f);
+void end_footprint();
+void touch(Access what, const void* p, size_t n);
+// meet returns a byte that both use and one of them writes, or null.
+const void* meet(const Footprint& a, const Footprint& b);
 
 // each_memory calls f for every allocation of device memory: the driver knows them.
 void each_memory(void (*f)(const void* p, size_t n));

@@ -216,6 +216,7 @@ typedef unsigned long long Number;
 }  // namespace
 
 void record(Access access, const void* p, unsigned width, const void* pc) {
+  touch(access, p, width);
   if (!tracing) return;
   const Lane* me = self();
   const Block* b = me->block;

@@ -81,8 +81,8 @@ struct Stream {
 // Handles come from the application, so they are looked up: stream_of(0) is the legacy stream, null means no such stream.
 Stream* stream_of(void* handle);
 // submit runs work in the order of the stream: at once, or, in lazy mode, when something waits for it; a capturing stream
-// records it instead.
-Result submit(void* handle, Work work);
+// records it instead. The name, a string that stays, is for messages.
+Result submit(void* handle, Work work, const char* name);
 bool lazy();
 void drain_stream(Stream* s);
 void drain_all();
@@ -101,6 +101,7 @@ struct Event {
 // ---- graph.cpp -------------------------------------------------------------------------------------------------------
 struct Node {
   Work work;
+  const char* name;
   std::vector<int> after;
 };
 struct Graph {
@@ -110,7 +111,7 @@ struct Capture {
   Graph* graph;
   Stream* origin;
 };
-void record(Stream* s, Work work);
+void record(Stream* s, Work work, const char* name);
 bool capturing();  // anywhere in the process
 
 // ---- module.cpp ------------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ API cuEventRecord(void* event, void* stream) {
     e->done = n;
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     e->milliseconds = std::chrono::duration<double, std::milli>(now).count();
-  });
+  }, "an event");
 }
 API cuEventQuery(void* event) {
   ENTER_CONTEXT;

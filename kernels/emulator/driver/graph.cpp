@@ -2,7 +2,8 @@
 //
 // A captured node depends on what its stream had captured before it and on the events that the stream waited for. A launch
 // runs the nodes in the order of capture, or, with EMULATOR_SEED, in a random order that the dependencies allow: so a wait for
-// an event that was forgotten between two streams shows.
+// an event that was forgotten between two streams shows. The trace build compares what nodes use that may run side by side: there
+// the forgotten wait shows whatever the order (footprint.cpp).
 #include <algorithm>
 
 #include "driver.h"
@@ -21,21 +22,6 @@ std::set<Graph*>& executables() {
   return *s;
 }
 
-void run(const Graph& g) {
-  static uint64_t x = emu::seed() * 0x9E3779B97F4A7C15ull + 1;
-  const size_t n = g.nodes.size();
-  std::vector<bool> done(n);
-  for (size_t ran = 0; ran < n; ran++) {
-    std::vector<size_t> ready;
-    for (size_t i = 0; i < n && (ready.empty() || emu::seed()); i++)
-      if (!done[i] && std::all_of(g.nodes[i].after.begin(), g.nodes[i].after.end(), [&](int j) { return done[(size_t)j]; })) ready.push_back(i);
-    x = x * 6364136223846793005ull + 1442695040888963407ull;
-    const size_t i = ready[emu::seed() ? (x >> 33) % ready.size() : 0];
-    if (!driver::driver().sticky) g.nodes[i].work();
-    done[i] = true;
-  }
-}
-
 // reaches says which nodes the last work of a stream depends on.
 std::vector<bool> reaches(const Graph& g, std::vector<int> from) {
   std::vector<bool> seen(g.nodes.size());
@@ -49,13 +35,47 @@ std::vector<bool> reaches(const Graph& g, std::vector<int> from) {
   return seen;
 }
 
+// find_race fails the context where two nodes that may run side by side use the same memory, unless both only read it.
+void find_race(const Graph& g, const std::vector<emu::Footprint>& used) {
+  std::vector<std::vector<bool>> before;
+  for (size_t i = 0; i < g.nodes.size(); i++) {
+    before.push_back(reaches(g, g.nodes[i].after));
+    for (size_t j = 0; j < i; j++) {
+      const void* at = before[i][j] ? nullptr : emu::meet(used[i], used[j]);
+      if (!at || driver::driver().sticky) continue;
+      say(LAUNCH_FAILED, "race: %s and %s, nodes %zu and %zu of a graph, do not wait for each other, and both use the byte at %p, which one of them writes",
+          g.nodes[j].name, g.nodes[i].name, j, i, at);
+      driver::driver().sticky = LAUNCH_FAILED;
+    }
+  }
+}
+
+void run(const Graph& g) {
+  static uint64_t x = emu::seed() * 0x9E3779B97F4A7C15ull + 1;
+  const size_t n = g.nodes.size();
+  std::vector<bool> done(n);
+  std::vector<emu::Footprint> used(emu::watching ? n : 0);
+  for (size_t ran = 0; ran < n; ran++) {
+    std::vector<size_t> ready;
+    for (size_t i = 0; i < n && (ready.empty() || emu::seed()); i++)
+      if (!done[i] && std::all_of(g.nodes[i].after.begin(), g.nodes[i].after.end(), [&](int j) { return done[(size_t)j]; })) ready.push_back(i);
+    x = x * 6364136223846793005ull + 1442695040888963407ull;
+    const size_t i = ready[emu::seed() ? (x >> 33) % ready.size() : 0];
+    if (emu::watching) emu::begin_footprint(&used[i]);
+    if (!driver::driver().sticky) g.nodes[i].work();
+    if (emu::watching) emu::end_footprint();
+    done[i] = true;
+  }
+  if (emu::watching) find_race(g, used);
+}
+
 }  // namespace
 
 namespace driver {
 
-void record(Stream* s, Work work) {
+void record(Stream* s, Work work, const char* name) {
   Graph* g = s->capture->graph;
-  g->nodes.push_back({std::move(work), s->after});
+  g->nodes.push_back({std::move(work), name, s->after});
   s->after = {(int)g->nodes.size() - 1};
 }
 
@@ -110,8 +130,9 @@ API cuStreamIsCapturing(void* stream, int* status) {
   Graph* const g = (Graph*)handle;    \
   if (!set().count(g)) return say(INVALID_HANDLE, "%s: no such graph: %p", __func__, handle)
 
-API cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
+API cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long flags) {
   ENTER_CONTEXT;
+  if (flags & ~8ull) return say(INVALID_VALUE, "%s: flags %llu; known is 8, USE_NODE_PRIORITY", __func__, flags);
   GRAPH(g, graph, graphs);
   Graph* x = new Graph(*g);
   executables().insert(x);
@@ -127,7 +148,7 @@ API cuGraphUpload(void* executable, void*) {
 API cuGraphLaunch(void* executable, void* stream) {
   ENTER_CONTEXT;
   GRAPH(x, executable, executables);
-  return submit(stream, [=] { run(*x); });
+  return submit(stream, [=] { run(*x); }, "a graph");
 }
 API cuGraphGetNodes(void* graph, void** nodes, size_t* count) {
   ENTER_CONTEXT;

@@ -22,15 +22,20 @@ template <class K> bool contains(const std::map<K, size_t>& blocks, K p, size_t 
 }
 
 Result copy(DevicePtr dst, DevicePtr src, size_t n, void* stream) {
-  return submit(stream, [=] { memmove((void*)dst, (const void*)src, n); });
+  return submit(stream, [=] {
+    emu::touch(emu::READ, (const void*)src, n);
+    emu::touch(emu::WRITE, (const void*)dst, n);
+    memmove((void*)dst, (const void*)src, n);
+  }, "a copy");
 }
 
 template <class T> Result fill(DevicePtr dst, T value, size_t n, void* stream, const char* what) {
   if (dst % sizeof(T)) return say(INVALID_VALUE, "%s: %#llx is not a multiple of %zu", what, dst, sizeof(T));
   if (Result r = inside(dst, n * sizeof(T), what)) return r;
   return submit(stream, [=] {
+    emu::touch(emu::WRITE, (const void*)dst, n * sizeof(T));
     for (size_t i = 0; i < n; i++) ((T*)dst)[i] = value;
-  });
+  }, "a fill");
 }
 
 // wait_legacy ends a call that returns only when its work on the legacy stream is done.
@@ -129,7 +134,7 @@ API cuMemcpyHtoDAsync_v2(DevicePtr dst, const void* src, size_t n, void* stream)
   Stream* s = stream_of(stream);
   if (pinned(src, n) || !s || s->capture) return copy(dst, (DevicePtr)src, n, stream);
   auto staged = std::make_shared<std::vector<char>>((const char*)src, (const char*)src + n);
-  return submit(stream, [=] { memcpy((void*)dst, staged->data(), n); });
+  return submit(stream, [=] { memcpy((void*)dst, staged->data(), n); }, "a copy");
 }
 API cuMemcpyDtoHAsync_v2(void* dst, DevicePtr src, size_t n, void* stream) {
   ENTER_CONTEXT;

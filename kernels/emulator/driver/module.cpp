@@ -187,5 +187,5 @@ API cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsign
       driver::driver().sticky = ILLEGAL_ADDRESS;
     else
       emu::launch(*k, size, block, dynamic, copy.get());
-  });
+  }, k->name);
 }

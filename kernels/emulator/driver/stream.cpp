@@ -84,11 +84,11 @@ void drain_all() {
   drain_until([] { return idle(true); });
 }
 
-Result submit(void* handle, Work work) {
+Result submit(void* handle, Work work, const char* name) {
   Stream* s = stream_of(handle);
   if (!s) return say(INVALID_HANDLE, "no such stream: %p", handle);
   if (s->capture) {
-    record(s, std::move(work));
+    record(s, std::move(work), name);
     return OK;
   }
   if (s == &legacy()) {
@@ -172,5 +172,5 @@ API cuStreamWaitEvent(void* stream, void* event, unsigned) {
 }
 API cuLaunchHostFunc(void* stream, void (*f)(void*), void* data) {
   ENTER_CONTEXT;
-  return submit(stream, [=] { f(data); });
+  return submit(stream, [=] { f(data); }, "a call of the host");
 }
