@@ -49,7 +49,8 @@ func normalization(model string) *graph.Normalization {
 }
 
 // BenchmarkGPUStep measures whole training steps on the first GPU, images copied from the host included: images a second, and the
-// memory that the step takes. bf16_warps is bf16 without warpgroups, where the GPU has them.
+// memory that the step takes. bf16_warps is bf16 without warpgroups, where the GPU has them; bf16_serial is bf16 with one
+// step of the plan after another.
 func BenchmarkGPUStep(b *testing.B) {
 	for _, c := range gpuCases() {
 		for _, a := range []struct {
@@ -57,10 +58,11 @@ func BenchmarkGPUStep(b *testing.B) {
 			options cuda.Options
 		}{
 			{"bf16", cuda.Options{Precision: graph.BF16}}, {"bf16_warps", cuda.Options{Precision: graph.BF16, Warps: true}},
+			{"bf16_serial", cuda.Options{Precision: graph.BF16, Serial: true}},
 			{"tf32", cuda.Options{Precision: graph.TF32}}, {"fp32", cuda.Options{}},
 		} {
 			for _, heads := range []string{"heads", "noheads"} {
-				if heads == "noheads" && a.name != "bf16" {
+				if heads == "noheads" && a.name != "bf16" && !a.options.Serial {
 					continue
 				}
 				b.Run(fmt.Sprintf("%s/%s/%s", c, a.name, heads), func(b *testing.B) {

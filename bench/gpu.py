@@ -48,12 +48,12 @@ def read_case(name):
 
 
 def step_rows(text):
-    """Rows of BenchmarkGPUStep, in the form of PyTorch's. bf16_warps is bf16 in the mode warps."""
+    """Rows of BenchmarkGPUStep, in the form of PyTorch's. bf16_warps is bf16 in the mode warps, bf16_serial in the mode serial."""
     rows = []
     for name, f in read_benchmarks(text):
         _, row, heads = read_case(name)
-        row["precision"], _, warps = row["precision"].partition("_")
-        rows.append({"by": "tributary", **row, "layout": "nhwc", "mode": warps or "graph", "heads": heads == "heads",
+        row["precision"], _, mode = row["precision"].partition("_")
+        rows.append({"by": "tributary", **row, "layout": "nhwc", "mode": mode or "graph", "heads": heads == "heads",
                      "images_per_s": f["img/s"], "ms_per_step": f["ns/op"] / 1e6, "tflop_per_s": f["TFLOP/s"], "peak_mib": f["MiB"]})
     return rows
 
@@ -387,7 +387,7 @@ def case_name(r):
 
 
 def row_name(r):
-    ours = "Tributary" + " by warps" * (r["mode"] == "warps")
+    ours = "Tributary" + {"warps": " by warps", "serial": " step by step"}.get(r["mode"], "")
     return ours if r["by"] == "tributary" else f"PyTorch {r['layout']} {r['mode']}"
 
 

@@ -19,6 +19,8 @@ cpu: AMD EPYC
 BenchmarkGPUStep/googlenet/224px/batch256/bf16/heads-16         	      30	 100000000 ns/op	      8000 MiB	        22.75 TFLOP/s	      2560 img/s
 BenchmarkGPUStep/googlenet/224px/batch256/bf16/noheads-16       	      30	  80000000 ns/op	      7500 MiB	        22.75 TFLOP/s	      3200 img/s
 BenchmarkGPUStep/googlenet/224px/batch256/bf16_warps/heads-16    	      30	 120000000 ns/op	      8000 MiB	        22.75 TFLOP/s	      2133 img/s
+BenchmarkGPUStep/googlenet/224px/batch256/bf16_serial/heads-16   	      30	 160000000 ns/op	      7900 MiB	        22.75 TFLOP/s	      1600 img/s
+BenchmarkGPUStep/googlenet/224px/batch256/bf16_serial/noheads-16 	      30	 120000000 ns/op	      7400 MiB	        22.75 TFLOP/s	      2133 img/s
 BenchmarkGPUStep/googlenet/224px/batch256/fp32/heads            	      30	 400000000 ns/op	     15000 MiB	         5.75 TFLOP/s	       640 img/s
 PASS
 """
@@ -49,11 +51,12 @@ googlenet 224x224, batch 256: training step with heads
                                images/s      MiB   of PyTorch's best
 bf16 Tributary                   2560.0     8000   1.280
      Tributary by warps          2133.0     8000   1.067
+     Tributary step by step      1600.0     7900   0.800
      PyTorch nhwc eager          1280.0     9000
      PyTorch nhwc graph          2000.0     9500
 fp32 Tributary                    640.0    15000
      PyTorch nchw eager        OutOfMemoryError: CUDA out of memory
-the heads add to a bf16 step: Tributary 25.0 %, PyTorch nhwc eager 100.0 %
+the heads add to a bf16 step: Tributary 25.0 %, Tributary step by step 33.3 %, PyTorch nhwc eager 100.0 %
 
 googlenet 224x224, batch 256, bf16: a measurement of gradient flow takes 61.9 ms, 0.63 steps
 
@@ -73,7 +76,9 @@ class Reading(unittest.TestCase):
         rows = gpu.step_rows(STEPS)
         self.assertEqual(rows[0], {"by": "tributary", "model": "googlenet", "size": 224, "batch": 256, "precision": "bf16", "layout": "nhwc",
                                    "mode": "graph", "heads": True, "images_per_s": 2560, "ms_per_step": 100, "tflop_per_s": 22.75, "peak_mib": 8000})
-        self.assertEqual([(r["precision"], r["heads"]) for r in rows], [("bf16", True), ("bf16", False), ("bf16", True), ("fp32", True)])
+        self.assertEqual([(r["precision"], r["mode"], r["heads"]) for r in rows],
+                         [("bf16", "graph", True), ("bf16", "graph", False), ("bf16", "warps", True), ("bf16", "serial", True),
+                          ("bf16", "serial", False), ("fp32", "graph", True)])
 
     def test_launches_and_kernels(self):
         launch, kernel = gpu.kernel_rows(LAUNCHES)

@@ -27,6 +27,21 @@ func (p *Plan) Order() (after [][]int) {
 	return after
 }
 
+// Depth is how many steps of a plan follow from one another at the most. The others can run beside these.
+func (p *Plan) Depth() int { return depth(p.Order()) }
+
+func depth(after [][]int) int {
+	length, longest := make([]int, len(after)), 0
+	for i, list := range after {
+		for _, j := range list {
+			length[i] = max(length[i], length[j])
+		}
+		length[i]++
+		longest = max(longest, length[i])
+	}
+	return longest
+}
+
 // conflicts are, for every step, the earlier ones that it is in order with.
 func (p *Plan) conflicts() []stepSet {
 	c := make([]stepSet, len(p.Steps))

@@ -45,12 +45,11 @@ func paths(after [][]int) []map[int]bool {
 func TestOrder(t *testing.T) {
 	for name, p := range orderedPlans(t) {
 		t.Run(name, func(t *testing.T) {
-			type element struct {
-				elem Elem
-				at   int
-			}
 			type last struct{ writers, readers []int }
-			seen := map[element]*last{}
+			var seen [len(p.Arena)][]last
+			for e, n := range p.Arena {
+				seen[e] = make([]last, n)
+			}
 			conflict := map[[2]int]bool{}
 			for i, s := range p.Steps {
 				s.Views(func(v View, a Access) {
@@ -59,21 +58,18 @@ func TestOrder(t *testing.T) {
 					}
 					for r := range v.Rows() {
 						for c := range v.Shape.C {
-							e := element{v.Buffer.Elem, v.Buffer.Offset + v.Offset + r*v.Stride + c}
-							if seen[e] == nil {
-								seen[e] = &last{}
-							}
-							for _, j := range seen[e].writers {
+							e := &seen[v.Buffer.Elem][v.Buffer.Offset+v.Offset+r*v.Stride+c]
+							for _, j := range e.writers {
 								conflict[[2]int{j, i}] = true
 							}
 							if a&Write == 0 {
-								seen[e].readers = append(seen[e].readers, i)
+								e.readers = append(e.readers, i)
 								continue
 							}
-							for _, j := range seen[e].readers {
+							for _, j := range e.readers {
 								conflict[[2]int{j, i}] = true
 							}
-							seen[e].writers = append(seen[e].writers, i)
+							e.writers = append(e.writers, i)
 						}
 					}
 				})
@@ -140,27 +136,14 @@ func TestWhatRunsSideBySide(t *testing.T) {
 	beside("conv.backward_filter", "mixed2/tower3x3/conv", "conv.backward_data", "mixed2/tower3x3/conv")
 }
 
-// chain is how many steps follow from one another.
-func chain(after [][]int) int {
-	length, longest := make([]int, len(after)), 0
-	for i, list := range after {
-		for _, j := range list {
-			length[i] = max(length[i], length[j])
-		}
-		length[i]++
-		longest = max(longest, length[i])
-	}
-	return longest
-}
-
 // Slack takes waits for memory away, and costs little memory.
 func TestSlackShortensTheLongestChain(t *testing.T) {
 	apart, slack := training(), training()
 	apart.NoReuse, slack.Slack = true, 8
 	p, q := mustCompile(t, inception(convBN), training()), mustCompile(t, inception(convBN), slack)
-	least := chain(mustCompile(t, inception(convBN), apart).Order())
-	require.Greater(t, chain(p.Order()), least*5/4)
-	require.Less(t, chain(q.Order()), least*5/4)
+	least := mustCompile(t, inception(convBN), apart).Depth()
+	require.Greater(t, p.Depth(), least*5/4)
+	require.Less(t, q.Depth(), least*5/4)
 	require.Less(t, q.ArenaBytes(), p.ArenaBytes()*4/3)
 	for _, a := range q.Buffers {
 		for _, b := range q.Buffers {
@@ -201,10 +184,10 @@ func TestPlaces(t *testing.T) {
 				}
 			}
 			if lanes == 100 {
-				require.Equal(t, chain(order), chain(after), name)
+				require.Equal(t, depth(order), depth(after), name)
 			}
 			if lanes == 1 {
-				require.Equal(t, len(places), chain(after))
+				require.Equal(t, len(places), depth(after))
 			}
 		}
 	}

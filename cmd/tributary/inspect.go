@@ -229,6 +229,9 @@ func (r *report) print(out io.Writer) {
 	for _, phase := range []graph.Phase{graph.Forward, graph.LossPhase, graph.Backward, graph.UpdatePhase} {
 		row("  "+phase.String(), func(p *graph.Plan) string { return thousands(countPhase(p, phase)) })
 	}
+	if r.sideBySide() {
+		row("longest chain of steps", func(p *graph.Plan) string { return thousands(p.Depth()) })
+	}
 	row("FLOPs", func(p *graph.Plan) string { return quantity(p.FLOPs()) })
 	row("bytes moved, at least", func(p *graph.Plan) string { return size(p.Bytes()) })
 	row("sum of all tensors", func(p *graph.Plan) string { return size(p.Unshared) })
@@ -244,7 +247,13 @@ func (r *report) print(out io.Writer) {
 		fmt.Fprintf(out, "%-8s %-28s %-14s %7.3g %12s %9s %6d %9s %11s\n", h.Name, h.At, h.Kind, h.Weight, thousands(h.parameters),
 			quantity(h.macs), h.steps, quantity(h.flops), size(h.bytes))
 	}
+	if r.sideBySide() {
+		fmt.Fprintf(out, "\nall heads together make the longest chain of steps %d longer: their other steps run beside the trunk's\n", r.training.Depth()-r.mainOnly.Depth())
+	}
 }
+
+// sideBySide says whether the backend runs steps side by side that do not wait for each other.
+func (r *report) sideBySide() bool { return r.backend.Target().Slack > 0 }
 
 // nodes counts the nodes that a plan computes: those its losses need.
 func nodes(p *graph.Plan) int {
