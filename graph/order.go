@@ -2,7 +2,7 @@ package graph
 
 import "slices"
 
-// Order says which steps of a plan wait for which: After[i] are steps that must be done before step i begins, all of them earlier in
+// Order says which steps of a plan wait for which: after[i] are steps that must be done before step i begins, all of them earlier in
 // Plan.Steps. Steps that wait for none of each other may run side by side: the branches of a module, a head and the trunk, the
 // gradient of a filter and that of its input. What follows from other entries is left out (the transitive reduction).
 //
@@ -108,10 +108,10 @@ type Place struct {
 	After []int // steps of other lanes to wait for before it begins
 }
 
-// Places shares the steps out to lanes, such as streams of a GPU, at most so many. Every step hands its lane on to one of those that wait
-// for it, along the longest chain: the trunk stays in lane 0. Steps that no lane was handed
-// to, such as the first ones of branches, take the lane that is idle first if all steps take the same time. Nimble (Kwon et al. 2020)
-// opens as many streams as there are chains; here there are few lanes, because each has memory of its own.
+// Places shares the steps out to lanes, such as streams of a GPU, at most so many. Every step hands its lane on to one of those that
+// wait for it, along the longest chain: the trunk stays in lane 0. Steps that no lane was handed to, such as the first ones of
+// branches, take the lane that is idle first if all steps take the same time. Nimble (Kwon et al. 2020) opens as many streams as there
+// are chains; here there are few lanes, because each has memory of its own.
 func (p *Plan) Places(lanes int) []Place {
 	after, n := p.Order(), len(p.Steps)
 	heir := heirs(after)
