@@ -15,8 +15,14 @@ import (
 )
 
 // WriteFile writes tensors to a safetensors file: []float32 as F32, []float64 as F64, []int64 as I64. The file appears whole or not
-// at all: it is written under a temporary name in the same folder, synchronised and renamed; a file that was there stays until then.
-func WriteFile(path string, tensors []Tensor, metadata map[string]string) (err error) {
+// at all.
+func WriteFile(path string, tensors []Tensor, metadata map[string]string) error {
+	return writeWhole(path, func(w io.Writer) error { return Write(w, tensors, metadata) })
+}
+
+// writeWhole writes a file under a temporary name in the same folder, synchronises and renames it. A file that was there stays until
+// then.
+func writeWhole(path string, write func(io.Writer) error) (err error) {
 	dir, base := filepath.Split(path)
 	if dir == "" {
 		dir = "."
@@ -34,7 +40,7 @@ func WriteFile(path string, tensors []Tensor, metadata map[string]string) (err e
 	}()
 	w := bufio.NewWriterSize(tmp, 1<<20)
 	for _, step := range []func() error{
-		func() error { return Write(w, tensors, metadata) },
+		func() error { return write(w) },
 		w.Flush,
 		func() error { return tmp.Chmod(0o644) },
 		tmp.Sync,

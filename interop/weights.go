@@ -200,8 +200,8 @@ const headsKey = "heads"
 // running statistics, and zeros for num_batches_tracked, so that torchvision's load_state_dict takes it. The metadata are the
 // network's name and its heads; extra adds to them.
 func Save(path string, s graph.State, part graph.Part, extra map[string]string) error {
-	if part != graph.Value && part != graph.Average {
-		return fmt.Errorf("save weights: part %s of a state is not weights: use value or ema", part)
+	if err := isWeights(part); err != nil {
+		return err
 	}
 	g := s.Layout().Graph
 	names, err := NewNames(g)
@@ -220,6 +220,13 @@ func Save(path string, s graph.State, part graph.Part, extra map[string]string) 
 		out = append(out, Tensor{Name: c, Shape: []int{}, Data: []int64{0}})
 	}
 	return WriteFile(path, out, metadata(g, names, extra))
+}
+
+func isWeights(part graph.Part) error {
+	if part != graph.Value && part != graph.Average {
+		return fmt.Errorf("save weights: part %s of a state is not weights: use value or ema", part)
+	}
+	return nil
 }
 
 func metadata(g *graph.Graph, names *Names, extra map[string]string) map[string]string {

@@ -1,10 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -271,4 +279,67 @@ func TestExport(t *testing.T) {
 	r = command(t, "export", "--checkpoint", run, "--out", filepath.Join(dir, "x"), "--exits", "main,aux7")
 	require.Equal(t, exitUsage, r.code, r.errors)
 	require.Contains(t, r.errors, `--exits: unknown head of inception_small "aux7"; the nearest: aux1`)
+}
+
+// An exported ONNX model tells what predict tells, of pixels that are prepared as its metadata say. The image has one colour, which
+// stays the same however it is resized and cut. ONNX_PYTHON is a Python that has onnx and onnxruntime (make onnx).
+func TestExportONNX(t *testing.T) {
+	run, _ := trained(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model.onnx")
+	r := command(t, "export", "--checkpoint", run, "--out", path)
+	require.Equal(t, exitOK, r.code, r.errors)
+	require.Contains(t, r.out, "exits main; left out:")
+	r = command(t, "export", "--checkpoint", run, "--exits", "aux1", "--out", filepath.Join(dir, "MODEL.ONNX"))
+	require.Equal(t, exitOK, r.code, r.errors)
+	require.Contains(t, r.out, "exits main aux1")
+	python := os.Getenv("ONNX_PYTHON")
+	if python == "" {
+		t.Skip("the rest needs onnxruntime: make onnx")
+	}
+	colour := color.RGBA{200, 30, 90, 255}
+	picture := image.NewRGBA(image.Rect(0, 0, 16, 16))
+	draw.Draw(picture, picture.Bounds(), image.NewUniform(colour), image.Point{}, draw.Src)
+	var encoded bytes.Buffer
+	require.NoError(t, png.Encode(&encoded, picture))
+	file := filepath.Join(dir, "picture.png")
+	require.NoError(t, os.WriteFile(file, encoded.Bytes(), 0o644))
+	r = command(t, "predict", "--checkpoint", run, "--json", file)
+	require.Equal(t, exitOK, r.code, r.errors)
+	var want prediction
+	require.NoError(t, json.Unmarshal([]byte(r.out), &want))
+
+	evaluate := func(images []float32) (logits []float32, metadata map[string]string) {
+		data, err := binary.Append(nil, binary.LittleEndian, images)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "images"), data, 0o644))
+		says, err := exec.Command(python, "../../interop/testdata/run_onnx.py", path, filepath.Join(dir, "images"), filepath.Join(dir, "out")).Output()
+		require.NoError(t, err)
+		var model struct{ Metadata map[string]string }
+		require.NoError(t, json.Unmarshal(says, &model))
+		out, err := os.ReadFile(filepath.Join(dir, "out"))
+		require.NoError(t, err)
+		logits = make([]float32, len(want.Classes))
+		_, err = binary.Decode(out, binary.LittleEndian, logits)
+		require.NoError(t, err)
+		return logits, model.Metadata
+	}
+	images := make([]float32, 3*16*16)
+	_, metadata := evaluate(images)
+	var mean, std []float32
+	require.NoError(t, json.Unmarshal([]byte(metadata["mean"]), &mean))
+	require.NoError(t, json.Unmarshal([]byte(metadata["std"]), &std))
+	for c, v := range []uint8{colour.R, colour.G, colour.B} {
+		for i := range 16 * 16 {
+			images[c*16*16+i] = (float32(v)/255 - mean[c]) / std[c]
+		}
+	}
+	logits, _ := evaluate(images)
+	sum := 0.0
+	for _, v := range logits {
+		sum += math.Exp(float64(v))
+	}
+	for _, c := range want.Classes {
+		require.InDelta(t, c.Probability, math.Exp(float64(logits[c.Label]))/sum, 1e-5, c.Class)
+	}
 }

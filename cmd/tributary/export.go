@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,14 +24,23 @@ func newExport() *cobra.Command {
 	var checkpoint, exits, out string
 	cmd := &cobra.Command{
 		Use:   "export --checkpoint RUN --out FILE",
-		Short: "Write a trained network's weights for other programs",
-		Long: `Write the weights of a checkpoint, the moving averages where it has them, as a
-safetensors file, with torchvision's names for the networks that it has. Heads that
-are not among --exits are left out. The file's metadata say what the weights are
-of: network, width, classes, image_size, channels, mean and std (of pixels divided by
-255), head_specs as --heads takes them, and the exits with the places that they read.`,
-		Example: `  tributary export --checkpoint runs/NAME --out model.safetensors
-  tributary export --checkpoint runs/NAME --exits main,aux2 --out model.safetensors
+		Short: "Write a trained network for other programs",
+		Long: `Write a checkpoint's network, with the moving averages where it has them, in the
+format that the name of --out ends in.
+
+.onnx: a model for inference, for onnxruntime and others. It takes "images", float32
+(N, channels, height, width), of which it expects (pixel/255 - mean)/std, and gives
+the logits (N, classes) of main and of the heads in --exits, under their names.
+
+.safetensors and all other names: the weights, with torchvision's names for the
+networks that it has. Heads that are not in --exits are left out.
+
+The file's metadata say what it is of: network, width, classes, image_size, channels,
+mean and std, head_specs as --heads takes them, and the exits with the places that
+they read.`,
+		Example: `  tributary export --checkpoint runs/NAME --out model.onnx
+  tributary export --checkpoint runs/NAME --exits aux2 --out model.onnx
+  tributary export --checkpoint runs/NAME --out model.safetensors
   tributary export --checkpoint runs/NAME --exits main --out model.safetensors`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runExport(cmd, checkpoint, exits, out) },
@@ -37,15 +48,15 @@ of: network, width, classes, image_size, channels, mean and std (of pixels divid
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&checkpoint, "checkpoint", "", "`run` to export: its folder, for its best checkpoint, or a .ckpt file")
-	fs.StringVar(&exits, "exits", "", "`heads` to keep besides main, with commas between; empty: all")
-	fs.StringVar(&out, "out", "", "safetensors `file` to write")
-	cmd.MarkFlagFilename("out", "safetensors")
+	fs.StringVar(&exits, "exits", "", "`heads` to keep besides main, with commas between; empty: all, in .onnx none")
+	fs.StringVar(&out, "out", "", "`file` to write, .onnx or .safetensors")
+	cmd.MarkFlagFilename("out", "onnx", "safetensors")
 	return cmd
 }
 
 func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
 	if out == "" {
-		return usageError{errors.New("export: name the file to write with --out, such as --out model.safetensors")}
+		return usageError{errors.New("export: name the file to write with --out, such as --out model.onnx or --out model.safetensors")}
 	}
 	ck, err := openCheckpoint(cmd, checkpoint)
 	if err != nil {
@@ -60,6 +71,11 @@ func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
 	if err != nil {
 		return err
 	}
+	save := interop.Save
+	if strings.EqualFold(filepath.Ext(out), ".onnx") {
+		save = interop.SaveONNX
+		exits = cmp.Or(exits, auxhead.Main)
+	}
 	specs, err := chosenHeads(whole, exitNames(exits))
 	if err != nil {
 		return err
@@ -72,7 +88,8 @@ func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
 	if err != nil {
 		return err
 	}
-	if err := saveWeights(out, ck, m, meta); err != nil {
+	err = withWeights(ck, m, func(s graph.State) error { return save(out, s, graph.Value, meta) })
+	if err != nil {
 		return err
 	}
 	names := []string{auxhead.Main}
@@ -128,8 +145,8 @@ func exportMetadata(ck *train.Checkpoint, c *train.Config, m *inception.Model) (
 	return meta, nil
 }
 
-// saveWeights writes the parameters of a network that a checkpoint has.
-func saveWeights(path string, ck *train.Checkpoint, m *inception.Model, meta map[string]string) error {
+// withWeights calls f with a state that has the parameters of a network from a checkpoint.
+func withWeights(ck *train.Checkpoint, m *inception.Model, f func(graph.State) error) error {
 	w, notes, err := checkpointWeights(ck, m)
 	if err != nil {
 		return err
@@ -154,5 +171,5 @@ func saveWeights(path string, ck *train.Checkpoint, m *inception.Model, meta map
 	if err := interop.Values(w).Set(s, graph.Value); err != nil {
 		return err
 	}
-	return interop.Save(path, s, graph.Value, meta)
+	return f(s)
 }
