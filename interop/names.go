@@ -10,17 +10,20 @@ import (
 
 // dialect is how a network's names differ from the plain rule (slashes become dots).
 type dialect struct {
-	roots map[string]string // first part of a name: heads
-	units map[string]string // what follows the module in a name: tower and unit
+	roots   map[string]string            // first part of a name: heads and modules
+	units   map[string]string            // what follows the module in a name: tower and unit
+	modules map[string]map[string]string // units of modules that have others, by the first part of a name
 }
 
 // dialects is the table of dialects by network. The Caffe network has no file format of torchvision's; it takes the names that
 // torchvision's GoogLeNet would have (inception4a.branch3.1.conv.weight and .bias). A network without a line follows the plain
 // rule: inception3a.tower3x3.reduce.conv.weight.
 var dialects = map[string]dialect{
-	"googlenet":     {units: googlenetUnits},
-	"googlenet2014": {units: googlenetUnits},
-	"inception_v3":  {roots: map[string]string{"aux": "AuxLogits"}, units: inceptionV3Units},
+	"googlenet":           {units: googlenetUnits},
+	"googlenet2014":       {units: googlenetUnits},
+	"inception_v3":        {roots: map[string]string{"aux": "AuxLogits"}, units: inceptionV3Units},
+	"inception_v4":        inceptionV4Names(),
+	"inception_resnet_v2": inceptionResNetV2Names(),
 }
 
 // googlenetUnits are the units of torchvision.models.googlenet.Inception. Its second convolution of branch3 is 3×3, the paper's
@@ -134,13 +137,17 @@ func (d dialect) unit(n *graph.Node) string {
 // translate turns the path of a unit into its name in files.
 func (d dialect) translate(path string) string {
 	root, rest, nested := strings.Cut(path, "/")
+	units := d.units
+	if own, ok := d.modules[root]; ok {
+		units = own
+	}
 	if r, ok := d.roots[root]; ok {
 		root = r
 	}
 	if !nested {
 		return root
 	}
-	if u, ok := d.units[rest]; ok {
+	if u, ok := units[rest]; ok {
 		return root + "." + u
 	}
 	return root + "." + strings.ReplaceAll(rest, "/", ".")

@@ -157,18 +157,6 @@ func fileNames(n *Names) []string {
 	return out
 }
 
-// Classes is the number of classes of the classifier in a weights file: build the network with it.
-func Classes(f *File) (int, error) {
-	info, err := f.Info("fc.weight")
-	if err != nil {
-		return 0, fmt.Errorf("the number of classes: %w", err)
-	}
-	if len(info.Shape) != 2 {
-		return 0, f.wrong(info.Name, fmt.Errorf("shape %v; a classifier's is (classes, features)", info.Shape))
-	}
-	return info.Shape[0], nil
-}
-
 // LoadFile opens a file and reads the weights of a graph with Load.
 func LoadFile(path string, g *graph.Graph) (Values, []string, error) {
 	f, err := Open(path)

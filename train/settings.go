@@ -47,7 +47,7 @@ func (c *Config) Settings() []Setting {
 		"`channels` of the images: 3 repeats grey, 1 makes grey; 0: the data's")
 	b.real("width", &c.Width, "a number above 0 and at most 16", func() bool { return c.Width > 0 && c.Width <= 16 },
 		"`factor` of the channel counts, of networks that scale")
-	b.add(Setting{Key: "init", Value: &c.Init, Usage: "first weights from a `file`: safetensors with torchvision's names, or a checkpoint"})
+	b.add(Setting{Key: "init", Value: &c.Init, Usage: "first weights from a `file`: safetensors with torchvision's or timm's names, or a checkpoint"})
 
 	b.group = groupData
 	b.text("data", &c.Data, "`set` to train on: fashion-mnist-mini, or fashion-mnist, mnist, cifar10, folder, each with :DIR")

@@ -1,7 +1,8 @@
 """What the parity scripts share: the counter-based generator, safetensors files, the networks, one training step in PyTorch.
 
-Needs Python 3 with PyTorch, torchvision and numpy (written with 1.13.1, 0.14.1). No pip packages, no downloads: weights and images
-come from a generator that bench/parity/generate.go implements as well, bit for bit.
+Needs Python 3 with PyTorch, torchvision and numpy (written with 1.13.1, 0.14.1); for inception_v4 and inception_resnet_v2 timm, too
+(0.6.13, which make parity installs). No downloads: weights and images come from a generator that bench/parity/generate.go implements as well, bit
+for bit.
 """
 import hashlib
 import json
@@ -104,6 +105,8 @@ HEAD_WEIGHTS = {
     "googlenet": {"aux1": 0.3, "aux2": 0.3},
     "googlenet2014": {"aux1": 0.3, "aux2": 0.3},
     "inception_v3": {"aux": 0.4},
+    "inception_v4": {"aux": 0.4},
+    "inception_resnet_v2": {"aux": 0.4},
 }
 
 
@@ -113,6 +116,7 @@ def build(name, size=None, state=None):
     import torch
     import torchvision
     from googlenet2014 import GoogLeNet2014
+    from slim import with_head
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kw = dict(weights=None, aux_logits=True, init_weights=False, transform_input=False, dropout=0.0)
@@ -120,6 +124,8 @@ def build(name, size=None, state=None):
             "googlenet": lambda: torchvision.models.googlenet(dropout_aux=0.0, **kw),
             "inception_v3": lambda: torchvision.models.inception_v3(**kw),
             "googlenet2014": lambda: GoogLeNet2014(size or 224),
+            "inception_v4": lambda: with_head("inception_v4", size or 299),
+            "inception_resnet_v2": lambda: with_head("inception_resnet_v2", size or 299),
         }[name]()
     if state is None:
         state = {k: generate(k, tuple(v.shape)) for k, v in model.state_dict().items() if v.dtype.is_floating_point}
@@ -133,7 +139,7 @@ def heads(name, model, images):
     """Logits by head. torchvision's outputs are told apart by the layer that a head sits on, not by position: up to 2024 it swapped
     GoogLeNet's aux1 and aux2 (hooks see which is which)."""
     found, hooks = {}, []
-    modules = {"AuxLogits": "aux"} if name == "inception_v3" else {"aux1": "aux1", "aux2": "aux2"}
+    modules = {"aux1": "aux1", "aux2": "aux2"} if name.startswith("googlenet") else {"AuxLogits": "aux"}
     for attr, head in modules.items():
         hooks.append(getattr(model, attr).register_forward_hook(lambda m, i, o, head=head: found.__setitem__(head, o)))
     out = model(images)

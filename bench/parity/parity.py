@@ -18,7 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 p.add_argument("--tributary", required=True, help="the program")
-p.add_argument("--cases", nargs="+", default=["googlenet:96:16", "googlenet:224:8", "googlenet2014:96:2", "inception_v3:299:2"],
+p.add_argument("--cases", nargs="+", default=["googlenet:96:16", "googlenet:224:8", "googlenet2014:96:2", "inception_v3:299:2",
+                                                   "inception_v4:139:4", "inception_resnet_v2:139:4"],
                metavar="NETWORK:SIZE:BATCH[:DRAWS]")
 p.add_argument("--device", default="cpu", help="of Tributary's float32 run; float64 runs on the CPU")
 p.add_argument("--threads", default="1", help="of PyTorch")

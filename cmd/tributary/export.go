@@ -32,8 +32,8 @@ format that the name of --out ends in.
 (N, channels, height, width), of which it expects (pixel/255 - mean)/std, and gives
 the logits (N, classes) of main and of the heads in --exits, under their names.
 
-.safetensors and all other names: the weights, with torchvision's names for the
-networks that it has. Heads that are not in --exits are left out.
+.safetensors and all other names: the weights, with torchvision's or timm's names for
+the networks that they have. Heads that are not in --exits are left out.
 
 The file's metadata say what it is of: network, width, classes, image_size, channels,
 mean and std, head_specs as --heads takes them, and the exits with the places that

@@ -25,19 +25,19 @@ func newGrads() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "grads --model NAME --weights FILE --batch FILE --out FILE",
 		Short: "Write the gradients of one training step, to compare with PyTorch",
-		Long: `Run one training-mode step and write every parameter's gradient under its
-torchvision name, with loss.NAME and logits.NAME for every head, and loss.total.
+		Long: `Run one training-mode step and write every parameter's gradient under its name in
+torchvision or timm, with loss.NAME and logits.NAME for every head, and loss.total.
 
-Weights have torchvision's names (filters OIHW). The batch has images (N, 3, H, W,
+Weights have these names, too (filters OIHW). The batch has images (N, 3, H, W,
 float32), which are taken as they are, and labels (N, int64). googlenet's aux1 sits
-on 4a, its aux2 on 4d; inception_v3's head is called aux. Dropout is off.`,
+on 4a, its aux2 on 4d; the later networks' head is called aux. Dropout is off.`,
 		Example: `  tributary grads --model googlenet --weights w.safetensors --batch b.safetensors \
     --head-weights aux1=0.3,aux2=0.3 --precision fp64 --out g.safetensors`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runGrads(cmd, f) },
 	}
 	fs := newFlagSet("files")
-	fs.StringVar(&f.weights, "weights", "", "weights, a safetensors `file` with torchvision's names")
+	fs.StringVar(&f.weights, "weights", "", "weights, a safetensors `file` with torchvision's or timm's names")
 	fs.StringVar(&f.batch, "batch", "", "images and labels, a safetensors `file`")
 	fs.StringVar(&f.out, "out", "", "gradients, a safetensors `file` to write")
 	fs.StringVar(&f.headWeights, "head-weights", "", "`NAME=WEIGHT,…` of the heads' losses; others keep the network's")

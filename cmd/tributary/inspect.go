@@ -118,17 +118,17 @@ func listNetworks(out io.Writer) {
 	for _, n := range inception.Networks() {
 		m, err := inception.Build(n.Name, inception.Config{})
 		if err != nil {
-			fmt.Fprintf(out, "  %-16s %v\n", n.Name, err)
+			fmt.Fprintf(out, "  %-20s %v\n", n.Name, err)
 			continue
 		}
-		fmt.Fprintf(out, "  %-16s %9s %9s  at %d², smallest %d²  %s\n", n.Name, quantity(int64(m.Parameters())), quantity(m.MACs()), n.Size, n.SmallestWithHeads, n.Paper)
+		fmt.Fprintf(out, "  %-20s %9s %9s  at %d², smallest %d²  %s\n", n.Name, quantity(int64(m.Parameters())), quantity(m.MACs()), n.Size, n.SmallestWithHeads, n.Paper)
 		for _, h := range m.Heads {
-			fmt.Fprintf(out, "  %-16s   %s: --heads %s:%v:%s\n", "", h.Name, h.At, h.Weight, h.Kind)
+			fmt.Fprintf(out, "  %-20s   %s: --heads %s:%v:%s\n", "", h.Name, h.At, h.Weight, h.Kind)
 		}
 	}
 	fmt.Fprintln(out, "\nKinds of heads (--heads where:weight:kind):")
 	for _, k := range auxhead.Kinds() {
-		fmt.Fprintf(out, "  %-16s from %d×%d on  %s\n", k.Name, k.Smallest, k.Smallest, k.From)
+		fmt.Fprintf(out, "  %-20s from %d×%d on  %s\n", k.Name, k.Smallest, k.Smallest, k.From)
 	}
 }
 
