@@ -3,6 +3,6 @@
 //
 // The way through the package: a [Config] describes a run completely (config.go, settings.go); New turns it, a graph, a
 // backend and a data set into a [Trainer] (trainer.go), whose Run is the loop (loop.go, step.go, evaluate.go). Everything
-// that happens is an [Event] (event.go): the log file and the command line both read that one stream. A [Folder] is where a
-// run writes (folder.go), a [Checkpoint] what it goes on from (checkpoint.go).
+// that happens is an [Event] (event.go): the log file, TensorBoard's file and the command line all read that one stream. A
+// [Folder] is where a run writes (folder.go), a [Checkpoint] what it goes on from (checkpoint.go).
 package train

@@ -1,8 +1,12 @@
 package train
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
-// Event is something that happens in a run: one of Started, Stepped, Interval, Evaluating, EpochEnded, Saved, Warning.
+// Event is something that happens in a run: one of Started, Stepped, Interval, Evaluating, EpochEnded, Saved, Warning, Flowed.
 // Everything that shows a run or writes it down reads events.
 type Event interface{ event() }
 
@@ -90,3 +94,28 @@ func (Evaluating) event() {}
 func (EpochEnded) event() {}
 func (Saved) event()      {}
 func (Warning) event()    {}
+
+func (Interval) kind() string   { return kindInterval }
+func (EpochEnded) kind() string { return kindEpoch }
+func (Saved) kind() string      { return "checkpoint" }
+func (Warning) kind() string    { return "warning" }
+
+func (e Interval) scalars() (int, []tagged) {
+	all := append(e.Train.scalars("train"), tagged{"train/lr", e.LR}, tagged{"train/grad_norm", e.GradNorm}, tagged{"train/images_per_s", e.ImagesPerSecond})
+	for i, h := range e.Train.Heads {
+		all = append(all, tagged{"head_weight/" + h.Name, e.Weights[i]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.GradNorms)) {
+		all = append(all, tagged{"grad_norm/" + name, e.GradNorms[name]})
+	}
+	return e.Step, all
+}
+
+// The learning rate is that of the epoch's last interval.
+func (e EpochEnded) scalars() (int, []tagged) {
+	all := append(e.Test.scalars("test"), e.Train.scalars("epoch")...)
+	return e.Step, append(all, tagged{"epoch/images_per_s", e.ImagesPerSecond}, tagged{"epoch/seconds", e.Seconds})
+}
+
+func (e Saved) scalars() (int, []tagged)   { return e.Step, nil }
+func (e Warning) scalars() (int, []tagged) { return e.Step, nil }

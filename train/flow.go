@@ -19,6 +19,34 @@ type Flowed struct{ *auxhead.Flow }
 
 func (Flowed) event() {}
 
+func (Flowed) kind() string { return "gradflow" }
+
+// The update is the one that followed: the interval with that number has its losses and weights, and a resumed run makes both again.
+// A cosine with a head that sends nothing is none.
+func (e Flowed) scalars() (int, []tagged) {
+	var all []tagged
+	for _, p := range e.Places {
+		for i, h := range e.Heads {
+			all = append(all, tagged{"gradflow/" + h + "/" + p.Name, p.Gradient[i]})
+		}
+	}
+	for _, l := range e.Layers {
+		for i, h := range e.Heads {
+			all = append(all, tagged{"gradflow_layer/" + h + "/" + l.Name, l.Gradient[i]})
+		}
+		for k, pair := range auxhead.Pairs(len(e.Heads)) {
+			if l.Gradient[pair[0]] != 0 && l.Gradient[pair[1]] != 0 {
+				all = append(all, tagged{"gradflow_cosine/" + e.Heads[pair[0]] + "-" + e.Heads[pair[1]] + "/" + l.Name, l.Cosine[k]})
+			}
+		}
+		all = append(all, tagged{"gradflow_weight/" + l.Name, l.Weight}, tagged{"gradflow_update/" + l.Name, l.Update})
+	}
+	for _, r := range e.ReLUs {
+		all = append(all, tagged{"gradflow_dead/" + r.Name, float64(r.Dead)}, tagged{"gradflow_zeros/" + r.Name, r.Zeros})
+	}
+	return e.Step + 1, all
+}
+
 // flowMeter measures every so many updates.
 type flowMeter struct {
 	every int

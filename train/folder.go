@@ -16,6 +16,7 @@ import (
 //	checkpoints/last.ckpt  the latest position
 //	checkpoints/best.ckpt  the epoch whose main head was best on the test images
 //	gradflow.jsonl         one measurement of the gradient flow a line, if there are any (tributary gradflow draws them)
+//	events.out.tfevents.*  the numbers of both logs for TensorBoard, a file for every time that the run was taken up
 //	summary.json           what came out
 type Folder struct{ Path string }
 

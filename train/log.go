@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -18,12 +17,8 @@ const (
 	kindEpoch    = "epoch"
 )
 
-// log writes the events of a run as JSON lines. What cannot be written, as on a full disk, is kept and tried again.
-type log struct {
-	file    *os.File
-	pending bytes.Buffer
-	failed  bool // and reported
-}
+// log writes the events of a run as JSON lines.
+type log struct{ appender }
 
 // openLog opens a run's log for appending. Lines after an update that a resumed run will make again are taken out.
 func openLog(path string, step int) (*log, error) {
@@ -42,7 +37,7 @@ func openLog(path string, step int) (*log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &log{file: f}, nil
+	return &log{appender{name: "the log " + path, file: f}}, nil
 }
 
 // ReadLog reads the intervals and the epochs of a run's log. A line that is cut, as a power cut may leave it, ends it.
@@ -91,24 +86,9 @@ func linesUntil(text []byte, step int) []byte {
 	}
 }
 
-// write logs an event, if it is one that a log keeps.
-func (l *log) write(e Event) error {
-	kind := ""
-	switch e.(type) {
-	case Interval:
-		kind = kindInterval
-	case EpochEnded:
-		kind = kindEpoch
-	case Saved:
-		kind = "checkpoint"
-	case Warning:
-		kind = "warning"
-	case Flowed:
-		kind = "gradflow"
-	default:
-		return nil
-	}
-	head, err := json.Marshal(map[string]any{"kind": kind, "time": time.Now().UTC().Format(time.RFC3339)})
+// write logs an event.
+func (l *log) write(e kept, at time.Time) error {
+	head, err := json.Marshal(map[string]any{"kind": e.kind(), "time": at.UTC().Format(time.RFC3339)})
 	if err != nil {
 		return err
 	}
@@ -121,23 +101,4 @@ func (l *log) write(e Event) error {
 	l.pending.Write(body[1:])
 	l.pending.WriteByte('\n')
 	return l.flush()
-}
-
-// flush writes what is pending. It returns the first of several failures only.
-func (l *log) flush() error {
-	_, err := l.pending.WriteTo(l.file)
-	if err == nil {
-		l.failed = false
-		return nil
-	}
-	if l.failed {
-		return nil
-	}
-	l.failed = true
-	return fmt.Errorf("the log %s cannot be written (%w): its lines are kept and will be tried again", l.file.Name(), err)
-}
-
-func (l *log) close() error {
-	_, err := io.Copy(l.file, &l.pending)
-	return errors.Join(err, l.file.Close())
 }

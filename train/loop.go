@@ -57,6 +57,12 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 		}
 		defer func() { err = errors.Join(err, t.flow.log.close()) }()
 	}
+	if t.progress.Epoch < t.Config.Epochs {
+		if t.board, err = openBoard(folder.Path, t.progress.Step); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, t.board.close()) }()
+	}
 	t.report(t.started())
 	t.clock.start(t.progress.Seconds)
 	t.savedAt = time.Now()

@@ -48,6 +48,7 @@ type Trainer struct {
 	options      graph.Options
 	folder       *Folder
 	log          *log
+	board        *board    // nil where nothing is left to do
 	saved        int       // step of the checkpoint on disk, -1 without one
 	savedAt      time.Time // when it was written
 	last         *EpochEnded
@@ -324,17 +325,29 @@ func (t *Trainer) Close() error {
 	return errors.Join(errs...)
 }
 
-// report sends an event to the reporter and the log.
+// report sends an event to the reporter, and to the log and TensorBoard if they keep it.
 func (t *Trainer) report(e Event) {
 	t.Report(e)
+	k, ok := e.(kept)
+	if !ok {
+		return
+	}
+	now := time.Now()
 	log := t.log
 	if _, ok := e.(Flowed); ok {
 		log = t.flow.log
 	}
-	if log == nil {
-		return
+	if log != nil {
+		t.warnLog(log.write(k, now))
 	}
-	if err := log.write(e); err != nil {
+	if t.board != nil {
+		t.warnLog(t.board.write(k, now))
+	}
+}
+
+// warnLog tells the reporter alone: the file that the warning is about cannot be written.
+func (t *Trainer) warnLog(err error) {
+	if err != nil {
 		t.Report(Warning{t.progress.Step, "log", err.Error()})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,8 +38,8 @@ two heads on the Fashion-MNIST images that are part of the program, in about two
 minutes on two cores.
 
 Everything goes to a folder of its own, runs/TIME-NETWORK: the configuration, a
-log with one JSON object a line, and checkpoints. Ctrl-C saves a checkpoint;
---resume goes on from it as if nothing had happened.`,
+log with one JSON object a line, its numbers for TensorBoard, and checkpoints.
+Ctrl-C saves a checkpoint; --resume goes on from it as if nothing had happened.`,
 		Example: `  tributary train
   tributary train --data cifar10 --width 2 --epochs 30 --augment crop-flip-cutout
   tributary train --model googlenet --data folder:photos --heads inception4a:0.3,inception4d:0.3
@@ -185,7 +186,8 @@ func ending(out io.Writer, s *session, r *train.Summary) {
 	main := r.Last.Test.Heads[0]
 	fmt.Fprintf(out, "\nMain head: %.2f %% of %s test images right; best %.2f %% after epoch %d. %s in all.\n",
 		100*main.Top1, thousands(r.Last.Test.Images), 100*r.BestTop1, r.BestEpoch, duration(r.Seconds))
-	fmt.Fprintf(out, "\nWritten:\n  %s  the configuration\n  %s  the log\n  %s, %s\n", f.Config(), f.Log(), f.Last(), f.Best())
+	fmt.Fprintf(out, "\nWritten:\n  %s  the configuration\n  %s  the log, drawn by: tensorboard --logdir %s\n  %s, %s\n",
+		f.Config(), f.Log(), quoted(filepath.Dir(f.Path)), f.Last(), f.Best())
 	fmt.Fprintf(out, "\nNext:\n  %[1]s eval --checkpoint %[2]s\n  %[1]s inspect --model %[3]s --svg network.svg\n  %[1]s train --init %[2]s --lr 0.005   (train on from these weights)\n  %[1]s train --help\n",
 		p, quoted(f.Path), s.config.Model)
 }

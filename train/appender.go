@@ -1,0 +1,35 @@
+package train
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// appender appends to a file of a run, in whole lines or records. What cannot be written, as on a full disk, is kept and tried again.
+type appender struct {
+	name    string // for errors
+	file    io.WriteCloser
+	pending bytes.Buffer
+	failed  bool // and reported
+}
+
+// flush writes what is pending. It returns the first of several failures only.
+func (a *appender) flush() error {
+	_, err := a.pending.WriteTo(a.file)
+	if err == nil {
+		a.failed = false
+		return nil
+	}
+	if a.failed {
+		return nil
+	}
+	a.failed = true
+	return fmt.Errorf("%s cannot be written (%w): what it lacks is kept and will be tried again", a.name, err)
+}
+
+func (a *appender) close() error {
+	_, err := a.pending.WriteTo(a.file)
+	return errors.Join(err, a.file.Close())
+}

@@ -1,0 +1,23 @@
+package train
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// appendRecord appends data as a TFRecord: its length, a checksum of that, the data, a checksum of those; all little-endian.
+func appendRecord(dst, data []byte) []byte {
+	length := len(dst)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(len(data)))
+	dst = binary.LittleEndian.AppendUint32(dst, maskedSum(dst[length:]))
+	dst = append(dst, data...)
+	return binary.LittleEndian.AppendUint32(dst, maskedSum(data))
+}
+
+// maskedSum is a CRC-32C, turned by 15 bits and shifted by a constant, so that a sum over data with sums in it stays a good one.
+func maskedSum(data []byte) uint32 {
+	sum := crc32.Checksum(data, castagnoli)
+	return (sum>>15 | sum<<17) + 0xa282ead8
+}

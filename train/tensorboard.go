@@ -1,0 +1,112 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// eventsPrefix is how the names of TensorBoard's files begin.
+const eventsPrefix = "events.out.tfevents."
+
+// board writes the events of a run as scalars for TensorBoard.
+type board struct{ appender }
+
+// openBoard begins a file of its own for a run that goes on after an update. What older files have of later updates, which will be
+// made again, is void: TensorBoard forgets it where it reads of the start. It takes the first start for that of the run, so every
+// file has one.
+func openBoard(folder string, step int) (*board, error) {
+	now := time.Now()
+	path, err := eventsPath(folder, now)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	b := &board{appender{name: "TensorBoard's file " + path, file: f}}
+	b.add(versionEvent(now))
+	b.add(startEvent(now, step+1))
+	return b, nil
+}
+
+// eventsPath names a new file for TensorBoard, which reads those of a folder by name: it comes after all others, even where two
+// begin in one second or the clock was set back.
+func eventsPath(folder string, now time.Time) (string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return "", err
+	}
+	second := now.Unix()
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), eventsPrefix)
+		before, _, _ := strings.Cut(rest, ".")
+		if n, err := strconv.ParseInt(before, 10, 64); ok && err == nil {
+			second = max(second, n+1)
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return filepath.Join(folder, fmt.Sprintf("%s%010d.%s", eventsPrefix, second, host)), nil
+}
+
+// write adds an event's scalars, if it has any.
+func (b *board) write(e kept, at time.Time) error {
+	if step, all := e.scalars(); len(all) > 0 {
+		b.add(scalarsEvent(at, step, all))
+	}
+	return b.flush()
+}
+
+func (b *board) add(event []byte) { b.pending.Write(appendRecord(nil, event)) }
+
+// The events are tensorflow.Event messages (tensorflow/core/util/event.proto), whose numbers of fields these are.
+const (
+	eventTime    = 1 // double
+	eventStep    = 2 // int64
+	eventVersion = 3 // string
+	eventSummary = 5 // Summary
+	eventSession = 7 // SessionLog
+
+	summaryValue = 1 // repeated Summary.Value
+	valueTag     = 1 // string
+	valueSimple  = 2 // float
+	sessionState = 1 // SessionLog.SessionStatus
+	sessionStart = 1 // SessionLog.START
+)
+
+// versionEvent is the first of every file.
+func versionEvent(at time.Time) []byte {
+	return protowire.AppendString(protowire.AppendTag(eventAt(at, 0), eventVersion, protowire.BytesType), "brain.Event:2")
+}
+
+// startEvent says that all updates from step on are made from here.
+func startEvent(at time.Time, step int) []byte {
+	session := protowire.AppendVarint(protowire.AppendTag(nil, sessionState, protowire.VarintType), sessionStart)
+	return protowire.AppendBytes(protowire.AppendTag(eventAt(at, step), eventSession, protowire.BytesType), session)
+}
+
+func scalarsEvent(at time.Time, step int, all []tagged) []byte {
+	var summary, value []byte
+	for _, s := range all {
+		value = protowire.AppendString(protowire.AppendTag(value[:0], valueTag, protowire.BytesType), s.tag)
+		value = protowire.AppendFixed32(protowire.AppendTag(value, valueSimple, protowire.Fixed32Type), math.Float32bits(float32(s.value)))
+		summary = protowire.AppendBytes(protowire.AppendTag(summary, summaryValue, protowire.BytesType), value)
+	}
+	return protowire.AppendBytes(protowire.AppendTag(eventAt(at, step), eventSummary, protowire.BytesType), summary)
+}
+
+// eventAt is the time and the step that an event begins with.
+func eventAt(at time.Time, step int) []byte {
+	e := protowire.AppendFixed64(protowire.AppendTag(nil, eventTime, protowire.Fixed64Type), math.Float64bits(float64(at.UnixMicro())/1e6))
+	return protowire.AppendVarint(protowire.AppendTag(e, eventStep, protowire.VarintType), uint64(step))
+}
