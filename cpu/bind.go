@@ -70,27 +70,17 @@ func (b *binder[T]) step(s graph.Step) (func(*run), error) {
 		return b.lrnBackward(s), nil
 	case *graph.Copy:
 		x, y := b.mat(s.X), b.mat(s.Y)
-		return b.overRows(x, func(lo, hi int) {
-			if s.Accumulate {
-				vec.Add(y.RowRange(lo, hi), x.RowRange(lo, hi))
-			} else {
-				vec.Copy(y.RowRange(lo, hi), x.RowRange(lo, hi))
-			}
-		}), nil
+		return b.overRows(x, func(lo, hi int) { scaled(y.RowRange(lo, hi), x.RowRange(lo, hi), 1, s.Accumulate) }), nil
 	case *graph.Fill:
 		y := b.mat(s.Y)
 		return b.overRows(y, func(lo, hi int) { vec.Fill(y.RowRange(lo, hi), 0) }), nil
 	case *graph.AddForward:
 		return b.addForward(s), nil
+	case *graph.AddBackward:
+		return b.addBackward(s), nil
 	case *graph.ScaleStep:
 		x, y := b.mat(s.X), b.mat(s.Y)
-		return b.overRows(x, func(lo, hi int) {
-			if s.Accumulate {
-				vec.Axpy(y.RowRange(lo, hi), x.RowRange(lo, hi), T(s.Factor))
-			} else {
-				vec.Scale(y.RowRange(lo, hi), x.RowRange(lo, hi), T(s.Factor))
-			}
-		}), nil
+		return b.overRows(x, func(lo, hi int) { scaled(y.RowRange(lo, hi), x.RowRange(lo, hi), T(s.Factor), s.Accumulate) }), nil
 	case *graph.DropoutStep:
 		return b.dropout(s), nil
 	case *graph.ProbeStep:
@@ -221,16 +211,69 @@ func (b *binder[T]) augment(s *graph.AugmentStep) func(*run) {
 	}
 }
 
+// scaled writes or adds factor·x.
+func scaled[T vec.Float](y, x vec.Mat[T], factor T, accumulate bool) {
+	switch {
+	case accumulate && factor == 1:
+		vec.Add(y, x)
+	case accumulate:
+		vec.Axpy(y, x, factor)
+	case factor == 1:
+		vec.Copy(y, x)
+	default:
+		vec.Scale(y, x, factor)
+	}
+}
+
 func (b *binder[T]) addForward(s *graph.AddForward) func(*run) {
 	y := b.mat(s.Y)
 	var xs []vec.Mat[T]
-	for _, v := range s.Xs {
-		xs = append(xs, b.mat(v))
+	for _, a := range s.Xs {
+		xs = append(xs, b.mat(a.X))
 	}
 	return b.overRows(y, func(lo, hi int) {
-		vec.Copy(y.RowRange(lo, hi), xs[0].RowRange(lo, hi))
-		for _, x := range xs[1:] {
-			vec.Add(y.RowRange(lo, hi), x.RowRange(lo, hi))
+		to := y.RowRange(lo, hi)
+		for i, a := range s.Xs {
+			scaled(to, xs[i].RowRange(lo, hi), T(a.Factor), i > 0)
+		}
+		if s.ReLU {
+			vec.ReLU(to, to)
+		}
+	})
+}
+
+// addBackward masks dy in memory of its own, or where one of the targets is dy, in place; that one gets its factor last.
+func (b *binder[T]) addBackward(s *graph.AddBackward) func(*run) {
+	dy := b.mat(s.DY)
+	var y vec.Mat[T]
+	if s.Y.Valid() {
+		y = b.mat(s.Y)
+	}
+	var dxs []vec.Mat[T]
+	own := -1
+	for i, t := range s.Targets {
+		dxs = append(dxs, b.mat(t.DX))
+		if t.DX == s.DY {
+			own = i
+		}
+	}
+	return b.overRows(dy, func(lo, hi int) {
+		g := dy.RowRange(lo, hi)
+		if s.Y.Valid() {
+			masked := g
+			if own < 0 {
+				masked = vec.Dense(make([]T, g.Rows*g.Cols), g.Rows, g.Cols)
+			}
+			vec.ReLUBackward(masked, g, y.RowRange(lo, hi), false)
+			g = masked
+		}
+		for i, t := range s.Targets {
+			if i != own {
+				scaled(dxs[i].RowRange(lo, hi), g, T(t.Factor), t.Accumulate)
+			}
+		}
+		if own >= 0 && s.Targets[own].Factor != 1 {
+			vec.Scale(g, g, T(s.Targets[own].Factor))
 		}
 	})
 }

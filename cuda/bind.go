@@ -68,6 +68,11 @@ func binding(s graph.Step) func(*binder) error {
 			return nil
 		}
 		return func(b *binder) error { return b.add(s) }
+	case *graph.AddBackward:
+		if len(s.Targets) > kernels.MaxAddends {
+			return nil
+		}
+		return func(b *binder) error { return b.addBackward(s) }
 	case *graph.DropoutStep:
 		return func(b *binder) error { return b.dropout(s) }
 	case *graph.ProbeStep:

@@ -2,7 +2,7 @@ package graph
 
 import "fmt"
 
-// Add is the elementwise sum of its inputs.
+// Add is the elementwise sum of its inputs. Its step takes over factors before it and a ReLU behind it.
 type Add struct{}
 
 // Kind implements Op.
@@ -23,34 +23,62 @@ func (o Add) infer(in []Shape) (Op, Shape, error) {
 func (Add) params([]Shape) []*Param { return nil }
 
 func (o Add) forward(c *compiler, n *Node) {
-	s := &AddForward{at: at{n.name}, Y: c.view(n)}
+	s := &AddForward{at: at{n.name}, Y: c.view(n), ReLU: c.fusion[n].relu != nil}
 	for i := range n.in {
-		s.Xs = append(s.Xs, c.view(c.in(n, i)))
+		x, factor := c.addend(n, i)
+		s.Xs = append(s.Xs, Addend{c.view(x), factor})
 	}
 	c.emit(s)
 }
 
-// Every input receives dy. The first one that nobody else reads takes over dy's buffer, after the others have their share.
+// addend is an input of a sum, or, where that is a factor that the sum's step takes over, what the factor is of.
+func (c *compiler) addend(n *Node, i int) (x *Node, factor float64) {
+	x = c.in(n, i)
+	if o, ok := x.op.(Scale); ok && c.absorbed(x) {
+		return c.in(x, 0), o.Factor
+	}
+	return x, 1
+}
+
+// Every input receives dy, times its factor. The first one that nobody else reads takes over dy's buffer.
 func (o Add) backward(c *compiler, n *Node) {
+	s := &AddBackward{at: at{n.name}, DY: c.grad(n)}
+	if c.fusion[n].relu != nil {
+		s.Y = c.view(n)
+	}
 	for i := range n.in {
-		x := c.in(n, i)
-		if c.sharesGrad(x, n) {
-			continue
+		x, factor := c.addend(n, i)
+		t := AddTarget{Factor: factor}
+		want := c.swept(x)
+		if in := c.in(n, i); want && c.sharesGrad(in, n) && (in == x || c.sharesGrad(x, in)) {
+			t.DX, want = s.DY, factor != 1 || s.Y.Valid()
+		} else {
+			t.DX, t.Accumulate, want = c.target(x)
 		}
-		if dx, acc, want := c.target(x); want {
-			c.emit(&Copy{at{n.name}, c.grad(n), dx, acc})
+		if want {
+			s.Targets = append(s.Targets, t)
 		}
+	}
+	if len(s.Targets) > 0 {
+		c.emit(s)
 	}
 }
 
 // Add adds an elementwise sum.
 func (g *Graph) Add(name string, xs ...*Node) *Node { return g.Apply(name, Add{}, xs...) }
 
-// AddForward computes Y = Σ Xs.
+// Addend is an input of a sum, with its factor.
+type Addend struct {
+	X      View
+	Factor float64
+}
+
+// AddForward computes Y = Σ Factor·X, and Y = max(Y, 0) if ReLU: the end of a residual block.
 type AddForward struct {
 	at
-	Xs []View
-	Y  View
+	Xs   []Addend
+	Y    View
+	ReLU bool
 }
 
 // Kind implements Step.
@@ -59,7 +87,7 @@ func (*AddForward) Kind() string { return "add.forward" }
 // Views implements Step.
 func (s *AddForward) Views(f func(View, Access)) {
 	for _, x := range s.Xs {
-		f(x, Read)
+		f(x.X, Read)
 	}
 	f(s.Y, Write)
 }
@@ -67,7 +95,39 @@ func (s *AddForward) Views(f func(View, Access)) {
 // FLOPs implements Step.
 func (s *AddForward) FLOPs() int64 { return int64(len(s.Xs)-1) * int64(s.Y.Elements()) }
 
-// Scale is y = Factor·x: the residual scale of Inception-ResNet.
+// AddTarget is where the gradient of an input of a sum goes.
+type AddTarget struct {
+	DX         View
+	Factor     float64
+	Accumulate bool
+}
+
+// AddBackward computes (or adds), for every target, DX = Factor·g, where g is DY, or, if Y is valid, DY where Y > 0 and else 0. One DX
+// may be DY. Two of them may be the same, of which the second accumulates.
+type AddBackward struct {
+	at
+	Y, DY   View
+	Targets []AddTarget
+}
+
+// Kind implements Step.
+func (*AddBackward) Kind() string { return "add.backward" }
+
+// Views implements Step.
+func (s *AddBackward) Views(f func(View, Access)) {
+	if s.Y.Valid() {
+		f(s.Y, Read)
+	}
+	f(s.DY, Read)
+	for _, t := range s.Targets {
+		f(t.DX, writeOrUpdate(t.Accumulate))
+	}
+}
+
+// FLOPs implements Step.
+func (s *AddBackward) FLOPs() int64 { return int64(len(s.Targets)) * int64(s.DY.Elements()) }
+
+// Scale is y = Factor·x: the residual scale of Inception-ResNet. Before a sum that alone reads it, it is the sum's factor.
 type Scale struct{ Factor float64 }
 
 // Kind implements Op.
@@ -83,10 +143,16 @@ func (o Scale) infer(in []Shape) (Op, Shape, error) {
 func (Scale) params([]Shape) []*Param { return nil }
 
 func (o Scale) forward(c *compiler, n *Node) {
+	if c.absorbed(n) {
+		return
+	}
 	c.emit(&ScaleStep{at{n.name}, o.Factor, c.view(c.in(n, 0)), c.view(n), false})
 }
 
 func (o Scale) backward(c *compiler, n *Node) {
+	if c.absorbed(n) {
+		return
+	}
 	if dx, acc, want := c.targetInPlace(n, c.in(n, 0)); want {
 		c.emit(&ScaleStep{at{n.name}, o.Factor, c.grad(n), dx, acc})
 	}

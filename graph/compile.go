@@ -12,10 +12,11 @@ type Fusions struct {
 	Sums     bool // batch normalisation's sums in a convolution's epilogue
 	NormReLU bool // ReLU inside batch normalisation, forward and backward
 	Siblings bool // 1×1 convolutions of one input as one step
+	Residual bool // factors of a sum's inputs and the ReLU behind it in the sum
 }
 
 // AllFusions has every fusion on.
-var AllFusions = Fusions{true, true, true, true}
+var AllFusions = Fusions{true, true, true, true, true}
 
 // Options say what a plan is for.
 type Options struct {

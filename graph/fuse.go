@@ -20,6 +20,8 @@ func (c *compiler) fuse() {
 				c.fusion[n] = u
 				c.absorb(n, r)
 			}
+		case Add:
+			c.fuseSum(n)
 		case Concat:
 			c.assignSlots(n)
 		}
@@ -75,6 +77,22 @@ func (c *compiler) fuseEpilogue(n *Node) {
 		c.absorb(cur, r)
 	}
 	c.fusion[n] = u
+}
+
+// fuseSum gives a sum the factors of its inputs, and the ReLU behind it.
+func (c *compiler) fuseSum(n *Node) {
+	if !c.opts.Fusions.Residual {
+		return
+	}
+	for _, x := range c.ins[n] {
+		if _, ok := x.op.(Scale); ok && x != c.source && c.sole(x) == n {
+			c.merged[x] = true
+		}
+	}
+	if r := c.reluAfter(n); r != nil {
+		c.fusion[n] = fusion{relu: r}
+		c.absorb(n, r)
+	}
 }
 
 // assignSlots lets the inputs of a concatenation write into its buffer.

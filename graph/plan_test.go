@@ -252,8 +252,8 @@ func TestBiasNormAndReLUAreFused(t *testing.T) {
 
 func TestUnfusedPlansAreWhole(t *testing.T) {
 	for _, l := range []layer{convBN, convBias} {
-		for i := range 16 {
-			f := Fusions{i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0}
+		for i := range 32 {
+			f := Fusions{i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0, i&16 != 0}
 			o := training()
 			o.Fusions = f
 			mustCompile(t, inception(l), o)
@@ -263,6 +263,46 @@ func TestUnfusedPlansAreWhole(t *testing.T) {
 			mustCompile(t, inception(l), Options{Batch: 3, Target: Target{Fusions: f}})
 		}
 	}
+}
+
+// A residual block ends in one step: the factor of the branch, the sum and the ReLU, forward and backward. The branch's gradient takes
+// over the block's, the trunk's is added where it belongs.
+func TestResidualBlockIsFused(t *testing.T) {
+	build := func() *Graph {
+		g := New("residual")
+		x := g.Input("image", Shape{8, 8, 3})
+		x = convBN(g, "stem", x, 8, Square(3, 1, 1))
+		for i := range 3 {
+			name := fmt.Sprintf("block%d", i)
+			y := g.AddBias(name+"/bias", g.Conv(name+"/conv", convBN(g, name+"/tower", x, 4, Square(3, 1, 1)), 8, Square(1, 1, 0), nil), nil)
+			x = g.ReLU(name+"/relu", g.Add(name+"/add", x, g.Scale(name+"/scale", y, 0.2)))
+		}
+		g.AddLoss(Loss{Name: "main", Logits: g.Linear("fc", g.GlobalAvgPool("gap", x), 4, nil), Weight: 1})
+		return g
+	}
+	p := mustCompile(t, build(), training())
+	for kind, want := range map[string]int{"add.forward": 3, "add.backward": 3, "scale": 0, "relu.forward": 0, "relu.backward": 0, "copy": 0, "fill": 0} {
+		require.Equal(t, want, p.Count(kind), kind)
+	}
+	for _, s := range stepsOf[*AddForward](p) {
+		require.True(t, s.ReLU)
+		require.Equal(t, []float64{1, 0.2}, []float64{s.Xs[0].Factor, s.Xs[1].Factor})
+	}
+	for _, s := range stepsOf[*AddBackward](p) {
+		require.True(t, s.Y.Valid())
+		require.Len(t, s.Targets, 2)
+		require.NotEqual(t, s.DY, s.Targets[0].DX)
+		require.Equal(t, s.DY, s.Targets[1].DX, "the branch's gradient takes over the sum's memory")
+		require.Equal(t, 0.2, s.Targets[1].Factor)
+		require.False(t, s.Targets[0].Accumulate, "the sum is the first in the sweep to reach the block before")
+	}
+	o := training()
+	o.Fusions.Residual = false
+	q := mustCompile(t, build(), o)
+	for kind, want := range map[string]int{"add.forward": 3, "scale": 6, "relu.forward": 3, "relu.backward": 3} {
+		require.Equal(t, want, q.Count(kind), kind)
+	}
+	require.Less(t, p.Bytes(), q.Bytes()*9/10)
 }
 
 // A head on a single tower comes after the trunk in the sweep, so the trunk's gradient stores into the whole concatenation

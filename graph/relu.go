@@ -2,7 +2,7 @@ package graph
 
 import "fmt"
 
-// ReLU is y = max(x, 0); NaN stays NaN. Behind a convolution, bias or batch normalisation it is fused into that step.
+// ReLU is y = max(x, 0); NaN stays NaN. Behind a convolution, bias, batch normalisation or sum it is fused into that step.
 type ReLU struct{}
 
 // Kind implements Op.
@@ -23,12 +23,15 @@ func (ReLU) forward(c *compiler, n *Node) {
 	}
 }
 
-// dx = dy where y > 0, else 0. A batch normalisation that absorbed the ReLU applies the mask itself.
+// dx = dy where y > 0, else 0. A batch normalisation or a sum that absorbed the ReLU applies the mask itself.
 func (ReLU) backward(c *compiler, n *Node) {
 	in := c.in(n, 0)
-	if _, ok := in.op.(BatchNorm); ok && c.absorbed(n) {
-		c.passThrough(n)
-		return
+	if c.absorbed(n) {
+		switch in.op.(type) {
+		case BatchNorm, Add:
+			c.passThrough(n)
+			return
+		}
 	}
 	if dx, acc, want := c.targetInPlace(n, in); want {
 		c.emit(&ReLUBackward{at{n.name}, c.view(n), c.grad(n), dx, acc})

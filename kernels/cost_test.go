@@ -289,6 +289,7 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 		"scale":         both(kernels.ScaleParams{}, "Y", map[string]passes{"X": in}),
 		"fill":          {{kernels.FillParams{}, map[string]passes{"Y": out}}},
 		"add":           {{kernels.AddParams{}, map[string]passes{"Xs[0]": in, "Xs[1]": in, "Xs[2]": in, "Y": out}}},
+		"add_backward":  {{kernels.AddBackwardParams{}, map[string]passes{"Y": in, "DY": in, "Dxs[0]": inOut, "Dxs[1]": out}}},
 		"relu":          {{kernels.ReluParams{}, map[string]passes{"X": in, "Y": out}}},
 		"relu_backward": both(kernels.ReluBackwardParams{}, "DX", map[string]passes{"Y": in, "DY": in}),
 		"dropout":       both(kernels.DropoutParams{}, "Y", map[string]passes{"X": in, "Run": perWarp}),

@@ -19,6 +19,7 @@ var mirrored = []any{
 	kernels.ScaleParams{},
 	kernels.FillParams{},
 	kernels.AddParams{},
+	kernels.AddBackwardParams{},
 	kernels.ReluParams{},
 	kernels.ReluBackwardParams{},
 	kernels.DropoutParams{},

@@ -138,11 +138,23 @@ typedef struct {
 typedef struct {
   View xs[MAX_ADDENDS];
   View y;
+  float factors[MAX_ADDENDS];
+  int32_t count;
+  int32_t rows;
+  int32_t cols;
+  int32_t relu;
+} AddParams;
+typedef struct {
+  View y;  // null: no ReLU
+  View dy;
+  View dxs[MAX_ADDENDS];
+  float factors[MAX_ADDENDS];
+  int32_t accumulate[MAX_ADDENDS];
   int32_t count;
   int32_t rows;
   int32_t cols;
   int32_t pad;
-} AddParams;
+} AddBackwardParams;
 typedef struct {
   View x;
   View y;

@@ -168,12 +168,26 @@ type FillParams struct {
 
 // AddParams is a kernel's parameters: see params.h.
 type AddParams struct {
-	Xs    [MaxAddends]View
-	Y     View
-	Count int32
-	Rows  int32
-	Cols  int32
-	_     int32
+	Xs      [MaxAddends]View
+	Y       View
+	Factors [MaxAddends]float32
+	Count   int32
+	Rows    int32
+	Cols    int32
+	Relu    int32
+}
+
+// AddBackwardParams is a kernel's parameters: see params.h.
+type AddBackwardParams struct {
+	Y          View // null: no ReLU
+	DY         View
+	Dxs        [MaxAddends]View
+	Factors    [MaxAddends]float32
+	Accumulate [MaxAddends]int32
+	Count      int32
+	Rows       int32
+	Cols       int32
+	_          int32
 }
 
 // ReluParams is a kernel's parameters: see params.h.

@@ -6,6 +6,8 @@ import "unsafe"
 
 // All lists every kernel, by name.
 var All = []Kernel{
+	{"add_backward_bf16", "add.cu", 256, unsafe.Sizeof(AddBackwardParams{})},
+	{"add_backward_f32", "add.cu", 256, unsafe.Sizeof(AddBackwardParams{})},
 	{"add_bf16", "add.cu", 256, unsafe.Sizeof(AddParams{})},
 	{"add_f32", "add.cu", 256, unsafe.Sizeof(AddParams{})},
 	{"affine_bf16", "affine.cu", 256, unsafe.Sizeof(AffineParams{})},
