@@ -207,7 +207,9 @@ func Save(path string, s graph.State, part graph.Part, extra map[string]string) 
 	for _, c := range names.Counters() {
 		out = append(out, Tensor{Name: c, Shape: []int{}, Data: []int64{0}})
 	}
-	return WriteFile(path, out, metadata(g, names, extra))
+	meta := metadata(g, names, extra)
+	meta["format"] = "pt"
+	return WriteFile(path, out, meta)
 }
 
 func isWeights(part graph.Part) error {
@@ -224,7 +226,7 @@ func metadata(g *graph.Graph, names *Names, extra map[string]string) map[string]
 			heads = append(heads, names.Head(l.Name))
 		}
 	}
-	m := map[string]string{"network": g.Name(), "format": "pt"}
+	m := map[string]string{"network": g.Name()}
 	if len(heads) > 0 {
 		m[headsKey] = strings.Join(heads, ",")
 	}

@@ -228,6 +228,7 @@ func TestExitUsageErrors(t *testing.T) {
 		"predict --checkpoint x --top 0 x.png":                "a whole number from 1",
 		"export --out x.safetensors":                          "--checkpoint runs/NAME",
 		"export --checkpoint x":                               "--out model.safetensors",
+		"export --checkpoint x --out model.pt":                "--out model.pt: the name says which format to write: it ends in .onnx or .safetensors",
 	} {
 		r := command(t, strings.Fields(args)...)
 		require.Equal(t, exitUsage, r.code, "%s: %s", args, r.errors)
@@ -276,7 +277,7 @@ func TestExport(t *testing.T) {
 	require.Equal(t, exitOK, r.code, r.errors)
 	require.Empty(t, r.errors, "nothing is drawn anew or ignored")
 
-	r = command(t, "export", "--checkpoint", run, "--out", filepath.Join(dir, "x"), "--exits", "main,aux7")
+	r = command(t, "export", "--checkpoint", run, "--out", filepath.Join(dir, "x.onnx"), "--exits", "main,aux7")
 	require.Equal(t, exitUsage, r.code, r.errors)
 	require.Contains(t, r.errors, `--exits: unknown head of inception_small "aux7"; the nearest: aux1`)
 }

@@ -32,8 +32,8 @@ format that the name of --out ends in.
 (N, channels, height, width), of which it expects (pixel/255 - mean)/std, and gives
 the logits (N, classes) of main and of the heads in --exits, under their names.
 
-.safetensors and all other names: the weights, with torchvision's or timm's names for
-the networks that they have. Heads that are not in --exits are left out.
+.safetensors: the weights, with torchvision's or timm's names for the networks that
+they have. Heads that are not in --exits are left out.
 
 The file's metadata say what it is of: network, width, classes, image_size, channels,
 mean and std, head_specs as --heads takes them, and the exits with the places that
@@ -58,6 +58,15 @@ func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
 	if out == "" {
 		return usageError{errors.New("export: name the file to write with --out, such as --out model.onnx or --out model.safetensors")}
 	}
+	save := interop.Save
+	switch strings.ToLower(filepath.Ext(out)) {
+	case ".safetensors":
+	case ".onnx":
+		save = interop.SaveONNX
+		exits = cmp.Or(exits, auxhead.Main)
+	default:
+		return usageError{fmt.Errorf("export: --out %s: the name says which format to write: it ends in .onnx or .safetensors", out)}
+	}
 	ck, err := openCheckpoint(cmd, checkpoint)
 	if err != nil {
 		return err
@@ -70,11 +79,6 @@ func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
 	whole, err := modelOf(ck, &c)
 	if err != nil {
 		return err
-	}
-	save := interop.Save
-	if strings.EqualFold(filepath.Ext(out), ".onnx") {
-		save = interop.SaveONNX
-		exits = cmp.Or(exits, auxhead.Main)
 	}
 	specs, err := chosenHeads(whole, exitNames(exits))
 	if err != nil {
