@@ -79,7 +79,7 @@ func inceptionV4(g *graph.Graph, name string, x *graph.Node, classes int) *graph
 	x = g.AvgPool(name+"/pool", x, graph.Square(5, 3, 0), true)
 	x = conv(g, name+"/conv0", x, 128, graph.Square(1, 1, 0))
 	x = conv(g, name+"/conv1", x, 768, graph.Rect(x.Shape().H, x.Shape().W, 0, 0))
-	return layers.FC(g, name+"/fc", x, classes, graph.XavierUniform(), layers.Bias{})
+	return layers.FC(g, name+"/fc", x, classes, graph.GlorotUniform(), layers.Bias{})
 }
 
 // globalPool is the lightest head there is: C·classes + classes parameters.

@@ -74,8 +74,11 @@ func TruncatedNormalAt(std, bound float64) Init {
 }
 
 // fans returns the number of inputs and outputs that one weight connects (PyTorch's _calculate_fan_in_and_fan_out) for
-// filters of dimensions K, R, S, C.
+// filters of dimensions K, R, S, C. A vector has as many of both as it has elements.
 func fans(dims []int) (in, out float64) {
+	if len(dims) == 1 {
+		return float64(dims[0]), float64(dims[0])
+	}
 	area := 1
 	for _, d := range dims[1 : len(dims)-1] {
 		area *= d
@@ -100,6 +103,18 @@ func XavierUniform() Init {
 	return func(r *Random, dims []int, dst []float32) {
 		in, _ := fans(dims)
 		a := math.Sqrt(3 / in)
+		for i := range dst {
+			dst[i] = float32(a * (2*r.Uniform() - 1))
+		}
+	}
+}
+
+// GlorotUniform draws uniformly from ±sqrt(6/(fan_in+fan_out)) (Glorot and Bengio 2010): PyTorch's xavier_uniform_ and TensorFlow's
+// default.
+func GlorotUniform() Init {
+	return func(r *Random, dims []int, dst []float32) {
+		in, out := fans(dims)
+		a := math.Sqrt(6 / (in + out))
 		for i := range dst {
 			dst[i] = float32(a * (2*r.Uniform() - 1))
 		}

@@ -285,6 +285,8 @@ func TestInitialValues(t *testing.T) {
 		{"inception_v3", "aux/fc/linear/weight", 0.001},
 		{"googlenet2014", "inception4a/tower3x3/3x3/conv/weight", 1 / math.Sqrt(9*96)},
 		{"inception_v4", "Mixed_5b/tower3x3/3x3/conv/weight", math.Sqrt(2. / (9 * 64))}, // TF-slim's variance scaling
+		{"inception_v4", "fc/linear/weight", math.Sqrt(2. / (1536 + 1000))},
+		{"inception_resnet_v2", "aux/fc/linear/weight", math.Sqrt(2. / (768 + 1000))},
 		{"inception_resnet_v2", "Block17_3/conv2d/weight", math.Sqrt(2. / 384)},
 		{"inception_small", "inception4b/tower3x3/3x3/conv/weight", math.Sqrt(2. / (9 * 32))},
 		{"inception_deep", "inception4b/tower3x3/3x3/conv/weight", 1 / math.Sqrt(9*16)},

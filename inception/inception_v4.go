@@ -47,11 +47,11 @@ var inceptionV4Heads = auxhead.Defaults{
 	Specs: []auxhead.Spec{{Name: "aux", At: "Mixed_6h", Kind: "inception_v4", Weight: 0.4}},
 }
 
-// slimTop is the classifier of the networks of the 2016 paper.
+// slimTop is the classifier of the networks of the 2016 paper, initialised as in TF-slim, like their convolutions.
 func (n *network) slimTop(x *graph.Node) *graph.Node {
 	x = n.g.GlobalAvgPool("avgpool", x)
 	x = n.g.Dropout("dropout", x, 0.2)
-	return layers.FC(n.g, "fc", x, n.cfg.Classes, graph.XavierUniform(), layers.Bias{})
+	return layers.FC(n.g, "fc", x, n.cfg.Classes, graph.GlorotUniform(), layers.Bias{})
 }
 
 // v4A is figure 4: four towers of 96 channels.

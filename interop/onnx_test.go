@@ -31,7 +31,7 @@ func everything() *graph.Graph {
 	a := g.MaxPool("max", x, graph.Square(3, 2, 1).CeilMode())
 	b := g.AvgPool("counted", x, graph.Square(3, 2, 1).CeilMode(), true)
 	c := g.AvgPool("left_out", x, graph.Square(3, 2, 1).CeilMode(), false)
-	d := g.AddBias("bias", g.Scale("scale", g.LRN("lrn", a, 5, 0.2, 0.75, 1), 0.7), nil)
+	d := g.AddBias("bias", g.Scale("scale", g.LRN("lrn", a, 5, 0.2, 0.75, 1), 0.7), graph.HeNormal())
 	x = g.Concat("concat", g.Add("add", a, b, c), d, g.AvgPool("over", g.Conv("narrow", a, 4, graph.Square(1, 1, 0), nil), graph.Square(3, 1, 1), true))
 	x = g.AvgPool("hanging", x, graph.Window{H: 2, W: 4, StrideH: 2, StrideW: 3, Pads: graph.Pads{Top: 1, Left: 1, Right: 1}, Ceil: true}, true)
 	x = g.AdaptiveAvgPool("bins", x, 3, 2)
