@@ -122,7 +122,7 @@ func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 	var missing []string
 	for _, step := range p.Steps {
 		if binding(step) == nil {
-			missing = append(missing, fmt.Sprintf("%s of node %s", step.Kind(), step.NodeName()))
+			missing = append(missing, fmt.Sprintf("%s of node %s%s", step.Kind(), step.NodeName(), limit(step)))
 		}
 	}
 	if len(missing) > 0 {

@@ -398,6 +398,20 @@ func TestStepsWithoutKernels(t *testing.T) {
 		plan.Steps[0].Kind(), plan.Steps[0].NodeName(), plan.Steps[3].Kind(), plan.Steps[3].NodeName()))
 }
 
+// What is too much for a kernel is said with its limit.
+func TestTooManyHeads(t *testing.T) {
+	g := graph.New("heads")
+	x := g.Input("image", graph.Shape{H: 2, W: 2, C: 3})
+	for i := range kernels.MaxHeads + 1 {
+		g.AddLoss(graph.Loss{Name: fmt.Sprint("head", i), Logits: g.Linear(fmt.Sprint("fc", i), x, 2, nil), Weight: 1})
+	}
+	p := newPair(t, Options{}, g)
+	plan, err := graph.Compile(g, p.layout, graph.Options{Batch: 2, Training: true, Target: p.backends[0].Target()})
+	require.NoError(t, err)
+	_, err = p.backends[0].Load(plan, p.states[0])
+	require.EqualError(t, err, "cuda: no kernel runs softmax_cross_entropy of node fc0 (it has 17 heads; at most 16 run): use the CPU backend")
+}
+
 func TestPlanTooLarge(t *testing.T) {
 	b, err := New(Options{})
 	require.NoError(t, err)

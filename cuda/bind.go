@@ -3,6 +3,8 @@
 package cuda
 
 import (
+	"fmt"
+
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
@@ -86,6 +88,17 @@ func binding(s graph.Step) func(*binder) error {
 		return func(b *binder) error { return b.update(s) }
 	}
 	return nil
+}
+
+// limit says what is too much about a step that no kernel runs, if that is why.
+func limit(s graph.Step) string {
+	switch s := s.(type) {
+	case *graph.SoftmaxCrossEntropy:
+		return fmt.Sprintf(" (it has %d heads; at most %d run)", len(s.Heads), kernels.MaxHeads)
+	case *graph.AddForward, *graph.AddBackward:
+		return fmt.Sprintf(" (at most %d inputs run)", kernels.MaxAddends)
+	}
+	return ""
 }
 
 // binder turns the steps of a plan into launches over given memory. It runs twice: once to find how much memory of their own the

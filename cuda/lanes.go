@@ -29,41 +29,36 @@ type lane struct {
 // capture records a run: between the copies that belong to it, the launches of every step in the stream of its lane, behind what the
 // step waits for in other lanes. first are the launches of each step, as binder has them.
 func (b *bound) capture(s *state, in *slot, places []graph.Place, first []int) (g *Graph, err error) {
+	streams := append([]*Stream{s.compute}, s.beside...)
+	// Behind every step, and at the ends of all lanes; that of the first lane is the begin. They are made before the capture, in which
+	// the driver may refuse it.
 	var marks []*Event
 	defer func() {
 		for _, e := range marks {
 			err = errors.Join(err, e.Close())
 		}
 	}()
-	mark := func(on *Stream) (*Event, error) {
+	for range len(places) + len(streams) {
 		e, err := s.backend.device.NewEvent(false)
 		if err != nil {
 			return nil, err
 		}
 		marks = append(marks, e)
-		return e, e.Record(on)
 	}
-	others := make([]bool, len(places)) // others wait for the step
-	for _, p := range places {
-		for _, i := range p.After {
-			others[i] = true
-		}
-	}
+	done, ends := marks[:len(places)], marks[len(places):]
+	used := make([]bool, len(streams))
 	steps := func(compute *Stream) error {
-		begin, err := mark(compute)
-		if err != nil {
+		if err := ends[0].Record(compute); err != nil {
 			return err
 		}
-		streams := append([]*Stream{compute}, s.beside...)
-		used, done := make([]bool, len(streams)), make([]*Event, len(places))
 		for i, p := range places {
 			on := streams[p.Lane]
 			if p.Lane > 0 && !used[p.Lane] {
-				if err := on.Wait(begin); err != nil {
+				used[p.Lane] = true
+				if err := on.Wait(ends[0]); err != nil {
 					return err
 				}
 			}
-			used[p.Lane] = true
 			for _, j := range p.After {
 				if err := on.Wait(done[j]); err != nil {
 					return err
@@ -72,19 +67,13 @@ func (b *bound) capture(s *state, in *slot, places []graph.Place, first []int) (
 			if err := b.list.RunSome(on, first[i], first[i+1]); err != nil {
 				return err
 			}
-			if others[i] {
-				if done[i], err = mark(on); err != nil {
-					return err
-				}
+			if err := done[i].Record(on); err != nil {
+				return err
 			}
 		}
-		for i, on := range streams {
-			if i > 0 && used[i] {
-				end, err := mark(on)
-				if err != nil {
-					return err
-				}
-				if err := compute.Wait(end); err != nil {
+		for lane, on := range streams {
+			if used[lane] {
+				if err := errors.Join(ends[lane].Record(on), compute.Wait(ends[lane])); err != nil {
 					return err
 				}
 			}
