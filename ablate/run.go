@@ -146,6 +146,7 @@ func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Backend.Close()) }()
+	defer s.Data.Close()
 	s.Config, s.Resume, s.GradNorms = r.Config, begun, []string{stem(s.Graph)}
 	t, err := train.New(s)
 	if err != nil {

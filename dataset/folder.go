@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // maxDepth limits how deep below a class folder images are looked for, so that
@@ -60,7 +61,14 @@ func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error)
 		return nil, err
 	}
 	train.info.Name, test.info.Name = root.name+" train", root.name+" test"
-	return &Set{Train: train, Test: test}, nil
+	set := &Set{Train: train, Test: test}
+	if opt.Cache > 0 {
+		budget := new(atomic.Int64)
+		budget.Store(opt.Cache)
+		a, b := withCache(train, budget), withCache(test, budget)
+		set = &Set{Train: a, Test: b, Cache: opt.Cache, caches: []*cache{a, b}}
+	}
+	return set, nil
 }
 
 // scanFolder lists the images in the class folders in dir. The classes are the

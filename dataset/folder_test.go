@@ -11,7 +11,7 @@ import (
 )
 
 // tree writes files, by their names in a fresh folder, which it returns.
-func tree(t *testing.T, files map[string][]byte) string {
+func tree(t testing.TB, files map[string][]byte) string {
 	dir := t.TempDir()
 	for name, data := range files {
 		path := filepath.Join(dir, name)

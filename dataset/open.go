@@ -24,6 +24,11 @@ type OpenOptions struct {
 	// Seed chooses which files are for testing where class folders come without
 	// a train/ and val/ level.
 	Seed uint64
+
+	// Cache is how many bytes of class folders' images stay in memory, decoded,
+	// once they have been read: training and test images together, those that
+	// are read first. 0 means none.
+	Cache int64
 }
 
 // kind is a way to name a set in Open.
@@ -61,7 +66,8 @@ func Names() []string {
 //	                    validation/), or in DIR/CLASS/ of which a tenth becomes the test set
 //
 // Sets but folders are read into memory (CIFAR-10: 184 MB) and checked in full;
-// of a folder only the names are read, and a bad image comes up in Decode. An
+// of a folder only the names are read, and a bad image comes up in Decode. The
+// caller closes the set. An
 // unknown name gives an error with the nearest ones, a bad file a [*FileError].
 func Open(ctx context.Context, spec string, opt OpenOptions) (*Set, error) {
 	name, dir, hasDir := strings.Cut(spec, ":")
@@ -88,7 +94,7 @@ func Open(ctx context.Context, spec string, opt OpenOptions) (*Set, error) {
 		return nil, fmt.Errorf("data set %s: %w", name, err)
 	}
 	if c := opt.Channels; c != 0 {
-		set = &Set{Train: asChannels(set.Train, c), Test: asChannels(set.Test, c)}
+		set.Train, set.Test = asChannels(set.Train, c), asChannels(set.Test, c)
 	}
 	return set, nil
 }

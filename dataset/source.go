@@ -55,6 +55,18 @@ type Source interface {
 // Set is the two parts of a data set.
 type Set struct {
 	Train, Test Source
+
+	// Cache is how many bytes of decoded images may stay in memory until Close; 0
+	// where none do, or the whole set is in memory anyway.
+	Cache  int64
+	caches []*cache
+}
+
+// Close frees the memory of images that were kept. Nobody reads the set any more.
+func (s *Set) Close() {
+	for _, c := range s.caches {
+		c.close()
+	}
 }
 
 // memory is a source whose images have one size and lie decoded in memory.

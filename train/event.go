@@ -28,6 +28,7 @@ type Started struct {
 	Augments      bool  // the device augments training images; otherwise the goroutines that read them do
 	ArenaBytes    int64 // of the training plan
 	UnsharedBytes int64 // the same without sharing memory between buffers
+	CacheBytes    int64 // of decoded images that may stay in memory (dataset.Set)
 }
 
 // Stepped is one update. Losses are means over its images, before the update.

@@ -363,7 +363,7 @@ func (t *Trainer) started() Started {
 		Resumed: t.Resume != nil, Step: t.progress.Step, Steps: t.rate.total,
 		Epoch: t.progress.Epoch, Epochs: t.Config.Epochs, StepImages: t.Config.Batch * t.Config.Accumulate,
 		TrainImages: t.Data.Train.Len(), TestImages: t.Data.Test.Len(), Device: t.Backend.Name(),
-		Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared,
+		Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared, CacheBytes: t.Data.Cache,
 	}
 	for _, l := range p.Losses {
 		s.Heads = append(s.Heads, l.Name)

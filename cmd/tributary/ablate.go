@@ -92,7 +92,7 @@ func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error)
 	if err != nil {
 		return nil, err
 	}
-	defer p.backend.Close()
+	defer p.close()
 	c.ImageSize = first.ImageSize
 	n, err := inception.Lookup(c.Model)
 	if err != nil {
@@ -153,7 +153,7 @@ func openVariant(ctx context.Context, cmd *cobra.Command, r *ablate.Run) (*sessi
 	s := &session{config: &r.Config, parts: p, folder: r.Folder}
 	if r.Config.Init != "" {
 		if s.first, s.notes, err = readInitial(&r.Config, p.model); err != nil {
-			p.backend.Close()
+			p.close()
 			return nil, err
 		}
 	}

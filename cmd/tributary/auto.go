@@ -50,7 +50,7 @@ func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
 	if err != nil {
 		return fmt.Errorf("heads auto: %w", err)
 	}
-	defer p.backend.Close()
+	defer p.close()
 	flows, err := shortRun(ctx, &short, p)
 	if err != nil {
 		return fmt.Errorf("heads auto: %w", err)

@@ -62,6 +62,9 @@ func (d *display) start(e train.Started) {
 		thousands(e.Parameters), c.Data, thousands(e.TrainImages), thousands(e.TestImages))
 	fmt.Fprintf(d.out, "%s, %s; %d images a step, memory for activations %s (reduced from %s)\n", e.Device, c.Precision,
 		e.StepImages, size(e.ArenaBytes), size(e.UnsharedBytes))
+	if e.CacheBytes > 0 {
+		fmt.Fprintf(d.out, "decoded images stay in memory, up to %s (--cache)\n", size(e.CacheBytes))
+	}
 	if e.Augments {
 		fmt.Fprintf(d.out, "the device augments the images (%s), the host's cores decode them\n", c.Augment)
 	}

@@ -95,7 +95,7 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	if err != nil {
 		return err
 	}
-	defer p.backend.Close()
+	defer p.close()
 	d := newDisplay(cmd.OutOrStdout(), nil)
 	e := train.Evaluation{Graph: p.model.Graph, Backend: p.backend, Test: p.data.Test, Checkpoint: ck, Config: c, Heads: heads, Report: d.report}
 	if early != nil {

@@ -125,7 +125,7 @@ func (f gradflowFlags) measure(cmd *cobra.Command) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.parts.backend.Close()
+	defer s.parts.close()
 	if s.config.GradflowEvery == 0 {
 		s.config.GradflowEvery = max(1, f.updates/12)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
@@ -18,6 +19,11 @@ type parts struct {
 	backend graph.Backend
 }
 
+func (p *parts) close() {
+	p.backend.Close()
+	p.data.Close()
+}
+
 // open makes the parts that a configuration describes. It fills in the image size where that was left open.
 func open(ctx context.Context, c *train.Config) (*parts, error) {
 	p, err := openNetwork(ctx, c)
@@ -30,7 +36,8 @@ func open(ctx context.Context, c *train.Config) (*parts, error) {
 
 // openNetwork is open without a device.
 func openNetwork(ctx context.Context, c *train.Config) (*parts, error) {
-	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed})
+	cache := int64(c.Cache.Or(machineGiB()/4) * (1 << 30))
+	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed, Cache: cache})
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +50,18 @@ func openNetwork(ctx context.Context, c *train.Config) (*parts, error) {
 		return nil, err
 	}
 	return &parts{data: data, model: model}, nil
+}
+
+// machineGiB is the memory that this program may have at most, the container's where it is less than the machine's; 0 if nobody says.
+func machineGiB() float64 {
+	bytes, err := memlimit.FromSystem()
+	if err != nil {
+		return 0
+	}
+	if limit, err := memlimit.FromCgroup(); err == nil {
+		bytes = min(bytes, limit)
+	}
+	return float64(bytes) / (1 << 30)
 }
 
 // imageSize is the side that a network reads images of a set at: their own where the network is made for such a size, that

@@ -72,7 +72,7 @@ func runTrain(cmd *cobra.Command, f trainFlags) error {
 	if err != nil {
 		return err
 	}
-	defer s.parts.backend.Close()
+	defer s.parts.close()
 	if s.resume != nil {
 		defer s.resume.Close()
 	}

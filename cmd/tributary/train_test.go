@@ -21,7 +21,7 @@ func TestTrainEvalResume(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	whole := command(t, trainArgs(data, out)...)
 	require.Equal(t, exitOK, whole.code, whole.errors)
-	for _, want := range []string{"test main", "test aux1", "2/2", "Main head:", "config.yaml", "log.jsonl", "tensorboard --logdir " + out, "Next:", "eval --checkpoint"} {
+	for _, want := range []string{"test main", "test aux1", "2/2", "Main head:", "config.yaml", "log.jsonl", "tensorboard --logdir " + out, "decoded images stay in memory, up to ", "Next:", "eval --checkpoint"} {
 		require.Contains(t, whole.out, want)
 	}
 	require.NotContains(t, whole.out, "\r", "no bar where there is no terminal")

@@ -1,0 +1,114 @@
+package dataset
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// slabBytes is how much memory a cache takes at a time.
+const slabBytes = 64 << 20
+
+// cache keeps images of a source as they were decoded, the first ones that are
+// asked for, as many as there is memory for: decoding a photograph takes
+// milliseconds, copying it some ten microseconds.
+type cache struct {
+	Source
+	images []atomic.Pointer[cached] // by number
+	slabs  slabs
+}
+
+// cached is an image in memory.
+type cached struct {
+	pix     []byte // in a slab
+	h, w, c int
+	label   int32
+}
+
+// withCache returns src with a cache that shares a budget of bytes with others.
+func withCache(src Source, budget *atomic.Int64) *cache {
+	return &cache{Source: src, images: make([]atomic.Pointer[cached], src.Len()), slabs: slabs{budget: budget}}
+}
+
+// Decode implements Source. A file that changes after it was read first is not
+// read again.
+func (c *cache) Decode(i int, dst *Image) (int32, error) {
+	if m := c.images[i].Load(); m != nil {
+		dst.Reshape(m.h, m.w, m.c)
+		copy(dst.Pix, m.pix)
+		return m.label, nil
+	}
+	label, err := c.Source.Decode(i, dst)
+	if err != nil {
+		return label, err
+	}
+	if pix := c.slabs.take(len(dst.Pix)); pix != nil {
+		copy(pix, dst.Pix)
+		c.images[i].Store(&cached{pix, dst.H, dst.W, dst.C, label})
+	}
+	return label, nil
+}
+
+// close frees the memory. No image is being decoded.
+func (c *cache) close() {
+	for i := range c.images {
+		c.images[i].Store(nil)
+	}
+	c.slabs.free()
+}
+
+// slabs are large pieces of memory that images lie in one behind another. They
+// are not Go's, whose collector would let the heap grow to twice of what is kept.
+type slabs struct {
+	budget *atomic.Int64 // bytes that may still be taken
+
+	mu   sync.Mutex
+	all  [][]byte
+	rest []byte // of the last one
+}
+
+// take returns room for n bytes, or nil where there is none.
+func (s *slabs) take(n int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n > len(s.rest) {
+		slab := s.slab(n)
+		if slab == nil {
+			return nil
+		}
+		s.all = append(s.all, slab)
+		s.rest = slab
+	}
+	out := s.rest[:n:n]
+	s.rest = s.rest[n:]
+	return out
+}
+
+// slab takes a slab for an image of n bytes out of the budget.
+func (s *slabs) slab(n int) []byte {
+	for {
+		left := s.budget.Load()
+		size := max(int64(n), min(slabBytes, left))
+		if size > left {
+			return nil
+		}
+		if !s.budget.CompareAndSwap(left, left-size) {
+			continue
+		}
+		slab, err := newSlab(int(size))
+		if err != nil { // there is less memory than was thought
+			s.budget.Store(0)
+			return nil
+		}
+		return slab
+	}
+}
+
+func (s *slabs) free() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, slab := range s.all {
+		s.budget.Add(int64(len(slab)))
+		freeSlab(slab)
+	}
+	s.all, s.rest = nil, nil
+}
