@@ -201,12 +201,17 @@ GPU_FN void mbarrier_init(uint64_t* bar) { asm volatile("mbarrier.init.shared::c
 GPU_FN void mbarrier_expect(uint64_t* bar, uint32_t bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(bar)), "r"(bytes) : "memory");
 }
+// A load that never comes would hang the GPU: after 2³⁴ cycles, some ten seconds, the kernel traps.
 GPU_FN void mbarrier_wait(uint64_t* bar, uint32_t parity) {
-  uint32_t over;
-  do {
+  for (int64_t begin = 0;;) {
+    uint32_t over;
     asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
                  : "=r"(over) : "r"(shared_address(bar)), "r"(parity) : "memory");
-  } while (!over);
+    if (over) return;
+    const int64_t now = clock64();
+    if (!begin) begin = now;
+    if (now - begin > 1ll << 34) trap();
+  }
 }
 GPU_FN void tma_load(void* dst, const void* map, int x, int y, uint64_t* bar) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];"
