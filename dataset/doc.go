@@ -1,8 +1,9 @@
 // Package dataset reads labelled images and feeds them to training in batches.
 //
 // A [Source] gives random access to decoded images with labels: whole sets in
-// memory (MNIST, Fashion-MNIST, CIFAR-10) or encoded files in class folders, which
-// stay in memory once they have been decoded, as far as there is room.
+// memory (MNIST, Fashion-MNIST, CIFAR-10) or encoded files in class folders or tar
+// files, which stay in memory once they have been decoded, as far as there is
+// room.
 // [Open] makes the training and the test source of a set from a name such as
 // "cifar10" or "folder:DIR". A [Transform] augments one image, or brings it to
 // the network's input size. A [Loader] runs both on several goroutines and

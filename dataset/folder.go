@@ -66,7 +66,7 @@ func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error)
 		budget := new(atomic.Int64)
 		budget.Store(opt.Cache)
 		a, b := withCache(train, budget), withCache(test, budget)
-		set = &Set{Train: a, Test: b, Cache: opt.Cache, caches: []*cache{a, b}}
+		set = &Set{Train: a, Test: b, Cache: opt.Cache, closers: []func(){a.close, b.close}}
 	}
 	return set, nil
 }

@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -25,8 +24,8 @@ type OpenOptions struct {
 	// a train/ and val/ level.
 	Seed uint64
 
-	// Cache is how many bytes of class folders' images stay in memory, decoded,
-	// once they have been read: training and test images together, those that
+	// Cache is how many bytes of folders' and archives' images stay in memory,
+	// decoded, once they have been read: training and test images together, those that
 	// are read first. 0 means none.
 	Cache int64
 }
@@ -45,6 +44,7 @@ var kinds = []kind{
 	{"mnist", "data/mnist", openMNIST},
 	{"cifar10", "data/cifar10", openCIFAR10},
 	{"folder", "", openFolder},
+	{"tar", "", openTar},
 }
 
 // Names lists the names that [Open] takes.
@@ -64,11 +64,14 @@ func Names() []string {
 //	cifar10:DIR         CIFAR-10's binary batches, in DIR or its cifar-10-batches-bin; data/cifar10
 //	folder:DIR          JPEG, PNG, GIF and WebP files in DIR/train/CLASS/ and DIR/val/CLASS/ (or test/,
 //	                    validation/), or in DIR/CLASS/ of which a tenth becomes the test set
+//	tar:DIR             such images in the .tar files of DIR/train/ and DIR/val/, or of DIR with train and val in their
+//	                    names, or of DIR, split as folders are: CLASS/x.jpg, WebDataset's x.jpg with x.cls, or x.jpg in
+//	                    CLASS.tar
 //
-// Sets but folders are read into memory (CIFAR-10: 184 MB) and checked in full;
-// of a folder only the names are read, and a bad image comes up in Decode. The
-// caller closes the set. An
-// unknown name gives an error with the nearest ones, a bad file a [*FileError].
+// Sets but folders and tar files are read into memory (CIFAR-10: 184 MB) and
+// checked in full; of these only the names are read, and a bad image comes up in
+// Decode. The caller closes the set. An unknown name gives an error with the
+// nearest ones, a bad file a [*FileError].
 func Open(ctx context.Context, spec string, opt OpenOptions) (*Set, error) {
 	name, dir, hasDir := strings.Cut(spec, ":")
 	if spec == "" {
@@ -84,8 +87,8 @@ func Open(ctx context.Context, spec string, opt OpenOptions) (*Set, error) {
 		return nil, fmt.Errorf("data set %s: %d channels: images have 1 or 3, 0 stands for the set's own", name, opt.Channels)
 	case hasDir && name == "fashion-mnist-mini":
 		return nil, fmt.Errorf("data set %s is part of the program and takes no folder: did you mean fashion-mnist:%s?", name, dir)
-	case dir == "" && name == "folder":
-		return nil, errors.New("data set folder needs the folder: folder:DIR")
+	case dir == "" && k.dir == "" && name != "fashion-mnist-mini":
+		return nil, fmt.Errorf("data set %s needs the folder: %[1]s:DIR", name)
 	case dir == "":
 		dir = k.dir
 	}
@@ -107,6 +110,11 @@ type folder struct {
 
 // path is file's name in messages.
 func (d folder) path(file string) string {
+	if t, ok := d.FS.(*tarFS); ok {
+		if n := t.nodes[file]; n != nil && n.file != nil {
+			return n.file.Name() + ": " + n.member
+		}
+	}
 	if strings.Contains(d.name, "embedded") {
 		return path.Join(d.name, file)
 	}

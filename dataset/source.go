@@ -58,14 +58,15 @@ type Set struct {
 
 	// Cache is how many bytes of decoded images may stay in memory until Close; 0
 	// where none do, or the whole set is in memory anyway.
-	Cache  int64
-	caches []*cache
+	Cache   int64
+	closers []func()
 }
 
-// Close frees the memory of images that were kept. Nobody reads the set any more.
+// Close frees the memory of images that were kept, and closes files. Nobody
+// reads the set any more.
 func (s *Set) Close() {
-	for _, c := range s.caches {
-		c.close()
+	for _, f := range s.closers {
+		f()
 	}
 }
 

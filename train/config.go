@@ -55,7 +55,7 @@ type Config struct {
 	Device   string
 	Threads  int
 	Workers  int
-	Cache    Number // GiB of decoded images of class folders that stay in memory; auto: a quarter of the machine's
+	Cache    Number // GiB of decoded images of folders and archives that stay in memory; auto: a quarter of the machine's
 	LogEvery int
 	// GradflowEvery is how many updates lie between measurements of the gradient that every head sends to every layer; 0: none.
 	GradflowEvery int

@@ -50,7 +50,7 @@ func (c *Config) Settings() []Setting {
 	b.add(Setting{Key: "init", Value: &c.Init, Usage: "first weights from a `file`: safetensors with torchvision's or timm's names, or a checkpoint"})
 
 	b.group = groupData
-	b.text("data", &c.Data, "`set` to train on: fashion-mnist-mini, or fashion-mnist, mnist, cifar10, folder, each with :DIR")
+	b.text("data", &c.Data, "`set` to train on: fashion-mnist-mini, or fashion-mnist, mnist, cifar10, folder, tar, each with :DIR")
 	b.name("augment", &c.Augment, AugmentationNames(), "`augmentation` of training images")
 	b.flag("skip-bad", &c.SkipBad, "go on without images that cannot be read")
 
@@ -84,7 +84,7 @@ func (c *Config) Settings() []Setting {
 	b.parsed("device", &c.Device, deviceKinds, "`device` to train on: cpu, cuda or cuda:N", func(s string) error { _, _, err := ParseDevice(s); return err })
 	b.whole("threads", &c.Threads, 0, 1<<12, "`threads` that compute; 0: one for each CPU")
 	b.whole("workers", &c.Workers, 0, 1<<12, "`goroutines` that read images; 0: one for each CPU")
-	b.open("cache", &c.Cache, atLeast0, func(v float64) bool { return v >= 0 }, "`GiB` of memory for images of folders, so that they are decoded once; auto: a quarter of the machine's")
+	b.open("cache", &c.Cache, atLeast0, func(v float64) bool { return v >= 0 }, "`GiB` of memory for images of folders and archives, so that they are decoded once; auto: a quarter of the machine's")
 	b.whole("log-every", &c.LogEvery, 1, 1<<20, "`updates` between lines of the log")
 	b.whole("gradflow-every", &c.GradflowEvery, 0, 1<<20, "`updates` between measurements of the gradient that every head sends to every layer; 0: none")
 	b.text("out", &c.Out, "`folder` of all runs")
