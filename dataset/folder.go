@@ -155,7 +155,7 @@ func (s *imageFolder) walk(ctx context.Context, dir string, depth int) error {
 func subfolders(root folder, dir string) ([]string, error) {
 	entries, err := fs.ReadDir(root, dir)
 	if err != nil {
-		return nil, fileError(root.path(dir), err, "name a folder of class folders: folder:DIR")
+		return nil, fileError(root.path(dir), err, "name the folder that the images are in")
 	}
 	var names []string
 	for _, e := range entries {

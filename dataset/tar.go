@@ -42,9 +42,7 @@ func openTar(ctx context.Context, root folder, opt OpenOptions) (_ *Set, err err
 			return nil, err
 		}
 	}
-	for _, n := range t.nodes {
-		slices.SortFunc(n.entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	}
+	t.sort()
 	set, err := openFolder(ctx, folder{t, root.name}, opt)
 	if err != nil {
 		return nil, err
@@ -184,6 +182,13 @@ func (t *tarFS) Open(name string) (fs.File, error) {
 		return &openedFolder{o, n.entries}, nil
 	}
 	return o, nil
+}
+
+// sort puts the entries of all folders in order, as ReadDir returns them.
+func (t *tarFS) sort() {
+	for _, n := range t.nodes {
+		slices.SortFunc(n.entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	}
 }
 
 func (t *tarFS) close() {

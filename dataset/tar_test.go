@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -101,6 +103,19 @@ func TestTarLayouts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What imageFolder reads is a proper file system.
+func TestTarFS(t *testing.T) {
+	p := pngFile(t, pattern(6, 4))
+	dir := tree(t, map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p}, member{"a/in/2.png", p}, member{"b/1.png", p[:10]}), "1.tar": tarFile(t, member{"a/1.png", p})})
+	f := &tarFS{nodes: map[string]*tarNode{".": {name: ".", mode: fs.ModeDir}}}
+	defer f.close()
+	for _, a := range []string{"0.tar", "1.tar"} {
+		require.NoError(t, f.add(context.Background(), filepath.Join(dir, a), "."))
+	}
+	f.sort()
+	require.NoError(t, fstest.TestFS(f, "a/0.tar/1.png", "a/0.tar/in/2.png", "b/0.tar/1.png", "a/1.tar/1.png"))
 }
 
 // Archives without parts are split, the same for a seed.
