@@ -70,12 +70,14 @@ type slabs struct {
 func (s *slabs) take(n int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if n > slabBytes/16 { // what is left of a slab would be much
+		return s.slab(int64(n), int64(n))
+	}
 	if n > len(s.rest) {
-		slab := s.slab(n)
+		slab := s.slab(int64(n), slabBytes)
 		if slab == nil {
 			return nil
 		}
-		s.all = append(s.all, slab)
 		s.rest = slab
 	}
 	out := s.rest[:n:n]
@@ -83,11 +85,12 @@ func (s *slabs) take(n int) []byte {
 	return out
 }
 
-// slab takes a slab for an image of n bytes out of the budget.
-func (s *slabs) slab(n int) []byte {
+// slab takes a slab of at least so many bytes and at most so many out of the
+// budget.
+func (s *slabs) slab(least, most int64) []byte {
 	for {
 		left := s.budget.Load()
-		size := max(int64(n), min(slabBytes, left))
+		size := max(least, min(most, left))
 		if size > left {
 			return nil
 		}
@@ -99,6 +102,7 @@ func (s *slabs) slab(n int) []byte {
 			s.budget.Store(0)
 			return nil
 		}
+		s.all = append(s.all, slab)
 		return slab
 	}
 }

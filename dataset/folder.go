@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,10 +37,7 @@ func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error)
 	if err != nil {
 		return nil, err
 	}
-	channels := opt.Channels
-	if channels == 0 {
-		channels = 3
-	}
+	channels := imageChannels(opt)
 	trainDir, testDir := ".", ""
 	if slices.Contains(top, "train") {
 		trainDir = "train"
@@ -52,24 +50,35 @@ func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error)
 		return nil, err
 	}
 	var test *imageFolder
-	if testDir == "" {
-		train, test, err = train.split(opt.Seed)
-	} else {
-		test, err = scanFolder(ctx, root, testDir, train.info.Classes, channels)
+	if testDir != "" {
+		if test, err = scanFolder(ctx, root, testDir, train.info.Classes, channels); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	train.info.Name, test.info.Name = root.name+" train", root.name+" test"
-	set := &Set{Train: train, Test: test}
-	if opt.Cache > 0 {
-		budget := new(atomic.Int64)
-		budget.Store(opt.Cache)
-		a, b := withCache(train, budget), withCache(test, budget)
-		set = &Set{Train: a, Test: b, Cache: opt.Cache, closers: []func(){a.close, b.close}}
-	}
-	return set, nil
+	return encodedSet(root.name, train, test, opt)
 }
+
+// encodedSet is the set of encoded images; without a test part the training
+// images are split.
+func encodedSet(name string, train, test *imageFolder, opt OpenOptions) (*Set, error) {
+	if test == nil {
+		var err error
+		if train, test, err = train.split(opt.Seed); err != nil {
+			return nil, err
+		}
+	}
+	train.info.Name, test.info.Name = name+" train", name+" test"
+	if opt.Cache <= 0 {
+		return &Set{Train: train, Test: test}, nil
+	}
+	budget := new(atomic.Int64)
+	budget.Store(opt.Cache)
+	a, b := withCache(train, budget), withCache(test, budget)
+	return &Set{Train: a, Test: b, Cache: opt.Cache, closers: []func(){a.close, b.close}}, nil
+}
+
+// imageChannels is how many channels images that are files have.
+func imageChannels(opt OpenOptions) int { return cmp.Or(opt.Channels, 3) }
 
 // scanFolder lists the images in the class folders in dir. The classes are the
 // folders' names in the order of their bytes, or known ones, of which some may

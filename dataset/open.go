@@ -65,8 +65,8 @@ func Names() []string {
 //	folder:DIR          JPEG, PNG, GIF and WebP files in DIR/train/CLASS/ and DIR/val/CLASS/ (or test/,
 //	                    validation/), or in DIR/CLASS/ of which a tenth becomes the test set
 //	tar:DIR             such images in the .tar files of DIR/train/ and DIR/val/, or of DIR with train and val in their
-//	                    names, or of DIR, split as folders are: CLASS/x.jpg, WebDataset's x.jpg with x.cls, or x.jpg in
-//	                    CLASS.tar
+//	                    names, or of DIR with folders train/ and val/ in them, or without, split as folders are:
+//	                    CLASS/x.jpg, WebDataset's x.jpg with x.cls, or x.jpg in CLASS.tar
 //
 // Sets but folders and tar files are read into memory (CIFAR-10: 184 MB) and
 // checked in full; of these only the names are read, and a bad image comes up in
@@ -114,6 +114,7 @@ func (d folder) path(file string) string {
 		if n := t.nodes[file]; n != nil && n.file != nil {
 			return n.file.Name() + ": " + n.member
 		}
+		return d.name // a class
 	}
 	if strings.Contains(d.name, "embedded") {
 		return path.Join(d.name, file)

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// member is a file in an archive.
+// member is a file in an archive, a folder if its name ends in /, or, as "x -> y", a link: a hard one if y begins with /.
 type member struct {
 	name string
 	data []byte
@@ -29,12 +28,35 @@ func tarFile(t testing.TB, members ...member) []byte {
 			require.NoError(t, w.WriteHeader(&tar.Header{Name: m.name, Typeflag: tar.TypeDir, Mode: 0o755}))
 			continue
 		}
+		if name, to, ok := strings.Cut(m.name, " -> "); ok {
+			kind := byte(tar.TypeSymlink)
+			if strings.HasPrefix(to, "/") {
+				kind, to = tar.TypeLink, to[1:]
+			}
+			require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Linkname: to, Typeflag: kind, Mode: 0o644}))
+			continue
+		}
 		require.NoError(t, w.WriteHeader(&tar.Header{Name: m.name, Mode: 0o644, Size: int64(len(m.data))}))
 		_, err := w.Write(m.data)
 		require.NoError(t, err)
 	}
 	require.NoError(t, w.Close())
 	return out.Bytes()
+}
+
+// withType says that the first file in an archive is of another type.
+func withType(archive []byte, flag byte) []byte {
+	archive = bytes.Clone(archive)
+	h := archive[:512]
+	h[156] = flag
+	copy(h[257:], "ustar  \x00") // GNU's
+	copy(h[148:], "        ")
+	sum := 0
+	for _, b := range h {
+		sum += int(b)
+	}
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return archive
 }
 
 func openTars(dir string, opt OpenOptions) (*Set, error) {
@@ -72,14 +94,21 @@ func TestTarLayouts(t *testing.T) {
 			"train/0.tar": tarFile(t, member{"./cat/", nil}, cat1, cat2, member{"cat/.hidden.png", p}, member{"cat/notes.txt", nil}), "train/1.TAR": tarFile(t, dog1, dog2),
 			"val/0.tar": tarFile(t, member{"/dog/1.png", p}, member{"./cat/deep/1.jpg", j}), "val/notes.txt": nil}, false},
 		"names say the part": {map[string][]byte{
+			"set-test.tar":    tarFile(t, member{"none/1.png", p}), // left out, as there is val
 			"set-train-0.tar": tarFile(t, cat1, dog1, dog2), "set-train-1.tar": tarFile(t, member{"cat/2.jpg", j}), "set-val.tar": tarFile(t, member{"cat/1.jpg", j}, member{"dog/1.png", p})}, false},
 		"an archive for each class": {map[string][]byte{
 			"train/cat.tar": tarFile(t, member{"1.png", p}, member{"2.jpg", j}), "train/dog.tar": tarFile(t, member{"1.jpg", j}, member{"2.jpg", p}),
 			"test/cat.tar": tarFile(t, member{"1.jpg", j}), "test/dog.tar": tarFile(t, member{"1.png", p})}, false},
+		"links": {map[string][]byte{
+			"train/0.tar": tarFile(t, cat1, member{"dog/2.jpg -> ../cat/1.png", nil}, member{"cat/2.jpg -> 3.jpg", nil}, member{"cat/3.jpg -> /dog/1.jpg", nil}, dog1),
+			"val/0.tar":   tarFile(t, member{"cat/1.jpg", j}, member{"dog/1.png", p})}, false},
+		"parts in archives": {map[string][]byte{
+			"0.tar": tarFile(t, member{"train/cat/1.png", p}, member{"validation/dog/1.png", p}, member{"train/dog/1.jpg", j}),
+			"1.tar": tarFile(t, member{"train/cat/2.jpg", j}, member{"train/dog/2.jpg", p}, member{"validation/cat/1.jpg", j})}, false},
 		"WebDataset": {map[string][]byte{
 			"x-train-0.tar": tarFile(t, member{"a1.png", p}, member{"a1.cls", []byte("2\n")}, member{"a2.json", nil}, member{"a2.jpg", j}, member{"a2.cls", []byte("2")}),
 			"x-train-1.tar": tarFile(t, member{"in/a1.cls", []byte("10")}, member{"in/a1.jpg", j}, member{"a1.PNG", p}, member{"a1.cls", []byte(" 10")}),
-			"x-test-0.tar":  tarFile(t, member{"v.jpg", j}, member{"v.cls", []byte("2")}, member{"w.seg.png", p}, member{"w.cls", []byte("10")})}, true},
+			"x-test-0.tar":  tarFile(t, member{"v.jpg", j}, member{"v.cls", []byte("2")}, member{"v.mask.png", p}, member{"w.seg.png", p}, member{"w.cls", []byte("10")})}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, cache := range []int64{0, 1 << 20} {
@@ -90,6 +119,11 @@ func TestTarLayouts(t *testing.T) {
 					for range 2 {
 						got := contents(t, s)
 						require.Len(t, got, len(want))
+						if name == "links" && i == 0 {
+							require.Len(t, got["cat"], 3)
+							require.Len(t, got["dog"], 2)
+							continue
+						}
 						for class, images := range want {
 							if c.numbers {
 								class = numbers[class]
@@ -109,12 +143,13 @@ func TestTarLayouts(t *testing.T) {
 func TestTarFS(t *testing.T) {
 	p := pngFile(t, pattern(6, 4))
 	dir := tree(t, map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p}, member{"a/in/2.png", p}, member{"b/1.png", p[:10]}), "1.tar": tarFile(t, member{"a/1.png", p})})
-	f := &tarFS{nodes: map[string]*tarNode{".": {name: ".", mode: fs.ModeDir}}}
-	defer f.close()
+	var r tarReader
+	defer r.close()
 	for _, a := range []string{"0.tar", "1.tar"} {
-		require.NoError(t, f.add(context.Background(), filepath.Join(dir, a), "."))
+		require.NoError(t, r.add(context.Background(), filepath.Join(dir, a), "train"))
 	}
-	f.sort()
+	f, err := r.files("train")
+	require.NoError(t, err)
 	require.NoError(t, fstest.TestFS(f, "a/0.tar/1.png", "a/0.tar/in/2.png", "b/0.tar/1.png", "a/1.tar/1.png"))
 }
 
@@ -141,6 +176,22 @@ func TestTarSplit(t *testing.T) {
 	}
 }
 
+// A class may be called train.
+func TestTarClassTrain(t *testing.T) {
+	p := pngFile(t, pattern(6, 4))
+	var all []member
+	for _, class := range []string{"car", "plane", "train"} {
+		for i := range 5 {
+			all = append(all, member{fmt.Sprintf("%s/%d.png", class, i), p})
+		}
+	}
+	set, err := openTars(tree(t, map[string][]byte{"0.tar": tarFile(t, all[:8]...), "1.tar": tarFile(t, all[8:]...)}), OpenOptions{})
+	require.NoError(t, err)
+	defer set.Close()
+	require.Equal(t, []string{"car", "plane", "train"}, set.Train.Info().Classes)
+	require.Equal(t, 15, set.Train.Len()+set.Test.Len())
+}
+
 func TestTarErrors(t *testing.T) {
 	p := pngFile(t, pattern(6, 4))
 	good := tarFile(t, member{"a/1.png", p}, member{"a/2.png", p}, member{"b/1.png", p}, member{"b/2.png", p})
@@ -148,15 +199,24 @@ func TestTarErrors(t *testing.T) {
 		files map[string][]byte
 		says  []string
 	}{
-		"none":       {map[string][]byte{"a/1.png": p}, []string{"holds no .tar files", "train and val"}},
-		"compressed": {map[string][]byte{"train/0.tar.gz": good}, []string{"0.tar.gz", "is compressed", "unpack"}},
-		"cut":        {map[string][]byte{"0.tar": good[:len(good)/2-100]}, []string{"0.tar: byte ", "damaged tar", "unexpected EOF"}},
-		"no tar":     {map[string][]byte{"0.tar": bytes.Repeat([]byte("no tar "), 500)}, []string{"0.tar: byte 512", "damaged tar"}},
-		"class":      {map[string][]byte{"0.tar": tarFile(t, member{"1.png", p}, member{"1.cls", []byte("dog")})}, []string{"0.tar", `1.cls says "dog": a class is a number`}},
-		"no class":   {map[string][]byte{"0.tar": tarFile(t, member{"1.png", p}, member{"2.png", p}, member{"2.cls", []byte("1")})}, []string{"1.png has no class", "add 1.cls"}},
-		"deep":       {map[string][]byte{"0.tar": tarFile(t, member{strings.Repeat("x/", 8) + "1.png", p})}, []string{"is in more than 6 folders"}},
-		"both":       {map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p}, member{"a/1.png/2.png", p})}, []string{"is an image and a folder"}},
-		"one class":  {map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p})}, []string{"has 1 class folders"}},
+		"none":        {map[string][]byte{"a/1.png": p}, []string{"holds no .tar files", "train and val"}},
+		"compressed":  {map[string][]byte{"train/0.tar.gz": good}, []string{"0.tar.gz", "is compressed", "unpack"}},
+		"cut":         {map[string][]byte{"0.tar": good[:len(good)/2-100]}, []string{"0.tar: byte ", "damaged tar", "unexpected EOF"}},
+		"no tar":      {map[string][]byte{"0.tar": bytes.Repeat([]byte("no tar "), 500)}, []string{"0.tar: byte 512", "damaged tar"}},
+		"class":       {map[string][]byte{"0.tar": tarFile(t, member{"1.png", p}, member{"1.cls", []byte("dog")})}, []string{"0.tar", `1.cls says "dog": a class is a number`}},
+		"no class":    {map[string][]byte{"0.tar": tarFile(t, member{"1.png", p}, member{"2.png", p}, member{"2.cls", []byte("1")})}, []string{"1.png has no class", "add 1.cls"}},
+		"no train":    {map[string][]byte{"train/part/0.tar": good, "val/0.tar": good, "test/0.tar": good}, []string{"train: holds no .tar files"}},
+		"odd name":    {map[string][]byte{"x-train.tar": good, "x-val.tar": good, "x-extra.tar": good}, []string{"x-extra.tar: its name says neither train nor val"}},
+		"archives":    {map[string][]byte{"0.tar": tarFile(t, member{"a.tar", good})}, []string{"the archives hold no images", "unpack archives that are in archives"}},
+		"dangling":    {map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p}, member{"a/2.png -> 9.png", nil})}, []string{"a/2.png is a link to a/9.png, which is no image of the archive"}},
+		"circle":      {map[string][]byte{"0.tar": tarFile(t, member{"a/1.png -> 2.png", nil}, member{"a/2.png -> 1.png", nil})}, []string{"is a link to a/"}},
+		"two images":  {map[string][]byte{"0.tar": tarFile(t, member{"1.png", p}, member{"1.jpg", p}, member{"1.cls", []byte("1")})}, []string{"1.png and 1.jpg are images of one sample"}},
+		"other class": {map[string][]byte{"train/0.tar": good, "val/0.tar": tarFile(t, member{"c/1.png", p})}, []string{`class "c" has no folder among the training images`}},
+		"sparse":      {map[string][]byte{"0.tar": withType(good, 'S')}, []string{"a/1.png is a sparse file"}},
+		"device":      {map[string][]byte{"0.tar": withType(good, tar.TypeChar)}, []string{"a/1.png is a sparse file, or none"}},
+		"deep":        {map[string][]byte{"0.tar": tarFile(t, member{strings.Repeat("x/", 8) + "1.png", p})}, []string{"is in more than 6 folders"}},
+		"both":        {map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p}, member{"a/1.png/2.png", p})}, []string{"is an image and a folder"}},
+		"one class":   {map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p})}, []string{"has 1 class folders"}},
 	} {
 		_, err := openTars(tree(t, c.files), OpenOptions{})
 		var file *FileError

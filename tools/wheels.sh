@@ -5,8 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 folder=build/$1
 shift
-if [ "$(cat "$folder/pins" 2>/dev/null)" != "$*" ]; then
+pins="$(python3 -V): $*"
+if [ "$(cat "$folder/pins" 2>/dev/null)" != "$pins" ]; then
 	rm -rf "$folder"
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: --target "$folder" "$@"
-	echo "$*" >"$folder/pins"
+	echo "$pins" >"$folder/pins"
 fi

@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 )
 
@@ -20,4 +21,25 @@ func appendRecord(dst, data []byte) []byte {
 func maskedSum(data []byte) uint32 {
 	sum := crc32.Checksum(data, castagnoli)
 	return (sum>>15 | sum<<17) + 0xa282ead8
+}
+
+// readRecords takes TFRecords apart. One that is cut ends them, as a crash may leave it, and as it does for TensorBoard.
+func readRecords(text []byte) ([][]byte, error) {
+	var out [][]byte
+	for len(text) >= 16 {
+		if binary.LittleEndian.Uint32(text[8:]) != maskedSum(text[:8]) {
+			return out, errors.New("the length of a record is damaged")
+		}
+		n := binary.LittleEndian.Uint64(text)
+		if uint64(len(text))-16 < n {
+			break
+		}
+		data := text[12 : 12+n]
+		if binary.LittleEndian.Uint32(text[12+n:]) != maskedSum(data) {
+			return out, errors.New("the data of a record are damaged")
+		}
+		out = append(out, data)
+		text = text[16+n:]
+	}
+	return out, nil
 }

@@ -1,34 +1,11 @@
 package train
 
 import (
-	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
-
-// readRecords takes TFRecords apart. A record that is cut ends them, as it does for TensorBoard.
-func readRecords(text []byte) ([][]byte, error) {
-	var out [][]byte
-	for len(text) >= 12 {
-		if binary.LittleEndian.Uint32(text[8:]) != maskedSum(text[:8]) {
-			return out, errors.New("the length is damaged")
-		}
-		n := binary.LittleEndian.Uint64(text)
-		if uint64(len(text)) < 16+n {
-			break
-		}
-		data := text[12 : 12+n]
-		if binary.LittleEndian.Uint32(text[12+n:]) != maskedSum(data) {
-			return out, errors.New("the data are damaged")
-		}
-		out = append(out, data)
-		text = text[16+n:]
-	}
-	return out, nil
-}
 
 // The bytes are what TensorBoard's own writer makes of these data.
 func TestRecord(t *testing.T) {

@@ -19,10 +19,13 @@ const eventsPrefix = "events.out.tfevents."
 type board struct{ appender }
 
 // openBoard begins a file of its own for a run that goes on after an update. What older files have of later updates, which will be
-// made again, is void: TensorBoard forgets it where it reads of the start. It takes the first start for that of the run, so every
-// file has one.
+// made again, is taken out of them. A TensorBoard that has read it already forgets it where it reads of the start, as far as its loader
+// knows of that; it takes the first start for that of the run, so every file has one.
 func openBoard(folder string, step int) (*board, error) {
 	now := time.Now()
+	if err := cutBoards(folder, step); err != nil {
+		return nil, err
+	}
 	path, err := eventsPath(folder, now)
 	if err != nil {
 		return nil, err
@@ -35,6 +38,64 @@ func openBoard(folder string, step int) (*board, error) {
 	b.add(versionEvent(now))
 	b.add(startEvent(now, step+1))
 	return b, nil
+}
+
+// cutBoards takes the numbers of all updates after one out of the files of a folder, and what is damaged or cut.
+func cutBoards(folder string, step int) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, f := range entries {
+		if !strings.HasPrefix(f.Name(), eventsPrefix) {
+			continue
+		}
+		path := filepath.Join(folder, f.Name())
+		old, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		events, _ := readRecords(old) // those before the damage
+		var kept []byte
+		for _, e := range events {
+			if eventStepOf(e) <= step || !hasSummary(e) {
+				kept = appendRecord(kept, e)
+			}
+		}
+		if len(kept) < len(old) {
+			if err := WriteFile(path, kept); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// eventField is the first field of an event that has a number, from its tag on, or nothing.
+func eventField(event []byte, number protowire.Number) []byte {
+	for len(event) > 0 {
+		n, kind, size := protowire.ConsumeTag(event)
+		if size < 0 || n == number {
+			return event
+		}
+		value := protowire.ConsumeFieldValue(n, kind, event[size:])
+		if value < 0 {
+			return nil
+		}
+		event = event[size+value:]
+	}
+	return nil
+}
+
+func hasSummary(event []byte) bool { return eventField(event, eventSummary) != nil }
+
+func eventStepOf(event []byte) int {
+	f := eventField(event, eventStep)
+	if _, _, size := protowire.ConsumeTag(f); size > 0 {
+		step, _ := protowire.ConsumeVarint(f[size:])
+		return int(step)
+	}
+	return 0
 }
 
 // eventsPath names a new file for TensorBoard, which reads those of a folder by name: it comes after all others, even where two

@@ -32,7 +32,6 @@ func (f *runFlags) add(cmd *cobra.Command, fs *pflag.FlagSet) {
 // apply puts the flags into a run's configuration.
 func (f *runFlags) apply(c *train.Config) {
 	c.Threads, c.Workers, c.SkipBad = f.threads, f.workers, f.skipBad
-	c.Cache = train.Num(0) // every image is read once
 	if f.batch != 0 {
 		c.Batch = f.batch
 	}

@@ -91,6 +91,9 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	if err := check(&c); err != nil {
 		return err
 	}
+	if early == nil {
+		c.Cache = train.Num(0) // every image is read once
+	}
 	p, err := open(cmd.Context(), &c)
 	if err != nil {
 		return err

@@ -116,6 +116,7 @@ func (f gradflowFlags) measured(cmd *cobra.Command) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.data.Close() // no image is read
 	return &session{config: c, parts: p, folder: folder}, nil
 }
 

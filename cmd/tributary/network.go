@@ -30,14 +30,16 @@ func open(ctx context.Context, c *train.Config) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.backend, err = newBackend(c)
-	return p, err
+	if p.backend, err = newBackend(c); err != nil {
+		p.data.Close()
+		return nil, err
+	}
+	return p, nil
 }
 
 // openNetwork is open without a device.
 func openNetwork(ctx context.Context, c *train.Config) (*parts, error) {
-	cache := int64(c.Cache.Or(machineGiB()/4) * (1 << 30))
-	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed, Cache: cache})
+	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed, Cache: cacheBytes(c)})
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +49,20 @@ func openNetwork(ctx context.Context, c *train.Config) (*parts, error) {
 	}
 	model, err := buildModel(c, len(info.Classes), info.C)
 	if err != nil {
+		data.Close()
 		return nil, err
 	}
 	return &parts{data: data, model: model}, nil
+}
+
+// cacheBytes is the memory for decoded images: never more than there is.
+func cacheBytes(c *train.Config) int64 {
+	all := machineGiB()
+	most := all
+	if all == 0 { // nobody says
+		most = 1 << 20
+	}
+	return int64(min(c.Cache.Or(all/4), most) * (1 << 30))
 }
 
 // machineGiB is the memory that this program may have at most, the container's where it is less than the machine's; 0 if nobody says.
