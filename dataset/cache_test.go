@@ -155,3 +155,19 @@ func BenchmarkFolder(b *testing.B) {
 		})
 	}
 }
+
+// Of the budget no more than an image's size is left over, whatever the images' sizes.
+func TestSlabsLeaveNoGaps(t *testing.T) {
+	for _, n := range []int{1, 33 << 10, 3 << 20, 36 << 20, 65 << 20} {
+		budget := new(atomic.Int64)
+		budget.Store(256 << 20)
+		s := slabs{budget: budget}
+		taken := 0
+		for s.take(max(n, 1<<16)) != nil {
+			taken += max(n, 1<<16)
+		}
+		require.Greater(t, taken+max(n, 1<<16), 256<<20*15/16, "images of %d bytes", n)
+		s.free()
+		require.EqualValues(t, 256<<20, budget.Load())
+	}
+}
