@@ -242,7 +242,7 @@ func (b *binder[T]) addForward(s *graph.AddForward) func(*run) {
 	})
 }
 
-// addBackward masks dy in memory of its own, or where one of the targets is dy, in place; that one gets its factor last.
+// addBackward masks dy in place where one of the targets is dy, which gets its factor last, and else in memory of its own.
 func (b *binder[T]) addBackward(s *graph.AddBackward) func(*run) {
 	dy := b.mat(s.DY)
 	var y vec.Mat[T]
@@ -250,19 +250,22 @@ func (b *binder[T]) addBackward(s *graph.AddBackward) func(*run) {
 		y = b.mat(s.Y)
 	}
 	var dxs []vec.Mat[T]
-	own := -1
+	var own, mask = -1, vec.Mat[T]{}
 	for i, t := range s.Targets {
 		dxs = append(dxs, b.mat(t.DX))
 		if t.DX == s.DY {
 			own = i
 		}
 	}
+	if s.Y.Valid() && own < 0 {
+		mask = vec.Dense(make([]T, dy.Rows*dy.Cols), dy.Rows, dy.Cols)
+	}
 	return b.overRows(dy, func(lo, hi int) {
 		g := dy.RowRange(lo, hi)
 		if s.Y.Valid() {
 			masked := g
 			if own < 0 {
-				masked = vec.Dense(make([]T, g.Rows*g.Cols), g.Rows, g.Cols)
+				masked = mask.RowRange(lo, hi)
 			}
 			vec.ReLUBackward(masked, g, y.RowRange(lo, hi), false)
 			g = masked

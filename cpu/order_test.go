@@ -63,7 +63,7 @@ func TestStepsInAnyOrder(t *testing.T) {
 		return all
 	}
 	for _, slack := range []int{0, 8} {
-		o.Slack = slack
+		o.Slack, o.SweepPerLoss = slack, slack == 0
 		p, err := graph.Compile(m.Graph, layout, o)
 		require.NoError(t, err)
 		want := result(p)

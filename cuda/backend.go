@@ -62,7 +62,7 @@ func (b *Backend) Name() string { return b.device.Info.String() }
 // Target implements graph.Backend.
 func (b *Backend) Target() graph.Target {
 	t := graph.Target{Precision: b.options.Precision, Fusions: graph.AllFusions, PadInput: true, Augments: true}
-	if !b.options.Serial {
+	if b.lanes() > 1 {
 		t.Slack = 8
 	}
 	if b.options.Fusions != nil {

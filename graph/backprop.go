@@ -118,14 +118,32 @@ func (c *compiler) gradHost(n *Node) *Node {
 		return only
 	case Add: // one input may: the first that can
 		for _, x := range c.ins[only] {
-			if _, slotted := c.slot[x]; x == n {
-				return only
-			} else if !slotted && c.soleReader(x) && c.needs[x] {
-				return nil
+			if !c.takesOver(x) {
+				continue
 			}
+			if x == n {
+				return only
+			}
+			return nil
 		}
 	}
 	return nil
+}
+
+// takesOver says whether the gradient of an addend can lie in that of the sum: nobody else wants to write or read it, and, where the
+// addend is a factor that the sum takes over, that of what it is of. The gradient of a concatenation is in parts that have other writers.
+func (c *compiler) takesOver(x *Node) bool {
+	s, slotted := c.slot[x]
+	if slotted && c.swept(s.concat) || !c.soleReader(x) || !c.needs[x] {
+		return false
+	}
+	switch x.op.(type) {
+	case Concat:
+		return false
+	case Scale:
+		return !c.absorbed(x) || c.takesOver(c.in(x, 0))
+	}
+	return true
 }
 
 func (c *compiler) soleReader(n *Node) bool {

@@ -3,8 +3,8 @@ package graph
 import "slices"
 
 // planMemory lays the buffers of each element type out in one arena, so that two buffers share memory only where the life of
-// one (first to last step that uses it) ends before the other's begins, by Target.Slack steps at the least. Greedy by size (Pisarchyk and Lee 2020): the largest
-// buffer first, each at the lowest offset that is free for its whole life.
+// one (first to last step that uses it) ends before the other's begins, with Target.Slack steps between them. Greedy by size (Pisarchyk
+// and Lee 2020): the largest buffer first, each at the lowest offset that is free for its whole life.
 func planMemory(p *Plan) {
 	const align = 16 // elements: 64 bytes of float32, a cache line
 	end, slack := len(p.Steps), p.Options.Slack

@@ -8,7 +8,8 @@ import "slices"
 //
 // Two steps are in order where both use a piece of memory and one of them writes it, be it as an operand of both, or because the
 // memory plan gives the piece to one buffer after the other (Target.Slack makes that rare). They are in order where both add to the
-// gradient of a parameter, and where one of them is the update, which uses all parameters.
+// gradient of a parameter, where both are losses, which write the metrics, and where one of them is the update, which uses all
+// parameters.
 func (p *Plan) Order() (after [][]int) {
 	conflicts := p.conflicts()
 	after = make([][]int, len(p.Steps))
@@ -50,6 +51,7 @@ func (p *Plan) conflicts() []stepSet {
 	}
 	uses := map[*Buffer][]use{}
 	gradients := map[*Param][]int{}
+	var losses []int
 	for i, s := range p.Steps {
 		s.Views(func(v View, a Access) { uses[v.Buffer] = append(uses[v.Buffer], use{i, v, a}) })
 		for _, q := range s.Gradients() {
@@ -58,7 +60,13 @@ func (p *Plan) conflicts() []stepSet {
 			}
 			gradients[q] = append(gradients[q], i)
 		}
-		if _, ok := s.(*UpdateStep); ok {
+		switch s.(type) {
+		case *SoftmaxCrossEntropy:
+			for _, j := range losses {
+				c[i].add(j)
+			}
+			losses = append(losses, i)
+		case *UpdateStep:
 			for j := range c {
 				c[max(i, j)].add(min(i, j))
 			}
@@ -109,7 +117,7 @@ type Place struct {
 }
 
 // Places shares the steps out to lanes, such as streams of a GPU, at most so many. Every step hands its lane on to one of those that
-// wait for it, along the longest chain: the trunk stays in lane 0. Steps that no lane was handed to, such as the first ones of
+// wait for it, along the longest chain: one of these, the trunk, is in lane 0 as a whole. Steps that no lane was handed to, such as the first ones of
 // branches, take the lane that is idle first if all steps take the same time. Nimble (Kwon et al. 2020) opens as many streams as there
 // are chains; here there are few lanes, because each has memory of its own.
 func (p *Plan) Places(lanes int) []Place {
@@ -124,7 +132,8 @@ func (p *Plan) Places(lanes int) []Place {
 		for _, j := range after[i] {
 			ready = max(ready, end[j])
 		}
-		// rank is what a lane is chosen by, the smallest first: to whom it was handed, when the step would begin, how long it is idle then.
+		// rank is what a lane is chosen by, the smallest first: to whom it was handed, where the trunk's is the last to be taken away from
+		// it; when the step would begin; how long the lane is idle then.
 		rank := func(lane int) (r [3]int) {
 			if lane == len(last) {
 				return [3]int{0, ready, ready}
@@ -134,6 +143,8 @@ func (p *Plan) Places(lanes int) []Place {
 			switch {
 			case heir[j] == i:
 				return [3]int{-1, start}
+			case heir[j] > i && lane == 0:
+				return [3]int{2, start}
 			case heir[j] > i:
 				return [3]int{1, start}
 			}
@@ -164,7 +175,8 @@ func (p *Plan) Places(lanes int) []Place {
 	return places
 }
 
-// heirs are, for every step, the step that it hands its lane on to, -1 for none: of the longest chain first.
+// heirs are, for every step, the step that it hands its lane on to, -1 for none: those of one longest chain first, then of others by
+// length.
 func heirs(after [][]int) []int {
 	n := len(after)
 	from, to := make([]int, n), make([]int, n) // how many steps in a row come before each, and after it
@@ -183,6 +195,11 @@ func heirs(after [][]int) []int {
 	heir, taken := make([]int, n), newStepSet(n)
 	for i := range heir {
 		heir[i] = -1
+	}
+	for at := slices.Index(to, slices.Max(to)); to[at] > 0; at = heir[at] {
+		next := slices.IndexFunc(edges, func(e edge) bool { return e.j == at && to[e.i] == to[at]-1 })
+		heir[at] = edges[next].i
+		taken.add(heir[at])
 	}
 	for _, e := range edges {
 		if heir[e.j] < 0 && !taken.has(e.i) {

@@ -103,6 +103,38 @@ func hasNode(p *graph.Plan, prefix string) bool {
 	return false
 }
 
+// A training step's trunk, a longest chain of steps, is in the first lane as a whole, with few other steps: it has the GPU's priority.
+func TestTrunkIsInTheFirstLane(t *testing.T) {
+	for _, n := range Networks() {
+		m, err := Build(n.Name, Config{})
+		require.NoError(t, err)
+		layout, err := graph.NewLayout(m.Graph)
+		require.NoError(t, err)
+		p, err := graph.Compile(m.Graph, layout, graph.Options{Batch: 2, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9},
+			Target: graph.Target{Precision: graph.BF16, Fusions: graph.AllFusions, PadInput: true, Slack: 8}})
+		require.NoError(t, err)
+		order, places := p.Order(), p.Places(4)
+		chain := make([]int, len(p.Steps)) // of steps in the first lane that wait for one another, to each
+		longest, all := 0, 0
+		for i, list := range order {
+			if places[i].Lane != 0 {
+				continue
+			}
+			all++
+			for _, j := range list {
+				if places[j].Lane == 0 {
+					chain[i] = max(chain[i], chain[j])
+				}
+			}
+			chain[i]++
+			longest = max(longest, chain[i])
+		}
+		assert.Equal(t, p.Depth(), longest, n.Name)
+		assert.Less(t, all, longest*5/4, n.Name)
+		assert.Zero(t, places[len(places)-1].Lane, "%s: the update", n.Name)
+	}
+}
+
 // Activations have the sizes of the papers' tables.
 func TestShapes(t *testing.T) {
 	for _, c := range []struct{ network, node, shape string }{

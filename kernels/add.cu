@@ -4,7 +4,8 @@
 //   add_backward  g = y <= 0 ? 0 : dy, or dy where y is null;  dx = factor·g or dx += factor·g, for every dx
 //
 // Shapes: up to MAX_ADDENDS inputs, all (rows, cols) with strides of their own. y may be any x, one dx may be dy, and two of them may be
-// the same, of which the later one adds. Cost: every input and output once. Launch: 256 threads, any grid in x.
+// the same, of which the later one adds. Cost: every input and output once, and
+// a dx that is added to once more. Launch: 256 threads, any grid in x.
 #include "gpu/matrix.h"
 #include "params.h"
 

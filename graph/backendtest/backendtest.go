@@ -47,6 +47,7 @@ func RunAll(t *testing.T, b, model graph.Backend, seed uint64) {
 	s := &suite{b, model, tolerance[precision], seed}
 	t.Run("operations", s.operations)
 	t.Run("plans", s.plans)
+	t.Run("sums", s.sums)
 	t.Run("heads", s.heads)
 	t.Run("evaluation", s.evaluation)
 	t.Run("augmentation", s.augmentation)
