@@ -18,14 +18,7 @@ import (
 func inceptionResNetV2(n *network) *graph.Node {
 	g := n.g
 	n.unit = layers.ConvBN(1e-3, 0.1, graph.HeNormal())
-	x := g.Input("input", n.cfg.shape())
-	x = n.add("Conv2d_1a_3x3", x, 32, halve(3))
-	x = n.add("Conv2d_2a_3x3", x, 32, graph.Square(3, 1, 0))
-	x = n.add("Conv2d_2b_3x3", x, 64, same(3))
-	x = g.MaxPool("maxpool1", x, halve(3))
-	x = n.add("Conv2d_3b_1x1", x, 80, same(1))
-	x = n.add("Conv2d_4a_3x3", x, 192, graph.Square(3, 1, 0))
-	x = g.MaxPool("maxpool2", x, halve(3))
+	x := n.v3Stem(g.Input("input", n.cfg.shape()))
 	x = n.module("Mixed_5b", x,
 		tower{name: "tower1x1", chain: []conv{{"", 96, same(1)}}},
 		tower{name: "tower5x5", chain: []conv{{"reduce", 48, same(1)}, {"5x5", 64, same(5)}}},

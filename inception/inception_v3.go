@@ -12,14 +12,7 @@ import (
 func inceptionV3(n *network) *graph.Node {
 	g, init := n.g, layers.TorchTruncNormal(0.1)
 	n.unit = layers.ConvBN(1e-3, 0.1, init)
-	x := g.Input("input", n.cfg.shape())
-	x = n.add("Conv2d_1a_3x3", x, 32, halve(3))
-	x = n.add("Conv2d_2a_3x3", x, 32, graph.Square(3, 1, 0))
-	x = n.add("Conv2d_2b_3x3", x, 64, same(3))
-	x = g.MaxPool("maxpool1", x, halve(3))
-	x = n.add("Conv2d_3b_1x1", x, 80, same(1))
-	x = n.add("Conv2d_4a_3x3", x, 192, graph.Square(3, 1, 0))
-	x = g.MaxPool("maxpool2", x, halve(3))
+	x := n.v3Stem(g.Input("input", n.cfg.shape()))
 	x = n.mixedA("Mixed_5b", x, 32)
 	x = n.mixedA("Mixed_5c", x, 64)
 	x = n.mixedA("Mixed_5d", x, 64)
@@ -39,6 +32,18 @@ func inceptionV3(n *network) *graph.Node {
 var inceptionV3Heads = auxhead.Defaults{
 	Kind: "inception_v3", Weight: 0.4,
 	Specs: []auxhead.Spec{{Name: "aux", At: "Mixed_6e", Kind: "inception_v3", Weight: 0.4}},
+}
+
+// v3Stem is the stem, which Inception-ResNet v2 has as well: 35² of 192 channels from 299².
+func (n *network) v3Stem(x *graph.Node) *graph.Node {
+	x = n.add("Conv2d_1a_3x3", x, 32, halve(3))
+	x = n.add("Conv2d_2a_3x3", x, 32, graph.Square(3, 1, 0))
+	x = n.add("Conv2d_2b_3x3", x, 64, same(3))
+	x = n.g.MaxPool("maxpool1", x, halve(3))
+	x = n.add("Conv2d_3b_1x1", x, 80, same(1))
+	x = n.add("Conv2d_4a_3x3", x, 192, graph.Square(3, 1, 0))
+	x = n.g.MaxPool("maxpool2", x, halve(3))
+	return x
 }
 
 // mixedA is figure 5 of the paper (with one 5×5 kept): 64 + 64 + 96 + proj channels.
