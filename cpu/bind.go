@@ -250,7 +250,7 @@ func (b *binder[T]) addBackward(s *graph.AddBackward) func(*run) {
 		y = b.mat(s.Y)
 	}
 	var dxs []vec.Mat[T]
-	var own, mask = -1, vec.Mat[T]{}
+	own, masked := -1, dy
 	for i, t := range s.Targets {
 		dxs = append(dxs, b.mat(t.DX))
 		if t.DX == s.DY {
@@ -258,17 +258,12 @@ func (b *binder[T]) addBackward(s *graph.AddBackward) func(*run) {
 		}
 	}
 	if s.Y.Valid() && own < 0 {
-		mask = vec.Dense(make([]T, dy.Rows*dy.Cols), dy.Rows, dy.Cols)
+		masked = vec.Dense(make([]T, dy.Rows*dy.Cols), dy.Rows, dy.Cols)
 	}
 	return b.overRows(dy, func(lo, hi int) {
-		g := dy.RowRange(lo, hi)
+		g := masked.RowRange(lo, hi)
 		if s.Y.Valid() {
-			masked := g
-			if own < 0 {
-				masked = mask.RowRange(lo, hi)
-			}
-			vec.ReLUBackward(masked, g, y.RowRange(lo, hi), false)
-			g = masked
+			vec.ReLUBackward(g, dy.RowRange(lo, hi), y.RowRange(lo, hi), false)
 		}
 		for i, t := range s.Targets {
 			if i != own {

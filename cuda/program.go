@@ -18,6 +18,7 @@ import (
 // graph that was captured for the slot: so the input of a step travels while the step before it computes.
 type program struct {
 	plan     *graph.Plan
+	places   []graph.Place // of its steps
 	state    *state
 	slots    [2]slot
 	next     int    // slot of the next run
@@ -40,7 +41,7 @@ type bound struct {
 }
 
 func newProgram(s *state, p *graph.Plan) (*program, error) {
-	pr := &program{plan: p, state: s}
+	pr := &program{plan: p, places: p.Places(s.backend.lanes()), state: s}
 	if err := pr.prepare(); err != nil {
 		return nil, errors.Join(err, pr.Close())
 	}
@@ -93,7 +94,7 @@ func (p *program) fill(b *bound) error {
 	s, in := p.state, &p.slots[b.slot]
 	at := in.addresses(p.plan)
 	maps.Copy(at, p.at)
-	bd := &binder{state: s, plan: p.plan, values: b.values, at: at, places: p.plan.Places(s.backend.lanes()), lanes: make([]lane, s.backend.lanes()),
+	bd := &binder{state: s, plan: p.plan, values: b.values, at: at, places: p.places, lanes: make([]lane, s.backend.lanes()),
 		recipes: in.memory.Span(slotRecipes).Address, run: in.memory.Span(slotRun).Address, ring: in.memory.Span(slotMetrics).Address}
 	if err := bd.bind(); err != nil {
 		return err
@@ -124,7 +125,7 @@ func (p *program) fill(b *bound) error {
 	if b.list, err = d.NewList(bd.launches); err != nil || d.Blocking {
 		return err
 	}
-	b.graph, err = b.capture(s, in, bd.places, bd.first)
+	b.graph, err = b.capture(s, in, p.places, bd.first)
 	return err
 }
 

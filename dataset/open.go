@@ -108,13 +108,13 @@ type folder struct {
 	name string
 }
 
+// named is a file system that knows better where its files are.
+type named interface{ path(file string) string }
+
 // path is file's name in messages.
 func (d folder) path(file string) string {
-	if t, ok := d.FS.(*tarFS); ok {
-		if n := t.nodes[file]; n != nil && n.file != nil {
-			return n.file.Name() + ": " + n.member
-		}
-		return d.name // a class
+	if n, ok := d.FS.(named); ok {
+		return n.path(file)
 	}
 	if strings.Contains(d.name, "embedded") {
 		return path.Join(d.name, file)

@@ -47,24 +47,25 @@ func openTar(ctx context.Context, root folder, opt OpenOptions) (_ *Set, err err
 		return nil, fileError(root.name, errors.New("the archives hold no images"), "images end in "+strings.Join(extensions, " ")+"; unpack archives that are in archives")
 	}
 	r.findParts()
-	parts := map[string]*imageFolder{}
-	for _, part := range []string{"train", "val"} {
-		t, err := r.files(part)
+	scan := func(part string, classes []string) (*imageFolder, error) {
+		t, err := r.folders(part)
 		if err != nil {
 			return nil, err
 		}
-		if len(t.nodes) == 1 && part == "val" {
-			continue
-		}
-		var classes []string
-		if part == "val" {
-			classes = parts["train"].info.Classes
-		}
-		if parts[part], err = scanFolder(ctx, folder{t, root.name}, ".", classes, imageChannels(opt)); err != nil {
+		t.root = root.name
+		return scanFolder(ctx, folder{t, root.name}, ".", classes, imageChannels(opt))
+	}
+	train, err := scan("train", nil)
+	if err != nil {
+		return nil, err
+	}
+	var test *imageFolder
+	if slices.ContainsFunc(r.found, func(i tarImage) bool { return i.part == "val" }) {
+		if test, err = scan("val", train.info.Classes); err != nil {
 			return nil, err
 		}
 	}
-	set, err := encodedSet(root.name, parts["train"], parts["val"], opt)
+	set, err := encodedSet(root.name, train, test, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -171,8 +172,8 @@ func namedParts(root folder, all []archive) ([]archive, error) {
 
 // tarReader finds the images in archives.
 type tarReader struct {
-	opened []*os.File
-	found  []tarImage
+	archives []*os.File
+	found    []tarImage
 }
 
 // tarImage is an image in an archive.
@@ -185,7 +186,19 @@ type tarImage struct {
 
 // tarFS is the images of a part as a file system of class folders:
 // CLASS/ARCHIVE/MEMBER. Its methods may be called from several goroutines.
-type tarFS struct{ nodes map[string]*tarNode } // by path
+type tarFS struct {
+	root  string              // where the archives are
+	nodes map[string]*tarNode // by path
+}
+
+// path implements named: the archive and the member of an image, or where the
+// archives are.
+func (t *tarFS) path(name string) string {
+	if n := t.nodes[name]; n != nil && n.file != nil {
+		return n.file.Name() + ": " + n.member
+	}
+	return t.root
+}
 
 // tarNode is a member of an archive, or a folder.
 type tarNode struct {
@@ -248,7 +261,7 @@ func (t *tarFS) Open(name string) (fs.File, error) {
 }
 
 func (r *tarReader) close() {
-	for _, f := range r.opened {
+	for _, f := range r.archives {
 		f.Close()
 	}
 }
@@ -261,7 +274,7 @@ func (r *tarReader) add(ctx context.Context, file, part string) error {
 	if err != nil {
 		return fileError(file, err, "")
 	}
-	r.opened = append(r.opened, f)
+	r.archives = append(r.archives, f)
 	images := map[string]*tarNode{} // by the member's path
 	links := map[string]string{}
 	classes := map[string]string{} // by key
@@ -394,12 +407,12 @@ func (r *tarReader) findParts() {
 	}
 }
 
-// files makes class folders of the images of a part. An image's class is
+// folders makes class folders of the images of a part. An image's class is
 //
 //   - the number in KEY.cls beside KEY.jpg (WebDataset), or
 //   - its first folder, CLASS/x.jpg, or
 //   - the archive's name without .tar, where images are in no folder.
-func (r *tarReader) files(part string) (*tarFS, error) {
+func (r *tarReader) folders(part string) (*tarFS, error) {
 	t := &tarFS{nodes: map[string]*tarNode{".": {name: ".", mode: fs.ModeDir}}}
 	for _, i := range r.found {
 		if i.part != part {

@@ -148,7 +148,7 @@ func TestTarFS(t *testing.T) {
 	for _, a := range []string{"0.tar", "1.tar"} {
 		require.NoError(t, r.add(context.Background(), filepath.Join(dir, a), "train"))
 	}
-	f, err := r.files("train")
+	f, err := r.folders("train")
 	require.NoError(t, err)
 	require.NoError(t, fstest.TestFS(f, "a/0.tar/1.png", "a/0.tar/in/2.png", "b/0.tar/1.png", "a/1.tar/1.png"))
 }

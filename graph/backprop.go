@@ -117,14 +117,8 @@ func (c *compiler) gradHost(n *Node) *Node {
 	case AddBias, ReLU, BatchNorm, Scale, Dropout:
 		return only
 	case Add: // one input may: the first that can
-		for _, x := range c.ins[only] {
-			if !c.takesOver(x) {
-				continue
-			}
-			if x == n {
-				return only
-			}
-			return nil
+		if i := slices.IndexFunc(c.ins[only], c.takesOver); i >= 0 && c.ins[only][i] == n {
+			return only
 		}
 	}
 	return nil

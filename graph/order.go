@@ -117,9 +117,9 @@ type Place struct {
 }
 
 // Places shares the steps out to lanes, such as streams of a GPU, at most so many. Every step hands its lane on to one of those that
-// wait for it, along the longest chain: one of these, the trunk, is in lane 0 as a whole. Steps that no lane was handed to, such as the first ones of
-// branches, take the lane that is idle first if all steps take the same time. Nimble (Kwon et al. 2020) opens as many streams as there
-// are chains; here there are few lanes, because each has memory of its own.
+// wait for it, along the longest chain: one of these, the trunk, is in lane 0 as a whole. Steps that no lane was handed to, such as the
+// first ones of branches, take the lane that is idle first if all steps take the same time. Nimble (Kwon et al. 2020) opens as many
+// streams as there are chains; here there are few lanes, because each has memory of its own.
 func (p *Plan) Places(lanes int) []Place {
 	after, n := p.Order(), len(p.Steps)
 	heir := heirs(after)

@@ -16,11 +16,8 @@ import (
 //
 // The file appears whole or not at all. An operation that ONNX cannot express is an error that names the node.
 func SaveONNX(path string, s graph.State, part graph.Part, extra map[string]string) error {
-	if err := isWeights(part); err != nil {
-		return err
-	}
 	g := s.Layout().Graph
-	names, err := NewNames(g)
+	names, err := weightNames(g, part)
 	if err != nil {
 		return err
 	}
@@ -115,24 +112,20 @@ func (x *onnxExport) node(n *graph.Node) error {
 		if err != nil {
 			return err
 		}
-		in := x.made[n.Inputs()[0]]
-		if !in.flat {
+		if !x.made[n.Inputs()[0]].flat {
 			bias[0] = x.emit("Unsqueeze", n.Name()+"/unsqueeze", "", []string{bias[0], x.integers(n.Name()+"/axes", 1, 2)})
 		}
-		x.made[n] = onnxValue{x.emit("Add", n.Name(), "", []string{in.name, bias[0]}), in.flat}
+		x.pointwise(n, "Add", bias)
 	case graph.BatchNorm:
 		p, err := x.weights(n)
 		if err != nil {
 			return err
 		}
-		in := x.made[n.Inputs()[0]]
-		x.made[n] = onnxValue{x.emit("BatchNormalization", n.Name(), "", append([]string{in.name}, p...), onnxAttribute{"epsilon", float32(o.Eps)}), in.flat}
+		x.pointwise(n, "BatchNormalization", p, onnxAttribute{"epsilon", float32(o.Eps)})
 	case graph.ReLU:
-		in := x.made[n.Inputs()[0]]
-		x.made[n] = onnxValue{x.emit("Relu", n.Name(), "", []string{in.name}), in.flat}
+		x.pointwise(n, "Relu", nil)
 	case graph.Scale:
-		in := x.made[n.Inputs()[0]]
-		x.made[n] = onnxValue{x.emit("Mul", n.Name(), "", []string{in.name, x.floats(n.Name()+"/factor", nil, float32(o.Factor))}), in.flat}
+		x.pointwise(n, "Mul", []string{x.floats(n.Name()+"/factor", nil, float32(o.Factor))})
 	case graph.LRN:
 		x.make(n, "LRN", x.spatial(n, 0), onnxAttribute{"size", o.Size}, onnxAttribute{"alpha", float32(o.Alpha)},
 			onnxAttribute{"beta", float32(o.Beta)}, onnxAttribute{"bias", float32(o.K)})
@@ -164,6 +157,12 @@ func (x *onnxExport) emit(kind, name, output string, inputs []string, attributes
 // make is emit for a node of one image-shaped input and output.
 func (x *onnxExport) make(n *graph.Node, kind, input string, attributes ...onnxAttribute) {
 	x.made[n] = onnxValue{name: x.emit(kind, n.Name(), "", []string{input}, attributes...)}
+}
+
+// pointwise is emit for a node of one input, whose form the output has, and of some constants.
+func (x *onnxExport) pointwise(n *graph.Node, kind string, constants []string, attributes ...onnxAttribute) {
+	in := x.made[n.Inputs()[0]]
+	x.made[n] = onnxValue{x.emit(kind, n.Name(), "", append([]string{in.name}, constants...), attributes...), in.flat}
 }
 
 // spatial is an input of a node as (N, C, H, W).

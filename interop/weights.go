@@ -188,11 +188,8 @@ const headsKey = "heads"
 // running statistics, and zeros for num_batches_tracked, so that torchvision's load_state_dict takes it. The metadata are the
 // network's name and its heads; extra adds to them.
 func Save(path string, s graph.State, part graph.Part, extra map[string]string) error {
-	if err := isWeights(part); err != nil {
-		return err
-	}
 	g := s.Layout().Graph
-	names, err := NewNames(g)
+	names, err := weightNames(g, part)
 	if err != nil {
 		return err
 	}
@@ -212,11 +209,12 @@ func Save(path string, s graph.State, part graph.Part, extra map[string]string) 
 	return WriteFile(path, out, meta)
 }
 
-func isWeights(part graph.Part) error {
+// weightNames are the names of a graph's parameters for a file of a part, which must be weights.
+func weightNames(g *graph.Graph, part graph.Part) (*Names, error) {
 	if part != graph.Value && part != graph.Average {
-		return fmt.Errorf("save weights: part %s of a state is not weights: use value or ema", part)
+		return nil, fmt.Errorf("save weights: part %s of a state is not weights: use value or ema", part)
 	}
-	return nil
+	return NewNames(g)
 }
 
 func metadata(g *graph.Graph, names *Names, extra map[string]string) map[string]string {
