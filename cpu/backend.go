@@ -8,12 +8,14 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"unsafe"
 
 	"github.com/tributary-ml/tributary/cpu/internal/conv"
 	"github.com/tributary-ml/tributary/cpu/internal/par"
 	"github.com/tributary-ml/tributary/cpu/internal/vec"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/memory"
 )
 
 // Options choose how the backend computes. The zero value is float32 on all cores with the best instructions.
@@ -24,6 +26,7 @@ type Options struct {
 	Threads   int            // 0 means all processors
 	ISA       string         // "avx512", "avx2" or "go"; empty means the best that the machine has. Only FP32 has others than Go
 	Fusions   *graph.Fusions // which fused steps plans should have; nil means all
+	Reserve   int64          // bytes of memory that states and plans leave to others, such as the cache of decoded images
 	Poison    bool           // fill scratch memory with NaN before every run: for tests
 }
 
@@ -112,12 +115,51 @@ func (b *backend[T]) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 			return nil, fmt.Errorf("cpu: the optimizer keeps moving averages, the state has none")
 		}
 	}
-	st.scratch.reserve(p)
+	err := graph.FitBatch(b.name, p.Graph, p.Options.Batch, func(batch int) (needs, free int64, err error) {
+		q := p
+		if batch != p.Options.Batch {
+			if q, err = graph.Compile(p.Graph, p.Layout, p.Options.WithBatch(batch)); err != nil {
+				return 0, 0, err
+			}
+		}
+		needs = st.scratch.growth(sizesOf(q))
+		return needs, b.free(needs), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	st.scratch.reserve(sizesOf(p))
 	pr := &program[T]{plan: p, state: st}
 	if _, err := pr.bind(st.values); err != nil {
 		return nil, err
 	}
 	return pr, nil
+}
+
+// free is how many bytes states and plans can have. Garbage is collected first where the answer is below needs.
+func (b *backend[T]) free(needs int64) int64 {
+	free := memory.Free() - b.Reserve
+	if free < needs {
+		runtime.GC()
+		free = memory.Free() - b.Reserve
+	}
+	return max(0, free)
+}
+
+// Memory implements graph.Backend.
+func (b *backend[T]) Memory(l *graph.Layout, o graph.StateOptions, plans ...*graph.Plan) (needs, free int64, err error) {
+	elements := l.Elements*(1+o.Scratch) + l.Trained*(1+o.Slots)
+	if o.EMA {
+		elements += l.Elements
+	}
+	var largest scratchSizes
+	for _, p := range plans {
+		for i, n := range sizesOf(p) {
+			largest[i] = max(largest[i], n)
+		}
+	}
+	needs = int64(elements)*int64(unsafe.Sizeof(*new(T))) + new(scratch[T]).growth(largest)
+	return needs, b.free(needs), nil
 }
 
 // scratch is the memory of the plans' arenas, shared by all plans of a state.
@@ -130,15 +172,39 @@ type scratch[T vec.Float] struct {
 	version int // changes when memory has moved
 }
 
-// reserve makes the memory large enough for a plan. Views of it become stale when version changes.
-func (s *scratch[T]) reserve(p *graph.Plan) {
-	grew := growTo(&s.floats, p.Arena[graph.Float])
-	grew = growTo(&s.halves, p.Arena[graph.BFloat16]) || grew
-	grew = growTo(&s.doubles, p.Arena[graph.Double]) || grew
-	grew = growTo(&s.bytes, p.Arena[graph.Byte]) || grew
+// scratchSizes are the elements that a plan needs of each piece of scratch memory, in the order of the fields.
+type scratchSizes [5]int
+
+func sizesOf(p *graph.Plan) scratchSizes {
+	s := scratchSizes{p.Arena[graph.Float], p.Arena[graph.BFloat16], p.Arena[graph.Double], p.Arena[graph.Byte]}
 	if p.Images.Buffer.External {
-		grew = growTo(&s.images, p.Images.Elements()) || grew
+		s[4] = p.Images.Elements()
 	}
+	return s
+}
+
+// growth is how many bytes reserve allocates for a plan.
+func (s *scratch[T]) growth(want scratchSizes) int64 {
+	float := int64(unsafe.Sizeof(*new(T)))
+	var bytes int64
+	for i, piece := range [...]struct {
+		have int
+		size int64
+	}{{len(s.floats), float}, {len(s.halves), float}, {len(s.doubles), 8}, {len(s.bytes), 1}, {len(s.images), float}} {
+		if want[i] > piece.have {
+			bytes += int64(want[i]) * piece.size
+		}
+	}
+	return bytes
+}
+
+// reserve makes the memory large enough for a plan. Views of it become stale when version changes.
+func (s *scratch[T]) reserve(want scratchSizes) {
+	grew := growTo(&s.floats, want[0])
+	grew = growTo(&s.halves, want[1]) || grew
+	grew = growTo(&s.doubles, want[2]) || grew
+	grew = growTo(&s.bytes, want[3]) || grew
+	grew = growTo(&s.images, want[4]) || grew
 	if grew {
 		s.version++
 	}

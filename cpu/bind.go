@@ -148,19 +148,39 @@ func (b *binder[T]) overRows(m vec.Mat[T], f func(lo, hi int)) func(*run) {
 	return func(*run) { b.parallelRows(m.Rows, m.Cols, f) }
 }
 
+// overRowsWith is overRows with memory for a copy of the rows at hand, which is the worker's own.
+func (b *binder[T]) overRowsWith(m vec.Mat[T], f func(lo, hi int, own vec.Mat[T])) func(*run) {
+	own := make([][]T, b.pool.Workers())
+	for i := range own {
+		own[i] = make([]T, min(m.Rows, pieceRows(m.Cols))*m.Cols)
+	}
+	return func(*run) {
+		b.parallelPieces(m.Rows, m.Cols, func(lo, hi, worker int) {
+			f(lo, hi, vec.Dense(own[worker][:(hi-lo)*m.Cols], hi-lo, m.Cols))
+		})
+	}
+}
+
 const pieceElements = 1 << 15
 
+// pieceRows is how many rows a worker takes at a time.
+func pieceRows(cols int) int { return max(1, pieceElements/cols) }
+
 func (b *binder[T]) parallelRows(rows, cols int, f func(lo, hi int)) {
-	piece := max(1, pieceElements/cols)
-	b.pool.Run((rows+piece-1)/piece, func(task, _ int) {
-		f(task*piece, min(rows, (task+1)*piece))
+	b.parallelPieces(rows, cols, func(lo, hi, _ int) { f(lo, hi) })
+}
+
+func (b *binder[T]) parallelPieces(rows, cols int, f func(lo, hi, worker int)) {
+	piece := pieceRows(cols)
+	b.pool.Run((rows+piece-1)/piece, func(task, worker int) {
+		f(task*piece, min(rows, (task+1)*piece), worker)
 	})
 }
 
 // reduceRows sums a function of row ranges into k float64 totals, in two stages: pieces in parallel, then the pieces in order.
 func (b *binder[T]) reduceRows(rows, cols, k int, partial *[]float64, f func(lo, hi int, sums []float64)) []float64 {
 	const pieces = 16
-	piece := max((rows+pieces-1)/pieces, max(1, pieceElements/4/cols))
+	piece := max((rows+pieces-1)/pieces, pieceRows(4*cols))
 	n := (rows + piece - 1) / piece
 	if len(*partial) < n*k {
 		*partial = make([]float64, n*k)
@@ -250,30 +270,30 @@ func (b *binder[T]) addBackward(s *graph.AddBackward) func(*run) {
 		y = b.mat(s.Y)
 	}
 	var dxs []vec.Mat[T]
-	own, masked := -1, dy
+	inPlace := -1
 	for i, t := range s.Targets {
 		dxs = append(dxs, b.mat(t.DX))
 		if t.DX == s.DY {
-			own = i
+			inPlace = i
 		}
 	}
-	if s.Y.Valid() && own < 0 {
-		masked = vec.Dense(make([]T, dy.Rows*dy.Cols), dy.Rows, dy.Cols)
-	}
-	return b.overRows(dy, func(lo, hi int) {
-		g := masked.RowRange(lo, hi)
+	backward := func(lo, hi int, g vec.Mat[T]) {
 		if s.Y.Valid() {
 			vec.ReLUBackward(g, dy.RowRange(lo, hi), y.RowRange(lo, hi), false)
 		}
 		for i, t := range s.Targets {
-			if i != own {
+			if i != inPlace {
 				scaled(dxs[i].RowRange(lo, hi), g, T(t.Factor), t.Accumulate)
 			}
 		}
-		if own >= 0 && s.Targets[own].Factor != 1 {
-			vec.Scale(g, g, T(s.Targets[own].Factor))
+		if inPlace >= 0 && s.Targets[inPlace].Factor != 1 {
+			vec.Scale(g, g, T(s.Targets[inPlace].Factor))
 		}
-	})
+	}
+	if s.Y.Valid() && inPlace < 0 {
+		return b.overRowsWith(dy, backward)
+	}
+	return b.overRows(dy, func(lo, hi int) { backward(lo, hi, dy.RowRange(lo, hi)) })
 }
 
 func (b *binder[T]) dropout(s *graph.DropoutStep) func(*run) {

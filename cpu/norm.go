@@ -101,12 +101,12 @@ func (b *binder[T]) batchNormFold(s *graph.BatchNormFold) func(*run) {
 func (b *binder[T]) lrnForward(s *graph.LRNForward) func(*run) {
 	x, y := b.mat(s.X), b.mat(s.Y)
 	o := vec.LRN{Size: s.Size, Alpha: s.Alpha, Beta: s.LRN.Beta, K: s.K}
-	var base vec.Mat[T]
-	if s.Base.Valid() {
-		base = b.mat(s.Base)
-	} else {
-		base = vec.Dense(make([]T, x.Rows*x.Cols), x.Rows, x.Cols)
+	if !s.Base.Valid() {
+		return b.overRowsWith(x, func(lo, hi int, base vec.Mat[T]) {
+			vec.LRNForward(o, y.RowRange(lo, hi), base, x.RowRange(lo, hi))
+		})
 	}
+	base := b.mat(s.Base)
 	return b.overRows(x, func(lo, hi int) {
 		vec.LRNForward(o, y.RowRange(lo, hi), base.RowRange(lo, hi), x.RowRange(lo, hi))
 	})

@@ -25,6 +25,13 @@ func (b *backend[T]) NewState(l *graph.Layout, o graph.StateOptions) (graph.Stat
 	if o.Slots < 0 || o.Slots > 2 {
 		return nil, fmt.Errorf("cpu: %d optimizer slots: 0 to 2", o.Slots)
 	}
+	needs, free, err := b.Memory(l, o)
+	if err != nil {
+		return nil, err
+	}
+	if needs > free {
+		return nil, &graph.MemoryError{Network: l.Graph.Name(), Device: b.name, Needs: needs, Free: free}
+	}
 	s := &state[T]{backend: b, layout: l, values: alignedSlice[T](l.Elements), gradients: alignedSlice[T](l.Trained)}
 	if o.EMA {
 		s.average = alignedSlice[T](l.Elements)

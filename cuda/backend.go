@@ -128,5 +128,12 @@ func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("cuda: no kernel runs %s: use the CPU backend", strings.Join(missing, ", "))
 	}
-	return newProgram(st, p)
+	if err := st.fits(p); err != nil {
+		return nil, err
+	}
+	pr, err := newProgram(st, p)
+	if err != nil { // not return newProgram(st, p): a nil *program is no nil graph.Program
+		return nil, err
+	}
+	return pr, nil
 }

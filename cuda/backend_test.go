@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -412,31 +411,57 @@ func TestTooManyHeads(t *testing.T) {
 	require.EqualError(t, err, "cuda: no kernel runs softmax_cross_entropy of node fc0 (it has 17 heads; at most 16 run): use the CPU backend")
 }
 
+// A plan that does not fit is refused before anything is allocated, and the batch that the error names does fit.
 func TestPlanTooLarge(t *testing.T) {
+	needEmulator(t)
+	if !isChild() {
+		child(t, "TestPlanTooLarge", "EMULATOR_MEMORY=1024")
+		return
+	}
 	b, err := New(Options{})
 	require.NoError(t, err)
 	defer b.Close()
 	g := network(graph.Shape{H: 224, W: 224, C: 64})
 	l, err := graph.NewLayout(g)
 	require.NoError(t, err)
-	s, err := b.NewState(l, graph.StateOptions{})
-	require.NoError(t, err)
-	defer s.Close()
+	options := graph.Options{Batch: 2, Training: true, Target: b.Target(), Normalize: &graph.Normalization{Mean: make([]float32, 64), Std: ones(64)}}
 	compile := func(batch int) *graph.Plan {
-		p, err := graph.Compile(g, l, graph.Options{Batch: batch, Training: true, Normalize: &graph.Normalization{Mean: make([]float32, 64), Std: ones(64)}})
+		p, err := graph.Compile(g, l, options.WithBatch(batch))
 		require.NoError(t, err)
 		return p
 	}
-	per := compile(2).ArenaBytes() / 2
 	free, _, err := b.device.FreeMemory()
 	require.NoError(t, err)
-	err = s.(*state).reserve(compile(int(free/per) + 100))
+	batch := int(2*free/compile(2).ArenaBytes()) + 100
+	short := new(graph.MemoryError)
+	require.ErrorAs(t, graph.Fit(b, l, graph.StateOptions{}, options.WithBatch(batch)), &short)
+	together := short.Largest
+
+	s, err := b.NewState(l, graph.StateOptions{})
+	require.NoError(t, err)
+	defer s.Close()
+	before, _, err := b.device.FreeMemory()
+	require.NoError(t, err)
+	p, err := b.Load(compile(batch), s)
+	require.True(t, p == nil, "a failed Load returns no program, not even one that is nil")
+	require.ErrorAs(t, err, &short)
+	require.Equal(t, batch, short.Batch)
+	require.InDelta(t, short.Largest, together, 1)
+	after, _, err := b.device.FreeMemory()
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+
+	p, err = b.Load(compile(short.Largest), s)
+	require.NoError(t, err)
+	require.NoError(t, p.Close())
+	_, err = b.Load(compile(short.Largest+1), s)
+	require.ErrorAs(t, err, new(*graph.MemoryError))
+
+	// Without sharing, which the estimate does not count, the driver itself runs out of memory.
+	b.options.Isolated = true
+	p, err = b.Load(compile(short.Largest), s)
 	require.ErrorIs(t, err, OutOfMemory)
-	_, says, _ := strings.Cut(err.Error(), "the largest batch that fits is ")
-	most, err := strconv.Atoi(says)
-	require.NoError(t, err, says)
-	require.LessOrEqual(t, compile(most).ArenaBytes(), free)
-	require.Greater(t, compile(most+1).ArenaBytes(), free)
+	require.True(t, p == nil)
 }
 
 func ones(n int) []float32 {

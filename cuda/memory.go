@@ -107,6 +107,18 @@ func (a *Arena) allocate(bytes int64) (cu.DevicePtr, error) {
 	return 0, err
 }
 
+// granule is what the driver rounds an allocation up to.
+const granule = 2 << 20
+
+// arenaBytes is what an arena of such pieces takes of the device's memory.
+func arenaBytes(sizes ...int64) int64 {
+	var n int64
+	for _, s := range sizes {
+		n += (s + Alignment - 1) / Alignment * Alignment
+	}
+	return (n + granule - 1) / granule * granule
+}
+
 // Span is the piece for the i-th size.
 func (a *Arena) Span(i int) Span { return a.spans[i] }
 

@@ -3,9 +3,7 @@
 package cuda
 
 import (
-	"errors"
 	"fmt"
-	"sort"
 
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
@@ -14,17 +12,25 @@ import (
 // scratch is the memory of the plans' arenas, shared by all plans of a state.
 type scratch struct {
 	memory  *Arena
-	elems   [len(graph.Plan{}.Arena)]int64 // bytes of the arena of each element type
-	version int                            // changes when memory has moved
+	sizes   scratchSizes
+	version int // changes when memory has moved
+}
+
+// scratchSizes are the bytes of the arena of each element type.
+type scratchSizes [len(graph.Plan{}.Arena)]int64
+
+// with is the least that holds a plan, too.
+func (s scratchSizes) with(p *graph.Plan) scratchSizes {
+	for e, n := range p.Arena {
+		s[e] = max(s[e], int64(n)*int64(graph.Elem(e).Size()))
+	}
+	return s
 }
 
 // reserve makes the memory large enough for a plan.
 func (s *state) reserve(p *graph.Plan) error {
-	want := s.scratch.elems
-	for e, n := range p.Arena {
-		want[e] = max(want[e], int64(n)*int64(graph.Elem(e).Size()))
-	}
-	if want == s.scratch.elems {
+	want := s.scratch.sizes.with(p)
+	if want == s.scratch.sizes {
 		return nil
 	}
 	if s.scratch.memory != nil {
@@ -37,32 +43,11 @@ func (s *state) reserve(p *graph.Plan) error {
 		s.scratch = scratch{version: s.scratch.version}
 	}
 	m, err := s.backend.device.NewArena(want[:], false)
-	if errors.Is(err, OutOfMemory) {
-		err = fmt.Errorf("%w; %s", err, s.advise(p))
-	}
 	if err != nil {
 		return fmt.Errorf("cuda: activations and gradients of a batch of %d: %w", p.Options.Batch, err)
 	}
-	s.scratch = scratch{memory: m, elems: want, version: s.scratch.version + 1}
+	s.scratch = scratch{memory: m, sizes: want, version: s.scratch.version + 1}
 	return nil
-}
-
-// advise finds the largest batch of a plan that would fit.
-func (s *state) advise(p *graph.Plan) string {
-	free, _, err := s.backend.device.FreeMemory()
-	if err != nil {
-		return err.Error()
-	}
-	o := p.Options
-	fits := sort.Search(o.Batch, func(n int) bool {
-		o.Batch = n + 1
-		q, err := graph.Compile(p.Graph, p.Layout, o)
-		return err == nil && q.ArenaBytes() > free
-	})
-	if fits == 0 {
-		return "not even a batch of 1 fits"
-	}
-	return fmt.Sprintf("the largest batch that fits is %d", fits)
 }
 
 // locate says where the buffers of a plan lie.

@@ -62,9 +62,13 @@ func recipeBytes(p *graph.Plan) int64 {
 	return int64(p.Options.Batch) * int64(unsafe.Sizeof(kernels.AugmentRecipe{}))
 }
 
+// slotSizes are the bytes of a slot's pieces.
+func slotSizes(p *graph.Plan) []int64 {
+	return []int64{int64(input(p).Bytes()), recipeBytes(p), 4 * int64(p.Options.Batch), int64(unsafe.Sizeof(kernels.RunState{})), int64(unsafe.Sizeof(kernels.StepMetrics{}))}
+}
+
 func (s *slot) allocate(st *state, p *graph.Plan) (err error) {
-	d := st.backend.device
-	sizes := []int64{int64(input(p).Bytes()), recipeBytes(p), 4 * int64(p.Options.Batch), int64(unsafe.Sizeof(kernels.RunState{})), int64(unsafe.Sizeof(kernels.StepMetrics{}))}
+	d, sizes := st.backend.device, slotSizes(p)
 	if s.memory, err = d.NewArena(sizes, false); err != nil {
 		return err
 	}

@@ -56,20 +56,18 @@ func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, 
 	if o.Slots < 0 || o.Slots > len(slotParts) {
 		return nil, fmt.Errorf("cuda: %d optimizer slots: 0 to %d", o.Slots, len(slotParts))
 	}
+	needs, free, err := b.Memory(l, o)
+	if err != nil {
+		return nil, err
+	}
+	if needs > free {
+		return nil, &graph.MemoryError{Network: l.Graph.Name(), Device: b.Name(), Needs: needs, Free: free}
+	}
 	s := &state{backend: b, layout: l, slots: o.Slots, ema: o.EMA, parts: map[graph.Part]Span{}, operands: map[graph.Part]*operand{}, copies: map[graph.Part]Span{}}
-	all, trained := 4*int64(l.Elements), 4*int64(l.Trained)
-	names, sizes := []graph.Part{graph.Value, graph.Gradient}, []int64{all, trained}
-	for _, p := range slotParts[:o.Slots] {
-		names, sizes = append(names, p), append(sizes, trained)
-	}
-	if o.EMA {
-		names, sizes = append(names, graph.Average), append(sizes, all)
-	}
 	for i := range o.Scratch {
 		s.copies[graph.Scratch(i)] = Span{}
-		names, sizes = append(names, graph.Scratch(i)), append(sizes, all)
 	}
-	err := s.allocate(names, sizes)
+	err = s.allocate(b.stateSizes(l, o))
 	for _, p := range []graph.Part{graph.Value, graph.Average} {
 		if err == nil && s.parts[p].Bytes > 0 {
 			err = s.addOperand(p)
@@ -79,6 +77,27 @@ func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, 
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// stateSizes are the parts of a state and the bytes of each. Behind them come the copies that convolutions multiply.
+func (b *Backend) stateSizes(l *graph.Layout, o graph.StateOptions) (names []graph.Part, sizes []int64) {
+	all, trained, copies := 4*int64(l.Elements), 4*int64(l.Trained), 1
+	names, sizes = []graph.Part{graph.Value, graph.Gradient}, []int64{all, trained}
+	for _, p := range slotParts[:o.Slots] {
+		names, sizes = append(names, p), append(sizes, trained)
+	}
+	if o.EMA {
+		names, sizes, copies = append(names, graph.Average), append(sizes, all), 2
+	}
+	for i := range o.Scratch {
+		names, sizes = append(names, graph.Scratch(i)), append(sizes, all)
+	}
+	if b.activation() == graph.BFloat16 {
+		for range copies {
+			sizes = append(sizes, int64(graph.BFloat16.Size())*int64(l.Elements))
+		}
+	}
+	return names, sizes
 }
 
 // addOperand prepares a part for being read by steps. The copies come behind the parts in s.memory, in the same order.
@@ -115,15 +134,7 @@ func (s *state) allocate(names []graph.Part, sizes []int64) (err error) {
 	if s.upload, err = d.NewStream(); err != nil {
 		return err
 	}
-	all := sizes
-	if s.backend.activation() == graph.BFloat16 {
-		for _, n := range names {
-			if n == graph.Value || n == graph.Average {
-				all = append(all, int64(graph.BFloat16.Size())*int64(s.layout.Elements))
-			}
-		}
-	}
-	if s.memory, err = d.NewArena(all, s.backend.options.Isolated); err != nil {
+	if s.memory, err = d.NewArena(sizes, s.backend.options.Isolated); err != nil {
 		return err
 	}
 	for i, n := range names {

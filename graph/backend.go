@@ -52,10 +52,13 @@ type Backend interface {
 	Name() string
 	// Target is what plans for the backend are compiled for (Options.Target).
 	Target() Target
+	// Memory says how many bytes of the device's memory a new state of a layout and programs of plans need together, and how many
+	// are free. It allocates nothing. See Fit.
+	Memory(l *Layout, o StateOptions, plans ...*Plan) (needs, free int64, err error)
 	// NewState allocates the parameters of a layout and what belongs to them. All values start at zero.
 	NewState(l *Layout, o StateOptions) (State, error)
 	// Load prepares a plan for running over a state's parameters. Plans of one state share scratch memory, so only one of
-	// them runs at a time.
+	// them runs at a time. A plan that does not fit the free memory is a *MemoryError; nothing is allocated then.
 	Load(p *Plan, s State) (Program, error)
 	// Close frees the device.
 	Close() error

@@ -96,12 +96,15 @@ func (t *Trainer) build() error {
 	if c.GradflowEvery > 0 || c.HeadBalance == "pcgrad" {
 		want.Scratch = auxhead.MeterScratch(len(t.Graph.Losses()))
 	}
-	if t.state, err = t.Backend.NewState(layout, want); err != nil {
-		return err
-	}
 	info := infoOf(t.Data.Train)
 	t.options = graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),
 		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: t.loader.Regions()}
+	if err = graph.Fit(t.Backend, layout, want, t.options, evalOptions(t.Backend, t.test, info, nil)); err != nil {
+		return err
+	}
+	if t.state, err = t.Backend.NewState(layout, want); err != nil {
+		return err
+	}
 	if t.train, err = load(t.Backend, t.state, t.options); err != nil {
 		return err
 	}
@@ -197,9 +200,13 @@ func load(b graph.Backend, s graph.State, o graph.Options) (graph.Program, error
 
 // loadEval is load of an evaluation of some heads on a loader's batches; nil means all.
 func loadEval(b graph.Backend, s graph.State, l *dataset.Loader, info DataInfo, heads []string) (graph.Program, error) {
+	return load(b, s, evalOptions(b, l, info, heads))
+}
+
+func evalOptions(b graph.Backend, l *dataset.Loader, info DataInfo, heads []string) graph.Options {
 	batch, _, _, _ := l.Shape()
-	return load(b, s, graph.Options{Batch: batch, Losses: heads, Target: b.Target(),
-		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: l.Regions()})
+	return graph.Options{Batch: batch, Losses: heads, Target: b.Target(),
+		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: l.Regions()}
 }
 
 // initialise sets all parameters to their first values, which are also the first moving averages, and the optimizer's slots.

@@ -11,7 +11,11 @@ import (
 )
 
 func newCUDA(index int, p graph.Precision) (graph.Backend, error) {
-	return cuda.New(cuda.Options{Device: index, Precision: p})
+	b, err := cuda.New(cuda.Options{Device: index, Precision: p})
+	if err != nil { // a nil *cuda.Backend is no nil graph.Backend
+		return nil, err
+	}
+	return b, nil
 }
 
 // listCUDA writes a line for each GPU. That there is none is no failure of a listing.

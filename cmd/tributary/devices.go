@@ -9,11 +9,13 @@ import (
 
 	"github.com/tributary-ml/tributary/cpu"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/memory"
 	"github.com/tributary-ml/tributary/train"
 )
 
-// newBackend opens a configuration's device. GPUs are there in a binary with the build tag cuda (cuda.go, nocuda.go).
-func newBackend(c *train.Config) (graph.Backend, error) {
+// newBackend opens a configuration's device. On a CPU it leaves reserve bytes of memory to others. GPUs are there in a binary with
+// the build tag cuda (cuda.go, nocuda.go).
+func newBackend(c *train.Config, reserve int64) (graph.Backend, error) {
 	kind, index, err := train.ParseDevice(c.Device)
 	if err != nil {
 		return nil, usageError{err}
@@ -21,7 +23,8 @@ func newBackend(c *train.Config) (graph.Backend, error) {
 	if kind == "cuda" {
 		return newCUDA(index, graph.Precision(c.Precision))
 	}
-	return cpu.New(cpu.Options{Precision: graph.Precision(c.Precision), Threads: c.Threads})
+	memory.CollectBefore(reserve)
+	return cpu.New(cpu.Options{Precision: graph.Precision(c.Precision), Threads: c.Threads, Reserve: reserve})
 }
 
 func newDevices() *cobra.Command {

@@ -93,7 +93,7 @@ func runGrads(cmd *cobra.Command, f gradsFlags) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBackend(c)
+	b, err := newBackend(c, 0)
 	if err != nil {
 		return err
 	}

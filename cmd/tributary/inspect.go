@@ -76,7 +76,7 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBackend(c)
+	b, err := newBackend(c, 0)
 	if err != nil {
 		return err
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/memory"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -30,7 +30,7 @@ func open(ctx context.Context, c *train.Config) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.backend, err = newBackend(c); err != nil {
+	if p.backend, err = newBackend(c, p.data.Cache); err != nil {
 		p.data.Close()
 		return nil, err
 	}
@@ -57,24 +57,12 @@ func openNetwork(ctx context.Context, c *train.Config) (*parts, error) {
 
 // cacheBytes is the memory for decoded images: never more than there is.
 func cacheBytes(c *train.Config) int64 {
-	all := machineGiB()
+	all := float64(memory.Limit()) / (1 << 30)
 	most := all
 	if all == 0 { // nobody says
 		most = 1 << 20
 	}
 	return int64(min(c.Cache.Or(all/4), most) * (1 << 30))
-}
-
-// machineGiB is the memory that this program may have at most, the container's where it is less than the machine's; 0 if nobody says.
-func machineGiB() float64 {
-	bytes, err := memlimit.FromSystem()
-	if err != nil {
-		return 0
-	}
-	if limit, err := memlimit.FromCgroup(); err == nil {
-		bytes = min(bytes, limit)
-	}
-	return float64(bytes) / (1 << 30)
 }
 
 // imageSize is the side that a network reads images of a set at: their own where the network is made for such a size, that

@@ -107,7 +107,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBackend(&c)
+	b, err := newBackend(&c, 0)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@
 //                           order), at the `wait` that covers it, or at `random` at one of both (the default with a seed)
 //   EMULATOR_PREEMPT=n      the preempt build with a seed: a thread loses the processor at 1 in n memory accesses
 //   EMULATOR_TRACE=file     the trace build appends a line for each launch, which says what its accesses cost (trace.cpp)
+//   EMULATOR_MEMORY=n       the device has n MiB of memory (default 81920; driver/device.cpp)
 //   EMULATOR_LAZY=1         the driver defers work on streams until something waits for it (driver/stream.cpp)
 #include <stdio.h>
 #include <stdlib.h>

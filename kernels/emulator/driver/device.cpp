@@ -1,4 +1,5 @@
-// device.cpp: the one device there is, an H100 SXM as its data sheet and the CUDA manual describe it.
+// device.cpp: the one device there is, an H100 SXM as its data sheet and the CUDA manual describe it. EMULATOR_MEMORY gives it less
+// memory (settings.cpp).
 #include "driver.h"
 
 using namespace driver;
@@ -6,7 +7,8 @@ using namespace driver;
 namespace driver {
 
 const Limits& limits() {
-  static const Limits h100 = {80ull << 30, 1024, 48 << 10, 227 << 10, 228 << 10, 2048, 32, 65536, 132};
+  static const char* const mebibytes = getenv("EMULATOR_MEMORY");
+  static const Limits h100 = {mebibytes && *mebibytes ? strtoull(mebibytes, nullptr, 10) << 20 : 80ull << 30, 1024, 48 << 10, 227 << 10, 228 << 10, 2048, 32, 65536, 132};
   return h100;
 }
 

@@ -1,0 +1,64 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// Memory implements graph.Backend. What the driver takes for itself, such as a captured graph's nodes, is not in it.
+func (b *Backend) Memory(l *graph.Layout, o graph.StateOptions, plans ...*graph.Plan) (needs, free int64, err error) {
+	_, sizes := b.stateSizes(l, o)
+	needs = arenaBytes(sizes...)
+	s := &state{backend: b, layout: l, ema: o.EMA, operands: map[graph.Part]*operand{graph.Value: {}}}
+	var scratch scratchSizes
+	for _, p := range plans {
+		n, err := s.programBytes(p)
+		if err != nil {
+			return 0, 0, err
+		}
+		needs += n
+		scratch = scratch.with(p)
+	}
+	needs += arenaBytes(scratch[:]...)
+	free, _, err = b.device.FreeMemory()
+	return needs, free, err
+}
+
+// fits returns a *graph.MemoryError if a program of the plan does not fit the memory that is free.
+func (s *state) fits(p *graph.Plan) error {
+	return graph.FitBatch(s.backend.Name(), p.Graph, p.Options.Batch, func(batch int) (needs, free int64, err error) {
+		q := p
+		if batch != p.Options.Batch {
+			if q, err = graph.Compile(p.Graph, p.Layout, p.Options.WithBatch(batch)); err != nil {
+				return 0, 0, err
+			}
+		}
+		if needs, err = s.programBytes(q); err != nil {
+			return 0, 0, err
+		}
+		have, want := s.scratch.sizes, s.scratch.sizes.with(q)
+		needs += arenaBytes(want[:]...) - arenaBytes(have[:]...)
+		free, _, err = s.backend.device.FreeMemory()
+		return needs, free, err
+	})
+}
+
+// programBytes is the device memory of a program of a plan, without the scratch memory that it shares with others: its slots,
+// what launches pass to each other, and the tables of every slot, for the values and for the averages.
+func (s *state) programBytes(p *graph.Plan) (int64, error) {
+	n := s.backend.lanes()
+	b := &binder{state: s, plan: p, values: s.operands[graph.Value], places: p.Places(n), lanes: make([]lane, n)}
+	if err := b.bind(); err != nil {
+		return 0, err
+	}
+	var between []int64
+	for _, r := range b.regions() {
+		between = append(between, r.needed)
+	}
+	tables := int64(len(program{}.slots)) * arenaBytes(b.tables.needed)
+	if s.ema {
+		tables *= 2
+	}
+	return int64(len(program{}.slots))*arenaBytes(slotSizes(p)...) + arenaBytes(between...) + tables, nil
+}

@@ -1,0 +1,71 @@
+package graph
+
+import (
+	"fmt"
+	"sort"
+)
+
+// MemoryError says that plans do not fit a backend's memory. Nothing has been allocated for them.
+type MemoryError struct {
+	Network     string
+	Batch       int    // 0 where the parameters alone do not fit
+	Device      string // Backend.Name
+	Needs, Free int64  // bytes
+	Largest     int    // the largest batch that fits, 0 if none does
+}
+
+// Error names the largest batch that fits.
+func (e *MemoryError) Error() string {
+	what := fmt.Sprintf("%s at a batch of %d needs", e.Network, e.Batch)
+	if e.Batch == 0 {
+		what = fmt.Sprintf("the parameters of %s need", e.Network)
+	}
+	s := fmt.Sprintf("%s %s of memory, and %s has %s free: ", what, bytesText(e.Needs), e.Device, bytesText(e.Free))
+	if e.Largest == 0 {
+		return s + "not even a batch of 1 fits; use smaller images, a smaller network or a device with more memory"
+	}
+	return s + fmt.Sprintf("the largest batch that fits is %d", e.Largest)
+}
+
+func bytesText(n int64) string {
+	if n < 1<<30 {
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+}
+
+// Fit returns a [*MemoryError] if a new state of a layout and programs of plans with the given options, all of one batch size, do
+// not fit the backend's free memory together. It allocates nothing, so call it before Backend.NewState.
+func Fit(b Backend, l *Layout, o StateOptions, plans ...Options) error {
+	at := func(batch int) (needs, free int64, err error) {
+		compiled := make([]*Plan, len(plans))
+		for i, p := range plans {
+			if compiled[i], err = Compile(l.Graph, l, p.WithBatch(batch)); err != nil {
+				return 0, 0, err
+			}
+		}
+		return b.Memory(l, o, compiled...)
+	}
+	return FitBatch(b.Name(), l.Graph, plans[0].Batch, at)
+}
+
+// FitBatch returns a [*MemoryError] if a batch needs more than the free memory, and finds the largest batch that does not. A
+// batch for which at returns an error does not fit.
+func FitBatch(device string, g *Graph, batch int, at func(batch int) (needs, free int64, err error)) error {
+	needs, free, err := at(batch)
+	if err != nil || needs <= free {
+		return err
+	}
+	largest := sort.Search(batch, func(i int) bool {
+		needs, free, err := at(i + 1)
+		return err != nil || needs > free
+	})
+	return &MemoryError{Network: g.Name(), Batch: batch, Device: device, Needs: needs, Free: free, Largest: largest}
+}
+
+// WithBatch returns the options for another batch size. The room for regions of images changes with it.
+func (o Options) WithBatch(n int) Options {
+	o.Regions = o.Regions / max(o.Batch, 1) * n
+	o.Batch = n
+	return o
+}
