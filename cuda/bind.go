@@ -112,6 +112,7 @@ type binder struct {
 	run      kernels.DevicePtr // RunState
 	ring     kernels.DevicePtr // StepMetrics
 	places   []graph.Place
+	counting bool // addresses mean nothing
 	launches []Launch
 	first    []int  // launch of each step, and the end
 	node     string // of the step at hand

@@ -41,18 +41,6 @@ func (b *binder) convolve(product, arithmetic string, t kernels.ConvTile, grid k
 	return b.launchShared(t.Name(product, arithmetic), dim(grid), t.Shared(), params)
 }
 
-// filterMap puts the tensor map of k filters, each so many elements, into device memory, for conv_forward_tma.
-func (b *binder) filterMap(weight kernels.DevicePtr, k, elements int) (kernels.DevicePtr, error) {
-	if b.tables.address == 0 { // the first time, memory is counted: there is no address to describe
-		return b.table(make([]byte, 128)), nil
-	}
-	m, err := encodeTensorMap(weight, elements, k, 8)
-	if err != nil {
-		return 0, failed(err, "cuTensorMapEncodeTiled: %d filters of %d elements", k, elements)
-	}
-	return b.table(m), nil
-}
-
 // convForward is one launch for all siblings, or one for every MaxSiblings of them. Where the input has zeros behind its channels, so
 // that its pixels are whole chunks of 16 bytes, the filters get zeros there as well, in a launch of their own before. Where warpgroups
 // multiply, filters of whole chunks come by TMA.
@@ -76,8 +64,8 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 			}
 			c := kernels.ConvForwardSegment{W: weight, Y: b.view(g.Y), Scale: b.vector(g.Scale), Shift: b.vector(g.Shift),
 				Bias: b.param(g.Bias), K: int32(g.Y.Shape.C), Begin: begin[i], Relu: flag(g.ReLU)}
-			if arithmetic == "tma" {
-				if c.Map, err = b.filterMap(weight, g.Y.Shape.C, s.Win.H*s.Win.W*channels); err != nil {
+			if arithmetic == "tma" && !b.counting {
+				if p.Maps[i], err = b.state.backend.device.tensorMap(weight, s.Win.H*s.Win.W*channels, g.Y.Shape.C, 8); err != nil {
 					return err
 				}
 			}

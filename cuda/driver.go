@@ -141,14 +141,17 @@ func setMaxDynamicShared(f cu.Function, bytes int) error {
 	return result(C.cuFuncSetAttribute(functionHandle(f), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes)))
 }
 
-// encodeTensorMap describes a matrix of bfloat16 to TMA: rows of so many columns, a multiple of 8, without gaps, at an address that is a
+// tensorMap describes a matrix of bfloat16 to TMA: rows of so many columns, a multiple of 8, without gaps, at an address that is a
 // multiple of 16, in boxes of 64 columns, 128 bytes, swizzled as wgmma reads them. Beyond the matrix there are zeros.
-func encodeTensorMap(address kernels.DevicePtr, columns, rows, boxRows int) ([]byte, error) {
+func (d *Device) tensorMap(address kernels.DevicePtr, columns, rows, boxRows int) (t kernels.TensorMap, err error) {
 	var m C.CUtensorMap
 	size, stride := [2]C.cuuint64_t{C.cuuint64_t(columns), C.cuuint64_t(rows)}, [1]C.cuuint64_t{2 * C.cuuint64_t(columns)}
 	box, every := [2]C.cuuint32_t{64, C.cuuint32_t(boxRows)}, [2]C.cuuint32_t{1, 1}
-	err := result(C.tributary_tensor_map(&m, C.cuuint64_t(address), &size[0], &stride[0], &box[0], &every[0]))
-	return C.GoBytes(unsafe.Pointer(&m), C.int(unsafe.Sizeof(m))), err
+	err = d.call(func() error {
+		return failed(result(C.tributary_tensor_map(&m, C.cuuint64_t(address), &size[0], &stride[0], &box[0], &every[0])),
+			"cuTensorMapEncodeTiled of %d rows of %d elements", rows, columns)
+	})
+	return *(*kernels.TensorMap)(unsafe.Pointer(&m)), err
 }
 
 // makeStream is cu.MakeStream with a priority.

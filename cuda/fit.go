@@ -48,7 +48,7 @@ func (s *state) fits(p *graph.Plan) error {
 // what launches pass to each other, and the tables of every slot, for the values and for the averages.
 func (s *state) programBytes(p *graph.Plan) (int64, error) {
 	n := s.backend.lanes()
-	b := &binder{state: s, plan: p, values: s.operands[graph.Value], places: p.Places(n), lanes: make([]lane, n)}
+	b := &binder{state: s, plan: p, values: s.operands[graph.Value], places: p.Places(n), lanes: make([]lane, n), counting: true}
 	if err := b.bind(); err != nil {
 		return 0, err
 	}

@@ -94,7 +94,7 @@ func (p *program) fill(b *bound) error {
 	s, in := p.state, &p.slots[b.slot]
 	at := in.addresses(p.plan)
 	maps.Copy(at, p.at)
-	bd := &binder{state: s, plan: p.plan, values: b.values, at: at, places: p.places, lanes: make([]lane, s.backend.lanes()),
+	bd := &binder{state: s, plan: p.plan, values: b.values, at: at, places: p.places, lanes: make([]lane, s.backend.lanes()), counting: true,
 		recipes: in.memory.Span(slotRecipes).Address, run: in.memory.Span(slotRun).Address, ring: in.memory.Span(slotMetrics).Address}
 	if err := bd.bind(); err != nil {
 		return err
@@ -113,6 +113,7 @@ func (p *program) fill(b *bound) error {
 	for i, r := range bd.regions() {
 		*r = region{address: p.between.Span(i).Address}
 	}
+	bd.counting = false
 	if err := bd.bind(); err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@
 // Launch: 256 threads, grid.x = ceil(n·p·q/BM)·ceil(cols/BN), 384·(BM+BN) bytes of dynamic shared memory.
 // Tiles: 128x128 (96 KB, and registers for one block on an SM, or two with wgmma), 128x64 (72 KB, two blocks on an SM of sm_80 or
 // sm_90) for few filters or few pixels. The kernels with wgmma or tma in their names are for sm_90a. Those with tma take the filters, where
-// c is a multiple of 8, in boxes of 8 filters and 64 of (tap, channel), by a thread for each, from tensor maps.
+// c is a multiple of 8, in boxes of 8 filters and 64 of (tap, channel), by a thread for each, from the parameters' tensor maps.
 //
 // The statistics are taken from the sums in float before they are rounded to the output's type: thread by thread over the
 // rows of a tile, then over the threads in order, into partial[tile][2][k], which batchnorm_finalize adds up in order.
@@ -58,8 +58,9 @@ template <class M> struct BoxedFilters {
 
   GPU_FN BoxedFilters(const ConvForwardParams& p, int n0, uint64_t* full) : p(p), full(full) {
     const int n = n0 + 8 * threadIdx.x, left = p.cols - n0 < M::COLS ? p.cols - n0 : M::COLS;
-    const ConvForwardSegment& s = p.segments[gpu::segment_of(p, n)];
-    map = s.map, row = n - s.begin, boxes = (left + 7) / 8;
+    const int segment = gpu::segment_of(p, n);
+    const ConvForwardSegment& s = p.segments[segment];
+    map = p.maps + segment, row = n - s.begin, boxes = (left + 7) / 8;
     if (threadIdx.x == 0) {
       for (int i = 0; i < gpu::STAGES; i++) gpu::mbarrier_init(full + i);
       gpu::fence_async();

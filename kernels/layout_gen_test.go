@@ -48,6 +48,7 @@ var mirrored = []any{
 	kernels.CompareParams{},
 	kernels.UpdateParams{},
 	kernels.ConvForwardSegment{},
+	kernels.TensorMap{},
 	kernels.ConvForwardParams{},
 	kernels.ConvDataSegment{},
 	kernels.ConvBackwardDataParams{},

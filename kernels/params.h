@@ -456,20 +456,25 @@ typedef struct {
   const float* scale;  // optional
   const float* shift;  // optional
   const float* bias;   // optional
-  const void* map;     // of w, as k rows in boxes of 64 x 8, for conv_forward_tma
   int32_t k;
   int32_t begin;
   int32_t relu;
   int32_t pad;
 } ConvForwardSegment;
+// TensorMap is the driver's CUtensorMap. It lies in a kernel's parameters, which are new to the GPU with every launch: a
+// multiprocessor keeps the tensor maps that it has read by their address, and one in global memory would need a fence.
 typedef struct {
+  alignas(64) uint64_t opaque[16];
+} TensorMap;
+typedef struct {
+  TensorMap maps[MAX_SIBLINGS];  // of each segment's w, as k rows in boxes of 64 x 8, for conv_forward_tma
   View x;
   ConvForwardSegment segments[MAX_SIBLINGS];
   Window win;
   int32_t c;
   int32_t count;  // of segments
   int32_t cols;
-  int32_t pad;
+  int32_t pad[11];
 } ConvForwardParams;
 typedef struct {
   const void* w;

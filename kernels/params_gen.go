@@ -535,22 +535,28 @@ type ConvForwardSegment struct {
 	Scale   DevicePtr // float: optional
 	Shift   DevicePtr // float: optional
 	Bias    DevicePtr // float: optional
-	Map     DevicePtr // void: of w, as k rows in boxes of 64 x 8, for conv_forward_tma
 	K       int32
 	Begin   int32
 	Relu    int32
 	_       int32
 }
 
+// TensorMap is the driver's CUtensorMap. It lies in a kernel's parameters, which are new to the GPU with every launch: a
+// multiprocessor keeps the tensor maps that it has read by their address, and one in global memory would need a fence.
+type TensorMap struct {
+	Opaque [16]uint64
+}
+
 // ConvForwardParams is a kernel's parameters: see params.h.
 type ConvForwardParams struct {
+	Maps     [MaxSiblings]TensorMap // of each segment's w, as k rows in boxes of 64 x 8, for conv_forward_tma
 	X        View
 	Segments [MaxSiblings]ConvForwardSegment
 	Win      Window
 	C        int32
 	Count    int32 // of segments
 	Cols     int32
-	_        int32
+	_        [11]int32
 }
 
 // ConvDataSegment is a kernel's parameters: see params.h.

@@ -52,6 +52,7 @@ var plainFindings = []finding{
 	{"tma_no_expect", "", "mbarrier_wait: no mbarrier_expect"},
 	{"tma_no_wait", wait, "no mbarrier_wait has covered this load"},
 	{"tma_early_read", wait, "result wrong"},
+	{"tma_map_in_memory", "", "is not in the kernel's parameters"},
 	{"warp_collectives", "", "result right"},
 	{"warp_collectives", "SEED=2", "result right"},
 	{"barrier_divergence", "", "barrier divergence: thread 0 waits at kernels/tests/planted/planted.cu:"},

@@ -44,8 +44,17 @@ void arrived(void* bar, unsigned bytes, Site site) {
   end_phase(m);
 }
 
+// A multiprocessor keeps the tensor maps that it has read, by address: one in global memory may be the old one, where no fence of the
+// tensor map proxy comes first. Those in a launch's parameters are new with every launch.
+static bool in_parameters(const TensorMap* m) {
+  const Block* b = self()->block;
+  const uintptr_t at = (uintptr_t)m - (uintptr_t)b->params;
+  return at % 64 == 0 && at + 128 <= b->kernel->param_size;
+}
+
 void check_load(const Load& l) {
   const size_t at = (size_t)((const unsigned char*)l.dst - dynamic_shared());
+  if (!in_parameters(l.map)) fatal_at(l.site, "tma_load: the tensor map %p is not in the kernel's parameters, at a multiple of 64, and there is no fence for others", (const void*)l.map);
   if (l.map->magic != TensorMap::right) fatal_at(l.site, "tma_load: %p is no tensor map", (const void*)l.map);
   if (at % 1024) fatal_at(l.site, "tma_load: the box goes to byte %zu of dynamic shared memory, not a multiple of 1024", at);
   find(l.bar, l.site);

@@ -17,10 +17,8 @@ typedef struct CUevent_st* CUevent;
 typedef struct CUgraph_st* CUgraph;
 typedef struct CUgraphExec_st* CUgraphExec;
 
-struct alignas(64) CUtensorMap { uint64_t opaque[16]; };
-
 extern "C" {
-CUresult cuTensorMapEncodeTiled(CUtensorMap*, int, unsigned, void*, const uint64_t*, const uint64_t*, const unsigned*, const unsigned*, int, int, int, int);
+CUresult cuTensorMapEncodeTiled(void*, int, unsigned, void*, const uint64_t*, const uint64_t*, const unsigned*, const unsigned*, int, int, int, int);
 CUresult cuInit(unsigned);
 CUresult cuGetErrorName(CUresult, const char**);
 CUresult cuDeviceGet(CUdevice*, int);
@@ -83,9 +81,11 @@ template <class P> CUresult launch(CUfunction f, Grid3 grid, unsigned threads, c
 
 // current_context makes the device's primary context current on this OS thread.
 // tensor_map describes a matrix of bfloat16, lines `pitch` bytes apart, to TMA: boxes of 64 columns and 8 rows, swizzled for wgmma.
-inline CUtensorMap tensor_map(const void* matrix, int columns, int rows, int pitch) {
+// Map is any struct of a CUtensorMap's size and alignment.
+template <class Map> Map tensor_map(const void* matrix, int columns, int rows, int pitch) {
   enum { bfloat16 = 9, swizzle_128 = 3 };  // CUtensorMapDataType, CUtensorMapSwizzle
-  CUtensorMap map;
+  static_assert(sizeof(Map) == 128 && alignof(Map) == 64, "Map is a CUtensorMap");
+  Map map;
   const uint64_t size[] = {(uint64_t)columns, (uint64_t)rows}, stride[] = {(uint64_t)pitch};
   const unsigned box[] = {64, 8}, every[] = {1, 1};
   CHECK(cuTensorMapEncodeTiled(&map, bfloat16, 2, (void*)matrix, size, stride, box, every, 0, swizzle_128, 0, 0));

@@ -8,6 +8,7 @@ using namespace driver;
 
 API cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* address, const uint64_t* size, const uint64_t* stride, const unsigned* box,
                            const unsigned* element_stride, int interleave, int swizzle, int, int fill) {
+  ENTER_CONTEXT;
   const int bfloat16 = 9, swizzle_128 = 3;
   const auto refuse = [](const char* what) { return say(INVALID_VALUE, "cuTensorMapEncodeTiled: %s", what); };
   if ((uintptr_t)map % 64) return refuse("the map's address is not a multiple of 64");

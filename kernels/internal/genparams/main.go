@@ -76,7 +76,7 @@ var goTypes = map[string]string{
 }
 
 var (
-	fieldLine = regexp.MustCompile(`^(?:const )?(\w+)(\*)? (\w+)(?:\[(\w+)\])?;\s*(?://\s*(.*))?$`)
+	fieldLine = regexp.MustCompile(`^(?:const |alignas\(\d+\) )?(\w+)(\*)? (\w+)(?:\[(\w+)\])?;\s*(?://\s*(.*))?$`)
 	enumLine  = regexp.MustCompile(`^enum \{ (.*) \};$`)
 	endLine   = regexp.MustCompile(`^\} (\w+);$`)
 )

@@ -146,19 +146,15 @@ template <class P> void forward(Random& r) {
   x.upload();
   p.x = x.view(), p.win = s.win, p.c = s.c;
   std::vector<std::unique_ptr<ForwardSegment<P>>> segments;
-  std::vector<Device<CUtensorMap>> maps;
   p.count = r.coin() ? 1 : r.range(1, 4);
   for (int i = 0; i < p.count; i++) {
     const int k = filters(r);
     auto g = std::make_unique<ForwardSegment<P>>(r, s, k, tiles);
     const bool scaled = r.coin();
     p.segments[i] = {g->w.view().data, g->y.view(), r.coin() ? g->sums.data() : nullptr, scaled ? g->d_scale.data() : nullptr,
-                     scaled || r.coin() ? g->d_shift.data() : nullptr, r.coin() ? g->d_bias.data() : nullptr, nullptr, k, up(p.cols, 8), r.coin(), 0};
+                     scaled || r.coin() ? g->d_shift.data() : nullptr, r.coin() ? g->d_bias.data() : nullptr, k, up(p.cols, 8), r.coin(), 0};
     p.cols = p.segments[i].begin + k;
-    if (P::TMA) {
-      maps.emplace_back(std::vector<CUtensorMap>{tensor_map(p.segments[i].w, s.depth, k, 2 * s.depth)});
-      p.segments[i].map = maps.back().data();
-    }
+    if (P::TMA) p.maps[i] = tensor_map<TensorMap>(p.segments[i].w, s.depth, k, 2 * s.depth);
     segments.push_back(std::move(g));
   }
   run_tile("conv_forward_" + P::name(), tile, {(unsigned)(tiles * blocks(p.cols, tile.n))}, p);

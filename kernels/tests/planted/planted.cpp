@@ -125,11 +125,11 @@ int tma(const char* name) {
   }
   CUdeviceptr m, map;
   CHECK(cuMemAlloc_v2(&m, matrix.size() * 2));
-  CHECK(cuMemAlloc_v2(&map, sizeof(CUtensorMap)));
+  CHECK(cuMemAlloc_v2(&map, sizeof(PlantedMap)));
   CHECK(cuMemcpyHtoD_v2(m, matrix.data(), matrix.size() * 2));
-  const CUtensorMap host = tensor_map((const void*)m, 56, 6, 128);
+  const PlantedMap host = tensor_map<PlantedMap>((const void*)m, 56, 6, 128);
   CHECK(cuMemcpyHtoD_v2(map, &host, sizeof host));
-  CHECK(launch(function(name), {1}, 32, PlantedParams{(const float*)map, (float*)y, n, 0}, 1024));
+  CHECK(launch(function(name), {1}, 32, TmaParams{host, (const PlantedMap*)map, (float*)y, {}}, 1024));
   CHECK(cuCtxSynchronize());
   CHECK(cuMemcpyDtoH_v2(output.data(), y, n * sizeof(float)));
   bool right = true;

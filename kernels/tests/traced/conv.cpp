@@ -47,7 +47,7 @@ template <class T> void products(const Shape& s, const std::string& arithmetic) 
   for (int i = 0; i < f.count; i++) {
     const int k = s.filters[i];
     const void* w = tensor(k, taps * s.readable).data;  // padded like x
-    f.segments[i] = {w, tensor(out, k), vector(blocks(out, 128) * 2 * k), vector(k), vector(k), vector(k), nullptr, k, f.cols, 1, 0};
+    f.segments[i] = {w, tensor(out, k), vector(blocks(out, 128) * 2 * k), vector(k), vector(k), vector(k), k, f.cols, 1, 0};
     d.segments[i] = {w, tensor(out, k), k, 0};
     b.segments[i] = {d.segments[i].dy, vector(k * depth), vector(k), b.part, b.part + k * depth, k, f.cols};
     b.part += k * depth + k;
@@ -62,13 +62,7 @@ template <class T> void products(const Shape& s, const std::string& arithmetic) 
     run_tile("conv_backward_filter_" + arithmetic, n, 128, {(unsigned)(blocks(b.cols, n) * blocks(columns, 128)), (unsigned)b.parts}, b);
   }
   if (arithmetic == "wgmma") {
-    std::vector<Tensor<CUtensorMap>> maps;
-    for (int i = 0; i < f.count; i++) {
-      const CUtensorMap map = tensor_map(f.segments[i].w, taps * f.c, f.segments[i].k, 2 * taps * f.c);
-      maps.emplace_back(1);
-      CHECK(cuMemcpyHtoD_v2((CUdeviceptr)maps.back().data(), &map, sizeof map));
-      f.segments[i].map = maps.back().data();
-    }
+    for (int i = 0; i < f.count; i++) f.maps[i] = tensor_map<TensorMap>(f.segments[i].w, taps * f.c, f.segments[i].k, 2 * taps * f.c);
     for (int n : {128, 64}) run_tile("conv_forward_tma", 128, n, {(unsigned)(blocks(out, 128) * blocks(f.cols, n))}, f);
   }
   run("conv_backward_filter_reduce", {4, (unsigned)b.count}, b);
