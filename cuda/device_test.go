@@ -129,7 +129,8 @@ func TestFreeMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if now, _, err := d.FreeMemory(); err != nil || before-now < 64<<20 {
+	// A driver may hand out memory that it had before, and other programs free theirs.
+	if now, _, err := d.FreeMemory(); err != nil || d.emulated() && before-now != 64<<20 {
 		t.Error(before, now, err)
 	}
 	closeAll(t, a)

@@ -11,21 +11,20 @@ typedef struct {
 	CUfunction function;
 	unsigned int grid[3], block[3], shared;
 	void *params;
-	size_t size;
 } tributary_launch;
 
 // A list is launched in one call from Go, which costs more than a launch. *failed is the launch that an error came from. With
-// wait, each launch is waited for.
+// wait, each launch is waited for. The driver copies the parameter from its address, not from a buffer of all parameters: where a
+// parameter lies in such a buffer depends on the GPU, if it is aligned to more than 16 bytes.
 static CUresult tributary_run(CUcontext context, CUstream stream, const tributary_launch *list, int n, int wait, int *failed)
 {
 	CUresult r = cuCtxSetCurrent(context);
 	for (int i = 0; i < n && r == CUDA_SUCCESS; i++) {
 		const tributary_launch *l = &list[i];
-		size_t size = l->size;
-		void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, l->params, CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END};
+		void *params[] = {l->params};
 		*failed = i;
 		r = cuLaunchKernel(l->function, l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1], l->block[2],
-			l->shared, stream, 0, extra);
+			l->shared, stream, params, 0);
 		if (wait && r == CUDA_SUCCESS) r = cuStreamSynchronize(stream);
 	}
 	return r;
@@ -195,7 +194,7 @@ func newLaunchArray(launches []Launch, params [][]byte) launchArray {
 		r.grid = [3]C.uint{C.uint(l.Grid.X), C.uint(l.Grid.Y), C.uint(l.Grid.Z)}
 		r.block = [3]C.uint{C.uint(l.Block.X), C.uint(l.Block.Y), C.uint(l.Block.Z)}
 		r.shared = C.uint(l.Shared)
-		r.params, r.size = at, C.size_t(len(params[i]))
+		r.params = at
 	}
 	return a
 }

@@ -57,6 +57,9 @@ func (d *Device) NewList(launches []Launch) (*List, error) {
 		if err == nil {
 			params[i], err = PackParams(l.Params)
 		}
+		if n := len(params[i]); err == nil && n != l.Function.ParamSize {
+			err = fmt.Errorf("its parameters have %d bytes, the kernel takes %d", n, l.Function.ParamSize)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("cuda: launch %s: %w", l, err)
 		}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 
+	"github.com/tributary-ml/tributary/kernels"
 	"gorgonia.org/cu"
 )
 
@@ -71,15 +73,20 @@ type Function struct {
 	Spilled    int // bytes of local memory of a thread; 0 unless registers were short
 	Shared     int // bytes of static shared memory of a block
 	MaxThreads int // of a block
+	ParamSize  int // bytes of its parameter struct
 	Binary     int // architecture of the machine code: 90 for sm_90
 
 	device *Device
 	f      cu.Function
+
+	mu      sync.Mutex
+	allowed int // bytes of dynamic shared memory that AllowShared has asked for
 }
 
 // Function finds a kernel.
 func (m *Module) Function(name string) (*Function, error) {
-	f := &Function{Name: name, device: m.device}
+	k, _ := kernels.Find(name)
+	f := &Function{Name: name, ParamSize: int(k.ParamSize), device: m.device}
 	err := m.device.call(func() (err error) {
 		if f.f, err = m.m.Function(name); err != nil {
 			err = failed(err, "cuModuleGetFunction in image %s", m.name)
@@ -110,15 +117,24 @@ func (m *Module) Function(name string) (*Function, error) {
 	return f, nil
 }
 
-// AllowShared lets launches have so many bytes of dynamic shared memory. Without it they have what is left of 48 KiB.
+// AllowShared lets launches have at least so many bytes of dynamic shared memory. Without it they have what is left of 48 KiB.
 func (f *Function) AllowShared(bytes int) error {
 	if most := f.device.SharedPerBlock - f.Shared; bytes > most {
 		return &Error{Code: OutOfResources, Call: fmt.Sprintf("asking for %d bytes of dynamic shared memory", bytes), Kernel: f.Name,
 			Remedy: fmt.Sprintf("a block has at most %d on %s", most, f.device.Name)}
 	}
-	return f.device.call(func() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if bytes <= f.allowed {
+		return nil
+	}
+	err := f.device.call(func() error {
 		return failed(setMaxDynamicShared(f.f, bytes), "cuFuncSetAttribute of kernel %s: %d bytes of dynamic shared memory", f.Name, bytes)
 	})
+	if err == nil {
+		f.allowed = bytes
+	}
+	return err
 }
 
 // MaxShared is how much dynamic shared memory launches may have now.

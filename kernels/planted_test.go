@@ -79,7 +79,7 @@ var plainFindings = []finding{
 	{"too_many_registers", "", "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"},
 	{"too_much_shared", "", "the function allows 49152 (cuFuncSetAttribute)"},
 	{"shared_too_large", "", "12288 bytes of static and 225280 of dynamic shared memory: a block has at most 232448"},
-	{"wrong_params", "", "takes 24 bytes of parameters, the launch passes 4"},
+	{"params_in_a_buffer", "", "a buffer of parameters, whose layout depends on the GPU"},
 	{"unknown_call", "", "cuMemAllocManaged is not implemented"},
 	{"fault", "FAULT=plus_one", "CUDA_ERROR_ILLEGAL_ADDRESS"},
 }

@@ -115,7 +115,11 @@ func (s *suite) operations(t *testing.T) {
 			rng := rand.New(rand.NewPCG(s.seed, uint64(graph.NodeKey(c.name))))
 			for range 3 {
 				g := graph.New(c.name)
-				x := g.Input("image", graph.Shape{H: 7 + rng.IntN(7), W: 7 + rng.IntN(7), C: pick(rng, 1, 3, 5)})
+				in := graph.Shape{H: 7 + rng.IntN(7), W: 7 + rng.IntN(7), C: pick(rng, 1, 3, 5)}
+				if c.name == "siblings" {
+					in.C = max(in.C, 3) // batch normalisation of one channel's multiples has a gradient of rounding errors alone
+				}
+				x := g.Input("image", in)
 				x = g.Conv("first", x, pick(rng, 3, 8, 16, 24), graph.Square(1, 1, 0), nil)
 				x = c.build(g, x, rng)
 				g.AddLoss(graph.Loss{Name: "main", Logits: g.Linear("logits", x, pick(rng, 2, 7, 10), nil), Weight: 1})

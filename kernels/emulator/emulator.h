@@ -207,5 +207,6 @@ void launch(const Kernel& k, dim3 size, dim3 block_size, size_t dynamic_shared, 
 
 // seed is EMULATOR_SEED: 0 means that everything runs in order.
 uint64_t seed();
+bool truncates();
 
 }  // namespace emu

@@ -109,6 +109,7 @@ struct Settings {
   int workers;
   enum CopyTime { at_issue, at_wait, at_random } copies;
   unsigned preempt;   // 1 in this many memory accesses
+  bool truncate;      // sums of tensor cores
   const char* trace;  // the file, or null
 };
 const Settings& settings();

@@ -4,6 +4,7 @@
 //   EMULATOR_WORKERS=n      OS threads that run blocks (default 1)
 //   EMULATOR_CPASYNC=t      what runs by itself, copies, boxes of TMA and products of warpgroups, happens at `issue` (the default in
 //                           order), at the `wait` that covers it, or at `random` at one of both (the default with a seed)
+//   EMULATOR_TRUNCATE=1     tensor cores cut sums off, as GPUs do, instead of rounding them (gpu/host.h)
 //   EMULATOR_PREEMPT=n      the preempt build with a seed: a thread loses the processor at 1 in n memory accesses
 //   EMULATOR_TRACE=file     the trace build appends a line for each launch, which says what its accesses cost (trace.cpp)
 //   EMULATOR_MEMORY=n       the device has n MiB of memory (default 81920; driver/device.cpp)
@@ -39,6 +40,7 @@ static Settings read() {
   s.workers = (int)number("EMULATOR_WORKERS", 1);
   if (s.workers < 1) s.workers = 1;
   s.preempt = (unsigned)number("EMULATOR_PREEMPT", 0);
+  s.truncate = number("EMULATOR_TRUNCATE", 0) != 0;
   s.trace = getenv("EMULATOR_TRACE");
   if (s.trace && !*s.trace) s.trace = nullptr;
 #if !defined(EMULATOR_TRACED)
@@ -64,5 +66,6 @@ const Settings& settings() {
 }
 
 uint64_t seed() { return settings().seed; }
+bool truncates() { return settings().truncate; }
 
 }  // namespace emu

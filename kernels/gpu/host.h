@@ -216,6 +216,35 @@ EMU_UNCHECKED inline void pass_rows_trans(void** slots, uint32_t) {
     }
 }
 
+// What a tensor core makes of c + Σ a[k]·b[k]. In order, each sum is rounded to nearest. With EMULATOR_TRUNCATE it is as on GPUs (Fasi,
+// Higham, Mikaitis and Pranesh 2021, section 4): exact products, cut off two bits below the last bit of the largest summand, added up,
+// and the sum cut off, not rounded, to float.
+EMU_UNCHECKED inline float truncated_sum(float c, const float* a, const float* b, int k, int stride) {
+  int exponent = -126;  // of the largest summand
+  const auto see = [&](double v) {
+    int e;
+    if (v != 0) frexp(v, &e), exponent = e > exponent ? e : exponent;
+  };
+  double sum = c;
+  see(c);
+  for (int i = 0; i < k; i++) sum += (double)a[i] * b[i * stride], see((double)a[i] * b[i * stride]);
+  if (!isfinite(sum)) return (float)sum;
+  const double unit = ldexp(1.0, exponent - 26);
+  sum = trunc(c / unit);
+  for (int i = 0; i < k; i++) sum += trunc((double)a[i] * b[i * stride] / unit);
+  const double exact = sum * unit;
+  float f = (float)exact;
+  return fabs((double)f) > fabs(exact) ? nextafterf(f, 0) : f;
+}
+template <int K, int N> EMU_UNCHECKED inline void multiply_row(float* sum, const float* a, const float (*b)[N]) {
+  if (emu::truncates()) {
+    for (int n = 0; n < N; n++) sum[n] = truncated_sum(sum[n], a, &b[0][n], K, N);
+    return;
+  }
+  for (int k = 0; k < K; k++)
+    for (int n = 0; n < N; n++) sum[n] += a[k] * b[k][n];
+}
+
 template <int MI, int NI> struct MmaOperands {
   float (*c)[NI][4];
   const uint32_t (*a)[4];
@@ -261,8 +290,7 @@ template <int MI, int NI, bool BF16> EMU_UNCHECKED inline void mma(void** slots,
   for (int r = 0; r < MI * 16; r++) {
     float sum[NI * 8];
     for (int n = 0; n < NI * 8; n++) sum[n] = C[r][n];
-    for (int k = 0; k < K; k++)
-      for (int n = 0; n < NI * 8; n++) sum[n] += A[r][k] * B[k][n];
+    multiply_row<K, NI * 8>(sum, A[r], B);
     for (int n = 0; n < NI * 8; n++) C[r][n] = sum[n];
   }
   for (int l = 0; l < 32; l++) {
@@ -374,8 +402,7 @@ template <int N, bool AM, bool BN> EMU_UNCHECKED inline void multiply_warp(void*
   for (int m = 0; m < 16; m++) {
     float sum[N];
     for (int n = 0; n < N; n++) sum[n] = ((const Product*)slots[m % 8 * 4 + n % 8 / 2])->d[n / 8 * 4 + m / 8 * 2 + n % 2];
-    for (int k = 0; k < 16; k++)
-      for (int n = 0; n < N; n++) sum[n] += A[m][k] * B[k][n];
+    multiply_row<16, N>(sum, A[m], B);
     for (int n = 0; n < N; n++) ((Product*)slots[m % 8 * 4 + n % 8 / 2])->d[n / 8 * 4 + m / 8 * 2 + n % 2] = sum[n];
   }
 }

@@ -72,11 +72,10 @@ struct Grid3 {
   unsigned x = 1, y = 1, z = 1;
 };
 
-// launch passes one struct in the parameter buffer.
+// launch passes one struct.
 template <class P> CUresult launch(CUfunction f, Grid3 grid, unsigned threads, const P& params, unsigned shared = 0, CUstream stream = nullptr) {
-  size_t size = sizeof params;
-  void* extra[] = {(void*)1, (void*)&params, (void*)2, &size, nullptr};
-  return cuLaunchKernel(f, grid.x, grid.y, grid.z, threads, 1, 1, shared, stream, nullptr, extra);
+  void* list[] = {(void*)&params};
+  return cuLaunchKernel(f, grid.x, grid.y, grid.z, threads, 1, 1, shared, stream, list, nullptr);
 }
 
 // current_context makes the device's primary context current on this OS thread.

@@ -28,12 +28,16 @@ static void read_ptx(const char* s, Image* image) {
 }
 
 // param_size walks the attributes of one kernel: a byte of format, a byte of attribute, and then two bytes of value, or of
-// length and so many bytes.
+// length and so many bytes. A parameter's description has its index, ordinal, offset, and from bit 18 of the last word on its size.
 static size_t param_size(const unsigned char* p, size_t n) {
-  enum { no_value = 1, byte_value = 2, half_value = 3, sized_value = 4, param_bytes = 0x19 };
+  enum { no_value = 1, byte_value = 2, half_value = 3, sized_value = 4, parameter = 0x17 };
   for (size_t i = 0; i + 4 <= n;) {
     const unsigned value = p[i + 2] | p[i + 3] << 8;
-    if (p[i] == half_value && p[i + 1] == param_bytes) return value;
+    if (p[i] == sized_value && p[i + 1] == parameter && value == 12 && i + 16 <= n) {
+      uint32_t last;
+      memcpy(&last, p + i + 12, 4);
+      return last >> 18;
+    }
     i += 4 + (p[i] == sized_value ? value : 0);
   }
   return 0;

@@ -26,21 +26,6 @@ bool faulty(const char* kernel) {
   return name && !strcmp(name, kernel);
 }
 
-// parameters finds the parameter struct of a launch: the buffer in extra, or the one pointer in params.
-Result parameters(const emu::Kernel& k, void** params, void** extra, const void** out) {
-  enum : uintptr_t { end = 0, buffer_pointer = 1, buffer_size = 2 };
-  const void* p = nullptr;
-  if (params) p = params[0];
-  for (void** e = extra; !params && e && *e; e += 2) {
-    if ((uintptr_t)*e == buffer_pointer) p = e[1];
-    if ((uintptr_t)*e == buffer_size && *(const size_t*)e[1] != k.param_size)
-      return say(INVALID_VALUE, "%s takes %zu bytes of parameters, the launch passes %zu", k.name, k.param_size, *(const size_t*)e[1]);
-  }
-  if (!p) return say(INVALID_VALUE, "%s: the launch passes no parameters", k.name);
-  *out = p;
-  return OK;
-}
-
 Result check_launch(const Function& f, dim3 size, dim3 block, unsigned dynamic) {
   const char* name = f.kernel->name;
   if (!size.x || !size.y || !size.z || size.x > 2147483647u || size.y > 65535 || size.z > 65535)
@@ -177,11 +162,11 @@ API cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsign
   FUNCTION(f, function);
   const dim3 size{gx, gy, gz}, block{bx, by, bz};
   const emu::Kernel* k = f->kernel;
-  const void* p = nullptr;
   if (Result r = check_launch(*f, size, block, dynamic)) return r;
-  if (Result r = parameters(*k, params, extra, &p)) return r;
+  if (extra) return say(NOT_SUPPORTED, "%s: a buffer of parameters, whose layout depends on the GPU; pass their addresses", k->name);
+  if (!params || !params[0]) return say(INVALID_VALUE, "%s: the launch passes no parameters", k->name);
   std::shared_ptr<void> copy(aligned_alloc(64, (k->param_size + 63) / 64 * 64), free);
-  memcpy(copy.get(), p, k->param_size);
+  memcpy(copy.get(), params[0], k->param_size);
   return submit(stream, [=] {
     if (faulty(k->name))
       driver::driver().sticky = ILLEGAL_ADDRESS;

@@ -221,7 +221,7 @@ template <class P> void backward_data(Random& r) {
   const int pixels = s.win.n * blocks(s.win.h, s.win.stride_h) * blocks(s.win.w, s.win.stride_w);
   run_tile("conv_backward_data_" + P::name(), tile,
            {(unsigned)(blocks(pixels, tile.m) * blocks(s.c, tile.n)), (unsigned)(s.win.stride_h * s.win.stride_w)}, p);
-  dx.compare("dx", bound(depth), precision<T>(), [&](int i, int c) { return want[(size_t)i * s.c + c] + (p.accumulate ? dx(i, c) : 0); });
+  dx.compare("dx", 2 * bound(depth), precision<T>(), [&](int i, int c) { return want[(size_t)i * s.c + c] + (p.accumulate ? dx(i, c) : 0); });
 }
 
 template <class P> struct FilterSegment {

@@ -273,7 +273,12 @@ int main(int argc, char** argv) {
   if (what == "too_many_threads") return expect(launch(function("plus_one"), {4}, 256, params()));
   if (what == "too_many_registers") return expect(launch(function("too_many_registers"), {1}, 512, params()));
   if (what == "too_much_shared") return expect(launch(function("plus_one"), {4}, 128, params(), 64 << 10));
-  if (what == "wrong_params") return expect(launch(function("plus_one"), {4}, 128, 0));
+  if (what == "params_in_a_buffer") {
+    PlantedParams p = params();
+    size_t size = sizeof p;
+    void* extra[] = {(void*)1, &p, (void*)2, &size, nullptr};
+    return expect(cuLaunchKernel(function("plus_one"), 4, 1, 1, 128, 1, 1, 0, nullptr, nullptr, extra));
+  }
   if (what == "unknown_call") return expect(cuMemAllocManaged(&x, 4, 1));
   return kernel(what);
 }
