@@ -131,7 +131,7 @@ func (c *compiler) gradHost(n *Node) *Node {
 // takesOver says whether the gradient of an addend can lie in that of the sum: nobody else wants to write or read it, and, where the
 // addend is a factor that the sum takes over, that of what it is of.
 func (c *compiler) takesOver(x *Node) bool {
-	if c.soleSwept(x) == nil || c.reserved[x] || !c.needs[x] {
+	if c.soleSwept(x) == nil || c.isLogits(x) || !c.needs[x] {
 		return false
 	}
 	return !c.absorbedFactor(x) || c.takesOver(c.in(x, 0))
