@@ -90,7 +90,7 @@ func (g *generator) node(s statement, in ...string) string {
 		xs = append(xs, trial.Apply(fmt.Sprint("in", i), graph.Conv{Filters: n.C, Window: graph.Window{H: 1, W: 1}}, xs[0]))
 	}
 	out := trial.Apply("op", make(s), xs...)
-	if trial.Err() != nil || out.Shape().C > 20 || out.Shape().Pixels() > 36 {
+	if trial.Err() != nil || out.Shape().C > 40 || out.Shape().Pixels() > 36 {
 		return in[0]
 	}
 	s.name, s.words = fmt.Sprintf("%s%d", strings.TrimPrefix(s.kind, "adaptive_"), len(g.nodes)), in
@@ -175,7 +175,7 @@ func (g *generator) layer(x string, filters, h, w int, same bool) string {
 	return x
 }
 
-func (g *generator) filters() int { return pick(g.Rand, 1, 2, 3, 4, 5, 8) }
+func (g *generator) filters() int { return pick(g.Rand, 1, 2, 3, 4, 5, 8, 3, 4, 16) }
 
 // size draws a window.
 func (g *generator) size() (h, w int) {

@@ -180,12 +180,7 @@ type way struct {
 
 // check tries every way.
 func (t *trial) check() {
-	target := t.b.Target()
-	training := graph.Options{Batch: t.batch, Training: true, Target: target}
-	if !t.rounds() {
-		t.differences(way{options: training, weights: t.weights})
-	}
-	t.compare(way{name: "fused", options: training, weights: t.weights})
+	t.compare(way{name: "fused", options: graph.Options{Batch: t.batch, Training: true, Target: t.b.Target()}, weights: t.weights})
 	for _, w := range t.ways() {
 		t.compare(w)
 	}
@@ -215,20 +210,26 @@ func (t *trial) ways() []way {
 		add("watched, partly fused", true, func(w *way) { w.options.Keep, w.options.Probes, w.options.Fusions = t.keep, t.probes, some })
 		add("watched without dropout", true, func(w *way) { w.options.Keep, w.options.Probes, w.options.NoDropout = t.keep, t.probes, true })
 	}
-	add("some heads", true, func(w *way) {
+	someHeads := func(w *way) {
 		order := t.rng.Perm(len(t.weights))[:1+t.rng.IntN(len(t.weights))]
 		w.weights = nil
 		for _, i := range order {
 			w.options.Losses = append(w.options.Losses, t.g.Losses()[i].Name)
 			w.weights = append(w.weights, pick(t.rng, 1, 0.5, 2))
 		}
+	}
+	add("some heads", true, func(w *way) {
+		someHeads(w)
 		w.start = t.gradients()
 	})
 	add("updated", true, func(w *way) {
 		w.options.Optimizer, w.lr = &graph.Optimizer{Rule: graph.SGD}, 0.1
 	})
 	add("evaluated", false, func(w *way) { w.options.Keep, w.options.Probes = t.keep, activations })
-	add("evaluated, partly fused", false, func(w *way) { w.options.Keep, w.options.Probes, w.options.Fusions = t.keep, activations, some })
+	add("some heads evaluated, partly fused", false, func(w *way) {
+		someHeads(w)
+		w.options.Keep, w.options.Probes, w.options.Fusions = t.keep, activations, some
+	})
 	add("evaluated from a node", false, func(w *way) {
 		w.from = pick(t.rng, t.g.Nodes()...)
 		w.options.From = w.from.Name()
@@ -273,6 +274,9 @@ func (t *trial) compare(w way) {
 		t.spoil(plan)
 	}
 	t.checkProbes(w, plan)
+	if w.options.Training && !t.rounds() {
+		t.differences(w)
+	}
 	pr := must(t.b.Load(plan, t.state))
 	t.closers = append(t.closers, pr.Close)
 	feed := t.feed(w)
@@ -606,11 +610,13 @@ func (t *trial) losses(w way) []float64 {
 	return out
 }
 
+func plainKey(w way) string { return fmt.Sprint(w.options.Losses, w.options.NoDropout) }
+
 // plain is the gradient in a plan without any fusion or shared memory.
 func (t *trial) plain(w way) map[*graph.Param][]float64 {
 	o := graph.Options{Batch: t.batch, Training: true, Losses: w.options.Losses, NoDropout: w.options.NoDropout, NoReuse: true,
 		Target: graph.Target{Precision: graph.FP64}}
-	key := fmt.Sprint(o.Losses, o.NoDropout)
+	key := plainKey(w)
 	pr := t.known[key]
 	if pr == nil {
 		pr = must(t.exact.Load(must(graph.Compile(t.g, t.layout, o)), t.twin))
@@ -654,9 +660,12 @@ func (t *trial) derivative(w way, move func(h float64)) (float64, error) {
 	return a, nil
 }
 
-// differences compares the gradient of the plain plan with finite differences along a random direction for every parameter.
+// differences compares the gradient of the plain plan, unless that has been done, with finite differences along a random direction for
+// every parameter.
 func (t *trial) differences(w way) {
-	t.here = t.at
+	if t.known[plainKey(w)] != nil {
+		return
+	}
 	gradient := t.plain(w)
 	t.evaluate(w)
 	base := maps.Clone(t.ref.values)
