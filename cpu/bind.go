@@ -71,9 +71,6 @@ func (b *binder[T]) step(s graph.Step) (func(*run), error) {
 	case *graph.Copy:
 		x, y := b.mat(s.X), b.mat(s.Y)
 		return b.overRows(x, func(lo, hi int) { scaled(y.RowRange(lo, hi), x.RowRange(lo, hi), 1, s.Accumulate) }), nil
-	case *graph.Fill:
-		y := b.mat(s.Y)
-		return b.overRows(y, func(lo, hi int) { vec.Fill(y.RowRange(lo, hi), 0) }), nil
 	case *graph.AddForward:
 		return b.addForward(s), nil
 	case *graph.AddBackward:

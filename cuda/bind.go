@@ -63,8 +63,6 @@ func binding(s graph.Step) func(*binder) error {
 		return func(b *binder) error { return b.scale(s.X, s.Y, 1, s.Accumulate) }
 	case *graph.ScaleStep:
 		return func(b *binder) error { return b.scale(s.X, s.Y, s.Factor, s.Accumulate) }
-	case *graph.Fill:
-		return func(b *binder) error { return b.fill(s) }
 	case *graph.AddForward:
 		if len(s.Xs) > kernels.MaxAddends {
 			return nil

@@ -57,10 +57,6 @@ func (b *binder) scale(x, y graph.View, factor float64, accumulate bool) error {
 		X: b.view(x), Y: b.view(y), Rows: int32(y.Rows()), Cols: int32(y.Shape.C), Factor: float32(factor), Accumulate: flag(accumulate)})
 }
 
-func (b *binder) fill(s *graph.Fill) error {
-	return b.launchOver("fill", b.overElements(s.Y), kernels.FillParams{Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C)})
-}
-
 func (b *binder) add(s *graph.AddForward) error {
 	p := kernels.AddParams{Y: b.view(s.Y), Count: int32(len(s.Xs)), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C), Relu: flag(s.ReLU)}
 	for i, x := range s.Xs {

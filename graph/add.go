@@ -34,10 +34,16 @@ func (o Add) forward(c *compiler, n *Node) {
 // addend is an input of a sum, or, where that is a factor that the sum's step takes over, what the factor is of.
 func (c *compiler) addend(n *Node, i int) (x *Node, factor float64) {
 	x = c.in(n, i)
-	if o, ok := x.op.(Scale); ok && c.absorbed(x) {
-		return c.in(x, 0), o.Factor
+	if c.absorbedFactor(x) {
+		return c.in(x, 0), x.op.(Scale).Factor
 	}
 	return x, 1
+}
+
+// absorbedFactor says whether a node is a factor that a sum's step takes over.
+func (c *compiler) absorbedFactor(n *Node) bool {
+	_, ok := n.op.(Scale)
+	return ok && c.absorbed(n)
 }
 
 // Every input receives dy, times its factor. The first one that nobody else reads takes over dy's buffer.
@@ -50,7 +56,7 @@ func (o Add) backward(c *compiler, n *Node) {
 		x, factor := c.addend(n, i)
 		t := AddTarget{Factor: factor}
 		want := c.swept(x)
-		if in := c.in(n, i); want && c.sharesGrad(in, n) && (in == x || c.sharesGrad(x, in)) {
+		if in := c.in(n, i); want && c.gradHost(in) == n && (in == x || c.gradHost(x) == in) {
 			t.DX, want = s.DY, factor != 1 || s.Y.Valid()
 		} else {
 			t.DX, t.Accumulate, want = c.target(x)

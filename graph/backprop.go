@@ -8,14 +8,11 @@ import (
 // sweep is the state of one reverse sweep.
 type sweep struct {
 	grads   map[*Node]View
-	inSweep map[*Node]bool // the node reaches one of the sweep's losses
-	needs   map[*Node]bool // the node's output depends on something that is trained
-	written map[*Buffer][]span
+	inSweep map[*Node]bool  // the node reaches one of the sweep's losses
+	needs   map[*Node]bool  // the node's output depends on something that is trained
+	reached map[*Node]bool  // a step has written its part of the node's gradient
 	done    map[*Param]bool // parameters whose gradient the plan has written
 }
-
-// span is a range of channels [from, to) of a gradient buffer.
-type span struct{ from, to int }
 
 // backprop emits the loss step and the reverse sweep over the union of trunk and heads: every node is visited once, whatever
 // the number of losses. Where a node feeds several consumers, the first gradient written stores, and the later ones
@@ -35,7 +32,7 @@ func (c *compiler) backprop() {
 
 func (c *compiler) sweepFrom(losses []*Loss) {
 	done := c.done
-	c.sweep = sweep{map[*Node]View{}, map[*Node]bool{}, map[*Node]bool{}, map[*Buffer][]span{}, done}
+	c.sweep = sweep{map[*Node]View{}, map[*Node]bool{}, map[*Node]bool{}, map[*Node]bool{}, done}
 	var visit func(n *Node)
 	visit = func(n *Node) {
 		if !c.inSweep[n] {
@@ -59,9 +56,9 @@ func (c *compiler) sweepFrom(losses []*Loss) {
 		h := LossHead{Name: l.Name, Index: slices.Index(c.plan.Losses, l), Smoothing: l.Smoothing, Logits: c.view(l.Logits)}
 		if c.opts.Training && c.needs[l.Logits] {
 			h.DLogits, _, _ = c.target(l.Logits)
-			if l.Distill > 0 && c.plan.Losses[0] == c.g.losses[0] {
-				h.Teacher, h.Distill, h.Temperature = c.view(c.g.losses[0].Logits), l.Distill, cmp.Or(l.Temperature, 1)
-			}
+		}
+		if c.opts.Training && l.Distill > 0 && c.plan.Losses[0] == c.g.losses[0] {
+			h.Teacher, h.Distill, h.Temperature = c.view(c.g.losses[0].Logits), l.Distill, cmp.Or(l.Temperature, 1)
 		}
 		step.Heads = append(step.Heads, h)
 	}
@@ -87,7 +84,8 @@ func (c *compiler) grad(n *Node) View {
 		return v
 	}
 	var v View
-	if s, ok := c.slot[n]; ok && c.swept(s.concat) {
+	if c.slotted(n) {
+		s := c.slot[n]
 		v = c.grad(s.concat).Channels(c.channelsBefore(s), n.shape.C)
 	} else if m := c.gradHost(n); m != nil {
 		v = c.grad(m)
@@ -98,19 +96,25 @@ func (c *compiler) grad(n *Node) View {
 	return v
 }
 
+// slotted says whether the gradient of a node lies in its slot in that of a concatenation. It does where the concatenation's part is
+// the first that the sweep has for the node; later ones are added to the slot, when the concatenation has no more use for it. An
+// earlier part in the slot would be taken for a part of the concatenation's gradient, by what works in place on that and by probes.
+func (c *compiler) slotted(n *Node) bool {
+	s, ok := c.slot[n]
+	return ok && c.swept(s.concat) && !c.isLogits(n) && !slices.ContainsFunc(c.readers[n], func(r *Node) bool {
+		return c.swept(r) && c.place[r] > c.place[s.concat]
+	})
+}
+
+func (c *compiler) isLogits(n *Node) bool {
+	return slices.ContainsFunc(c.plan.Losses, func(l *Loss) bool { return l.Logits == n })
+}
+
 // gradHost returns the node whose gradient memory a node takes over: its only reader, if that reader's gradient rule works in
-// place.
+// place. Then nothing of the node's gradient, nor of that of nodes with slots in it, is there before the reader's turn.
 func (c *compiler) gradHost(n *Node) *Node {
-	var only *Node
-	for _, r := range c.readers[n] {
-		if c.swept(r) {
-			if only != nil {
-				return nil
-			}
-			only = r
-		}
-	}
-	if only == nil || slices.ContainsFunc(c.plan.Losses, func(l *Loss) bool { return l.Logits == n }) {
+	only := c.soleSwept(n)
+	if only == nil || c.isLogits(n) {
 		return nil
 	}
 	switch only.op.(type) {
@@ -125,37 +129,25 @@ func (c *compiler) gradHost(n *Node) *Node {
 }
 
 // takesOver says whether the gradient of an addend can lie in that of the sum: nobody else wants to write or read it, and, where the
-// addend is a factor that the sum takes over, that of what it is of. The gradient of a concatenation is in parts that have other writers.
+// addend is a factor that the sum takes over, that of what it is of.
 func (c *compiler) takesOver(x *Node) bool {
-	s, slotted := c.slot[x]
-	if slotted && c.swept(s.concat) || !c.soleReader(x) || !c.needs[x] {
+	if c.soleSwept(x) == nil || c.isLogits(x) || !c.needs[x] {
 		return false
 	}
-	switch x.op.(type) {
-	case Concat:
-		return false
-	case Scale:
-		return !c.absorbed(x) || c.takesOver(c.in(x, 0))
-	}
-	return true
+	return !c.absorbedFactor(x) || c.takesOver(c.in(x, 0))
 }
 
-func (c *compiler) soleReader(n *Node) bool {
-	k := 0
+// soleSwept returns the only reader of a node that has a gradient for it, nil where there are none or several.
+func (c *compiler) soleSwept(n *Node) (only *Node) {
 	for _, r := range c.readers[n] {
 		if c.swept(r) {
-			k++
+			if only != nil {
+				return nil
+			}
+			only = r
 		}
 	}
-	return k == 1 && !c.reserved[n]
-}
-
-// sharesGrad says whether the gradient of x lies in the memory of the gradient of its reader n.
-func (c *compiler) sharesGrad(x, n *Node) bool {
-	if _, ok := c.slot[x]; ok && c.swept(c.slot[x].concat) {
-		return false
-	}
-	return c.gradHost(x) == n
+	return only
 }
 
 // target is where a step writes a contribution to the gradient of x: the view, whether to accumulate, and whether anybody
@@ -164,40 +156,14 @@ func (c *compiler) target(x *Node) (v View, accumulate, want bool) {
 	if !c.swept(x) {
 		return View{}, false, false
 	}
-	v = c.grad(x)
-	from := v.Offset % v.Stride
-	to := from + v.Shape.C
-	gaps := []span{{from, to}}
-	for _, s := range c.written[v.Buffer] {
-		var rest []span
-		for _, g := range gaps {
-			if s.to <= g.from || s.from >= g.to {
-				rest = append(rest, g)
-				continue
-			}
-			if g.from < s.from {
-				rest = append(rest, span{g.from, s.from})
-			}
-			if s.to < g.to {
-				rest = append(rest, span{s.to, g.to})
-			}
-		}
-		gaps = rest
-	}
-	if len(gaps) == 1 && gaps[0] == (span{from, to}) {
-		c.written[v.Buffer] = append(c.written[v.Buffer], gaps[0])
-		return v, false, true
-	}
-	for _, g := range gaps { // part of it is written already, by a head on one tower
-		c.emit(&Fill{at{x.name}, v.Channels(g.from-from, g.to-g.from)})
-		c.written[v.Buffer] = append(c.written[v.Buffer], g)
-	}
-	return v, true, true
+	accumulate = c.reached[x] || c.slotted(x)
+	c.reached[x] = true
+	return c.grad(x), accumulate, true
 }
 
 // targetInPlace is target for rules that can overwrite the gradient of n itself.
 func (c *compiler) targetInPlace(n, x *Node) (v View, accumulate, want bool) {
-	if c.swept(x) && c.sharesGrad(x, n) {
+	if c.swept(x) && c.gradHost(x) == n {
 		return c.grad(x), false, true
 	}
 	return c.target(x)
@@ -206,7 +172,7 @@ func (c *compiler) targetInPlace(n, x *Node) (v View, accumulate, want bool) {
 // passThrough carries the gradient of n unchanged to its input.
 func (c *compiler) passThrough(n *Node) {
 	x := c.in(n, 0)
-	if !c.swept(x) || c.sharesGrad(x, n) {
+	if !c.swept(x) || c.gradHost(x) == n {
 		return
 	}
 	if dx, acc, want := c.target(x); want {
@@ -215,7 +181,7 @@ func (c *compiler) passThrough(n *Node) {
 }
 
 // accumulates announces that a step finishes the gradients of parameters, and says whether an earlier sweep of the plan has
-// written them already.
+// written them already: all of them or none.
 func (c *compiler) accumulates(ps ...*Param) bool {
 	acc := len(ps) > 0 && c.done[ps[0]]
 	for _, p := range ps {

@@ -36,9 +36,10 @@ func (o AddBias) forward(c *compiler, n *Node) {
 	}
 }
 
-// The gradient of the input is the output's, so both are one buffer where the input has no other reader.
+// The gradient of the input is the output's, so both are one buffer where the input has no other reader. A filter's gradient takes
+// that of a bias in the same step along.
 func (o AddBias) backward(c *compiler, n *Node) {
-	if !c.absorbed(n) && n.params[0].Trainable {
+	if n.params[0].Trainable && !(c.absorbed(n) && c.in(n, 0).params[0].Trainable) {
 		c.emit(&BiasBackward{at{n.name}, c.grad(n), n.params[0], c.accumulates(n.params[0])})
 	}
 	c.passThrough(n)

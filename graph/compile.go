@@ -72,9 +72,10 @@ type compiler struct {
 
 	source   *Node // where the plan starts: the input, or Options.From
 	order    []*Node
+	place    map[*Node]int // in order
 	ins      map[*Node][]*Node
 	readers  map[*Node][]*Node // one entry for each edge
-	reserved map[*Node]bool    // read by a loss, kept or measured: never fused away
+	reserved map[*Node]bool    // read by a loss, kept or measured: never fused or left away
 	probes   map[*Node][]Probe
 	fusion   map[*Node]fusion
 	merged   map[*Node]bool
@@ -97,7 +98,18 @@ func Compile(g *Graph, layout *Layout, o Options) (*Plan, error) {
 	if layout == nil || layout.Graph != g {
 		return nil, errors.New("graph: the layout is of another graph: make it with NewLayout")
 	}
-	return compile(g, layout, o)
+	p, err := compile(g, layout, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range p.Steps {
+		for _, q := range s.Gradients() {
+			if !layout.IsTrained(q) {
+				return nil, fmt.Errorf("graph: the layout has no room for the gradient of %s: say what is trained before NewLayout", q.Name)
+			}
+		}
+	}
+	return p, nil
 }
 
 func compile(g *Graph, layout *Layout, o Options) (*Plan, error) {
@@ -192,6 +204,9 @@ func (c *compiler) check() error {
 	}
 	if err := c.findSource(in); err != nil {
 		return err
+	}
+	if o.SweepPerLoss && slices.ContainsFunc(o.Probes, func(p Probe) bool { return p.Gradient }) {
+		return errors.New("graph: a sweep for each loss has no gradient of the total loss: leave the probes of gradients to a plan without SweepPerLoss")
 	}
 	seen := map[*Node]string{}
 	for _, l := range c.plan.Losses {

@@ -3,7 +3,8 @@ package graph
 import "fmt"
 
 // Concat joins channels. It has no step of its own: its inputs write their slice of one buffer, and backward reads slices.
-// Only an input that cannot (because another concatenation owns it, or it stands in this one twice) is copied.
+// Only an input that cannot (because another concatenation owns it, or it stands in this one twice) is copied, and the gradient of
+// one whose other readers come later: it has parts before the concatenation has its own.
 type Concat struct{}
 
 // Kind implements Op.
@@ -40,7 +41,7 @@ func (o Concat) backward(c *compiler, n *Node) {
 	from := 0
 	for i := range n.in {
 		x := c.in(n, i)
-		if c.slot[x] != (slot{n, i}) {
+		if c.slot[x] != (slot{n, i}) || !c.slotted(x) {
 			if dx, acc, want := c.target(x); want {
 				c.emit(&Copy{at{n.name}, c.grad(n).Channels(from, x.shape.C), dx, acc})
 			}
@@ -64,15 +65,3 @@ func (*Copy) Kind() string { return "copy" }
 
 // Views implements Step.
 func (s *Copy) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, writeOrUpdate(s.Accumulate)) }
-
-// Fill sets Y to zero: only where one part of a shared gradient has been written before the rest.
-type Fill struct {
-	at
-	Y View
-}
-
-// Kind implements Step.
-func (*Fill) Kind() string { return "fill" }
-
-// Views implements Step.
-func (s *Fill) Views(f func(View, Access)) { f(s.Y, Write) }

@@ -250,7 +250,6 @@ func convForward(c *compiler, n *Node, w Window) {
 		return
 	}
 	var segs []ConvSegment
-	filters := 0
 	for _, m := range group {
 		s := ConvSegment{Node: m.name, Weight: m.params[0], Y: c.view(m)}
 		f := c.fusion[m]
@@ -266,10 +265,9 @@ func convForward(c *compiler, n *Node, w Window) {
 				s.ReLU = f.relu != nil
 			}
 		}
-		filters += m.shape.C
 		segs = append(segs, s)
 	}
-	g, x := convGeometry(w, c.view(c.in(n, 0)), filters, n.shape)
+	g, x := convGeometry(w, c.view(c.in(n, 0)), channels(segs), n.shape)
 	c.emit(&ConvForward{at{n.name}, g, x, segs})
 }
 
@@ -278,29 +276,43 @@ func convBackward(c *compiler, n *Node, w Window) {
 	if group[0] != n {
 		return // the whole group's gradients are ready when the sweep reaches its first node
 	}
-	var data, filter []ConvSegment
-	var dataC, filterC int
+	in := c.in(n, 0)
+	var data []ConvSegment
+	var filter [2][]ConvSegment // of filters whose gradient is the first in the plan, and of those with one of an earlier sweep
 	for _, m := range group {
 		s := ConvSegment{Node: m.name, Weight: m.params[0], Y: c.grad(m)}
-		data, dataC = append(data, s), dataC+m.shape.C
+		data = append(data, s)
+		if !s.Weight.Trainable {
+			continue
+		}
 		if b := c.fusion[m].bias; b != nil && b.params[0].Trainable {
 			s.BiasGradient = b.params[0]
 		}
-		if s.Weight.Trainable {
-			filter, filterC = append(filter, s), filterC+m.shape.C
-		} else if s.BiasGradient != nil {
-			c.emit(&BiasBackward{at{m.name}, s.Y, s.BiasGradient, c.accumulates(s.BiasGradient)})
+		k := 0
+		if c.done[s.Weight] {
+			k = 1
+		}
+		filter[k] = append(filter[k], s)
+	}
+	for _, segments := range filter {
+		if len(segments) > 0 {
+			g, x := convGeometry(w, c.view(in), channels(segments), n.shape)
+			step := &ConvBackwardFilter{at{segments[0].Node}, g, x, segments, false}
+			step.Accumulate = c.accumulates(step.Gradients()...)
+			c.emit(step)
 		}
 	}
-	in := c.in(n, 0)
-	if len(filter) > 0 {
-		g, x := convGeometry(w, c.view(in), filterC, n.shape)
-		step := &ConvBackwardFilter{at{n.name}, g, x, filter, false}
-		step.Accumulate = c.accumulates(step.Gradients()...)
-		c.emit(step)
-	}
 	if dx, acc, want := c.target(in); want {
-		g, dx := convGeometry(w, dx, dataC, n.shape)
+		g, dx := convGeometry(w, dx, channels(data), n.shape)
 		c.emit(&ConvBackwardData{at{n.name}, g, data, dx, acc})
 	}
+}
+
+// channels is how many channels the outputs of sibling convolutions have together.
+func channels(segments []ConvSegment) int {
+	n := 0
+	for _, s := range segments {
+		n += s.Y.Shape.C
+	}
+	return n
 }

@@ -3,7 +3,8 @@ package graph
 import "fmt"
 
 // Dropout sets each element to zero with probability P in training and divides the rest by 1-P (Srivastava et al. 2014, the
-// inverted form of PyTorch). Evaluation plans leave it out. No mask is stored: the backward step draws the same numbers again.
+// inverted form of PyTorch). Evaluation plans leave it out, or copy where its output is logits, kept or measured. No mask is stored:
+// the backward step draws the same numbers again.
 type Dropout struct{ P float64 }
 
 // Kind implements Op.
@@ -21,11 +22,32 @@ func (o Dropout) infer(in []Shape) (Op, Shape, error) {
 
 func (Dropout) params([]Shape) []*Param { return nil }
 
+// idle says whether a dropout does nothing in this plan.
+func (c *compiler) idle(o Dropout) bool { return !c.opts.Training || c.opts.NoDropout || o.P == 0 }
+
+// skipDropout goes from dropouts that do nothing and that nobody watches to what they read.
+func (c *compiler) skipDropout(n *Node) *Node {
+	for {
+		if o, ok := n.op.(Dropout); !ok || !c.idle(o) || c.reserved[n] {
+			return n
+		}
+		n = n.in[0]
+	}
+}
+
 func (o Dropout) forward(c *compiler, n *Node) {
+	if c.idle(o) {
+		c.emit(&Copy{at{n.name}, c.view(c.in(n, 0)), c.view(n), false})
+		return
+	}
 	c.emit(&DropoutStep{at{n.name}, o.P, NodeKey(n.name), c.view(c.in(n, 0)), c.view(n), false})
 }
 
 func (o Dropout) backward(c *compiler, n *Node) {
+	if c.idle(o) {
+		c.passThrough(n)
+		return
+	}
 	if dx, acc, want := c.targetInPlace(n, c.in(n, 0)); want {
 		c.emit(&DropoutStep{at{n.name}, o.P, NodeKey(n.name), c.grad(n), dx, acc})
 	}

@@ -3,7 +3,8 @@ package graph
 import "fmt"
 
 // Probe asks a plan to measure a node in passing: its activation, or the gradient of the plan's total loss by it, as it stands once
-// every reader has added its part. A probe changes no other result, and costs one pass over the tensor.
+// every reader has added its part. A probe changes no other result, and costs one pass over the tensor. A sweep has no gradient of
+// what no head needs and of what nothing trained leads to: the plan leaves such probes out.
 type Probe struct {
 	Node     string
 	Gradient bool // of the total loss by the node's output, in training plans

@@ -18,25 +18,13 @@ func (c *compiler) schedule() error {
 		if n == c.source {
 			return
 		}
+		if _, ok := n.op.(Input); ok {
+			past = fmt.Errorf("graph: the plan cannot start at %s: what it computes does not all lead through there; start at a node that all paths lead through, such as a module's output", c.opts.From)
+		}
 		for _, x := range n.in {
 			x = c.skipDropout(x)
 			c.ins[n] = append(c.ins[n], x)
-			if _, ok := x.op.(Input); ok && x != c.source {
-				past = fmt.Errorf("graph: the plan cannot start at %s: %s reads the images past it; start at a node that all paths lead through, such as a module's output", c.opts.From, n.name)
-				continue
-			}
 			visit(x)
-		}
-	}
-	c.reserved = map[*Node]bool{}
-	trunk := map[*Node]bool{}
-	for i, l := range c.plan.Losses {
-		c.reserved[l.Logits] = true
-		visit(l.Logits)
-		if i == 0 {
-			for n := range live {
-				trunk[n] = true
-			}
 		}
 	}
 	watched, err := c.findProbes()
@@ -50,8 +38,23 @@ func (c *compiler) schedule() error {
 		}
 		watched = append(watched, n)
 	}
+	c.reserved = map[*Node]bool{}
+	for _, l := range c.plan.Losses {
+		c.reserved[l.Logits] = true
+	}
 	for _, n := range watched {
 		c.reserved[n] = true
+	}
+	trunk := map[*Node]bool{}
+	for i, l := range c.plan.Losses {
+		visit(l.Logits)
+		if i == 0 {
+			for n := range live {
+				trunk[n] = true
+			}
+		}
+	}
+	for _, n := range watched {
 		visit(n)
 	}
 	if past != nil {
@@ -65,10 +68,11 @@ func (c *compiler) schedule() error {
 			}
 		}
 	}
-	placed := map[*Node]bool{}
+	c.place = map[*Node]int{}
+	placed := func(n *Node) bool { _, ok := c.place[n]; return ok }
 	ready := func(n *Node) bool {
 		for _, x := range c.ins[n] {
-			if !placed[x] {
+			if !placed(x) {
 				return false
 			}
 		}
@@ -76,30 +80,20 @@ func (c *compiler) schedule() error {
 	}
 	var place func(n *Node)
 	place = func(n *Node) {
-		placed[n] = true
+		c.place[n] = len(c.order)
 		c.order = append(c.order, n)
 		for _, m := range c.readers[n] {
-			if !trunk[m] && !placed[m] && ready(m) {
+			if !trunk[m] && !placed(m) && ready(m) {
 				place(m)
 			}
 		}
 	}
 	for _, n := range c.g.nodes {
-		if live[n] && !placed[n] && ready(n) {
+		if live[n] && !placed(n) && ready(n) {
 			place(n)
 		}
 	}
 	return nil
-}
-
-func (c *compiler) skipDropout(n *Node) *Node {
-	for {
-		d, ok := n.op.(Dropout)
-		if !ok || c.opts.Training && !c.opts.NoDropout && d.P > 0 {
-			return n
-		}
-		n = n.in[0]
-	}
 }
 
 // sole returns the only reader of a node, if the node's output is for nobody else.

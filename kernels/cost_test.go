@@ -287,7 +287,6 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 			"Shift": perWarp, "Y": out}}},
 		"convert":       {{kernels.ConvertParams{}, map[string]passes{"X": in, "Y": out}}},
 		"scale":         both(kernels.ScaleParams{}, "Y", map[string]passes{"X": in}),
-		"fill":          {{kernels.FillParams{}, map[string]passes{"Y": out}}},
 		"add":           {{kernels.AddParams{}, map[string]passes{"Xs[0]": in, "Xs[1]": in, "Xs[2]": in, "Y": out}}},
 		"add_backward":  {{kernels.AddBackwardParams{}, map[string]passes{"Y": in, "DY": in, "Dxs[0]": inOut, "Dxs[1]": out}}},
 		"relu":          {{kernels.ReluParams{}, map[string]passes{"X": in, "Y": out}}},

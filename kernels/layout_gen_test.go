@@ -17,7 +17,6 @@ var mirrored = []any{
 	kernels.AugmentResizeParams{},
 	kernels.AugmentStoreParams{},
 	kernels.ScaleParams{},
-	kernels.FillParams{},
 	kernels.AddParams{},
 	kernels.AddBackwardParams{},
 	kernels.ReluParams{},

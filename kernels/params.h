@@ -129,13 +129,6 @@ typedef struct {
   int32_t accumulate;
 } ScaleParams;
 typedef struct {
-  View y;
-  int32_t rows;
-  int32_t cols;
-  float value;
-  int32_t pad;
-} FillParams;
-typedef struct {
   View xs[MAX_ADDENDS];
   View y;
   float factors[MAX_ADDENDS];

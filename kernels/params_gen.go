@@ -157,15 +157,6 @@ type ScaleParams struct {
 	Accumulate int32
 }
 
-// FillParams is a kernel's parameters: see params.h.
-type FillParams struct {
-	Y     View
-	Rows  int32
-	Cols  int32
-	Value float32
-	_     int32
-}
-
 // AddParams is a kernel's parameters: see params.h.
 type AddParams struct {
 	Xs      [MaxAddends]View

@@ -61,8 +61,6 @@ var All = []Kernel{
 	{"convert_f32", "convert.cu", 256, unsafe.Sizeof(ConvertParams{})},
 	{"dropout_bf16", "dropout.cu", 256, unsafe.Sizeof(DropoutParams{})},
 	{"dropout_f32", "dropout.cu", 256, unsafe.Sizeof(DropoutParams{})},
-	{"fill_bf16", "fill.cu", 256, unsafe.Sizeof(FillParams{})},
-	{"fill_f32", "fill.cu", 256, unsafe.Sizeof(FillParams{})},
 	{"gradient_norm", "optimizer.cu", 256, unsafe.Sizeof(GradientNormParams{})},
 	{"lrn_backward_bf16", "lrn.cu", 256, unsafe.Sizeof(LrnBackwardParams{})},
 	{"lrn_backward_f32", "lrn.cu", 256, unsafe.Sizeof(LrnBackwardParams{})},

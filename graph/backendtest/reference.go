@@ -3,6 +3,7 @@ package backendtest
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/tributary-ml/tributary/graph"
 )
@@ -13,28 +14,46 @@ type reference struct {
 	g        *graph.Graph
 	batch    int
 	training bool
-	params   map[*graph.Param][]float64
-	images   []float64
-	labels   []int32
-	seed     uint64
-	step     uint64
-	values   map[*graph.Node][]float64
-	stats    map[*graph.Param][]float64 // running statistics after the step
-	teacher  []float64                  // the main head's logits, where they are to stay what they were: a teacher is a constant
+	// noDropout leaves dropout out of training.
+	noDropout bool
+	params    map[*graph.Param][]float64
+	images    []float64
+	labels    []int32
+	seed      uint64
+	step      uint64
+	values    map[*graph.Node][]float64
+	stats     map[*graph.Param][]float64 // running statistics after the step
+	teacher   []float64                  // the main head's logits, where they are to stay what they were: a teacher is a constant
 }
 
 // run evaluates every node and returns the mean loss of every head.
 func (r *reference) run() []float64 {
-	r.values = map[*graph.Node][]float64{}
-	r.stats = map[*graph.Param][]float64{}
-	for _, n := range r.g.Nodes() {
-		r.values[n] = r.eval(n)
-	}
+	r.evaluate()
 	losses := make([]float64, len(r.g.Losses()))
 	for i, l := range r.g.Losses() {
 		losses[i] = r.loss(l)
 	}
 	return losses
+}
+
+// evaluate evaluates every node.
+func (r *reference) evaluate() {
+	r.values = map[*graph.Node][]float64{}
+	r.stats = map[*graph.Param][]float64{}
+	for _, n := range r.g.Nodes() {
+		r.values[n] = r.eval(n)
+	}
+}
+
+// follow evaluates what depends on a node once more: its value has been changed.
+func (r *reference) follow(n *graph.Node) {
+	changed := map[*graph.Node]bool{n: true}
+	for _, m := range r.g.Nodes() {
+		if slices.ContainsFunc(m.Inputs(), func(x *graph.Node) bool { return changed[x] }) {
+			changed[m] = true
+			r.values[m] = r.eval(m)
+		}
+	}
 }
 
 // total is Σ weight·loss.
@@ -303,7 +322,7 @@ func (r *reference) dropout(y, x []float64, n *graph.Node, o graph.Dropout) {
 		b := uint64(e / 4)
 		word := graph.Philox4x32([4]uint32{uint32(b), uint32(b >> 32), uint32(r.step), uint32(r.step >> 32)}, key)[e%4]
 		switch {
-		case !r.training:
+		case !r.training || r.noDropout:
 			y[e] = x[e]
 		case float64(word) >= o.P*(1<<32):
 			y[e] = x[e] / (1 - o.P)

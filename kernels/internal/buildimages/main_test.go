@@ -110,11 +110,11 @@ func TestParseLog(t *testing.T) {
 }
 
 func TestCheckNames(t *testing.T) {
-	both := map[string]usage{"fill_f32": {}, "fill_bf16": {}}
-	require.NoError(t, checkNames("fill.cu", both))
-	require.ErrorContains(t, checkNames("fill.cu", map[string]usage{"fill_f32": {}, "fill": {}}), "kernel fill_bf16 is not in the image")
+	both := map[string]usage{"scale_f32": {}, "scale_bf16": {}}
+	require.NoError(t, checkNames("scale.cu", both))
+	require.ErrorContains(t, checkNames("scale.cu", map[string]usage{"scale_f32": {}, "scale": {}}), "kernel scale_bf16 is not in the image")
 	both["more"] = usage{}
-	require.ErrorContains(t, checkNames("fill.cu", both), "run make generate")
+	require.ErrorContains(t, checkNames("scale.cu", both), "run make generate")
 }
 
 // Worked out by hand from the limits of the CUDA programming guide.

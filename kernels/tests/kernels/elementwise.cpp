@@ -1,4 +1,4 @@
-// elementwise.cpp: normalize, convert, scale, fill, add, relu, dropout.
+// elementwise.cpp: normalize, convert, scale, add, relu, dropout.
 #include "harness.h"
 
 using namespace test;
@@ -38,14 +38,6 @@ TEST(scale, 16) {
   y.upload();
   run("scale" + suffix<T>(), {(unsigned)r.range(1, 5)}, ScaleParams{x.view(), y.view(), rows, cols, factor, accumulate});
   y.compare("y", 1e-7, precision<T>(), [&](int i, int c) { return factor * x(i, c) + (accumulate ? y(i, c) : 0); });
-}
-
-TEST(fill, 8) {
-  const int rows = r.range(1, 60), cols = channels(r);
-  Matrix<T> y(r, rows, cols);
-  y.upload();
-  run("fill" + suffix<T>(), {(unsigned)r.range(1, 5)}, FillParams{y.view(), rows, cols, 1.5f, 0});
-  y.compare("y", 0, 0, [](int, int) { return 1.5; });
 }
 
 // with_specials sprinkles values at which a comparison can go wrong.

@@ -71,10 +71,6 @@ TRACED(scale) {
   Tensor<T> x(rows, cols), y(rows, cols);
   for (int accumulate : {0, 1}) run("scale" + suffix<T>(), {4}, ScaleParams{x.view(), y.view(), rows, cols, 1, accumulate});
 }
-TRACED(fill) {
-  Tensor<T> y(rows, cols);
-  run("fill" + suffix<T>(), {4}, FillParams{y.view(), rows, cols, 1, 0});
-}
 TRACED(add) {
   Tensor<T> a(rows, cols), b(rows, cols), c(rows, cols), y(rows, cols);
   run("add" + suffix<T>(), {4}, AddParams{{a.view(), b.view(), c.view()}, y.view(), {1, 1, 0.5f}, 3, rows, cols, 1});
