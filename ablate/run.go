@@ -11,6 +11,7 @@ import (
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -98,7 +99,7 @@ func (a *Ablation) takeFolder() error {
 			return err
 		}
 	}
-	return train.WriteFile(File(a.Folder), a.Plan.YAML())
+	return atomicfile.WriteBytes(File(a.Folder), a.Plan.YAML())
 }
 
 // State is how far a run is.
@@ -197,7 +198,7 @@ func (a *Ablation) results() (*Results, error) {
 	}{
 		{"results.json", append(text, '\n')}, {"results.md", r.Markdown()}, {"curves.csv", r.Curves()}, {"steps.csv", r.Steps()}, {"figure.svg", drawn},
 	} {
-		if err := train.WriteFile(filepath.Join(a.Folder, f.name), f.text); err != nil {
+		if err := atomicfile.WriteBytes(filepath.Join(a.Folder, f.name), f.text); err != nil {
 			return nil, err
 		}
 	}

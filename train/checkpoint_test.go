@@ -7,13 +7,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/interop"
 )
 
@@ -24,7 +24,7 @@ func small(t testing.TB) []byte {
 	meta, err := (&Checkpoint{Config: c, Network: "tiny", Data: DataInfo{Classes: []string{"a", "b"}}}).metadata()
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "c.ckpt")
-	require.NoError(t, writeAtomic(path, func(f *os.File) error {
+	require.NoError(t, atomicfile.Write(path, func(f *os.File) error {
 		return interop.Write(f, []interop.Tensor{{Name: "value/w", Shape: []int{2, 2}, Data: []float32{1, 2, 3, 4}}, {Name: "ema/w", Shape: []int{2, 2}, Data: []float32{5, 6, 7, 8}}}, meta)
 	}))
 	data, err := os.ReadFile(path)
@@ -85,27 +85,6 @@ func TestCheckpointIsSafetensors(t *testing.T) {
 	require.Len(t, f.Names(), len(stateKeys(tr.state)))
 }
 
-// A write that fails, as on a full disk, leaves the old file and nothing else.
-func TestFailedWriteLeavesOldCheckpoint(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "last.ckpt")
-	require.NoError(t, WriteFile(path, []byte("old")))
-	err := writeAtomic(path, func(f *os.File) error {
-		if _, err := f.WriteString("half a che"); err != nil {
-			return err
-		}
-		return syscall.ENOSPC
-	})
-	require.ErrorIs(t, err, syscall.ENOSPC)
-	require.ErrorContains(t, err, path)
-	old, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, "old", string(old))
-	all, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, all, 1)
-}
-
 // fullState fails to give its tensors, as a broken device does.
 type fullState struct {
 	graph.State
@@ -149,27 +128,6 @@ func TestRunGoesOnWithoutCheckpoint(t *testing.T) {
 		require.Equal(t, 6, ck.Progress.Step)
 		ck.Close()
 	}
-}
-
-func TestLinkAtomic(t *testing.T) {
-	dir := t.TempDir()
-	last, best := filepath.Join(dir, "last.ckpt"), filepath.Join(dir, "best.ckpt")
-	for _, text := range []string{"one", "two"} {
-		require.NoError(t, WriteFile(last, []byte(text)))
-		for range 2 { // also where best is last already
-			require.NoError(t, linkAtomic(last, best))
-			got, err := os.ReadFile(best)
-			require.NoError(t, err)
-			require.Equal(t, text, string(got))
-		}
-	}
-	require.NoError(t, WriteFile(last, []byte("three")))
-	got, err := os.ReadFile(best)
-	require.NoError(t, err)
-	require.Equal(t, "two", string(got), "best must not follow last")
-	all, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, all, 2)
 }
 
 // No input makes the parser panic or take memory that the file does not have; what it accepts can be read.

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // Folder is where a run writes: everything that is needed to repeat it, to go on with it, and to see what it did.
@@ -38,7 +40,7 @@ func CreateFolder(out, name string, c *Config) (*Folder, error) {
 	}
 	config := *c
 	config.Name = "" // a run made from this file gets a folder of its own
-	return f, WriteFile(f.Config(), config.YAML())
+	return f, atomicfile.WriteBytes(f.Config(), config.YAML())
 }
 
 // Config is the path of the configuration.
@@ -117,5 +119,5 @@ func (f *Folder) writeSummary(s *Summary) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(f.Summary(), append(text, '\n'))
+	return atomicfile.WriteBytes(f.Summary(), append(text, '\n'))
 }

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // The kinds of lines that a log is read for.
@@ -28,7 +30,7 @@ func openLog(path string, step int) (*log, error) {
 	}
 	if err == nil {
 		if kept := linesUntil(old, step); len(kept) < len(old) {
-			if err := WriteFile(path, kept); err != nil {
+			if err := atomicfile.WriteBytes(path, kept); err != nil {
 				return nil, err
 			}
 		}

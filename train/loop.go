@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // saveEvery is how often a checkpoint is written within an epoch: what a power cut costs at the most.
@@ -156,7 +158,7 @@ func (t *Trainer) evaluateEpoch(ctx context.Context) error {
 		return nil
 	}
 	if best {
-		if err := linkAtomic(t.folder.Last(), t.folder.Best()); err != nil {
+		if err := atomicfile.Link(t.folder.Last(), t.folder.Best()); err != nil {
 			t.warn("checkpoint", "%s could not be written: %v", t.folder.Best(), err)
 		}
 	}

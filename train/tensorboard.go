@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // eventsPrefix is how the names of TensorBoard's files begin.
@@ -63,7 +65,7 @@ func cutBoards(folder string, step int) error {
 			}
 		}
 		if len(kept) < len(old) {
-			if err := WriteFile(path, kept); err != nil {
+			if err := atomicfile.WriteBytes(path, kept); err != nil {
 				return err
 			}
 		}
