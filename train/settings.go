@@ -52,7 +52,9 @@ func (c *Config) Settings() []Setting {
 	b.group = groupData
 	b.text("data", &c.Data, "`set` to train on: fashion-mnist-mini, or fashion-mnist, mnist, cifar10, folder, tar, each with :DIR")
 	b.name("augment", &c.Augment, AugmentationNames(), "`augmentation` of training images")
+	b.local = true // a run that meets no such image is the same without it, and one that does could not go on
 	b.flag("skip-bad", &c.SkipBad, "go on without images that cannot be read")
+	b.local = false
 
 	b.group = groupTraining
 	b.whole("epochs", &c.Epochs, 1, 1<<20, "`passes` over the training images")

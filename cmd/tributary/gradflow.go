@@ -107,7 +107,11 @@ func (f gradflowFlags) measured(cmd *cobra.Command) (*session, error) {
 	if changed != "" {
 		return nil, usageError{fmt.Errorf("--%s: the run %s has its own: leave --run or the flag out", changed, f.run)}
 	}
-	folder := &train.Folder{Path: f.run}
+	path, err := train.FindRun(f.run, cmd.Flag("out").Value.String())
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--run: %w", err)}
+	}
+	folder := &train.Folder{Path: path}
 	c, err := readConfig(cmd, folder.Config())
 	if err != nil {
 		return nil, err
