@@ -32,7 +32,7 @@ func (d *DataInfo) check(c *Config) error {
 	const most = 1e6 // in units of a channel's range
 	for i := range d.Mean {
 		if m, s := float64(d.Mean[i]), float64(d.Std[i]); !(m >= -most && m <= most) || !(s >= 1/most && s <= most) {
-			return fmt.Errorf("channel %d has mean %v and standard deviation %v", i, m, s)
+			return fmt.Errorf("channel %d has mean %v and standard deviation %v", i, d.Mean[i], d.Std[i])
 		}
 	}
 	if d.Train.Images < 0 || d.Test.Images < 0 {

@@ -146,6 +146,9 @@ func FuzzCheckpoint(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if err := c.Check(tinyNet(0)); err != nil {
+			require.ErrorAs(t, err, new(*CheckpointError))
+		}
 		for _, name := range c.Names() {
 			if _, err := c.Tensor(graph.Value, name); err != nil {
 				require.NotContains(t, err.Error(), "unknown")

@@ -31,6 +31,7 @@ func TestConfigErrorsNameKeyValueAndAllowed(t *testing.T) {
 		{"device", "cudo", []string{"device", "cuda"}},
 		{"device", "cuda:x", []string{"device", "index of a GPU"}},
 		{"name", "a/b", []string{"name", "slash"}},
+		{"name", "last", []string{"name", "the newest run"}},
 		{"nesterov", "true", nil},
 	} {
 		config := Default()

@@ -91,7 +91,7 @@ func (c *Config) Settings() []Setting {
 	b.whole("gradflow-every", &c.GradflowEvery, 0, 1<<20, "`updates` between measurements of the gradient that every head sends to every layer; 0: none")
 	b.text("out", &c.Out, "`folder` of all runs")
 	b.add(Setting{Key: "name", Value: &c.Name, Usage: "`name` of this run's folder; empty: the time and the network",
-		allowed: "a name without a slash", ok: func() bool { return validName(c.Name) }})
+		allowed: "a name without a slash, and not " + LastRun + ", which stands for the newest run", ok: func() bool { return validName(c.Name) && c.Name != LastRun }})
 	return b.list
 }
 
