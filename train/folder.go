@@ -27,8 +27,8 @@ type Folder struct {
 	Path string
 
 	lock   *Lock // while this process trains in it
-	made   bool  // by this process, for a run that has not made an update yet
-	newest bool  // it becomes the last run of the folder that it is in with its first update
+	made   bool  // by this process, and there is nothing of use in it yet
+	newest bool  // it becomes the last run of the folder that it is in once there is
 }
 
 // LastRun is the name of the file, beside the folders of runs, that names the newest of them. It is no link: TensorBoard follows links,
@@ -36,7 +36,7 @@ type Folder struct {
 const LastRun = "last"
 
 // NewFolder makes the folder of a configuration's new run. One without a name has that of its time and network, or the next one that
-// is free. With its first update the run becomes the last of Out.
+// is free. The run becomes the last of Out with the first line of its log.
 func NewFolder(c *Config, now time.Time) (*Folder, error) {
 	first := c.Name
 	if first == "" {
@@ -135,7 +135,7 @@ func (f *Folder) discard() error {
 	return errors.Join(f.Unlock(), os.RemoveAll(f.Path))
 }
 
-// begin notes that the run has made an update: its folder stays, and it is the last run if it is new.
+// begin notes that there is something of use in the folder: it stays, and is that of the last run if it is new.
 func (f *Folder) begin() error {
 	f.made = false
 	if !f.newest {

@@ -50,7 +50,7 @@ func TestRunsOfOneSecond(t *testing.T) {
 	require.ErrorContains(t, err, "choose another --name")
 }
 
-// A run that fails before its first update leaves no folder, and the one before stays the last.
+// A run that fails before it has logged anything leaves no folder, and the one before stays the last.
 func TestFailedRunFreesItsName(t *testing.T) {
 	c := tinyConfig()
 	c.Out, c.Name = t.TempDir(), "before"
@@ -75,14 +75,28 @@ func TestFailedRunFreesItsName(t *testing.T) {
 		change(&s)
 		f := begin()
 		_, err := trainer(t, s).Run(t.Context(), f)
-		require.ErrorContains(t, err, "its folder "+f.Path+" is removed")
+		require.ErrorContains(t, err, "the folder "+f.Path+" is removed")
 		require.NoDirExists(t, f.Path)
 	}
 	last, err := FindRun(LastRun, c.Out)
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(c.Out, "before"), last)
 
-	// One that is interrupted before it can be resumed, and one that fails later has made an update.
+	// So does one that diverges at once, unless it is one of an ablation, which counts it.
+	diverges := c
+	diverges.LR, diverges.Warmup, diverges.LogEvery = Num(1e30), 0, 20
+	for _, folder := range []*Folder{begin(), folder(t, diverges)} {
+		s, _ := setup(t, diverges)
+		_, err := trainer(t, s).Run(t.Context(), folder)
+		require.ErrorAs(t, err, new(*DivergedError))
+		if folder.newest {
+			require.NoDirExists(t, folder.Path)
+		} else {
+			require.FileExists(t, folder.Summary())
+		}
+	}
+
+	// One that is interrupted can be resumed, and one that fails later has a log.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s, _ = setup(t, c)

@@ -47,7 +47,7 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 // Run trains until all epochs are done, and writes to a run's folder: a new one, or that of the checkpoint it resumes. It locks the
 // folder, and gives it back. When ctx ends, it finishes the update under way, saves a checkpoint and returns an *InterruptedError. A
 // run whose numbers are no longer finite ends with a *DivergedError, which the summary has, and leaves the checkpoints as they are.
-// One whose data cannot be read saves where it stands. A new run that fails before its first update leaves no folder behind.
+// One whose data cannot be read saves where it stands. A new run that fails before there is a line in its log leaves no folder behind.
 func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, err error) {
 	if err := folder.Lock(); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 	t.folder = folder
 	defer func() {
 		if kept := errors.As(err, new(*DivergedError)) && !folder.newest; err != nil && folder.made && !kept { // by who compares runs
-			err = errors.Join(fmt.Errorf("%w; the run made no update, and its folder %s is removed", err, folder.Path), folder.discard())
+			err = errors.Join(fmt.Errorf("%w; there was nothing to keep, the folder %s is removed", err, folder.Path), folder.discard())
 		}
 	}()
 	if err := t.takeUp(); err != nil {
@@ -197,7 +197,6 @@ func (t *Trainer) epoch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.begin()
 		t.clock.images += s.Result.Images
 		t.report(s)
 		if message := t.guard.see(s.Result); message != "" {
@@ -210,6 +209,7 @@ func (t *Trainer) epoch(ctx context.Context) error {
 			}
 			t.report(Interval{s.Step, s.Epoch, s.LR, s.GradNorm, t.clock.lap(), s.Weights, t.progress.Interval.Result(), norms})
 			t.progress.Interval = Tally{}
+			t.begin()
 		}
 		if time.Since(t.savedAt) > saveEvery {
 			if err := t.save(); err != nil {

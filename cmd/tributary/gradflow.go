@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -112,6 +113,9 @@ func (f gradflowFlags) measured(cmd *cobra.Command) (*session, error) {
 		return nil, usageError{fmt.Errorf("--run: %w", err)}
 	}
 	folder := &train.Folder{Path: path}
+	if _, err := os.Stat(folder.Config()); err != nil {
+		return nil, usageError{fmt.Errorf("--run: %w: name a run's folder", err)}
+	}
 	c, err := readConfig(cmd, folder.Config())
 	if err != nil {
 		return nil, err
