@@ -46,7 +46,7 @@ with it. What is measured comes from plans of its own and changes no result.`,
 	defaults := train.Default()
 	groups := addSettings(cmd, defaults.Settings(), func(train.Setting) bool { return true })
 	own := newFlagSet("gradflow")
-	own.StringVar(&f.run, "run", "", "report on a `run` that was measured: its folder")
+	own.StringVar(&f.run, "run", "", "report on a `run` that was measured: its folder, or last")
 	own.IntVar(&f.updates, "updates", 60, "`updates` of a new run")
 	own.BoolVar(&f.layers, "layers", false, "list every layer, not the places between modules alone")
 	own.StringVar(&f.html, "html", "", "the report, an HTML `file`; empty: gradflow.html in the run's folder")

@@ -39,7 +39,9 @@ minutes on two cores.
 
 Everything goes to a folder of its own, runs/TIME-NETWORK: the configuration, a
 log with one JSON object a line, its numbers for TensorBoard, and checkpoints.
-Ctrl-C saves a checkpoint; --resume goes on from it as if nothing had happened.`,
+Ctrl-C, SIGTERM and SIGHUP save a checkpoint; --resume goes on from it as if nothing
+had happened, and with --epochs N to another end. The newest run is called last.
+Where images were added or removed since, it goes on with those that there are.`,
 		Example: `  tributary train
   tributary train --data cifar10 --width 2 --epochs 30 --augment crop-flip-cutout
   tributary train --model googlenet --data folder:photos --heads inception4a:0.3,inception4d:0.3
@@ -53,7 +55,7 @@ Ctrl-C saves a checkpoint; --resume goes on from it as if nothing had happened.`
 	defaults := train.Default()
 	groups := addSettings(cmd, defaults.Settings(), func(train.Setting) bool { return true })
 	f.add(cmd, groups, "settings from a YAML `file` whose keys are these flags; flags override it",
-		"go on with a `run`: its folder or a checkpoint in it")
+		"go on with a `run`: its folder, a checkpoint in it, or last")
 	return cmd
 }
 
