@@ -235,7 +235,7 @@ func TestSecondProcess(t *testing.T) {
 func TestKills(t *testing.T) {
 	kills, epochs := 5, "20"
 	if !testing.Short() {
-		kills, epochs = 200, "150"
+		kills, epochs = 200, "240"
 	}
 	data, out := squares(t), t.TempDir()
 	args := func(name string) []string {
