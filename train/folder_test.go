@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/graph"
 )
 
 // Runs that begin in one second have folders of their own, each its process's alone.
@@ -191,6 +193,14 @@ func TestFindRun(t *testing.T) {
 	require.Equal(t, "last", find("last"))
 }
 
+// panics is a state that does when it is read.
+type panics struct {
+	graph.State
+	with error
+}
+
+func (s panics) Get(graph.Part, *graph.Param) (*tensor.Dense, error) { panic(s.with) }
+
 // A run that was killed at any moment of the end of an epoch goes on as if it had not been.
 func TestKilledAtTheEndOfAnEpoch(t *testing.T) {
 	c := tinyConfig()
@@ -199,14 +209,15 @@ func TestKilledAtTheEndOfAnEpoch(t *testing.T) {
 	wantBest, err := os.ReadFile(whole.folder.Best())
 	require.NoError(t, err)
 	killed := errors.New("killed")
-	resume := func(f *Folder, die func(Event) bool) {
+	resume := func(f *Folder, die func(Event, *Trainer) bool) {
 		s, r := setup(t, c)
+		var tr *Trainer
 		if ck, err := OpenCheckpoint(f.Last()); err == nil {
 			defer ck.Close()
 			s.Resume = ck
 		}
 		r.onEvent = func(e Event) {
-			if die(e) {
+			if die(e, tr) {
 				panic(killed)
 			}
 		}
@@ -217,12 +228,20 @@ func TestKilledAtTheEndOfAnEpoch(t *testing.T) {
 			require.NoError(t, f.Unlock())
 			f.made = false
 		}()
-		_, err := trainer(t, s).Run(t.Context(), f)
+		tr = trainer(t, s)
+		state := tr.state
+		defer func() { tr.state = state }()
+		_, err := tr.Run(t.Context(), f)
 		require.NoError(t, err)
 	}
-	never := func(Event) bool { return false }
-	epochEnds := func(e Event) bool { _, ok := e.(EpochEnded); return ok }
-	saves := func(e Event) bool { e2, ok := e.(Saved); return ok && e2.Step == 12 }
+	never := func(Event, *Trainer) bool { return false }
+	epochEnds := func(e Event, tr *Trainer) bool { // and is in the log
+		if _, ok := e.(EpochEnded); ok {
+			tr.state = panics{tr.state, killed}
+		}
+		return false
+	}
+	saves := func(e Event, _ *Trainer) bool { saved, ok := e.(Saved); return ok && saved.Step == 12 }
 
 	// Interrupted after the last update, killed when the log has the epoch but no checkpoint does.
 	f := folder(t, c)

@@ -101,7 +101,7 @@ func TestResumeWithOtherData(t *testing.T) {
 			all := ofType[Stepped](r)
 			last := all[len(all)-1]
 			require.Equal(t, last.Step, last.Steps, "the run has the updates that it said")
-			require.InDelta(t, 0, last.LR, 0.002, "the cosine ends with the last epoch")
+			require.Equal(t, tr.rate.at(tr.rate.total-1), last.LR, "the cosine ends with the last epoch")
 			require.True(t, tr.summary().Finished)
 
 			// Cut again, with the new data: that is no change, and the same bits.
@@ -152,12 +152,13 @@ func TestResumeOlderCheckpoint(t *testing.T) {
 // After a bad image a run goes on with --skip-bad exactly as one that skipped it from its start, unless other batches of the same
 // update came before.
 func TestSkipBadAfterABadImage(t *testing.T) {
+	saved, lost := 0, 0
 	for _, accumulate := range []int{1, 2} {
-		for _, part := range []string{"train", "test"} {
+		for bad := 7; bad < 12; bad++ {
 			c := tinyConfig()
 			c.Accumulate = accumulate
-			data := &dataset.Set{Train: bars{52, 7}, Test: bars{22, -1}}
-			if part == "test" {
+			data := &dataset.Set{Train: bars{52, bad}, Test: bars{22, -1}}
+			if bad == 8 {
 				data = &dataset.Set{Train: bars{52, -1}, Test: bars{22, 3}}
 			}
 			skips := c
@@ -175,14 +176,17 @@ func TestSkipBadAfterABadImage(t *testing.T) {
 			_, err = tr.Run(t.Context(), f)
 			require.ErrorContains(t, err, "bars/7.png")
 			if tr.saved < 0 {
-				require.Equal(t, 2, accumulate)
+				lost += accumulate - 1
 				continue
 			}
+			saved++
 			require.Equal(t, len(ofType[Stepped](r)), tr.saved, "no update is lost")
 			end, _ := goOn(t, skips, data, f)
 			requireEqualStates(t, whole.state, end.state)
 		}
 	}
+	require.Greater(t, saved, 4)
+	require.NotZero(t, lost, "an image in the second batch of an update")
 }
 
 // A longer run is that of so many epochs from its start where nothing depends on how many there are; otherwise a note says what does.

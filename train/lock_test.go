@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
@@ -64,7 +65,7 @@ func TestLockIsHeldByOne(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			for range 200 {
+			for range 300 {
 				l, err := LockFolder(dir)
 				if errors.As(err, new(*LockedError)) {
 					continue
@@ -75,6 +76,7 @@ func TestLockIsHeldByOne(t *testing.T) {
 				}
 				most.Store(max(most.Load(), held.Add(1)))
 				got.Add(1)
+				time.Sleep(50 * time.Microsecond)
 				held.Add(-1)
 				if err := l.Unlock(); err != nil {
 					t.Error(err)

@@ -217,11 +217,16 @@ func TestSecondProcess(t *testing.T) {
 
 	ablation := filepath.Join(out, "ablation")
 	r = start(t, "2/5000", program(t, ablateArgs(data, out, "--name", "ablation", "--epochs", "5000")...))
-	for _, args := range [][]string{ablateArgs(data, out, "--name", "ablation", "--epochs", "5000"), {"ablate", "--resume", ablation, "--seeds", "3"},
-		{"train", "--resume", filepath.Join(ablation, "none", "seed1")}} {
-		second := command(t, args...)
+	for _, x := range []struct {
+		folder string
+		args   []string
+	}{
+		{ablation, ablateArgs(data, out, "--name", "ablation", "--epochs", "5000")}, {ablation, []string{"ablate", "--resume", ablation, "--seeds", "3"}},
+		{filepath.Join(ablation, "none", "seed1"), []string{"train", "--resume", filepath.Join(ablation, "none", "seed1")}},
+	} {
+		second := command(t, x.args...)
 		require.Equal(t, exitFailure, second.code)
-		require.Regexp(t, `tributary: process \d+ on \S+ is at work in `+regexp.QuoteMeta(ablation), second.errors)
+		require.Regexp(t, `tributary: process \d+ on \S+ is at work in `+regexp.QuoteMeta(x.folder)+` since`, second.errors)
 	}
 	require.NoError(t, r.Process.Signal(syscall.SIGHUP))
 	require.Equal(t, exitInterrupted, r.end(t))
