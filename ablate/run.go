@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -36,9 +38,22 @@ type Ablation struct {
 
 // Run trains the runs that are not done yet, one after another. When ctx ends, the run under way saves a checkpoint, and Run returns
 // the *train.InterruptedError; the next Run goes on from there. A run that diverges is recorded, and the others go on.
-func (a *Ablation) Run(ctx context.Context) (*Results, error) {
+func (a *Ablation) Run(ctx context.Context) (_ *Results, err error) {
+	if err := os.MkdirAll(a.Folder, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := train.LockFolder(a.Folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	if err := a.takeFolder(); err != nil {
 		return nil, err
+	}
+	if lock.Locks() {
+		if err := atomicfile.RemoveStrays(a.Folder); err != nil {
+			return nil, err
+		}
 	}
 	for _, r := range a.Plan.Runs(a.Folder) {
 		state, _, err := r.state()
@@ -80,16 +95,17 @@ func Read(folder string) (train.Config, Options, error) {
 	return c, o, c.ReadYAMLWith(File(folder), text, Section, o.Settings())
 }
 
-// takeFolder makes the ablation's folder, or makes sure that the one that exists is of the same runs.
+// takeFolder makes the folder the ablation's, or makes sure that the one that exists is of the same runs.
 func (a *Ablation) takeFolder() error {
 	other, _, err := Read(a.Folder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if entries, err := os.ReadDir(a.Folder); err == nil && len(entries) > 0 {
-			return fmt.Errorf("the folder %s is there, and is no ablation's: choose another --name", a.Folder)
-		}
-		if err := os.MkdirAll(a.Folder, 0o755); err != nil {
+		entries, err := os.ReadDir(a.Folder)
+		if err != nil {
 			return err
+		}
+		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != train.LockFile }) {
+			return fmt.Errorf("the folder %s is there, and is no ablation's: choose another --name", a.Folder)
 		}
 	case err != nil:
 		return err
@@ -98,7 +114,7 @@ func (a *Ablation) takeFolder() error {
 			return err
 		}
 	}
-	return train.WriteFile(File(a.Folder), a.Plan.YAML())
+	return atomicfile.WriteBytes(File(a.Folder), a.Plan.YAML())
 }
 
 // State is how far a run is.
@@ -130,6 +146,10 @@ func (r *Run) state() (State, *train.Summary, error) {
 // train trains a run, from its checkpoint where it has one.
 func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
 	var begun *train.Checkpoint
+	if err := r.Folder.Lock(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Folder.Unlock()) }()
 	if path, err := train.FindCheckpoint(r.Folder.Path, false); err == nil {
 		if begun, err = train.OpenCheckpoint(path); err != nil {
 			return err
@@ -138,7 +158,7 @@ func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
 		if _, auto, _ := auxhead.ParseAuto(r.Config.Heads, auxhead.Defaults{}); auto {
 			r.Config.Heads = begun.Config.Heads // they stay where they are
 		}
-	} else if err := os.RemoveAll(r.Folder.Path); err != nil { // it ended before its first checkpoint: nothing to go on from
+	} else if err := errors.Join(r.Folder.Unlock(), os.RemoveAll(r.Folder.Path)); err != nil { // it ended before its first checkpoint: nothing to go on from
 		return err
 	}
 	s, err := a.Open(ctx, r)
@@ -154,7 +174,7 @@ func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	if s.Resume == nil {
-		if _, err := train.CreateFolder(r.Config.Out, r.Config.Name, &r.Config); err != nil {
+		if r.Folder, err = train.CreateFolder(r.Config.Out, r.Config.Name, &r.Config); err != nil {
 			return err
 		}
 	}
@@ -197,7 +217,7 @@ func (a *Ablation) results() (*Results, error) {
 	}{
 		{"results.json", append(text, '\n')}, {"results.md", r.Markdown()}, {"curves.csv", r.Curves()}, {"steps.csv", r.Steps()}, {"figure.svg", drawn},
 	} {
-		if err := train.WriteFile(filepath.Join(a.Folder, f.name), f.text); err != nil {
+		if err := atomicfile.WriteBytes(filepath.Join(a.Folder, f.name), f.text); err != nil {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"path"
@@ -68,6 +69,7 @@ func encodedSet(name string, train, test *imageFolder, opt OpenOptions) (*Set, e
 		}
 	}
 	train.info.Name, test.info.Name = name+" train", name+" test"
+	train.info.Files, test.info.Files = train.sum(), test.sum()
 	if opt.Cache <= 0 {
 		return &Set{Train: train, Test: test}, nil
 	}
@@ -75,6 +77,15 @@ func encodedSet(name string, train, test *imageFolder, opt OpenOptions) (*Set, e
 	budget.Store(opt.Cache)
 	a, b := withCache(train, budget), withCache(test, budget)
 	return &Set{Train: a, Test: b, Cache: opt.Cache, closers: []func(){a.close, b.close}}, nil
+}
+
+// sum is Info.Files.
+func (s *imageFolder) sum() string {
+	h := fnv.New64a()
+	for i, file := range s.files {
+		fmt.Fprintf(h, "%d %s\x00", s.labels[i], file)
+	}
+	return fmt.Sprintf("%016x", h.Sum64())
 }
 
 // imageChannels is how many channels images that are files have.

@@ -31,6 +31,10 @@ type Info struct {
 	// have ImageNet's.
 	Mean, Std []float32
 
+	// Files is a sum over the names and labels of a source's images that are files, by which
+	// a run that goes on notices others; empty for sets in memory.
+	Files string
+
 	// Mirror says that an image flipped left to right keeps its class: true but
 	// for digits.
 	Mirror bool

@@ -9,9 +9,10 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // WriteFile writes tensors to a safetensors file: []float32 as F32, []float64 as F64, []int64 as I64. The file appears whole or not
@@ -20,42 +21,15 @@ func WriteFile(path string, tensors []Tensor, metadata map[string]string) error 
 	return writeWhole(path, func(w io.Writer) error { return Write(w, tensors, metadata) })
 }
 
-// writeWhole writes a file under a temporary name in the same folder, synchronises and renames it. A file that was there stays until
-// then.
-func writeWhole(path string, write func(io.Writer) error) (err error) {
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	tmp, err := os.CreateTemp(dir, "."+base+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-			err = fmt.Errorf("write %s: %w; the file that was there before, if any, is as it was", path, err)
-		}
-	}()
-	w := bufio.NewWriterSize(tmp, 1<<20)
-	for _, step := range []func() error{
-		func() error { return write(w) },
-		w.Flush,
-		func() error { return tmp.Chmod(0o644) },
-		tmp.Sync,
-		tmp.Close,
-		func() error { return os.Rename(tmp.Name(), path) },
-	} {
-		if err := step(); err != nil {
+// writeWhole writes a file whole or not at all.
+func writeWhole(path string, write func(io.Writer) error) error {
+	return atomicfile.Write(path, func(f *os.File) error {
+		w := bufio.NewWriterSize(f, 1<<20)
+		if err := write(w); err != nil {
 			return err
 		}
-	}
-	if d, err := os.Open(dir); err == nil { // make the rename last; not every file system can
-		_ = d.Sync()
-		d.Close()
-	}
-	return nil
+		return w.Flush()
+	})
 }
 
 // Write writes tensors in the safetensors format: header length, JSON header padded to 8 bytes, data. As in the reference

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // appender appends to a file of a run, in whole lines or records. What cannot be written, as on a full disk, is kept and tried again.
@@ -32,4 +33,32 @@ func (a *appender) flush() error {
 func (a *appender) close() error {
 	_, err := a.pending.WriteTo(a.file)
 	return errors.Join(err, a.file.Close())
+}
+
+// lateFile is a file that is opened when there is something to write, so that a process that is killed before leaves no empty one.
+type lateFile struct {
+	path  string
+	flags int
+	file  *os.File
+}
+
+func (f *lateFile) Write(p []byte) (int, error) {
+	if f.file == nil {
+		if len(p) == 0 {
+			return 0, nil
+		}
+		file, err := os.OpenFile(f.path, f.flags|os.O_WRONLY, 0o644)
+		if err != nil {
+			return 0, err
+		}
+		f.file = file
+	}
+	return f.file.Write(p)
+}
+
+func (f *lateFile) Close() error {
+	if f.file == nil {
+		return nil
+	}
+	return f.file.Close()
 }

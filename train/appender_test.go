@@ -2,7 +2,7 @@ package train
 
 import (
 	"context"
-	"os"
+	"io"
 	"syscall"
 	"testing"
 
@@ -11,12 +11,12 @@ import (
 
 // disk is a file on a disk that takes so many bytes more.
 type disk struct {
-	*os.File
+	io.WriteCloser
 	room *int
 }
 
 func (d disk) Write(p []byte) (int, error) {
-	n, err := d.File.Write(p[:min(len(p), *d.room)])
+	n, err := d.WriteCloser.Write(p[:min(len(p), *d.room)])
 	*d.room -= n
 	if err == nil && n < len(p) {
 		err = syscall.ENOSPC
@@ -37,7 +37,7 @@ func TestFullDisk(t *testing.T) {
 		switch e := e.(type) {
 		case Started:
 			for _, a := range []*appender{&tr.log.appender, &tr.flow.log.appender, &tr.board.appender} {
-				a.file = disk{a.file.(*os.File), &room}
+				a.file = disk{a.file, &room}
 			}
 		case Stepped:
 			switch e.Step {
@@ -73,7 +73,7 @@ func TestFullDisk(t *testing.T) {
 	r.onEvent = func(e Event) {
 		if _, ok := e.(Started); ok {
 			none := 0
-			tr.board.file = disk{tr.board.file.(*os.File), &none}
+			tr.board.file = disk{tr.board.file, &none}
 		}
 	}
 	f = folder(t, c)

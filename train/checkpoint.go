@@ -52,12 +52,42 @@ type DataInfo struct {
 	Classes []string  `json:"classes"`
 	Mean    []float32 `json:"mean"` // of the channels, in units of [0,1]
 	Std     []float32 `json:"std"`
+
+	Train Extent `json:"train,omitzero"` // zero in older checkpoints
+	Test  Extent `json:"test,omitzero"`
+}
+
+// Extent says which images a source has.
+type Extent struct {
+	Images int    `json:"images"`
+	Files  string `json:"files,omitempty"` // dataset.Info.Files
 }
 
 // infoOf is the DataInfo of a source.
 func infoOf(s dataset.Source) DataInfo {
 	i := s.Info()
-	return DataInfo{i.Name, i.Classes, i.Mean, i.Std}
+	return DataInfo{Name: i.Name, Classes: i.Classes, Mean: i.Mean, Std: i.Std}
+}
+
+// infoOfSet is the DataInfo of a run's set.
+func infoOfSet(s *dataset.Set) DataInfo {
+	d := infoOf(s.Train)
+	d.Train, d.Test = extentOf(s.Train), extentOf(s.Test)
+	return d
+}
+
+func extentOf(s dataset.Source) Extent { return Extent{s.Len(), s.Info().Files} }
+
+// changes says how a source differs from the one that a checkpoint was trained or tested on; empty where it does not, as far as the
+// checkpoint says.
+func (e Extent) changes(now Extent, what string) string {
+	switch {
+	case e.Images == 0 || e == now:
+		return ""
+	case e.Images != now.Images:
+		return fmt.Sprintf("%d → %d %s images", e.Images, now.Images, what)
+	}
+	return fmt.Sprintf("other files among the %d %s images", now.Images, what)
 }
 
 // Progress is a run's position, and what it has measured so far.
@@ -156,10 +186,13 @@ func describe(file *interop.File) (*Checkpoint, error) {
 	if err := json.Unmarshal([]byte(meta[metaProgress]), &c.Progress); err != nil {
 		return fail(metaProgress, err)
 	}
-	if p := c.Progress; p.Step < 0 || p.Epoch < 0 || p.Batch < 0 {
-		return fail(metaProgress, fmt.Errorf("step %d, epoch %d, batch %d", p.Step, p.Epoch, p.Batch))
+	if err := c.Progress.check(&c.Config); err != nil {
+		return fail(metaProgress, err)
 	}
 	if err := json.Unmarshal([]byte(meta[metaData]), &c.Data); err != nil {
+		return fail(metaData, err)
+	}
+	if err := c.Data.check(&c.Config); err != nil {
 		return fail(metaData, err)
 	}
 	return c, nil
@@ -190,27 +223,9 @@ func (c *Checkpoint) Names() []string {
 // Restore sets every part that a state keeps, but for gradients. Where the checkpoint is of another network, nothing is set
 // and the error lists what differs.
 func (c *Checkpoint) Restore(s graph.State) error {
-	var diff []string
 	keys := stateKeys(s)
-	for _, k := range keys {
-		switch e, ok := c.tensors[k.name()]; {
-		case !ok:
-			diff = append(diff, fmt.Sprintf("%s: missing in the checkpoint", k.name()))
-		case !slices.Equal(e.Shape, k.param.Dims):
-			diff = append(diff, fmt.Sprintf("%s: dimensions %v in the checkpoint, %v in the network", k.name(), e.Shape, k.param.Dims))
-		}
-	}
-	known := map[string]bool{}
-	for _, p := range s.Layout().Params {
-		known[p.Name] = true
-	}
-	for _, name := range c.Names() {
-		if !known[name] {
-			diff = append(diff, fmt.Sprintf("%s: not in the network", name))
-		}
-	}
-	if len(diff) > 0 {
-		return &MismatchError{c.Path, diff}
+	if err := c.fits(keys, s.Layout().Params); err != nil {
+		return err
 	}
 	for _, k := range keys {
 		v, err := c.Tensor(k.part, k.param.Name)
@@ -226,9 +241,16 @@ func (c *Checkpoint) Restore(s graph.State) error {
 
 // Tensor reads one part of a parameter.
 func (c *Checkpoint) Tensor(part graph.Part, param string) (*tensor.Dense, error) {
-	t, err := c.file.Tensor(string(part) + "/" + param)
+	name := string(part) + "/" + param
+	t, err := c.file.Tensor(name)
+	if err == nil {
+		_, err = values(t.Data)
+	}
+	if err == nil && slices.Contains(t.Shape, 0) {
+		err = fmt.Errorf("it has no elements: its dimensions are %v", t.Shape)
+	}
 	if err != nil {
-		return nil, err
+		return nil, &CheckpointError{c.Path, fmt.Errorf("%s: %w", name, err), damaged}
 	}
 	return tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data)), nil
 }
@@ -278,10 +300,33 @@ func stateKeys(s graph.State) []stateKey {
 // IsCheckpoint says whether a safetensors file's metadata are those of a checkpoint.
 func IsCheckpoint(metadata map[string]string) bool { return metadata[metaFormat] == checkpointFormat }
 
-// Continues returns a MismatchError where a run of a configuration would not be the checkpoint's.
-func (c *Checkpoint) Continues(config *Config) error {
-	if diff := c.Config.Differences("checkpoint", config, "now"); len(diff) > 0 {
-		return &MismatchError{c.Path, diff}
+// Continues returns a MismatchError where a run of a configuration would not be the checkpoint's, and a ValueError where it has fewer
+// epochs than are done. Another number of epochs is possible: the note then says what follows from it.
+func (c *Checkpoint) Continues(config *Config) (note string, err error) {
+	if diff := c.differences(config); len(diff) > 0 {
+		return "", &MismatchError{c.Path, diff}
 	}
-	return nil
+	before, now, done := c.Config.Epochs, config.Epochs, c.Progress.Epoch
+	switch {
+	case now == before:
+		return "", nil
+	case now < done || now == done && done < before || now == done && c.Progress.Batch > 0:
+		return "", &ValueError{Key: "epochs", Value: fmt.Sprint(now), Allowed: fmt.Sprintf("the run has done %s already: it takes more to train on", position(c.Progress))}
+	}
+	return c.Config.extension(config), nil
+}
+
+// position says how far a run is, in words.
+func position(p Progress) string {
+	if p.Batch > 0 {
+		return fmt.Sprintf("%d epochs and a part of the next", p.Epoch)
+	}
+	return fmt.Sprintf("%d epochs", p.Epoch)
+}
+
+// differences lists the settings that make a configuration another run than the checkpoint's. The number of epochs does not.
+func (c *Checkpoint) differences(config *Config) []string {
+	same := c.Config
+	same.Epochs = config.Epochs
+	return same.Differences("checkpoint", config, "now")
 }

@@ -7,13 +7,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/interop"
 )
 
@@ -21,10 +22,10 @@ import (
 func small(t testing.TB) []byte {
 	t.Helper()
 	c := tinyConfig()
-	meta, err := (&Checkpoint{Config: c, Network: "tiny", Data: DataInfo{Classes: []string{"a", "b"}}}).metadata()
+	meta, err := (&Checkpoint{Config: c, Network: "tiny", Data: DataInfo{Classes: []string{"a", "b"}, Mean: []float32{0.5}, Std: []float32{0.2}}}).metadata()
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "c.ckpt")
-	require.NoError(t, writeAtomic(path, func(f *os.File) error {
+	require.NoError(t, atomicfile.Write(path, func(f *os.File) error {
 		return interop.Write(f, []interop.Tensor{{Name: "value/w", Shape: []int{2, 2}, Data: []float32{1, 2, 3, 4}}, {Name: "ema/w", Shape: []int{2, 2}, Data: []float32{5, 6, 7, 8}}}, meta)
 	}))
 	data, err := os.ReadFile(path)
@@ -85,27 +86,6 @@ func TestCheckpointIsSafetensors(t *testing.T) {
 	require.Len(t, f.Names(), len(stateKeys(tr.state)))
 }
 
-// A write that fails, as on a full disk, leaves the old file and nothing else.
-func TestFailedWriteLeavesOldCheckpoint(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "last.ckpt")
-	require.NoError(t, WriteFile(path, []byte("old")))
-	err := writeAtomic(path, func(f *os.File) error {
-		if _, err := f.WriteString("half a che"); err != nil {
-			return err
-		}
-		return syscall.ENOSPC
-	})
-	require.ErrorIs(t, err, syscall.ENOSPC)
-	require.ErrorContains(t, err, path)
-	old, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, "old", string(old))
-	all, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, all, 1)
-}
-
 // fullState fails to give its tensors, as a broken device does.
 type fullState struct {
 	graph.State
@@ -141,35 +121,13 @@ func TestRunGoesOnWithoutCheckpoint(t *testing.T) {
 		if device == nil {
 			require.ErrorContains(t, err, "diverged")
 		}
-		warnings := ofType[Warning](r)
-		require.Len(t, warnings, 1)
-		require.Equal(t, "checkpoint", warnings[0].Kind)
+		require.Empty(t, ofType[Warning](r), "the error says it once")
+		require.Equal(t, 1, strings.Count(err.Error(), dir.Path), err)
 		ck, err := OpenCheckpoint(dir.Last())
 		require.NoError(t, err)
 		require.Equal(t, 6, ck.Progress.Step)
 		ck.Close()
 	}
-}
-
-func TestLinkAtomic(t *testing.T) {
-	dir := t.TempDir()
-	last, best := filepath.Join(dir, "last.ckpt"), filepath.Join(dir, "best.ckpt")
-	for _, text := range []string{"one", "two"} {
-		require.NoError(t, WriteFile(last, []byte(text)))
-		for range 2 { // also where best is last already
-			require.NoError(t, linkAtomic(last, best))
-			got, err := os.ReadFile(best)
-			require.NoError(t, err)
-			require.Equal(t, text, string(got))
-		}
-	}
-	require.NoError(t, WriteFile(last, []byte("three")))
-	got, err := os.ReadFile(best)
-	require.NoError(t, err)
-	require.Equal(t, "two", string(got), "best must not follow last")
-	all, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, all, 2)
 }
 
 // No input makes the parser panic or take memory that the file does not have; what it accepts can be read.
@@ -187,6 +145,9 @@ func FuzzCheckpoint(f *testing.F) {
 		c, err := readCheckpoint(bytes.NewReader(b), int64(len(b)), "fuzz.ckpt")
 		if err != nil {
 			return
+		}
+		if err := c.Check(tinyNet(0)); err != nil {
+			require.ErrorAs(t, err, new(*CheckpointError))
 		}
 		for _, name := range c.Names() {
 			if _, err := c.Tensor(graph.Value, name); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/interop"
 )
 
@@ -29,7 +30,7 @@ func writeCheckpoint(path string, s graph.State, c *Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(path, func(f *os.File) error {
+	return atomicfile.Write(path, func(f *os.File) error {
 		w := bufio.NewWriterSize(f, 1<<20)
 		if err := interop.Write(w, tensors, meta); err != nil {
 			return err

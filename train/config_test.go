@@ -31,6 +31,7 @@ func TestConfigErrorsNameKeyValueAndAllowed(t *testing.T) {
 		{"device", "cudo", []string{"device", "cuda"}},
 		{"device", "cuda:x", []string{"device", "index of a GPU"}},
 		{"name", "a/b", []string{"name", "slash"}},
+		{"name", "last", []string{"name", "the newest run"}},
 		{"nesterov", "true", nil},
 	} {
 		config := Default()
@@ -95,10 +96,15 @@ func TestConfigFile(t *testing.T) {
 		"epochs: many":              `run.yaml: line 1: epochs: "many" is not possible: it is a whole number`,
 		"- a":                       "key: value",
 		"lr: 1\na: b: c":            "run.yaml: line 2",
-		"lr: &a 1\nmomentum: *a\n":  "momentum takes one value",
+		"lr: &a 1\nmomentum: *a\n":  "line 2: momentum is the alias *a: write its value",
 		"beta1: .nan":               "number or auto",
 		"? {a: b}\n: 1":             "unknown key",
-		"epochs: 3\n---\nepochs: 4": "",
+		"epochs: 3\n---\nepochs: 4": "run.yaml: line 2: a second document begins",
+		"epochs: 3\n---\n":          "a second document begins",
+		"--- {}\n---\nlr: [":        "run.yaml: line",
+		"a: &a [*a]\n":              `unknown key "a"`,
+		"<<: {lr: 1}\n":             `unknown key "<<"`,
+		"---\nepochs: 3\n...\n":     "",
 	} {
 		d := Default()
 		err := d.ReadYAML("run.yaml", []byte(text))

@@ -15,7 +15,7 @@ func evaluate(ctx context.Context, p graph.Program, l *dataset.Loader, averages 
 	var sum Tally
 	for b, err := range l.Epoch(ctx, 0, 0) {
 		if err != nil {
-			return Result{}, err
+			return Result{}, dataError{err}
 		}
 		for _, err := range b.Skipped {
 			report(Warning{Kind: "skipped_image", Message: err.Error()})

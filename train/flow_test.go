@@ -67,7 +67,7 @@ func TestGradflowResumes(t *testing.T) {
 }
 
 func TestReadFlowsErrors(t *testing.T) {
-	f := &Folder{t.TempDir()}
+	f := &Folder{Path: t.TempDir()}
 	_, err := f.ReadFlows()
 	require.ErrorContains(t, err, "--gradflow-every")
 	require.NoError(t, os.WriteFile(f.Gradflow(), []byte("{\"step\": 3}\nnonsense\n"), 0o644))

@@ -7,6 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // Folder is where a run writes: everything that is needed to repeat it, to go on with it, and to see what it did.
@@ -18,27 +22,169 @@ import (
 //	gradflow.jsonl         one measurement of the gradient flow a line, if there are any (tributary gradflow draws them)
 //	events.out.tfevents.*  the numbers of both logs for TensorBoard, a file for every time that the run was taken up
 //	summary.json           what came out
-type Folder struct{ Path string }
+//	lock.json              who trains in it, while somebody does
+type Folder struct {
+	Path string
 
-// CreateFolder makes the folder of a new run, out/name. It never takes one that exists.
+	lock   *Lock // while this process trains in it
+	made   bool  // by this process, and there is nothing of use in it yet
+	newest bool  // it becomes the last run of the folder that it is in once there is
+}
+
+// LastRun is the name of the file, beside the folders of runs, that names the newest of them. It is no link: TensorBoard follows links,
+// and would show that run twice.
+const LastRun = "last"
+
+// NewFolder makes the folder of a configuration's new run. One without a name has that of its time and network, or the next one that
+// is free. The run becomes the last of Out with the first line of its log.
+func NewFolder(c *Config, now time.Time) (*Folder, error) {
+	first := c.Name
+	if first == "" {
+		first = now.Format("20060102-150405-") + c.Model
+	}
+	name := first
+	for n := 2; ; n++ {
+		f, err := CreateFolder(c.Out, name, c)
+		if c.Name == "" && errors.Is(err, fs.ErrExist) {
+			name = fmt.Sprintf("%s-%d", first, n)
+			continue
+		}
+		if err == nil {
+			f.newest = true
+		}
+		return f, err
+	}
+}
+
+// CreateFolder makes the folder of a new run, out/name, and locks it. It never takes one that exists: that error is fs.ErrExist.
 func CreateFolder(out, name string, c *Config) (*Folder, error) {
-	path := filepath.Join(out, name)
+	f := &Folder{Path: filepath.Join(out, name)}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(path, 0o755); err != nil {
+	if err := os.Mkdir(f.Path, 0o755); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("the run %s exists: choose another --name, or go on with it by --resume %s", path, path)
+			return nil, f.exists()
 		}
 		return nil, err
 	}
-	f := &Folder{path}
-	if err := os.Mkdir(filepath.Dir(f.Last()), 0o755); err != nil {
-		return nil, err
+	f.made = true
+	err := f.Lock()
+	if err == nil {
+		err = os.Mkdir(filepath.Dir(f.Last()), 0o755)
 	}
+	if err == nil {
+		err = f.writeConfig(c)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.discard())
+	}
+	return f, nil
+}
+
+// writeConfig writes the configuration, without the run's name: a run made from this file gets a folder of its own.
+func (f *Folder) writeConfig(c *Config) error {
 	config := *c
-	config.Name = "" // a run made from this file gets a folder of its own
-	return f, WriteFile(f.Config(), config.YAML())
+	config.Name = ""
+	return atomicfile.WriteBytes(f.Config(), config.YAML())
+}
+
+// existsError says that a folder is there, and what to do.
+type existsError struct{ text string }
+
+func (e existsError) Error() string        { return e.text }
+func (e existsError) Is(target error) bool { return target == fs.ErrExist }
+
+// exists is the error of a new run that is to have this folder's name.
+func (f *Folder) exists() error {
+	if _, err := FindCheckpoint(f.Path, false); err == nil {
+		return existsError{fmt.Sprintf("the run %s exists: choose another --name, or go on with it by --resume %s", f.Path, f.Path)}
+	}
+	return existsError{fmt.Sprintf("%s exists, and has no checkpoint to go on from: choose another --name, or remove it if nothing in it is needed", f.Path)}
+}
+
+// Lock makes this process the only one that trains in the folder, until Unlock; Run does it unless it is done already. What a killed
+// process has left half-written is removed. Whoever resumes a run locks its folder before opening its checkpoint.
+func (f *Folder) Lock() (err error) {
+	if f.lock != nil {
+		return nil
+	}
+	if f.lock, err = LockFolder(f.Path); err != nil || !f.lock.Locks() {
+		return err
+	}
+	for _, dir := range []string{f.Path, filepath.Dir(f.Last())} {
+		if err := atomicfile.RemoveStrays(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(err, f.Unlock())
+		}
+	}
+	return nil
+}
+
+// Unlock lets others train in the folder.
+func (f *Folder) Unlock() error {
+	if f.lock == nil {
+		return nil
+	}
+	l := f.lock
+	f.lock = nil
+	return l.Unlock()
+}
+
+// discard removes the folder of a run that came to nothing, so that its name is free.
+func (f *Folder) discard() error {
+	return errors.Join(f.Unlock(), os.RemoveAll(f.Path))
+}
+
+// begin notes that there is something of use in the folder: it stays, and is that of the last run if it is new.
+func (f *Folder) begin() error {
+	f.made = false
+	if !f.newest {
+		return nil
+	}
+	f.newest = false
+	return atomicfile.WriteBytes(filepath.Join(filepath.Dir(f.Path), LastRun), []byte(filepath.Base(f.Path)+"\n"))
+}
+
+// FindRun is the path that a user means by the name of a run: "last" is the last run of the folder out, as is out/last wherever it
+// stands in a path. Others are what they are.
+func FindRun(name, out string) (string, error) {
+	path := name
+	if name == LastRun {
+		path = filepath.Join(out, LastRun)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(name); err == nil {
+				path = name
+			} else {
+				return "", fmt.Errorf("no run was trained in %s yet, which the file %s would name: name a run's folder", out, path)
+			}
+		}
+	}
+	for file := filepath.Clean(path); file != filepath.Dir(file); file = filepath.Dir(file) {
+		if filepath.Base(file) != LastRun {
+			continue
+		}
+		if st, err := os.Stat(file); err != nil || !st.Mode().IsRegular() || st.Size() > 4096 {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		run := strings.TrimSuffix(string(text), "\n")
+		if run == "" || !validName(run) {
+			continue // some other file
+		}
+		inside, err := filepath.Rel(file, filepath.Clean(path))
+		if err != nil {
+			return "", err
+		}
+		folder := filepath.Join(filepath.Dir(file), run)
+		if _, err := os.Stat(folder); err != nil {
+			return "", fmt.Errorf("%s names the run %s, which is not there: name a run's folder", file, folder)
+		}
+		return filepath.Join(folder, inside), nil
+	}
+	return path, nil
 }
 
 // Config is the path of the configuration.
@@ -68,7 +214,7 @@ func FindCheckpoint(path string, best bool) (string, error) {
 	if !st.IsDir() {
 		return path, nil
 	}
-	f := Folder{path}
+	f := Folder{Path: path}
 	for _, p := range []struct {
 		path string
 		take bool
@@ -86,7 +232,7 @@ func FolderOf(checkpoint string) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{filepath.Dir(filepath.Dir(path))}
+	f := &Folder{Path: filepath.Dir(filepath.Dir(path))}
 	if _, err := os.Stat(f.Config()); err != nil {
 		return nil, fmt.Errorf("the checkpoint %s lies in no run's folder: only a run that has its folder can go on; start a new run from these weights with --init %s", checkpoint, checkpoint)
 	}
@@ -117,5 +263,5 @@ func (f *Folder) writeSummary(s *Summary) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(f.Summary(), append(text, '\n'))
+	return atomicfile.WriteBytes(f.Summary(), append(text, '\n'))
 }

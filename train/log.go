@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // The kinds of lines that a log is read for.
@@ -20,24 +22,21 @@ const (
 // log writes the events of a run as JSON lines.
 type log struct{ appender }
 
-// openLog opens a run's log for appending. Lines after an update that a resumed run will make again are taken out.
-func openLog(path string, step int) (*log, error) {
+// openLog opens a run's log for appending: it is made with its first line. Lines after an update that a resumed run will make again
+// are taken out, as is the end of an epoch that it will come to.
+func openLog(path string, step, epoch int) (*log, error) {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if err == nil {
-		if kept := linesUntil(old, step); len(kept) < len(old) {
-			if err := WriteFile(path, kept); err != nil {
+		if kept := linesUntil(old, step, epoch); len(kept) < len(old) {
+			if err := atomicfile.WriteBytes(path, kept); err != nil {
 				return nil, err
 			}
 		}
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	return &log{appender{name: "the log " + path, file: f}}, nil
+	return &log{appender{name: "the log " + path, file: &lateFile{path: path, flags: os.O_APPEND | os.O_CREATE}}}, nil
 }
 
 // ReadLog reads the intervals and the epochs of a run's log. A line that is cut, as a power cut may leave it, ends it.
@@ -70,8 +69,8 @@ func (f *Folder) ReadLog() ([]Interval, []EpochEnded, error) {
 	return intervals, epochs, nil
 }
 
-// linesUntil returns the lines of a log up to an update. A line that is cut or no JSON is left out.
-func linesUntil(text []byte, step int) []byte {
+// linesUntil returns the lines of a log up to an update and the end of an epoch. A line that is cut or no JSON is left out.
+func linesUntil(text []byte, step, epoch int) []byte {
 	var kept []byte
 	r := bufio.NewReader(bytes.NewReader(text))
 	for {
@@ -79,8 +78,11 @@ func linesUntil(text []byte, step int) []byte {
 		if err != nil {
 			return kept
 		}
-		var at struct{ Step int }
-		if json.Unmarshal(l, &at) == nil && at.Step <= step {
+		var at struct {
+			Kind        string
+			Step, Epoch int
+		}
+		if json.Unmarshal(l, &at) == nil && at.Step <= step && (at.Kind != kindEpoch || at.Epoch <= epoch) {
 			kept = append(kept, l...)
 		}
 	}

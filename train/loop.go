@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // saveEvery is how often a checkpoint is written within an epoch: what a power cut costs at the most.
@@ -42,28 +44,47 @@ func (e *InterruptedError) Error() string {
 // Unwrap returns the context's error.
 func (e *InterruptedError) Unwrap() error { return e.Cause }
 
-// Run trains until all epochs are done, and writes to a run's folder: a new one, or that of the checkpoint it resumes. When ctx
-// ends, it finishes the update under way, saves a checkpoint and returns an *InterruptedError. A run whose numbers are no longer
-// finite ends with a *DivergedError, which the summary has, and leaves the checkpoints as they are.
+// Run trains until all epochs are done, and writes to a run's folder: a new one, or that of the checkpoint it resumes. It locks the
+// folder, and gives it back. When ctx ends, it finishes the update under way, saves a checkpoint and returns an *InterruptedError. A
+// run whose numbers are no longer finite ends with a *DivergedError, which the summary has, and leaves the checkpoints as they are.
+// One whose data cannot be read saves where it stands. A new run that fails before there is a line in its log leaves no folder behind.
 func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, err error) {
+	if err := folder.Lock(); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, folder.Unlock()) }()
 	t.folder = folder
-	if t.log, err = openLog(folder.Log(), t.progress.Step); err != nil {
+	defer func() {
+		if kept := errors.As(err, new(*DivergedError)) && !folder.newest; err != nil && folder.made && !kept { // by who compares runs
+			err = errors.Join(fmt.Errorf("%w; there was nothing to keep, the folder %s is removed", err, folder.Path), folder.discard())
+		}
+	}()
+	if err := t.takeUp(); err != nil {
+		return nil, err
+	}
+	if t.log, err = openLog(folder.Log(), t.progress.Step, t.progress.Epoch); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.log.close()) }()
 	if t.flow != nil {
-		if t.flow.log, err = openLog(folder.Gradflow(), t.progress.Step-1); err != nil { // a measurement bears the number of updates before it
+		if t.flow.log, err = openLog(folder.Gradflow(), t.progress.Step-1, t.progress.Epoch); err != nil { // a measurement bears the number of updates before it
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, t.flow.log.close()) }()
 	}
 	if t.progress.Epoch < t.Config.Epochs {
-		if t.board, err = openBoard(folder.Path, t.progress.Step); err != nil {
+		if t.board, err = openBoard(folder.Path, &t.progress); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, t.board.close()) }()
 	}
 	t.report(t.started())
+	if !folder.lock.Locks() {
+		t.warn("lock", "the file system of %s has no locks: nothing keeps another process from training in it, too", folder.Path)
+	}
+	if t.changed != "" {
+		t.warn("data", "%s", t.changed)
+	}
 	t.clock.start(t.progress.Seconds)
 	t.savedAt = time.Now()
 	for t.progress.Epoch < t.Config.Epochs {
@@ -79,17 +100,85 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 			s.Diverged = err.Error()
 			err = errors.Join(err, folder.writeSummary(s))
 		} else if err != nil {
-			err = fmt.Errorf("step %d: %w; %s", t.progress.Step, err, t.lastSaved())
+			err = t.failed(err)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	summary = t.summary()
 	if before, err := folder.ReadSummary(); t.last == nil && err == nil && before.Finished {
-		return summary, nil // nothing was left to do: what the run's file says stands
+		return t.summary(), nil // nothing was left to do: what the run's file says stands
 	}
+	if t.last == nil { // it was killed after its last checkpoint
+		if _, epochs, err := folder.ReadLog(); err == nil && len(epochs) > 0 {
+			t.last = &epochs[len(epochs)-1]
+		}
+	}
+	summary = t.summary()
 	return summary, folder.writeSummary(summary)
+}
+
+// begin keeps the folder: there is something in it.
+func (t *Trainer) begin() {
+	if err := t.folder.begin(); err != nil {
+		t.warn("last", "%v", err)
+	}
+}
+
+// takeUp makes a folder that of the checkpoint that the run goes on from. A process that was killed may have left it ahead of the
+// checkpoint, and best.ckpt behind it.
+func (t *Trainer) takeUp() error {
+	if t.Resume == nil {
+		return nil
+	}
+	if err := t.extend(); err != nil {
+		return err
+	}
+	last := t.folder.Last()
+	if a, err := os.Stat(t.Resume.Path); err == nil {
+		if b, err := os.Stat(last); err != nil || !os.SameFile(a, b) { // the user goes back
+			if err := atomicfile.Link(t.Resume.Path, last); err != nil {
+				return err
+			}
+		}
+	}
+	if p := t.progress; p.BestEpoch > 0 && p.BestEpoch == p.Epoch && p.Batch == 0 {
+		return atomicfile.Link(last, t.folder.Best())
+	}
+	return nil
+}
+
+// extend writes the configuration of a run that goes on with another number of epochs.
+func (t *Trainer) extend() error {
+	if t.Resume.Config.Epochs == t.Config.Epochs {
+		return nil
+	}
+	return t.folder.writeConfig(&t.Config)
+}
+
+// dataError is an error of images, which leaves the network as it was before the update.
+type dataError struct{ error }
+
+func (e dataError) Unwrap() error { return e.error }
+
+// failed says what went wrong, and from where the run can go on. Where it is the data, that is from here.
+func (t *Trainer) failed(err error) error {
+	if save := (*saveError)(nil); errors.As(err, &save) {
+		return err // which says it all
+	}
+	at := fmt.Sprintf("step %d: ", t.progress.Step)
+	if t.folder.made {
+		return fmt.Errorf("%s%w", at, err)
+	}
+	if !errors.As(err, new(dataError)) {
+		return fmt.Errorf("%s%w; %s", at, err, t.lastSaved())
+	}
+	if t.saved < t.progress.Step {
+		if failed := t.save(); failed != nil {
+			return fmt.Errorf("%s%w; %w", at, err, failed)
+		}
+	}
+	return fmt.Errorf("%s%w; the run is saved up to here: --resume %s goes on, with --skip-bad without such images", at, err, t.folder.Path)
 }
 
 // epoch makes the updates that are left of an epoch.
@@ -120,9 +209,12 @@ func (t *Trainer) epoch(ctx context.Context) error {
 			}
 			t.report(Interval{s.Step, s.Epoch, s.LR, s.GradNorm, t.clock.lap(), s.Weights, t.progress.Interval.Result(), norms})
 			t.progress.Interval = Tally{}
+			t.begin()
 		}
 		if time.Since(t.savedAt) > saveEvery {
-			t.trySave()
+			if err := t.save(); err != nil {
+				t.warnSave(err)
+			}
 		}
 	}
 	return nil
@@ -136,7 +228,7 @@ func (t *Trainer) evaluateEpoch(ctx context.Context) error {
 		return err
 	}
 	if main := test.main(); !finite(main.Loss) {
-		return t.divergedError([]string{main.Name}, t.rate.at(t.progress.Step-1))
+		return t.divergedError([]string{main.Name}, t.rate.at(t.position()-1))
 	}
 	p := &t.progress
 	best := p.BestEpoch == 0 || test.main().Top1 > p.Best
@@ -145,18 +237,19 @@ func (t *Trainer) evaluateEpoch(ctx context.Context) error {
 	if best {
 		p.Best, p.BestEpoch = test.main().Top1, p.Epoch
 	}
-	e := EpochEnded{p.Epoch, p.Step, t.rate.at(p.Step - 1), p.Training.Result(), test, t.Config.EMA > 0, best, t.clock.rate(), t.clock.epoch()}
+	e := EpochEnded{p.Epoch, p.Step, t.rate.at(t.position() - 1), p.Training.Result(), test, t.Config.EMA > 0, best, t.clock.rate(), t.clock.epoch()}
 	p.Training = Tally{}
 	t.last = &e
 	t.report(e)
-	if err := t.trySave(); err != nil {
+	if err := t.save(); err != nil {
 		if p.Epoch == t.Config.Epochs {
 			return err
 		}
+		t.warnSave(err)
 		return nil
 	}
 	if best {
-		if err := linkAtomic(t.folder.Last(), t.folder.Best()); err != nil {
+		if err := atomicfile.Link(t.folder.Last(), t.folder.Best()); err != nil {
 			t.warn("checkpoint", "%s could not be written: %v", t.folder.Best(), err)
 		}
 	}
@@ -176,28 +269,33 @@ func (t *Trainer) interrupt(ctx context.Context) (*Summary, error) {
 	return s, &InterruptedError{t.folder.Last(), t.progress.Step, context.Cause(ctx)}
 }
 
-// trySave saves, and warns where that fails: the run can go on, and the disk may have room again at the next try.
-func (t *Trainer) trySave() error {
-	err := t.save()
-	if err != nil {
-		t.warn("checkpoint", "%v", err)
-	}
-	return err
+// saveError says that no checkpoint could be written.
+type saveError struct {
+	text string
+	err  error
 }
+
+func (e *saveError) Error() string { return e.text }
+func (e *saveError) Unwrap() error { return e.err }
+
+// warnSave warns that saving failed: the run can go on, and the disk may have room again at the next try.
+func (t *Trainer) warnSave(err error) { t.warn("checkpoint", "%v", err) }
 
 // save writes last.ckpt.
 func (t *Trainer) save() error {
 	begin := time.Now()
 	t.savedAt = begin
 	t.progress.Seconds = t.clock.total()
-	c := &Checkpoint{Config: t.Config, Network: t.Graph.Name(), Data: infoOf(t.Data.Train), Progress: t.progress}
+	c := &Checkpoint{Config: t.Config, Network: t.Graph.Name(), Data: infoOfSet(t.Data), Progress: t.progress}
 	if err := writeCheckpoint(t.folder.Last(), t.state, c); err != nil {
+		remedy := ""
 		if errors.Is(err, syscall.ENOSPC) {
-			err = fmt.Errorf("%w (make room on the disk)", err)
+			remedy = " (make room on the disk)"
 		}
-		return fmt.Errorf("step %d: no checkpoint could be written: %w; %s", t.progress.Step, err, t.lastSaved())
+		return &saveError{fmt.Sprintf("step %d: no checkpoint could be written: %v%s; %s", t.progress.Step, err, remedy, t.lastSaved()), err}
 	}
 	t.saved = t.progress.Step
+	t.begin()
 	t.report(Saved{t.folder.Last(), t.progress.Step, time.Since(begin)})
 	return nil
 }

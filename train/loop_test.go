@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -164,9 +165,11 @@ func TestBadImages(t *testing.T) {
 	c := tinyConfig()
 	s, _ := setup(t, c)
 	s.Data = &dataset.Set{Train: bars{52, 7}, Test: bars{22, 3}}
-	_, err := trainer(t, s).Run(context.Background(), folder(t, c))
+	f := folder(t, c)
+	_, err := trainer(t, s).Run(context.Background(), f)
 	require.ErrorContains(t, err, "bars/7.png: byte 3")
-	require.ErrorContains(t, err, "there is no checkpoint yet")
+	require.ErrorContains(t, err, "--resume "+f.Path+" goes on, with --skip-bad")
+	require.FileExists(t, f.Last())
 
 	c.SkipBad = true
 	s, r := setup(t, c)
@@ -251,6 +254,10 @@ func TestFolderIsNeverTakenTwice(t *testing.T) {
 	c, dir := tinyConfig(), t.TempDir()
 	_, err := CreateFolder(dir, "a", &c)
 	require.NoError(t, err)
+	_, err = CreateFolder(dir, "a", &c)
+	require.ErrorContains(t, err, "has no checkpoint to go on from")
+	require.ErrorIs(t, err, os.ErrExist)
+	require.NoError(t, os.WriteFile((&Folder{Path: filepath.Join(dir, "a")}).Last(), nil, 0o600))
 	_, err = CreateFolder(dir, "a", &c)
 	require.ErrorContains(t, err, "--resume")
 }

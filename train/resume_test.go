@@ -136,11 +136,12 @@ func TestResumeRefusesAnotherRun(t *testing.T) {
 		return err
 	}
 	other := c
-	other.LR, other.Epochs, other.Threads = Num(0.5), 9, 1
+	other.LR, other.Momentum, other.Threads, other.SkipBad = Num(0.5), Num(0.8), 1, true
 	err := resume(other, nil)
 	require.ErrorContains(t, err, "lr: 0.02 in the checkpoint, 0.5 now")
-	require.ErrorContains(t, err, "epochs: 2 in the checkpoint, 9 now")
+	require.ErrorContains(t, err, "momentum: 0.9 in the checkpoint, 0.8 now")
 	require.NotContains(t, err.Error(), "threads")
+	require.NotContains(t, err.Error(), "skip-bad")
 	require.ErrorContains(t, err, "--init")
 
 	g := graph.New("tiny")

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -121,6 +122,36 @@ func newRate(c *Config, perEpoch int) (rate, error) {
 		return rate{}, fmt.Errorf("schedule: %w", err)
 	}
 	return rate{c.LR.Or(0), s, int(math.Round(c.Warmup * float64(perEpoch))), perEpoch, c.Epochs * perEpoch}, nil
+}
+
+// extension says what follows from another number of epochs for a run that has begun.
+func (c *Config) extension(longer *Config) string {
+	const points = 8 // in an epoch
+	var courses []string
+	a, errA := newRate(c, points)
+	b, errB := newRate(longer, points)
+	heads, errHeads := auxhead.ParseSchedule(c.HeadSchedule)
+	if errA != nil || errB != nil || errHeads != nil { // Check has seen to it
+		return ""
+	}
+	var rates, weights bool
+	for step := range points * min(c.Epochs, longer.Epochs) {
+		rates = rates || a.at(step) != b.at(step)
+		epoch := float64(step) / points
+		weights = weights || heads.At(epoch, float64(c.Epochs)) != heads.At(epoch, float64(longer.Epochs))
+	}
+	if rates {
+		courses = append(courses, "the learning rate ("+c.Schedule+")")
+	}
+	if weights {
+		courses = append(courses, "the heads' weights ("+c.HeadSchedule+")")
+	}
+	s := fmt.Sprintf("%d epochs instead of %d: ", longer.Epochs, c.Epochs)
+	if courses == nil {
+		return s + "the run is the same as one of so many epochs from its start"
+	}
+	return s + fmt.Sprintf("from here on, the course of %s is that of a run of %d epochs; up to here it was that of %d, so this run is not the same as one of %d from its start",
+		strings.Join(courses, " and of "), longer.Epochs, c.Epochs, longer.Epochs)
 }
 
 // at is the learning rate of an update, counted from 0.

@@ -52,7 +52,9 @@ func (c *Config) Settings() []Setting {
 	b.group = groupData
 	b.text("data", &c.Data, "`set` to train on: fashion-mnist-mini, or fashion-mnist, mnist, cifar10, folder, tar, each with :DIR")
 	b.name("augment", &c.Augment, AugmentationNames(), "`augmentation` of training images")
+	b.local = true // a run that meets no such image is the same without it, and one that does could not go on
 	b.flag("skip-bad", &c.SkipBad, "go on without images that cannot be read")
+	b.local = false
 
 	b.group = groupTraining
 	b.whole("epochs", &c.Epochs, 1, 1<<20, "`passes` over the training images")
@@ -89,7 +91,7 @@ func (c *Config) Settings() []Setting {
 	b.whole("gradflow-every", &c.GradflowEvery, 0, 1<<20, "`updates` between measurements of the gradient that every head sends to every layer; 0: none")
 	b.text("out", &c.Out, "`folder` of all runs")
 	b.add(Setting{Key: "name", Value: &c.Name, Usage: "`name` of this run's folder; empty: the time and the network",
-		allowed: "a name without a slash", ok: func() bool { return validName(c.Name) }})
+		allowed: "a name without a slash, and not " + LastRun + ", which stands for the newest run", ok: func() bool { return validName(c.Name) && c.Name != LastRun }})
 	return b.list
 }
 

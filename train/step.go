@@ -16,9 +16,9 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 	k := t.Config.Accumulate
 	f := graph.Feed{
 		Step:        uint64(t.progress.Step),
-		HeadWeights: t.heads.Weights(t.train.Plan().Losses, nil, float64(t.progress.Step)/float64(t.perEpoch), float64(t.Config.Epochs)),
+		HeadWeights: t.heads.Weights(t.train.Plan().Losses, nil, float64(t.position())/float64(t.perEpoch), float64(t.Config.Epochs)),
 		GradScale:   1 / float64(k),
-		LR:          t.rate.at(t.progress.Step),
+		LR:          t.rate.at(t.position()),
 		EMADecay:    emaDecay(t.Config.EMA, t.progress.Step),
 	}
 	base := f.HeadWeights
@@ -31,6 +31,9 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 	var flow *auxhead.Flow
 	for i := range k {
 		b, err, ok := next()
+		if err != nil && i == 0 { // later, the batches before have left their mark in the running statistics
+			err = dataError{err}
+		}
 		if err != nil {
 			return Stepped{}, err
 		}
@@ -88,7 +91,7 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 	t.progress.Training.merge(&sum)
 	t.progress.Interval.merge(&sum)
 	return Stepped{
-		Step: t.progress.Step, Steps: t.rate.total, Epoch: t.progress.Epoch + 1, EpochStep: t.progress.Batch / k, EpochSteps: t.perEpoch,
+		Step: t.progress.Step, Steps: t.rate.total + t.offset, Epoch: t.progress.Epoch + 1, EpochStep: t.progress.Batch / k, EpochSteps: t.perEpoch,
 		LR: f.LR, GradNorm: norm, Result: sum.Result(), Weights: f.HeadWeights,
 	}, nil
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // eventsPrefix is how the names of TensorBoard's files begin.
@@ -21,27 +23,24 @@ type board struct{ appender }
 // openBoard begins a file of its own for a run that goes on after an update. What older files have of later updates, which will be
 // made again, is taken out of them. A TensorBoard that has read it already forgets it where it reads of the start, as far as its loader
 // knows of that; it takes the first start for that of the run, so every file has one.
-func openBoard(folder string, step int) (*board, error) {
+func openBoard(folder string, p *Progress) (*board, error) {
 	now := time.Now()
-	if err := cutBoards(folder, step); err != nil {
+	if err := cutBoards(folder, p); err != nil {
 		return nil, err
 	}
 	path, err := eventsPath(folder, now)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	b := &board{appender{name: "TensorBoard's file " + path, file: f}}
+	b := &board{appender{name: "TensorBoard's file " + path, file: &lateFile{path: path, flags: os.O_APPEND | os.O_CREATE | os.O_EXCL}}}
 	b.add(versionEvent(now))
-	b.add(startEvent(now, step+1))
+	b.add(startEvent(now, p.Step+1))
 	return b, nil
 }
 
-// cutBoards takes the numbers of all updates after one out of the files of a folder, and what is damaged or cut.
-func cutBoards(folder string, step int) error {
+// cutBoards takes the numbers of all updates after a position out of the files of a folder, those of the end of an epoch that is to
+// come, and what is damaged or cut. A file without a number goes.
+func cutBoards(folder string, p *Progress) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return err
@@ -57,13 +56,22 @@ func cutBoards(folder string, step int) error {
 		}
 		events, _ := readRecords(old) // those before the damage
 		var kept []byte
+		numbers := false
 		for _, e := range events {
-			if eventStepOf(e) <= step || !hasSummary(e) {
-				kept = appendRecord(kept, e)
+			step, summary := eventStepOf(e), hasSummary(e)
+			numbers = numbers || summary
+			if summary && (step > p.Step || step == p.Step && p.Batch > 0 && endsEpoch(e)) {
+				continue
 			}
+			kept = appendRecord(kept, e)
 		}
-		if len(kept) < len(old) {
-			if err := WriteFile(path, kept); err != nil {
+		switch {
+		case !numbers:
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		case len(kept) < len(old):
+			if err := atomicfile.WriteBytes(path, kept); err != nil {
 				return err
 			}
 		}
@@ -88,6 +96,21 @@ func eventField(event []byte, number protowire.Number) []byte {
 }
 
 func hasSummary(event []byte) bool { return eventField(event, eventSummary) != nil }
+
+// endsEpoch says whether an event's numbers are those of an EpochEnded.
+func endsEpoch(event []byte) bool {
+	field := func(message []byte, number protowire.Number) []byte {
+		f := eventField(message, number)
+		_, _, size := protowire.ConsumeTag(f)
+		if size < 0 {
+			return nil
+		}
+		inner, _ := protowire.ConsumeBytes(f[size:])
+		return inner
+	}
+	tag := string(field(field(field(event, eventSummary), summaryValue), valueTag))
+	return strings.HasPrefix(tag, "test/") || strings.HasPrefix(tag, "epoch/")
+}
 
 func eventStepOf(event []byte) int {
 	f := eventField(event, eventStep)

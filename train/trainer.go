@@ -38,6 +38,7 @@ type Trainer struct {
 	train, eval  graph.Program
 	loader, test *dataset.Loader
 	rate         rate
+	offset       int // updates made beyond those that the position in the epochs stands for: the number of images has changed
 	heads        auxhead.Schedule
 	perEpoch     int            // updates
 	watched      map[int]string // GradNorms, by their index in the layout
@@ -53,6 +54,7 @@ type Trainer struct {
 	savedAt      time.Time // when it was written
 	last         *EpochEnded
 	clock        clock
+	changed      string // how the data differ from the checkpoint's
 }
 
 // New builds a run up to its first update. Close it after use.
@@ -248,21 +250,57 @@ func (t *Trainer) resume() error {
 	if err := t.Resume.matches(&t.Config, t.Graph, infoOf(t.Data.Train)); err != nil {
 		return err
 	}
-	if p := t.Resume.Progress; p.Batch%t.Config.Accumulate != 0 || p.Batch > t.perEpoch*t.Config.Accumulate || p.Step != p.Epoch*t.perEpoch+p.Batch/t.Config.Accumulate {
-		return &MismatchError{t.Resume.Path, []string{fmt.Sprintf("position: epoch %d, batch %d, step %d does not fit %d training images, of which an epoch takes %d updates: has the data changed?",
-			p.Epoch, p.Batch, p.Step, t.Data.Train.Len(), t.perEpoch)}}
-	}
 	if err := t.Resume.Restore(t.state); err != nil {
 		return err
 	}
 	t.progress = t.Resume.Progress
 	t.saved = t.progress.Step
+	if err := t.progress.checkHeads(t.Graph); err != nil {
+		return &CheckpointError{t.Resume.Path, err, damaged}
+	}
+	return t.place()
+}
+
+// place finds where a checkpoint stands in the data's epochs. Where the number of images has changed since, the run goes on at the
+// same batch, or at the end of the epoch if that is before it: nothing that was done is done again. The updates that were made count
+// on; schedules follow the position.
+func (t *Trainer) place() error {
+	p, k := &t.progress, t.Config.Accumulate
+	all := t.perEpoch * k
+	before, now := t.Resume.Data, infoOfSet(t.Data)
+	var changes []string
+	for _, s := range []string{before.Train.changes(now.Train, "training"), before.Test.changes(now.Test, "test")} {
+		if s != "" {
+			changes = append(changes, s)
+		}
+	}
+	fits := p.Batch%k == 0 && p.Batch <= all
+	if before.Train.Images == 0 && (!fits || p.Step != p.Epoch*t.perEpoch+p.Batch/k) { // an older checkpoint does not say more
+		changes = append(changes, fmt.Sprintf("another number of training images than the %d now", now.Train.Images))
+	}
+	if !fits {
+		if changes == nil || p.Batch%k != 0 {
+			return &CheckpointError{t.Resume.Path, fmt.Errorf("its position, batch %d, is in no epoch of %d updates of %d batches", p.Batch, t.perEpoch, k), damaged}
+		}
+		p.Batch = all
+	}
+	t.offset = p.Step - (p.Epoch*t.perEpoch + p.Batch/k)
+	if changes != nil {
+		t.changed = fmt.Sprintf("the data changed: %s; the run goes on in epoch %d after update %d of %d, and is not the same as one whose data did not change",
+			strings.Join(changes, ", "), p.Epoch+1, p.Batch/k, t.perEpoch)
+		if p.Batch == 0 {
+			t.changed = fmt.Sprintf("the data changed: %s; the run goes on, and is not the same as one whose data did not change", strings.Join(changes, ", "))
+		}
+	}
 	return nil
 }
 
+// position is the number of updates from the start of the first epoch to here, if all epochs were as long as they are now.
+func (t *Trainer) position() int { return t.progress.Step - t.offset }
+
 // matches returns a MismatchError where a checkpoint is not of a configuration, a network or a data set.
 func (c *Checkpoint) matches(config *Config, g *graph.Graph, data DataInfo) error {
-	diff := c.Config.Differences("checkpoint", config, "now")
+	diff := c.differences(config)
 	if c.Network != g.Name() {
 		diff = append(diff, fmt.Sprintf("network: %s in the checkpoint, %s now", c.Network, g.Name()))
 	}
@@ -367,7 +405,7 @@ func (t *Trainer) warn(kind, format string, args ...any) {
 func (t *Trainer) started() Started {
 	p := t.train.Plan()
 	s := Started{
-		Resumed: t.Resume != nil, Step: t.progress.Step, Steps: t.rate.total,
+		Resumed: t.Resume != nil, Step: t.progress.Step, Steps: t.rate.total + t.offset,
 		Epoch: t.progress.Epoch, Epochs: t.Config.Epochs, StepImages: t.Config.Batch * t.Config.Accumulate,
 		TrainImages: t.Data.Train.Len(), TestImages: t.Data.Test.Len(), Device: t.Backend.Name(),
 		Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared, CacheBytes: t.Data.Cache,

@@ -1,7 +1,10 @@
 package train
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -23,12 +26,22 @@ func (c *Config) ReadYAMLWith(file string, text []byte, section string, more []S
 	if len(text) > maxConfig {
 		return fmt.Errorf("%s: %d bytes are too many for a configuration", file, len(text))
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if doc.Kind == 0 {
+	var doc, second yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	err := documents.Decode(&doc)
+	if errors.Is(err, io.EOF) {
 		return nil // empty
+	}
+	if err == nil {
+		if err = documents.Decode(&second); err == nil {
+			return fmt.Errorf("%s: line %d: a second document begins: a configuration is one, without --- between its lines", file, second.Line)
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	return readSettings(file, doc.Content[0], c.Settings(), section, more)
 }
@@ -57,6 +70,8 @@ func readSettings(file string, root *yaml.Node, list []Setting, section string, 
 			return fmt.Errorf("%s: line %d: %w", file, key.Line, &graph.UnknownError{What: "key", Name: key.Value, Nearest: graph.Nearest(key.Value, keys, 3)})
 		case first > 0:
 			return fmt.Errorf("%s: line %d: key %q has a value already in line %d", file, key.Line, key.Value, first)
+		case value.Kind == yaml.AliasNode:
+			return fmt.Errorf("%s: line %d: %s is the alias *%s: write its value", file, value.Line, key.Value, value.Value)
 		case !inner && value.Kind != yaml.ScalarNode:
 			return fmt.Errorf("%s: line %d: %s takes one value, not a list", file, value.Line, key.Value)
 		}

@@ -45,11 +45,34 @@ func openCheckpoint(cmd *cobra.Command, name string) (*train.Checkpoint, error) 
 	if name == "" {
 		return nil, usageError{fmt.Errorf("%s: name a run with --checkpoint, such as --checkpoint runs/NAME", cmd.Name())}
 	}
-	path, err := train.FindCheckpoint(name, true)
+	path, err := train.FindRun(name, train.Default().Out)
+	if err == nil {
+		path, err = train.FindCheckpoint(path, true)
+	}
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--checkpoint: %w", err)}
 	}
-	return train.OpenCheckpoint(path)
+	return openWhole(path)
+}
+
+// openWhole opens a checkpoint, and makes sure that it holds the network that it says.
+func openWhole(path string) (*train.Checkpoint, error) {
+	ck, err := train.OpenCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	c := ck.Config
+	m, err := modelOf(ck, &c)
+	if err != nil {
+		err = &train.CheckpointError{Path: path, Err: fmt.Errorf("its config: %w", err), Remedy: "the file is not as a run writes it: use another, or a copy"}
+	} else {
+		err = ck.Check(m.Graph)
+	}
+	if err != nil {
+		ck.Close()
+		return nil, err
+	}
+	return ck, nil
 }
 
 // modelOf builds a checkpoint's network without its data.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -32,7 +31,7 @@ type display struct {
 }
 
 func newDisplay(out io.Writer, s *session) *display {
-	f, ok := out.(*os.File)
+	f, ok := out.(interface{ Fd() uintptr })
 	return &display{out: out, session: s, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/emicklei/dot"
@@ -13,6 +12,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // headColours are the fills of heads, in their order, over and over.
@@ -146,7 +146,7 @@ func writeDrawing(ctx context.Context, path, format, text string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, b, 0o644)
+	return atomicfile.WriteBytes(path, b)
 }
 
 // render lays a drawing out with Graphviz, which is part of the program as WebAssembly.

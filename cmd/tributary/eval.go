@@ -50,7 +50,7 @@ depth, that is sure enough of it, and the rest of the network does not see it.
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&f.checkpoint, "checkpoint", "", "`run` to measure: its folder, for its best checkpoint, or a .ckpt file")
+	fs.StringVar(&f.checkpoint, "checkpoint", "", "`run` to measure: its folder, for its best checkpoint, a .ckpt file, or last")
 	fs.StringVar(&f.data, "data", "", "data `set` to measure on; empty: the run's own")
 	fs.StringVar(&f.heads, "heads", "all", "`heads` to measure: all, or main alone, without the others' work")
 	f.exits.add(cmd, fs, "`rule` by which images leave early: entropy=T, confidence=T, curve or budget=SHARE")

@@ -14,6 +14,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/figure"
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -154,7 +155,7 @@ func (x *exitReport) curve(ctx context.Context, m auxhead.Measure) error {
 	if err != nil {
 		return err
 	}
-	if err := train.WriteFile(x.file, text); err != nil {
+	if err := atomicfile.WriteBytes(x.file, text); err != nil {
 		return err
 	}
 	fmt.Fprintf(x.out, "\n%s points written to %s\n", thousands(len(points)), x.file)

@@ -47,7 +47,7 @@ they read.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&checkpoint, "checkpoint", "", "`run` to export: its folder, for its best checkpoint, or a .ckpt file")
+	fs.StringVar(&checkpoint, "checkpoint", "", "`run` to export: its folder, for its best checkpoint, a .ckpt file, or last")
 	fs.StringVar(&exits, "exits", "", "`heads` to keep besides main, with commas between; empty: all, in .onnx none")
 	fs.StringVar(&out, "out", "", "`file` to write, .onnx or .safetensors")
 	cmd.MarkFlagFilename("out", "onnx", "safetensors")

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"html/template"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/emicklei/dot"
@@ -16,6 +15,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // flowColours are the colours of the heads' gradients, the main head's first.
@@ -205,5 +205,5 @@ func writeFlowReport(ctx context.Context, path, run string, network *flowGraph, 
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, b.Bytes(), 0o644)
+	return atomicfile.WriteBytes(path, b.Bytes())
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -45,7 +46,7 @@ with it. What is measured comes from plans of its own and changes no result.`,
 	defaults := train.Default()
 	groups := addSettings(cmd, defaults.Settings(), func(train.Setting) bool { return true })
 	own := newFlagSet("gradflow")
-	own.StringVar(&f.run, "run", "", "report on a `run` that was measured: its folder")
+	own.StringVar(&f.run, "run", "", "report on a `run` that was measured: its folder, or last")
 	own.IntVar(&f.updates, "updates", 60, "`updates` of a new run")
 	own.BoolVar(&f.layers, "layers", false, "list every layer, not the places between modules alone")
 	own.StringVar(&f.html, "html", "", "the report, an HTML `file`; empty: gradflow.html in the run's folder")
@@ -107,7 +108,14 @@ func (f gradflowFlags) measured(cmd *cobra.Command) (*session, error) {
 	if changed != "" {
 		return nil, usageError{fmt.Errorf("--%s: the run %s has its own: leave --run or the flag out", changed, f.run)}
 	}
-	folder := &train.Folder{Path: f.run}
+	path, err := train.FindRun(f.run, cmd.Flag("out").Value.String())
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--run: %w", err)}
+	}
+	folder := &train.Folder{Path: path}
+	if _, err := os.Stat(folder.Config()); err != nil {
+		return nil, usageError{fmt.Errorf("--run: %w: name a run's folder", err)}
+	}
 	c, err := readConfig(cmd, folder.Config())
 	if err != nil {
 		return nil, err

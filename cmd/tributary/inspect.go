@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +10,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -98,7 +98,7 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 		printSteps(out, r.training)
 	}
 	if f.dot != "" {
-		if err := os.WriteFile(f.dot, []byte(dotText(m)), 0o644); err != nil {
+		if err := atomicfile.WriteBytes(f.dot, []byte(dotText(m))); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "\ndrawn: %s (dot -Tpdf -O %s makes a PDF)\n", f.dot, quoted(f.dot))

@@ -30,7 +30,12 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup wants it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	signal.Ignore(syscall.SIGPIPE) // a write fails instead, and the run saves
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	// After the first signal the run saves and ends; a second one kills the program.
 	context.AfterFunc(ctx, stop)
 	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -40,15 +45,23 @@ func main() {
 
 // execute runs a command line and returns the exit code. An error is one message on stderr.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	out := &output{Writer: stdout, end: end}
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err != nil && !errors.As(err, new(*train.InterruptedError)) { // which has said so
+	err := out.failed(root.ExecuteContext(ctx))
+	code := exitCode(err)
+	switch {
+	case errors.As(err, new(*train.InterruptedError)): // which has said so
+	case code == exitInterrupted:
+		fmt.Fprintln(stderr, "tributary: interrupted")
+	case err != nil:
 		fmt.Fprintf(stderr, "tributary: %v\n", err)
 	}
-	return exitCode(err)
+	return code
 }
 
 // usageError is an error in what the user wrote on the command line.
@@ -60,6 +73,8 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, new(outputError)), errors.As(err, new(*train.CheckpointError)): // whatever is wrong with the checkpoint's settings
+		return exitFailure
 	case errors.As(err, new(*train.InterruptedError)), errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, new(usageError)), errors.As(err, new(*train.ValueError)),
@@ -82,7 +97,8 @@ Start with
 which trains a small Inception with two heads on images that are part of the
 program, in about two minutes.
 
-Exit codes: 0 success, 1 failure, 2 a wrong command line, 130 interrupted.`,
+Exit codes: 0 success, 1 failure, 2 a wrong command line or configuration,
+130 interrupted by Ctrl-C, SIGTERM or SIGHUP; what was trained is saved.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -46,7 +46,7 @@ is sure of it, as in eval.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&f.checkpoint, "checkpoint", "", "`run` whose network tells: its folder, for its best checkpoint, or a .ckpt file")
+	fs.StringVar(&f.checkpoint, "checkpoint", "", "`run` whose network tells: its folder, for its best checkpoint, a .ckpt file, or last")
 	fs.IntVar(&f.top, "top", 5, "`classes` to list for each image, the likeliest first")
 	fs.BoolVar(&f.json, "json", false, "write one JSON object a line for each image")
 	f.exits.add(cmd, fs, "`rule` by which images leave early: entropy=T or confidence=T")

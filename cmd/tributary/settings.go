@@ -154,6 +154,13 @@ func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setti
 	if err := check(&c); err != nil {
 		return nil, err
 	}
+	if c.Init != "" { // the run that it names now, whichever is the last one later
+		path, err := train.FindRun(c.Init, c.Out)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--init: %w", err)}
+		}
+		c.Init = path
+	}
 	return &c, nil
 }
 

@@ -39,7 +39,9 @@ minutes on two cores.
 
 Everything goes to a folder of its own, runs/TIME-NETWORK: the configuration, a
 log with one JSON object a line, its numbers for TensorBoard, and checkpoints.
-Ctrl-C saves a checkpoint; --resume goes on from it as if nothing had happened.`,
+Ctrl-C, SIGTERM and SIGHUP save a checkpoint; --resume goes on from it as if nothing
+had happened, and with --epochs N to another end. The newest run is called last.
+Where images were added or removed since, it goes on with those that there are.`,
 		Example: `  tributary train
   tributary train --data cifar10 --width 2 --epochs 30 --augment crop-flip-cutout
   tributary train --model googlenet --data folder:photos --heads inception4a:0.3,inception4d:0.3
@@ -53,7 +55,7 @@ Ctrl-C saves a checkpoint; --resume goes on from it as if nothing had happened.`
 	defaults := train.Default()
 	groups := addSettings(cmd, defaults.Settings(), func(train.Setting) bool { return true })
 	f.add(cmd, groups, "settings from a YAML `file` whose keys are these flags; flags override it",
-		"go on with a `run`: its folder or a checkpoint in it")
+		"go on with a `run`: its folder, a checkpoint in it, or last")
 	return cmd
 }
 
@@ -67,15 +69,25 @@ type session struct {
 	notes  []string
 }
 
+// close frees what the session holds, and lets others train in its folder.
+func (s *session) close() {
+	if s.parts != nil {
+		s.parts.close()
+	}
+	if s.resume != nil {
+		s.resume.Close()
+	}
+	if s.folder != nil {
+		s.folder.Unlock()
+	}
+}
+
 func runTrain(cmd *cobra.Command, f trainFlags) error {
 	s, err := prepare(cmd, f)
 	if err != nil {
 		return err
 	}
-	defer s.parts.close()
-	if s.resume != nil {
-		defer s.resume.Close()
-	}
+	defer s.close()
 	for _, n := range s.notes {
 		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
 	}
@@ -110,12 +122,8 @@ func runTrain(cmd *cobra.Command, f trainFlags) error {
 
 // newFolder makes the folder of a new run.
 func newFolder(c *train.Config) (*train.Folder, error) {
-	name := c.Name
-	if name == "" {
-		name = time.Now().Format("20060102-150405-") + c.Model
-	}
 	c.Resolve()
-	return train.CreateFolder(c.Out, name, c)
+	return train.NewFolder(c, time.Now())
 }
 
 // prepare makes a new run, or takes up one that exists.
@@ -142,45 +150,66 @@ func prepare(cmd *cobra.Command, f trainFlags) (*session, error) {
 }
 
 func prepareResume(cmd *cobra.Command, f trainFlags) (*session, error) {
-	if bad := given(cmd, "config", "out", "name", "init"); len(bad) > 0 {
+	keeps := []string{"config", "name", "init"}
+	if f.resume != train.LastRun { // which --out says the folder of
+		keeps = append(keeps, "out")
+	}
+	if bad := given(cmd, keeps...); len(bad) > 0 {
 		return nil, usageError{fmt.Errorf("--%s: a resumed run keeps its configuration and its folder: leave the flag out", bad[0])}
 	}
-	path, err := train.FindCheckpoint(f.resume, false)
+	run, err := train.FindRun(f.resume, cmd.Flag("out").Value.String())
+	var path string
+	if err == nil {
+		path, err = train.FindCheckpoint(run, false)
+	}
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--resume: %w", err)}
 	}
-	folder, err := train.FolderOf(path)
-	if err != nil {
+	s := new(session)
+	if s.folder, err = train.FolderOf(path); err != nil {
 		return nil, usageError{fmt.Errorf("--resume: %w", err)}
 	}
-	ck, err := train.OpenCheckpoint(path)
-	if err != nil {
-		return nil, err
-	}
-	s := &session{folder: folder, resume: ck}
-	c := ck.Config
-	s.config = &c
-	if err = overlay(cmd, s.config.Settings()); err == nil {
-		err = check(s.config)
-	}
-	if err == nil {
-		err = ck.Continues(s.config)
-	}
-	if err == nil {
-		s.parts, err = open(cmd.Context(), s.config)
+	if err = s.folder.Lock(); err == nil {
+		err = s.takeUp(cmd, path)
 	}
 	if err != nil {
-		ck.Close()
+		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// takeUp goes on from a checkpoint in the session's folder.
+func (s *session) takeUp(cmd *cobra.Command, path string) (err error) {
+	if s.resume, err = openWhole(path); err != nil {
+		return err
+	}
+	c := s.resume.Config
+	s.config = &c
+	if err := overlay(cmd, c.Settings()); err != nil {
+		return usageError{err}
+	}
+	c.Out = s.resume.Config.Out // the folder stays where it is
+	if err := check(&c); err != nil {
+		return err
+	}
+	note, err := s.resume.Continues(&c)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		s.notes = append(s.notes, note)
+	}
+	s.parts, err = open(cmd.Context(), &c)
+	return err
 }
 
 // ending says what came out, where it is, and what one may do next.
 func ending(out io.Writer, s *session, r *train.Summary) {
 	f, p := s.folder, programName()
 	if r.Last == nil {
-		fmt.Fprintf(out, "The run %s is finished: %d epochs are done. To train on from its weights:\n  %s train --init %s\n", f.Path, r.Epochs, p, quoted(f.Path))
+		fmt.Fprintf(out, "The run %[1]s is finished: %[2]d epochs are done. To train on, or to start a new run from its weights:\n  %[3]s train --resume %[4]s --epochs %[5]d\n  %[3]s train --init %[4]s\n",
+			f.Path, r.Epochs, p, quoted(f.Path), 2*r.Epochs)
 		return
 	}
 	main := r.Last.Test.Heads[0]

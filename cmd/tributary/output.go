@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/tributary-ml/tributary/train"
+)
+
+// output is standard output. The first write that fails, as on a full disk or a pipe that nobody reads any more, ends the command:
+// a run saves, and the exit code tells.
+type output struct {
+	io.Writer
+	end context.CancelCauseFunc
+
+	mu  sync.Mutex
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.err == nil {
+			o.err = err
+			o.end(outputError{err})
+		}
+	}
+	return n, err
+}
+
+// Fd is the file behind the output, for those who look whether it is a terminal.
+func (o *output) Fd() uintptr {
+	if f, ok := o.Writer.(*os.File); ok {
+		return f.Fd()
+	}
+	return ^uintptr(0)
+}
+
+// failed is the command's error, which is another where what it said was lost.
+func (o *output) failed(err error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		return err
+	}
+	var interrupted *train.InterruptedError
+	if errors.As(err, &interrupted) {
+		return outputError{fmt.Errorf("%w; the run is saved after step %d, train --resume %s goes on", cause(o.err), interrupted.Step, quoted(interrupted.Checkpoint))}
+	}
+	return outputError{cause(o.err)}
+}
+
+// outputError says that what a command said was lost.
+type outputError struct{ error }
+
+func (e outputError) Error() string { return "standard output cannot be written: " + e.error.Error() }
+
+func (e outputError) Unwrap() error { return e.error }
+
+// cause is an error of a file without the file's name.
+func cause(err error) error {
+	var at *os.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}

@@ -1,0 +1,153 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tributary-ml/tributary/graph"
+)
+
+// A file whose checksum is right may still have been written by somebody else, with anything in it. These checks find what would
+// otherwise come up as a panic, or as numbers that mean nothing.
+
+// check verifies what a network must know about its data.
+func (d *DataInfo) check(c *Config) error {
+	if n := len(d.Classes); n < 2 {
+		return fmt.Errorf("it has %d classes: at least 2 are told apart", n)
+	}
+	seen := map[string]bool{}
+	for _, name := range d.Classes {
+		if seen[name] {
+			return fmt.Errorf("two of its classes are called %.40q", name)
+		}
+		seen[name] = true
+	}
+	if n := len(d.Mean); n != 1 && n != 3 || len(d.Std) != n {
+		return fmt.Errorf("it has %d means and %d standard deviations: images have 1 or 3 channels, with one of each", n, len(d.Std))
+	}
+	if c.Channels != 0 && c.Channels != len(d.Mean) {
+		return fmt.Errorf("it has means of %d channels, the configuration has %d channels", len(d.Mean), c.Channels)
+	}
+	const most = 1e6 // in units of a channel's range
+	for i := range d.Mean {
+		if m, s := float64(d.Mean[i]), float64(d.Std[i]); !(m >= -most && m <= most) || !(s >= 1/most && s <= most) {
+			return fmt.Errorf("channel %d has mean %v and standard deviation %v", i, d.Mean[i], d.Std[i])
+		}
+	}
+	if d.Train.Images < 0 || d.Test.Images < 0 {
+		return fmt.Errorf("it has %d training and %d test images", d.Train.Images, d.Test.Images)
+	}
+	return nil
+}
+
+// check verifies a position by itself.
+func (p *Progress) check(c *Config) error {
+	const most = 1 << 40
+	switch {
+	case p.Step < 0 || p.Step > most || p.Epoch < 0 || p.Batch < 0 || p.Batch > most || p.Epoch > c.Epochs:
+		return fmt.Errorf("epoch %d of %d, batch %d, step %d", p.Epoch, c.Epochs, p.Batch, p.Step)
+	case p.BestEpoch < 0 || p.BestEpoch > p.Epoch || p.Best < 0 || p.Best > 1:
+		return fmt.Errorf("an accuracy of %v, the best, after epoch %d of %d", p.Best, p.BestEpoch, p.Epoch)
+	case p.Seconds < 0:
+		return fmt.Errorf("it took %v seconds", p.Seconds)
+	}
+	if u := p.Uncertainty; (u != nil) != (c.HeadBalance == "uncertainty") {
+		return fmt.Errorf("head-balance is %s, but what that has learnt does not go with it", c.HeadBalance)
+	}
+	return nil
+}
+
+// checkHeads verifies that what a position has of every head is of a network's.
+func (p *Progress) checkHeads(g *graph.Graph) error {
+	var names []string
+	for _, l := range g.Losses() {
+		names = append(names, l.Name)
+	}
+	for _, t := range []Tally{p.Training, p.Interval} {
+		if err := t.check(names); err != nil {
+			return err
+		}
+	}
+	if u := p.Uncertainty; u != nil && u.LogVariance != nil && len(u.LogVariance) != len(names) {
+		return fmt.Errorf("it has learnt %d variances for %d heads", len(u.LogVariance), len(names))
+	}
+	return nil
+}
+
+func (t *Tally) check(names []string) error {
+	if t.Rows == 0 && t.Heads == nil {
+		return nil
+	}
+	if t.Rows < 0 {
+		return fmt.Errorf("it has measured %d images", t.Rows)
+	}
+	var have []string
+	for _, h := range t.Heads {
+		have = append(have, h.Name)
+	}
+	if !slices.Equal(have, names) {
+		return fmt.Errorf("it has measured the heads %.80q, the network has %q", have, names)
+	}
+	return nil
+}
+
+// fits returns a *MismatchError where a checkpoint has not the tensors of some keys, or has others than a network's parameters.
+func (c *Checkpoint) fits(keys []stateKey, params []*graph.Param) error {
+	var diff []string
+	for _, k := range keys {
+		switch e, ok := c.tensors[k.name()]; {
+		case !ok:
+			diff = append(diff, fmt.Sprintf("%s: missing in the checkpoint", k.name()))
+		case !slices.Equal(e.Shape, k.param.Dims):
+			diff = append(diff, fmt.Sprintf("%s: dimensions %v in the checkpoint, %v in the network", k.name(), e.Shape, k.param.Dims))
+		}
+	}
+	known := map[string]bool{}
+	for _, p := range params {
+		known[p.Name] = true
+	}
+	for _, name := range c.Names() {
+		if !known[name] {
+			diff = append(diff, fmt.Sprintf("%s: not in the network", name))
+		}
+	}
+	if len(diff) > 0 {
+		return &MismatchError{c.Path, diff}
+	}
+	return nil
+}
+
+// Check returns a *CheckpointError where the network that the checkpoint's configuration describes is not the one whose parameters it
+// holds. Nothing as large as the network is allocated.
+func (c *Checkpoint) Check(g *graph.Graph) error {
+	fail := func(err error) error { return &CheckpointError{c.Path, err, "it was not written as it is: " + damaged} }
+	if c.Network != g.Name() {
+		return fail(fmt.Errorf("it is of the network %.60q, its configuration of %s", c.Network, g.Name()))
+	}
+	losses := g.Losses()
+	if len(losses) == 0 {
+		return fail(errors.New("its network has no classifier"))
+	}
+	if n := losses[0].Logits.Shape().C; n != len(c.Data.Classes) {
+		return fail(fmt.Errorf("its network tells %d classes apart, its data have %d", n, len(c.Data.Classes)))
+	}
+	parts := []graph.Part{graph.Value}
+	if c.Has(graph.Average) {
+		parts = append(parts, graph.Average)
+	}
+	var keys []stateKey
+	for _, part := range parts {
+		for _, p := range g.Params() {
+			keys = append(keys, stateKey{part, p})
+		}
+	}
+	var mismatch *MismatchError
+	if err := c.fits(keys, g.Params()); errors.As(err, &mismatch) {
+		return fail(fmt.Errorf("its tensors are not those of the network in its configuration: %s", mismatch.Differences[0]))
+	}
+	if err := c.Progress.checkHeads(g); err != nil {
+		return fail(err)
+	}
+	return nil
+}
