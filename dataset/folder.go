@@ -128,7 +128,9 @@ func (e *encoded) training(ctx context.Context) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.note("training is on %s, measured is %s", e.parts[from].where, e.parts[measured].where)
+	if plain := path.Base(e.parts[from].where) == partTrain && path.Base(e.parts[measured].where) == partVal; !plain {
+		e.note("training is on %s, measured is %s", e.parts[from].where, e.parts[measured].where)
+	}
 	if measured == partVal && e.has(partTest) {
 		e.note("%s is left for eval", e.parts[partTest].where)
 	}

@@ -18,8 +18,8 @@ import (
 
 type evalFlags struct {
 	checkpoint, data, part, heads, out string
-	exits                        exitFlags
-	run                          runFlags
+	exits                              exitFlags
+	run                                runFlags
 }
 
 func newEval() *cobra.Command {
@@ -115,7 +115,7 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	}
 	defer data.Close()
 	printNotes(cmd, data.Notes)
-	b, err := newBackend(&c)
+	b, err := newBackend(&c, data.Cache)
 	if err != nil {
 		return err
 	}
