@@ -111,6 +111,7 @@ func (e *encoded) training(ctx context.Context) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	train.info.Name, e.known = e.called(partTrain), train.info.Classes
 	if e.splits() {
 		train, test, err := train.split(e.opt.Seed)
 		if err != nil {
