@@ -25,8 +25,10 @@ type imageFolder struct {
 	root   folder
 	files  []string // paths below root
 	labels []int32
-	left   leftOut
 	data   sync.Pool // *[]byte: encoded files
+
+	left     leftOut    // in its folders
+	archives []*archive // that it is in
 }
 
 // encoded is a set of image files whose layout has been found out.
@@ -209,6 +211,7 @@ func (e *encoded) called(part string) string {
 func (e *encoded) set(train, test *imageFolder) *Set {
 	s := &Set{closers: []func(){e.close}}
 	var left leftOut
+	var archives []*archive // parts may be in one
 	var budget *atomic.Int64
 	if e.opt.Cache > 0 {
 		budget = new(atomic.Int64)
@@ -217,6 +220,12 @@ func (e *encoded) set(train, test *imageFolder) *Set {
 	}
 	source := func(f *imageFolder) Source {
 		left.merge(&f.left)
+		for _, a := range f.archives {
+			if !slices.Contains(archives, a) {
+				archives = append(archives, a)
+				left.merge(&a.left)
+			}
+		}
 		if budget == nil {
 			return f
 		}
@@ -297,12 +306,11 @@ func (e *encoded) scan(ctx context.Context, g group, known []string, unknown str
 		}
 		return nil, fileError(g.where(e.root), err, "put each class's images in a folder of its own")
 	}
-	seen := map[*archive]bool{}
 	for _, d := range g.dirs {
-		if a := d.archive; a != nil && !seen[a] {
-			seen[a] = true
-			s.left.merge(&a.left)
+		if d.archive != nil {
+			s.archives = append(s.archives, d.archive)
 		}
+		s.left.merge(&leftOut{odd: d.left.odd, loops: d.left.loops}) // other files beside class folders are of no interest
 	}
 	return s, nil
 }

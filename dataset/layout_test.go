@@ -327,6 +327,10 @@ func TestLeftOut(t *testing.T) {
 	defer set.Close()
 	says(t, set.Notes, "1 file ends in .avif and is left out", "2 hidden files", "1 folder lies too far below its class folder and is left out: ", "empty.tar holds no images (of its files, 1 end in .nef)")
 	require.Equal(t, 4, set.Train.Len()+set.Test.Len())
+	both, err := openTars(tree(t, map[string][]byte{"0.tar": tarFile(t, member{"train/a/1.png", p}, member{"train/b/2.png", p}, member{"val/b/1.png", p}, member{"val/b/1.jxl", p})}), OpenOptions{})
+	require.NoError(t, err)
+	defer both.Close()
+	says(t, both.Notes, "1 file ends in .jxl and is left out") // of both parts' archive, once
 
 	for name, want := range map[string]string{"photos.zip": "it holds photos.zip, a zip file: unzip it", "x.tar": "name it as tar:", "x.tgz": "gunzip x.tgz"} {
 		_, err = openTree(tree(t, map[string][]byte{name: p}), OpenOptions{})

@@ -225,7 +225,10 @@ func (e *encoded) areShards(all []*archive) bool {
 	slices.Sort(numbers)
 	numbers = slices.Compact(numbers)
 	n := len(numbers)
-	if prefix == "\x00" || n < 2 || n != len(all) || numbers[0] > 1 || numbers[n-1]-numbers[0] != n-1 {
+	if len(all) == 1 {
+		return beside
+	}
+	if prefix == "\x00" || n != len(all) || numbers[0] > 1 || numbers[n-1]-numbers[0] != n-1 {
 		return false
 	}
 	if prefix == "" {
