@@ -136,21 +136,18 @@ func (g group) holds() (bool, error) {
 	return false, nil
 }
 
-// holding are the folders in a group that hold images.
-func (g group) holding() ([]group, error) {
+// nested says whether there are images in folders of a group.
+func (g group) nested() (bool, error) {
 	subs, err := g.subs()
-	var out []group
 	for _, s := range subs {
-		var ok bool
-		if ok, err = s.holds(); err != nil {
-			return nil, err
-		} else if ok {
-			out = append(out, s)
+		if ok, err := s.holds(); ok || err != nil {
+			return ok, err
 		}
 	}
-	return out, err
+	return false, err
 }
 
+// names are the names of groups.
 func names(groups []group) []string {
 	var out []string
 	for _, g := range groups {

@@ -107,6 +107,11 @@ func readDisk(root folder, d *dir) error {
 			d.left.hidden++
 			continue
 		}
+		ext := strings.ToLower(path.Ext(e.Name()))
+		if e.Type().IsRegular() && slices.Contains(extensions, ext) { // nearly all
+			d.entries = append(d.entries, entry{name: e.Name()})
+			continue
+		}
 		at := path.Join(d.path, e.Name())
 		mode, err := modeOf(root, at, e)
 		if err != nil {
@@ -116,7 +121,7 @@ func readDisk(root folder, d *dir) error {
 			d.left.loops.add(root.path(at))
 			continue
 		}
-		switch ext := strings.ToLower(path.Ext(at)); {
+		switch {
 		case mode.IsDir():
 			d.entries = append(d.entries, entry{name: e.Name(), dir: diskDir(root, e.Name(), at)})
 		case !mode.IsRegular():

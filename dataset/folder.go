@@ -209,7 +209,7 @@ func (e *encoded) called(part string) string {
 
 // set makes a set of the sources; train may be nil.
 func (e *encoded) set(train, test *imageFolder) *Set {
-	s := &Set{closers: []func(){e.close}}
+	s := &Set{closers: slices.Clone(e.closers)} // and nothing else of e, which has read folders
 	var left leftOut
 	var archives []*archive // parts may be in one
 	var budget *atomic.Int64
@@ -230,7 +230,7 @@ func (e *encoded) set(train, test *imageFolder) *Set {
 			return f
 		}
 		c := withCache(f, budget)
-		s.closers = append([]func(){c.close}, s.closers...)
+		s.closers = append(s.closers, c.close)
 		return c
 	}
 	if train != nil {
@@ -377,8 +377,11 @@ func (s *imageFolder) walk(ctx context.Context, d *dir, called string, depth int
 		return err
 	}
 	s.left.merge(&d.left)
+	if called += "/"; called == "./" {
+		called = ""
+	}
 	for _, e := range all {
-		name := path.Join(called, e.name)
+		name := called + e.name
 		switch {
 		case e.dir == nil:
 			s.files = append(s.files, name)

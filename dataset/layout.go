@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -156,7 +157,7 @@ func (f *finder) parts(at group) (map[string]group, error) {
 		if !ok {
 			continue
 		}
-		inner, err := g.holding()
+		nested, err := g.nested()
 		if err != nil {
 			return nil, err
 		}
@@ -164,13 +165,13 @@ func (f *finder) parts(at group) (map[string]group, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(inner) > 0 {
+		if nested {
 			classes++
 		}
 		if part == partTrain {
-			pure = len(inner) > 0 && direct.n == 0
+			pure = nested && direct.n == 0
 		}
-		if len(inner) == 0 && f.isClass(g.name) {
+		if !nested && f.isClass(g.name) {
 			return nil, nil
 		}
 	}
@@ -189,14 +190,12 @@ func (f *finder) parts(at group) (map[string]group, error) {
 		}
 	}
 	if g, ok := out[partTest]; ok && len(out) > 1 {
-		inner, err := g.holding()
+		n, err := f.unlabelled(g)
 		if err != nil {
 			return nil, err
 		}
-		if direct, err := g.images(f.root); err != nil {
-			return nil, err
-		} else if len(inner) == 0 && direct.n > 0 { // such as those of competitions
-			f.note("the %d images of %s have no labels and are left out", direct.n, g.where(f.root))
+		if n > 0 { // such as those of competitions
+			f.note("the %d images of %s have no labels and are left out", n, g.where(f.root))
 			delete(out, partTest)
 		}
 	}
@@ -207,6 +206,22 @@ func (f *finder) parts(at group) (map[string]group, error) {
 		f.note("images beside the parts of the set and left out: %d, such as %s", direct.n, direct.first)
 	}
 	return out, nil
+}
+
+// unlabelled counts the images of a part that lie in no class folders, but in the part's or in one of no meaning: test/images/x.jpg.
+func (f *finder) unlabelled(g group) (int, error) {
+	subs, err := g.subs()
+	if err != nil {
+		return 0, err
+	}
+	if nested, err := g.nested(); err != nil || !nested {
+		direct, err2 := g.images(f.root)
+		return direct.n, cmp.Or(err, err2)
+	}
+	if name := subs[0].name; len(subs) == 1 && !f.isClass(name) && (partOf(name) != "" || slices.Contains(plainWords, strings.ToLower(name))) {
+		return f.unlabelled(subs[0])
+	}
+	return 0, nil
 }
 
 // holdingOnly are the groups that hold images. What cannot be read is nothing that anybody has asked for.
@@ -250,8 +265,8 @@ func (f *finder) hasClasses(g group, depth int) (bool, error) {
 		return true, nil
 	}
 	if partOf(inner[0].name) != "" {
-		if deeper, err := inner[0].holding(); err != nil || len(deeper) > 0 {
-			return len(deeper) > 0, err
+		if deeper, err := inner[0].nested(); deeper || err != nil {
+			return deeper, err
 		}
 	}
 	if depth == 0 {

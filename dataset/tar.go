@@ -71,6 +71,9 @@ func findTar(ctx context.Context, root folder, opt OpenOptions, known []string) 
 		return nil, err
 	}
 	for name, p := range byPart {
+		if name == "" {
+			continue
+		}
 		e.parts[name] = part{p.where, func(ctx context.Context) (group, error) {
 			at, err := e.read(ctx, p)
 			if err != nil {
@@ -96,6 +99,9 @@ func findTar(ctx context.Context, root folder, opt OpenOptions, known []string) 
 	}
 	if _, ok := inner[""]; !ok { // what is in the archives says more than their names
 		clear(e.parts)
+	}
+	for name := range e.parts { // the part that all archives are of, by their names
+		e.parts[name] = e.opened(inner[""], true)
 	}
 	for name, g := range inner {
 		e.parts[name] = e.opened(g, name == "")
@@ -209,9 +215,9 @@ func (t *tars) byName(in string, files []string) (map[string]archives, error) {
 		}
 	}
 	all := archives{where: t.disk.path(in), dir: in, files: files}
-	odd, measured := named[""], len(named[partVal])+len(named[partTest]) > 0
+	odd := named[""]
 	switch {
-	case len(named[partTrain]) == 0 || !measured: // nothing that a run can go by
+	case len(out) < 2, odd != nil && named[partTrain] == nil: // nothing that a run can go by
 		if odd != nil {
 			clear(out)
 		}
