@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -306,6 +307,9 @@ func (e *encoded) scan(ctx context.Context, g group, known []string, unknown str
 		}
 		return nil, fileError(g.where(e.root), err, "put each class's images in a folder of its own")
 	}
+	if known == nil {
+		e.noteAlike(subs)
+	}
 	for _, d := range g.dirs {
 		if d.archive != nil {
 			s.archives = append(s.archives, d.archive)
@@ -313,6 +317,30 @@ func (e *encoded) scan(ctx context.Context, g group, known []string, unknown str
 		s.left.merge(&leftOut{odd: d.left.odd, loops: d.left.loops}) // other files beside class folders are of no interest
 	}
 	return s, nil
+}
+
+// noteAlike says so where the classes may be one level further down: all class folders hold nothing but folders, of which several have
+// the same names.
+func (e *encoded) noteAlike(classes []group) {
+	seen := map[string]int{}
+	for _, c := range classes {
+		subs, err := c.subs()
+		if direct, _ := c.images(e.root); err != nil || len(subs) == 0 || direct.n > 0 {
+			return
+		}
+		for _, s := range subs {
+			seen[s.name]++
+		}
+	}
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		if seen[name] > 1 {
+			all = append(all, name)
+		}
+	}
+	if len(all) > 1 {
+		e.note("the classes are %s, not the folders in them that have names in common: %s", few(names(classes)), few(all))
+	}
 }
 
 // unknownClass says what to do about a name that is no class.

@@ -84,6 +84,7 @@ func TestFolderLayouts(t *testing.T) {
 		"around in parts":   {files: "train/train/a:3 train/train/b:2 test/test/a:1 test/test/b:1", train: "a:3 b:2", test: "a:1 b:1"},
 		"one class around":  {files: "train/a:3 train/b:2 val/set/b:1", train: "a:3 b:2", test: "a:0 b:1"},
 		"nested":            {files: "a:9 a/x/y:11 b/z:10", train: "a:18 b:9", test: "a:2 b:1"},
+		"classes below":     {files: "p1/a:10 p1/b:10 p2/a:5 p2/b:5", train: "p1:18 p2:9", test: "p1:2 p2:1", notes: []string{"the classes are p1, p2, not the folders in them that have names in common: a, b"}},
 		"beside classes":    {files: "a:20 b:10 .:3", train: "a:18 b:9", test: "a:2 b:1", notes: []string{"3 images lie in no class folder and are left out, such as DIR/0.png"}},
 		"empty val class":   {files: "train/a:3 train/b:2 val/a:1 val/b:0 val/.keep:1", train: "a:3 b:2", test: "a:1 b:0"},
 	} {
@@ -136,6 +137,7 @@ func TestTarFolderLayouts(t *testing.T) {
 		"trainset, valset":    {map[string]string{"my-trainset0.tar": "a:3 b:2", "my-valset0.tar": "b:1"}, "a:3 b:2", "a:0 b:1", nil},
 		"all three":           {map[string]string{"train.tar": "a:3 b:2", "val.tar": "b:1", "test.tar": "a:9"}, "a:3 b:2", "a:0 b:1", []string{"test.tar is left for eval"}},
 		"folders Train, TEST": {map[string]string{"Train/0.tar": "a:3 b:2", "TEST/0.tar": "b:1"}, "a:3 b:2", "a:0 b:1", []string{"measured is DIR/TEST"}},
+		"folder of images":    {map[string]string{"train.tar": "a:3 b:2", "val.tar": "b:1", "train/x.txt": ""}, "a:3 b:2", "a:0 b:1", nil},
 		"folder around":       {map[string]string{"x/train/0.tar": "a:3 b:2", "x/valid/0.tar": "b:1"}, "a:3 b:2", "a:0 b:1", nil},
 		"parts within":        {map[string]string{"0.tar": "data/Training/a:3 data/Training/b:2 data/dev/b:1"}, "a:3 b:2", "a:0 b:1", []string{"0.tar: data is taken for a folder around", "measured is DIR/0.tar: data/dev"}},
 		"flower_photos":       {map[string]string{"flower_photos.tar": "flower_photos/a:20 flower_photos/b:10"}, "a:18 b:9", "a:2 b:1", nil},

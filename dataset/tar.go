@@ -129,6 +129,7 @@ func (t *tars) find(in string, depth int) (map[string]archives, error) {
 	if err != nil {
 		return nil, err
 	}
+	files, listErr := t.list(in)
 	out := map[string]archives{}
 	for _, sub := range subs {
 		p, dir := partOf(sub), path.Join(in, sub)
@@ -136,24 +137,24 @@ func (t *tars) find(in string, depth int) (map[string]archives, error) {
 			continue
 		}
 		here := archives{where: t.disk.path(dir), dir: dir}
-		files, err := t.list(dir)
+		inside, err := t.list(dir)
 		before, twice := out[p]
 		switch {
+		case err == nil && len(inside) == 0 && len(files) > 0: // folders of something else
 		case !twice:
 			out[p] = here
-		case err != nil || len(files) == 0:
+		case err != nil || len(inside) == 0:
 		default:
-			if files, err := t.list(before.dir); err == nil && len(files) > 0 {
+			if others, err := t.list(before.dir); err == nil && len(others) > 0 {
 				return nil, fileError(t.disk.path(in), fmt.Errorf("%s and %s are folders of the same part", before.where, here.where), "put their archives together, or rename the one that is not meant")
 			}
 			out[p] = here
 		}
 	}
-	files, err := t.list(in)
 	_, train := out[partTrain]
 	switch {
-	case err != nil && !train:
-		return nil, err
+	case listErr != nil && !train:
+		return nil, listErr
 	case train || len(files) == 0 && len(out) > 0:
 		if len(files) > 0 {
 			t.note("archives beside the parts of the set and left out: %d, such as %s", len(files), t.disk.path(files[0]))

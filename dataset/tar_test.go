@@ -229,6 +229,7 @@ func FuzzTar(f *testing.F) {
 	p := pngFile(f, pattern(2, 2))
 	f.Add(tarFile(f, member{"a/1.png", p}, member{"a/2.png", p}, member{"b/1.png", p}, member{"b/2.png", p}))
 	f.Add(tarFile(f, member{"1.png", p}, member{"1.cls", []byte("1")}, member{"../2.jpg", p}, member{"../2.cls", []byte("0")}))
+	f.Add(tarFile(f, member{"train/1.png", p}, member{"train/1.json", []byte(`{"label":1}`)}, member{"val/2.png", p}, member{"val/2.json", []byte(`{"class":"b"}`)}, member{"3.txt", []byte("x")}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "0.tar"), data, 0o644))
