@@ -13,6 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
+	"github.com/tributary-ml/tributary/internal/plainfile"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -88,7 +89,7 @@ func File(folder string) string { return filepath.Join(folder, "ablation.yaml") 
 // Read reads the plan of a folder.
 func Read(folder string) (train.Config, Options, error) {
 	c, o := train.Default(), DefaultOptions()
-	text, err := os.ReadFile(File(folder))
+	text, err := plainfile.Read(File(folder), train.MaxConfig)
 	if err != nil {
 		return c, o, fmt.Errorf("%w: name the folder of an ablation", err)
 	}

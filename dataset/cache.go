@@ -48,6 +48,8 @@ func (c *cache) Decode(i int, dst *Image) (int32, error) {
 	return label, nil
 }
 
+func (c *cache) counts() []int { return Counts(c.Source) }
+
 // close frees the memory. No image is being decoded.
 func (c *cache) close() {
 	for i := range c.images {

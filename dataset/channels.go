@@ -40,6 +40,8 @@ func channelStats(v []float32, c int) []float32 {
 
 func (s *withChannels) Info() Info { return s.info }
 
+func (s *withChannels) counts() []int { return Counts(s.Source) }
+
 func (s *withChannels) Decode(i int, dst *Image) (int32, error) {
 	label, err := s.Source.Decode(i, dst)
 	if err != nil {

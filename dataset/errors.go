@@ -14,7 +14,8 @@ type FileError struct {
 	Remedy string // what the user can do about it
 }
 
-// Error is one line: file, position, fault, remedy.
+// Error is one line: file, position, fault, remedy. What is not UTF-8 in names is
+// written as \xE9.
 func (e *FileError) Error() string {
 	var s strings.Builder
 	s.WriteString(e.File)
@@ -28,7 +29,7 @@ func (e *FileError) Error() string {
 	if e.Remedy != "" {
 		fmt.Fprintf(&s, " (%s)", e.Remedy)
 	}
-	return s.String()
+	return quoteName(s.String())
 }
 
 // Unwrap returns the fault, for errors.Is with fs.ErrNotExist or

@@ -2,12 +2,14 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
 // Subset is some of a source's images, by their numbers, in their order.
@@ -20,12 +22,15 @@ type subset struct {
 
 func (s *subset) Len() int { return len(s.images) }
 
+func (s *subset) counts() []int { return nil } // the source's would be of all images
+
 func (s *subset) Decode(i int, dst *Image) (int32, error) { return s.Source.Decode(s.images[i], dst) }
 
 // fileList is a source of files that were named.
 type fileList struct {
 	info  Info
 	parts []*imageFolder // a folder or a single file
+	left  leftOut
 	where []struct{ part, file int }
 }
 
@@ -41,26 +46,30 @@ func Files(ctx context.Context, paths []string, c int) (Source, error) {
 	s := &fileList{info: Info{Name: "image files", C: c}}
 	for _, p := range paths {
 		st, err := os.Stat(p)
-		if err != nil {
-			return nil, fileError(p, err, "name image files, or folders of them")
+		if err == nil && !st.IsDir() && !st.Mode().IsRegular() {
+			err = fmt.Errorf("is %s, not a file", plainfile.Kind(st.Mode()))
 		}
-		part := &imageFolder{info: s.info, root: folder{os.DirFS(p), p}}
+		if err != nil {
+			return nil, fileError(p, bare(err), "name image files, or folders of them")
+		}
+		part := &imageFolder{info: s.info, root: folder{diskFS(p), p}}
 		if !st.IsDir() {
 			dir, base := filepath.Split(p)
 			if dir == "" {
 				dir = "."
 			}
-			part.root, part.files = folder{os.DirFS(dir), dir}, []string{base}
-		} else if err := part.walk(ctx, ".", maxDepth); err != nil {
+			part.root, part.files = folder{diskFS(dir), dir}, []string{base}
+		} else if err := part.walk(ctx, diskDir(part.root, p, "."), ".", maxDepth, nil); err != nil {
 			return nil, err
 		}
+		s.left.merge(&part.left)
 		if len(part.files) == 0 {
-			return nil, fileError(p, fs.ErrNotExist, "the folder holds no images: their names end in "+strings.Join(extensions, " "))
+			return nil, fileError(p, errors.New("the folder holds no images"+part.left.instead()), "their names end in "+strings.Join(extensions, " "))
 		}
 		part.labels = make([]int32, len(part.files))
 		for i, f := range part.files {
 			s.where = append(s.where, struct{ part, file int }{len(s.parts), i})
-			s.info.Classes = append(s.info.Classes, part.root.path(f))
+			s.info.Classes = append(s.info.Classes, quoteName(part.root.path(f)))
 		}
 		s.parts = append(s.parts, part)
 	}
@@ -68,6 +77,15 @@ func Files(ctx context.Context, paths []string, c int) (Source, error) {
 		return nil, fmt.Errorf("no image files: name some, or folders of them")
 	}
 	return s, nil
+}
+
+// LeftOut says what in the folders that [Files] was given is left out, a line
+// each.
+func LeftOut(files Source) []string {
+	if s, ok := files.(*fileList); ok {
+		return s.left.notes()
+	}
+	return nil
 }
 
 func (s *fileList) Info() Info { return s.info }
@@ -81,10 +99,10 @@ func (s *fileList) Decode(i int, dst *Image) (int32, error) {
 }
 
 // EvalTransformOf is [EvalTransform] for images that a network is to see as it saw those of the set that spec names (see [Open]),
-// without opening the set: all but folders have images of one size.
+// without opening the set: all but folders and archives have images of one size.
 func EvalTransformOf(spec string, h, w int) Transform {
 	info := Info{H: h, W: w}
-	if name, _, _ := strings.Cut(spec, ":"); name == "folder" {
+	if name, _, _ := strings.Cut(spec, ":"); name == "folder" || name == "tar" {
 		info = Info{}
 	}
 	return EvalTransform(info, h, w)

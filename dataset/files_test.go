@@ -69,4 +69,9 @@ func TestEvalTransformOf(t *testing.T) {
 	set, err = openTree(dir, OpenOptions{})
 	require.NoError(t, err)
 	require.Equal(t, EvalTransform(set.Test.Info(), 32, 30), EvalTransformOf("folder:"+dir, 32, 30))
+	dir = tree(t, map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", nil}, member{"a/2.png", nil}, member{"b/1.png", nil}, member{"b/2.png", nil})})
+	set, err = openTars(dir, OpenOptions{})
+	require.NoError(t, err)
+	defer set.Close()
+	require.Equal(t, EvalTransform(set.Test.Info(), 32, 30), EvalTransformOf("tar:"+dir, 32, 30))
 }

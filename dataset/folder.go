@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -15,12 +15,11 @@ import (
 	"sync/atomic"
 )
 
-// maxDepth limits how deep below a class folder images are looked for, so that
-// a link to a folder above ends.
-const maxDepth = 8
-
-// testFolders are the names that the test images' folder may have.
-var testFolders = []string{"val", "validation", "test"}
+// What is wrong with a class folder that is none of the known classes.
+const (
+	notTrained   = "class %q has no folder among the training images"
+	notOfNetwork = "%q is no class of the network"
+)
 
 // imageFolder is a source of encoded files.
 type imageFolder struct {
@@ -29,54 +28,167 @@ type imageFolder struct {
 	files  []string // paths below root
 	labels []int32
 	data   sync.Pool // *[]byte: encoded files
+
+	left     leftOut    // in its folders
+	archives []*archive // that it is in
 }
 
-// openFolder reads the names in root/train/CLASS/ and root/val/CLASS/, or those
-// in root/CLASS/, and splits them.
-func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error) {
-	top, err := subfolders(root, ".")
+// encoded is a set of image files whose layout has been found out.
+type encoded struct {
+	finder
+	parts   map[string]part // by name; all images are under "" where they may be without parts
+	opt     OpenOptions
+	members map[string]*tarNode // of archives, by the path of an image; nil on disk
+	closers []func()
+}
+
+// part is a part of a set.
+type part struct {
+	where string
+	open  func(context.Context) (group, error) // the folder in which the class folders lie
+}
+
+// opened is a part that lies in a folder; of the whole set, what may be around the class folders is known already.
+func (e *encoded) opened(g group, whole bool) part {
+	return part{g.where(e.root), func(context.Context) (group, error) {
+		if whole {
+			return g, nil
+		}
+		return e.inside(g, maxAround)
+	}}
+}
+
+// has says whether the set has a part.
+func (e *encoded) has(name string) bool { _, ok := e.parts[name]; return ok }
+
+// splits says whether a run that is trained on the set splits it.
+func (e *encoded) splits() bool {
+	if e.has(partTrain) {
+		return !e.has(partVal) && !e.has(partTest)
+	}
+	return e.has("")
+}
+
+// orClose closes the set's files where there is an error.
+func (e *encoded) orClose(s *Set, err error) (*Set, error) {
+	if err != nil {
+		e.close()
+	}
+	return s, err
+}
+
+func (e *encoded) close() {
+	for _, f := range e.closers {
+		f()
+	}
+}
+
+// findFolder finds out what the folders in root are.
+func findFolder(_ context.Context, root folder, opt OpenOptions, known []string) (*encoded, error) {
+	e := &encoded{finder: finder{root: root, known: known}, opt: opt}
+	top := diskDir(root, root.name, ".")
+	if _, err := top.list(); err != nil {
+		var file *FileError
+		if errors.As(err, &file) && file.File == root.path(".") {
+			file.Remedy = "name the folder that the images are in"
+		}
+		return nil, err
+	}
+	parts, err := e.find(group{root.name, []*dir{top}})
 	if err != nil {
 		return nil, err
 	}
-	channels := imageChannels(opt)
-	trainDir, testDir := ".", ""
-	if slices.Contains(top, "train") {
-		trainDir = "train"
-		if i := slices.IndexFunc(testFolders, func(name string) bool { return slices.Contains(top, name) }); i >= 0 {
-			testDir = testFolders[i]
-		}
+	e.parts = map[string]part{}
+	for name, g := range parts {
+		e.parts[name] = e.opened(g, name == "")
 	}
-	train, err := scanFolder(ctx, root, trainDir, nil, channels)
+	return e, nil
+}
+
+// training is the set for a run: a part to train on, and one to measure.
+func (e *encoded) training(ctx context.Context) (*Set, error) {
+	from := partTrain
+	if !e.has(from) {
+		from = ""
+	}
+	train, err := e.source(ctx, from, e.known, notOfNetwork)
 	if err != nil {
 		return nil, err
 	}
-	var test *imageFolder
-	if testDir != "" {
-		if test, err = scanFolder(ctx, root, testDir, train.info.Classes, channels); err != nil {
+	train.info.Name, e.known = e.called(partTrain), train.info.Classes
+	if e.splits() {
+		train, test, err := train.split(e.opt.Seed)
+		if err != nil {
 			return nil, err
 		}
+		test.info.Name = e.called("") + ", a tenth held out"
+		e.note("%s has no part to measure: a tenth of each class's images is, drawn by the seed", e.root.name)
+		return e.set(train, test), nil
 	}
-	return encodedSet(root.name, train, test, opt)
+	measured := partVal
+	if !e.has(measured) {
+		measured = partTest
+	}
+	test, err := e.source(ctx, measured, train.info.Classes, notTrained)
+	if err != nil {
+		return nil, err
+	}
+	if plain := path.Base(e.parts[from].where) == partTrain && path.Base(e.parts[measured].where) == partVal; !plain {
+		e.note("training is on %s, measured is %s", e.parts[from].where, e.parts[measured].where)
+	}
+	if measured == partVal && e.has(partTest) {
+		e.note("%s is left for eval", e.parts[partTest].where)
+	}
+	return e.set(train, test), nil
 }
 
-// encodedSet is the set of encoded images; without a test part the training
-// images are split.
-func encodedSet(name string, train, test *imageFolder, opt OpenOptions) (*Set, error) {
-	if test == nil {
-		var err error
-		if train, test, err = train.split(opt.Seed); err != nil {
+// measured is a part of the set to measure a network on: the one that is named, or that for testing, for validation or for training,
+// whichever there is first, or all images where there are no parts. For a run that was trained on the set and split it, it is what
+// was held out, or for training.
+func (e *encoded) measured(ctx context.Context, name string, trained bool) (*Set, error) {
+	if trained && e.splits() {
+		set, err := e.training(ctx)
+		if err != nil {
 			return nil, err
 		}
+		if name == partTrain {
+			set.Test = set.Train
+		}
+		set.Train = nil
+		return set, nil
 	}
-	train.info.Name, test.info.Name = name+" train", name+" test"
-	train.info.Files, test.info.Files = train.sum(), test.sum()
-	if opt.Cache <= 0 {
-		return &Set{Train: train, Test: test}, nil
+	if name == "" {
+		if i := slices.IndexFunc(partNames, e.has); i >= 0 {
+			name = partNames[i]
+		}
 	}
-	budget := new(atomic.Int64)
-	budget.Store(opt.Cache)
-	a, b := withCache(train, budget), withCache(test, budget)
-	return &Set{Train: a, Test: b, Cache: opt.Cache, closers: []func(){a.close, b.close}}, nil
+	test, err := e.source(ctx, name, e.known, notOfNetwork)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		test.info.Name += ", all images"
+	} else {
+		e.note("measured is %s", e.parts[name].where)
+	}
+	return e.set(nil, test), nil
+}
+
+// source is the images of a part.
+func (e *encoded) source(ctx context.Context, name string, known []string, unknown string) (*imageFolder, error) {
+	p, ok := e.parts[name]
+	if !ok {
+		return nil, e.noPart(cmp.Or(name, partTrain))
+	}
+	g, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.scan(ctx, g, known, unknown)
+	if err == nil {
+		s.info.Name = e.called(name)
+	}
+	return s, err
 }
 
 // sum is Info.Files.
@@ -88,126 +200,252 @@ func (s *imageFolder) sum() string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// imageChannels is how many channels images that are files have.
-func imageChannels(opt OpenOptions) int { return cmp.Or(opt.Channels, 3) }
+// noPart is the error for a part that a set does not have.
+func (e *encoded) noPart(want string) error {
+	have := slices.DeleteFunc(slices.Clone(partNames), func(p string) bool { return !e.has(p) })
+	if len(have) == 0 {
+		return fileError(e.root.name, fmt.Errorf("has no parts, so none is called %s", want), "leave --part out: then all its images are measured")
+	}
+	remedy := "it has " + strings.Join(have, " and ")
+	if want == partTrain {
+		remedy += "; images to train on go into " + e.root.path(partTrain) + "/CLASS, or name a folder of class folders"
+	}
+	return fileError(e.root.name, errors.New("has no part "+want), remedy)
+}
 
-// scanFolder lists the images in the class folders in dir. The classes are the
+// called is a part's name in messages.
+func (e *encoded) called(part string) string {
+	return quoteName(strings.TrimSpace(e.root.name + " " + part))
+}
+
+// set makes a set of the sources; train may be nil.
+func (e *encoded) set(train, test *imageFolder) *Set {
+	s := &Set{closers: slices.Clone(e.closers)} // and nothing else of e, which has read folders
+	var left leftOut
+	var archives []*archive // parts may be in one
+	var budget *atomic.Int64
+	if e.opt.Cache > 0 {
+		budget = new(atomic.Int64)
+		budget.Store(e.opt.Cache)
+		s.Cache = e.opt.Cache
+	}
+	source := func(f *imageFolder) Source {
+		f.info.Files = f.sum()
+		left.merge(&f.left)
+		for _, a := range f.archives {
+			if !slices.Contains(archives, a) {
+				archives = append(archives, a)
+				left.merge(&a.left)
+			}
+		}
+		if budget == nil {
+			return f
+		}
+		c := withCache(f, budget)
+		s.closers = append(s.closers, c.close)
+		return c
+	}
+	if train != nil {
+		s.Train = source(train)
+	}
+	s.Test = source(test)
+	s.Notes = append(e.notes, left.notes()...)
+	return s
+}
+
+// scan lists the images in the class folders in a group. The classes are the
 // folders' names in the order of their bytes, or known ones, of which some may
-// have no folder.
-func scanFolder(ctx context.Context, root folder, dir string, known []string, channels int) (*imageFolder, error) {
-	names, err := subfolders(root, dir)
+// have no folder; unknown says what is wrong with a folder that is none of them.
+func (e *encoded) scan(ctx context.Context, g group, known []string, unknown string) (*imageFolder, error) {
+	channels := imageChannels(e.opt)
+	subs, err := g.subs()
 	if err != nil {
 		return nil, err
 	}
-	classes := known
-	if classes == nil {
-		classes = names
-		if len(classes) < 2 {
-			return nil, fileError(root.path(dir), fmt.Errorf("has %d class folders, at least 2 are needed", len(classes)),
-				"put each class's images in a folder of its own: train/CLASS/*.jpg and val/CLASS/*.jpg")
-		}
-	}
 	s := &imageFolder{
 		info: Info{
-			Classes: classes, C: channels,
+			Classes: known, C: channels,
 			// ImageNet's, as torchvision's models use them.
 			Mean:   channelStats([]float32{0.485, 0.456, 0.406}, channels),
 			Std:    channelStats([]float32{0.229, 0.224, 0.225}, channels),
 			Mirror: true,
 		},
-		root: root,
+		root: e.root,
 	}
-	for _, name := range names {
-		class := path.Join(dir, name)
-		label := slices.Index(classes, name)
-		if label < 0 {
-			return nil, fileError(root.path(class), fmt.Errorf("class %q has no folder among the training images", name), "add it there or remove it here")
-		}
-		before := len(s.files)
-		if err := s.walk(ctx, class, maxDepth); err != nil {
+	if s.left.beside, err = g.images(e.root); err != nil {
+		return nil, err
+	}
+	if known == nil {
+		if s.info.Classes, err = e.classes(g, subs, s.left.beside.n); err != nil {
 			return nil, err
 		}
-		if len(s.files) == before {
-			return nil, fileError(root.path(class), errors.New("the class folder holds no images"),
+	}
+	labels := map[string]int32{}
+	for i, name := range s.info.Classes {
+		labels[name] = int32(i)
+	}
+	for _, class := range subs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		before, left := len(s.files), s.left
+		s.left = leftOut{}
+		if err := e.walk(ctx, s, class); err != nil {
+			return nil, err
+		}
+		found := len(s.files) - before
+		label, ok := labels[quoteName(class.name)]
+		switch {
+		case found == 0 && known == nil:
+			return nil, fileError(class.where(e.root), errors.New("the class folder holds no images"+s.left.instead()),
 				"images end in "+strings.Join(extensions, " ")+"; remove the folder if it is no class")
+		case found > 0 && !ok:
+			return nil, fileError(class.where(e.root), fmt.Errorf(unknown, quoteName(class.name)), unknownClass(quoteName(class.name), s.info.Classes))
 		}
-		for range len(s.files) - before {
-			s.labels = append(s.labels, int32(label))
+		for range found {
+			s.labels = append(s.labels, label)
 		}
+		left.merge(&s.left)
+		s.left = left
 	}
 	if len(s.files) == 0 {
-		return nil, fileError(root.path(dir), errors.New("holds no class folders"), "put each class's images in a folder of its own")
+		err := errors.New("its class folders hold no images")
+		switch {
+		case s.left.beside.n > 0:
+			err = fmt.Errorf("holds %d images but no class folders", s.left.beside.n)
+		case len(subs) == 0:
+			err = errors.New("holds no class folders")
+		}
+		return nil, fileError(g.where(e.root), err, "put each class's images in a folder of its own")
+	}
+	if known == nil {
+		e.noteAlike(subs)
+	}
+	for _, d := range g.dirs {
+		if d.archive != nil {
+			s.archives = append(s.archives, d.archive)
+		}
+		s.left.merge(&leftOut{odd: d.left.odd, loops: d.left.loops}) // other files beside class folders are of no interest
 	}
 	return s, nil
 }
 
-// walk appends the images in dir and below, in the order of their names.
-func (s *imageFolder) walk(ctx context.Context, dir string, depth int) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	entries, err := fs.ReadDir(s.root, dir)
-	if err != nil {
-		return fileError(s.root.path(dir), err, "")
-	}
-	for _, e := range entries {
-		name := path.Join(dir, e.Name())
-		if strings.HasPrefix(e.Name(), ".") {
-			continue
+// noteAlike says so where the classes may be one level further down: all class folders hold nothing but folders, of which several have
+// the same names.
+func (e *encoded) noteAlike(classes []group) {
+	seen := map[string]int{}
+	for _, c := range classes {
+		subs, err := c.subs()
+		if direct, _ := c.images(e.root); err != nil || len(subs) == 0 || direct.n > 0 {
+			return
 		}
-		isDir, err := isFolder(s.root, name, e)
-		if err != nil {
-			return err
+		for _, s := range subs {
+			seen[s.name]++
 		}
-		switch {
-		case isDir && depth > 0:
-			if err := s.walk(ctx, name, depth-1); err != nil {
+	}
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		if seen[name] > 1 {
+			all = append(all, name)
+		}
+	}
+	if len(all) > 1 {
+		e.note("the classes are %s, not the folders in them that have names in common: %s", few(names(classes)), few(all))
+	}
+}
+
+// unknownClass says what to do about a name that is no class.
+func unknownClass(name string, classes []string) string {
+	if near := nearest(name, classes); len(near) > 0 {
+		return "rename or remove it; the nearest: " + strings.Join(near, ", ")
+	}
+	return "rename or remove it; the classes are " + few(classes)
+}
+
+// classes are the names of class folders.
+func (e *encoded) classes(g group, subs []group, beside int) ([]string, error) {
+	if len(subs) < 2 {
+		err := fmt.Errorf("has %d class folders, at least 2 are needed", len(subs))
+		remedy := "put each class's images in a folder of its own: train/CLASS/*.jpg and val/CLASS/*.jpg"
+		switch left := &g.dirs[0].left; {
+		case g.dirs[0].archive != nil:
+			remedy = "put each class's images in a folder or an archive of its own, or labels beside them: x.jpg with x.cls, x.json or x.txt"
+		case beside > 0:
+			err = fmt.Errorf("%w: %d images lie in none", err, beside)
+		case left.endings[".tar"] > 0:
+			remedy = "it holds tar files: name it as tar:" + e.root.name
+		case left.packed != "":
+			name, how := unpacked(left.packed)
+			remedy = "it holds " + left.packed + ", " + name + ": " + how
+		}
+		return nil, fileError(g.where(e.root), err, remedy)
+	}
+	out := names(subs)
+	seen := map[string]bool{}
+	for i, name := range out {
+		out[i] = quoteName(name)
+		if seen[out[i]] {
+			return nil, fileError(g.where(e.root), fmt.Errorf("two class folders are called %s, one in UTF-8 and one not", out[i]), "rename one")
+		}
+		seen[out[i]] = true
+	}
+	return out, nil
+}
+
+// walk appends the images of a class.
+func (e *encoded) walk(ctx context.Context, s *imageFolder, class group) error {
+	for _, d := range class.dirs {
+		if d.archive == nil {
+			if err := s.walk(ctx, d, d.path, maxDepth, nil); err != nil {
 				return err
 			}
-		case !isDir && e.Type()&^fs.ModeSymlink == 0 && slices.Contains(extensions, strings.ToLower(path.Ext(name))):
-			s.files = append(s.files, name)
+		} else if err := s.walk(ctx, d, class.name+"/"+d.archive.base, maxDepth-1, e.members); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// subfolders returns the names of the folders in dir, but hidden ones, sorted.
-func subfolders(root folder, dir string) ([]string, error) {
-	entries, err := fs.ReadDir(root, dir)
+// walk appends the images in d and below, in the order of their names, as those of a folder that is called so. Members of archives go to members.
+func (s *imageFolder) walk(ctx context.Context, d *dir, called string, depth int, members map[string]*tarNode) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	all, err := d.list()
 	if err != nil {
-		return nil, fileError(root.path(dir), err, "name the folder that the images are in")
+		return err
 	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		isDir, err := isFolder(root, path.Join(dir, e.Name()), e)
-		if err != nil {
-			return nil, err
-		}
-		if isDir {
-			names = append(names, e.Name())
+	s.left.merge(&d.left)
+	if called += "/"; called == "./" {
+		called = ""
+	}
+	for _, e := range all {
+		name := called + e.name
+		switch {
+		case e.dir == nil:
+			s.files = append(s.files, name)
+			if members != nil {
+				members[name] = e.member
+			}
+		case depth == 0:
+			s.left.deep.add(e.dir.where(s.root))
+		default:
+			if err := s.walk(ctx, e.dir, name, depth-1, members); err != nil {
+				return err
+			}
 		}
 	}
-	return names, nil
+	return nil
 }
 
-// isFolder says whether an entry is a folder or a link to one.
-func isFolder(root folder, name string, e fs.DirEntry) (bool, error) {
-	if e.Type()&fs.ModeSymlink == 0 {
-		return e.IsDir(), nil
-	}
-	st, err := fs.Stat(root, name)
-	if err != nil {
-		return false, fileError(root.path(name), err, "the link leads nowhere: remove or mend it")
-	}
-	return st.IsDir(), nil
-}
+// imageChannels is how many channels images that are files have.
+func imageChannels(opt OpenOptions) int { return cmp.Or(opt.Channels, 3) }
 
 func (s *imageFolder) Info() Info { return s.info }
 
 func (s *imageFolder) Len() int { return len(s.files) }
+
+func (s *imageFolder) counts() []int { return count(s.labels, len(s.info.Classes)) }
 
 func (s *imageFolder) Decode(i int, dst *Image) (int32, error) {
 	const remedy = "replace or remove the file, or skip bad images"

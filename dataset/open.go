@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -21,7 +20,7 @@ type OpenOptions struct {
 	Channels int
 
 	// Seed chooses which files are for testing where class folders come without
-	// a train/ and val/ level.
+	// parts.
 	Seed uint64
 
 	// Cache is how many bytes of folders' and archives' images stay in memory,
@@ -30,21 +29,23 @@ type OpenOptions struct {
 	Cache int64
 }
 
-// kind is a way to name a set in Open.
+// kind is a way to name a set in Open: one of two known parts, or one whose
+// layout is found out.
 type kind struct {
 	name string
 	dir  string // default folder, "" where one must be named
 	open func(ctx context.Context, d folder, opt OpenOptions) (*Set, error)
+	find func(ctx context.Context, d folder, opt OpenOptions, known []string) (*encoded, error)
 }
 
 // kinds lists all that Open knows.
 var kinds = []kind{
-	{"fashion-mnist-mini", "", openFashionMini},
-	{"fashion-mnist", "data/fashion-mnist", openFashionMNIST},
-	{"mnist", "data/mnist", openMNIST},
-	{"cifar10", "data/cifar10", openCIFAR10},
-	{"folder", "", openFolder},
-	{"tar", "", openTar},
+	{"fashion-mnist-mini", "", openFashionMini, nil},
+	{"fashion-mnist", "data/fashion-mnist", openFashionMNIST, nil},
+	{"mnist", "data/mnist", openMNIST, nil},
+	{"cifar10", "data/cifar10", openCIFAR10, nil},
+	{"folder", "", nil, findFolder},
+	{"tar", "", nil, findTar},
 }
 
 // Names lists the names that [Open] takes.
@@ -62,17 +63,82 @@ func Names() []string {
 //	fashion-mnist:DIR   Fashion-MNIST as IDX files, gzipped or not; DIR is data/fashion-mnist if left out
 //	mnist:DIR           MNIST in the same way; data/mnist
 //	cifar10:DIR         CIFAR-10's binary batches, in DIR or its cifar-10-batches-bin; data/cifar10
-//	folder:DIR          JPEG, PNG, GIF and WebP files in DIR/train/CLASS/ and DIR/val/CLASS/ (or test/,
-//	                    validation/), or in DIR/CLASS/ of which a tenth becomes the test set
+//	folder:DIR          image files in DIR/train/CLASS/ and DIR/val/CLASS/ (or valid/, validation/, test/ …, in any case),
+//	                    or in DIR/CLASS/ of which a tenth becomes the test set
 //	tar:DIR             such images in the .tar files of DIR/train/ and DIR/val/, or of DIR with train and val in their
 //	                    names, or of DIR with folders train/ and val/ in them, or without, split as folders are:
-//	                    CLASS/x.jpg, WebDataset's x.jpg with x.cls, or x.jpg in CLASS.tar
+//	                    CLASS/x.jpg, WebDataset's x.jpg with x.cls, x.json or x.txt, or x.jpg in CLASS.tar
+//
+// A folder around the class folders, or around the parts, is looked through. Of a set with images for validation and for testing,
+// Test has those for validation; see [OpenTest].
 //
 // Sets but folders and tar files are read into memory (CIFAR-10: 184 MB) and
 // checked in full; of these only the names are read, and a bad image comes up in
 // Decode. The caller closes the set. An unknown name gives an error with the
 // nearest ones, a bad file a [*FileError].
 func Open(ctx context.Context, spec string, opt OpenOptions) (*Set, error) {
+	return openSpec(spec, opt, func(k kind, d folder) (*Set, error) {
+		if k.open != nil {
+			return k.open(ctx, d, opt)
+		}
+		e, err := k.find(ctx, d, opt, nil)
+		if err != nil {
+			return nil, err
+		}
+		return e.orClose(e.training(ctx))
+	})
+}
+
+// TestOptions say what of a set [OpenTest] opens.
+type TestOptions struct {
+	OpenOptions
+
+	// Classes are those of the network that is measured. Images have its labels,
+	// by the names of their classes; it may have more classes than the set.
+	Classes []string
+
+	// Part is train, val or test; empty means the images for testing, or else those
+	// for validation or for training, whichever there are first, or all images of
+	// folders and archives without parts.
+	Part string
+
+	// Trained says that the network was trained on the set. Where the set was split
+	// for that, the part for testing is then what was held out.
+	Trained bool
+}
+
+// OpenTest makes the source of the images of one part of a set, as Set.Test, to measure a network on. The set is named as in [Open].
+func OpenTest(ctx context.Context, spec string, opt TestOptions) (*Set, error) {
+	return openSpec(spec, opt.OpenOptions, func(k kind, d folder) (*Set, error) {
+		if k.find != nil {
+			e, err := k.find(ctx, d, opt.OpenOptions, opt.Classes)
+			if err != nil {
+				return nil, err
+			}
+			return e.orClose(e.measured(ctx, opt.Part, opt.Trained))
+		}
+		set, err := k.open(ctx, d, opt.OpenOptions)
+		if err != nil {
+			return nil, err
+		}
+		switch opt.Part {
+		case "", partTest:
+		case partTrain:
+			set.Test = set.Train
+		default:
+			return nil, fmt.Errorf("has no part %s: it has test and train", opt.Part)
+		}
+		set.Train = nil
+		set.Test, err = withClasses(set.Test, opt.Classes)
+		return set, err
+	})
+}
+
+// Parts lists the names that a part may have in [TestOptions].
+func Parts() []string { return []string{partTrain, partVal, partTest} }
+
+// openSpec opens the set that a spec names.
+func openSpec(spec string, opt OpenOptions, open func(kind, folder) (*Set, error)) (*Set, error) {
 	name, dir, hasDir := strings.Cut(spec, ":")
 	if spec == "" {
 		name = kinds[0].name
@@ -92,12 +158,15 @@ func Open(ctx context.Context, spec string, opt OpenOptions) (*Set, error) {
 	case dir == "":
 		dir = k.dir
 	}
-	set, err := k.open(ctx, folder{os.DirFS(dir), dir}, opt)
+	set, err := open(k, folder{diskFS(dir), dir})
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", name, err)
 	}
 	if c := opt.Channels; c != 0 {
-		set.Train, set.Test = asChannels(set.Train, c), asChannels(set.Test, c)
+		if set.Train != nil {
+			set.Train = asChannels(set.Train, c)
+		}
+		set.Test = asChannels(set.Test, c)
 	}
 	return set, nil
 }
@@ -107,6 +176,12 @@ type folder struct {
 	fs.FS
 	name string
 }
+
+// ReadDir implements fs.ReadDirFS.
+func (d folder) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(d.FS, name) }
+
+// Stat implements fs.StatFS.
+func (d folder) Stat(name string) (fs.FileInfo, error) { return fs.Stat(d.FS, name) }
 
 // named is a file system that knows better where its files are.
 type named interface{ path(file string) string }
@@ -125,34 +200,9 @@ func (d folder) path(file string) string {
 // unknownName is the error for a set that Open does not know.
 func unknownName(name string) error {
 	names := Names()
-	near := slices.DeleteFunc(slices.Clone(names), func(n string) bool {
-		return editDistance(name, n) > 1+len(n)/3 && !strings.HasPrefix(n, name+"-")
-	})
-	slices.SortStableFunc(near, func(a, b string) int { return editDistance(name, a) - editDistance(name, b) })
+	near := nearest(name, names)
 	if len(near) == 0 {
 		return fmt.Errorf("no data set %q: there are %s", name, strings.Join(names, ", "))
 	}
 	return fmt.Errorf("no data set %q: did you mean %s?", name, strings.Join(near, " or "))
-}
-
-// editDistance is the number of bytes to insert, delete or replace to make b of
-// a (Levenshtein, 1966).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1) // distances from a[:i] to every b[:j]
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -1,6 +1,9 @@
 package dataset
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Image is a picture of H rows and W columns of C interleaved channels of eight
 // bits: 1 (grey) or 3 (red, green, blue; sRGB as decoded).
@@ -58,7 +61,11 @@ type Source interface {
 
 // Set is the two parts of a data set.
 type Set struct {
-	Train, Test Source
+	Train, Test Source // OpenTest leaves Train nil
+
+	// Notes say how folders and archives were understood, and what in them is
+	// left out, a line each.
+	Notes []string
 
 	// Cache is how many bytes of decoded images may stay in memory until Close; 0
 	// where none do, or the whole set is in memory anyway.
@@ -72,6 +79,27 @@ func (s *Set) Close() {
 	for _, f := range s.closers {
 		f()
 	}
+}
+
+// counter is a source that knows how many images of each class it has.
+type counter interface{ counts() []int }
+
+// Counts is how many images of each class a source has; nil where only decoding
+// them would tell.
+func Counts(src Source) []int {
+	if c, ok := src.(counter); ok {
+		return c.counts()
+	}
+	return nil
+}
+
+// count counts labels below n.
+func count[T uint8 | int32](labels []T, n int) []int {
+	out := make([]int, n)
+	for _, l := range labels {
+		out[l]++
+	}
+	return out
 }
 
 // memory is a source whose images have one size and lie decoded in memory.
@@ -90,4 +118,54 @@ func (m *memory) Decode(i int, dst *Image) (int32, error) {
 	n := len(dst.Pix)
 	copy(dst.Pix, m.pix[i*n:(i+1)*n])
 	return int32(m.labels[i]), nil
+}
+
+func (m *memory) counts() []int { return count(m.labels, len(m.info.Classes)) }
+
+// relabelled is a source whose labels are those of other classes, by their names.
+type relabelled struct {
+	Source
+	info   Info
+	labels []int32 // by the source's own
+}
+
+// withClasses returns src with the labels of classes, which must have all of its
+// own: src itself if they are its own.
+func withClasses(src Source, classes []string) (Source, error) {
+	info := src.Info()
+	if slices.Equal(info.Classes, classes) {
+		return src, nil
+	}
+	r := &relabelled{Source: src, info: info}
+	r.info.Classes = classes
+	for _, name := range info.Classes {
+		i := slices.Index(classes, name)
+		if i < 0 {
+			return nil, fmt.Errorf("%s has the class %q, which is no class of the network (%s)", info.Name, name, unknownClass(name, classes))
+		}
+		r.labels = append(r.labels, int32(i))
+	}
+	return r, nil
+}
+
+func (r *relabelled) Info() Info { return r.info }
+
+func (r *relabelled) Decode(i int, dst *Image) (int32, error) {
+	label, err := r.Source.Decode(i, dst)
+	if err != nil {
+		return 0, err
+	}
+	return r.labels[label], nil
+}
+
+func (r *relabelled) counts() []int {
+	theirs := Counts(r.Source)
+	if theirs == nil {
+		return nil
+	}
+	out := make([]int, len(r.info.Classes))
+	for i, n := range theirs {
+		out[r.labels[i]] += n
+	}
+	return out
 }

@@ -12,180 +12,340 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
-const (
-	maxClassFile = 64  // bytes of a .cls file
-	classDigits  = 6   // of a class that is a number: names in order are numbers in order
-	maxTarClass  = 1e6 // classes that are numbers are below
-)
+const tarRemedy = "write the archive again"
 
-// openTar reads the members' names in the archives in root/train/ and root/val/,
-// or those in root itself, told apart by "train" and "val" in their names, by
-// the folders train/ and val/ in them, or split. What is in them then looks like
-// class folders, of each part.
-func openTar(ctx context.Context, root folder, opt OpenOptions) (_ *Set, err error) {
-	archives, err := findTars(root)
-	if err != nil {
-		return nil, err
-	}
-	var r tarReader
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
-	for _, a := range archives {
-		if err := r.add(ctx, filepath.Join(root.name, filepath.FromSlash(a.path)), a.part); err != nil {
-			return nil, err
-		}
-	}
-	if len(r.found) == 0 {
-		return nil, fileError(root.name, errors.New("the archives hold no images"), "images end in "+strings.Join(extensions, " ")+"; unpack archives that are in archives")
-	}
-	r.findParts()
-	scan := func(part string, classes []string) (*imageFolder, error) {
-		t, err := r.folders(part)
-		if err != nil {
-			return nil, err
-		}
-		t.root = root.name
-		return scanFolder(ctx, folder{t, root.name}, ".", classes, imageChannels(opt))
-	}
-	train, err := scan("train", nil)
-	if err != nil {
-		return nil, err
-	}
-	var test *imageFolder
-	if slices.ContainsFunc(r.found, func(i tarImage) bool { return i.part == "val" }) {
-		if test, err = scan("val", train.info.Classes); err != nil {
-			return nil, err
-		}
-	}
-	set, err := encodedSet(root.name, train, test, opt)
-	if err != nil {
-		return nil, err
-	}
-	set.closers = append(set.closers, r.close)
-	return set, nil
+// packed are archives that are no tar, by their first bytes, and what to do about them. The images of a compressed tar cannot be read
+// in any order.
+var packed = []struct {
+	magic, name, remedy string
+	endings             []string
+}{
+	{"\x1f\x8b", "compressed by gzip", "unpack it to a .tar: gunzip FILE", []string{".tar.gz", ".tgz"}},
+	{"BZh", "compressed by bzip2", "unpack it to a .tar: bunzip2 FILE", []string{".tar.bz2", ".tbz", ".tbz2"}},
+	{"\xfd7zXZ\x00", "compressed by xz", "unpack it to a .tar: unxz FILE", []string{".tar.xz", ".txz"}},
+	{"\x28\xb5\x2f\xfd", "compressed by zstd", "unpack it to a .tar: unzstd FILE", []string{".tar.zst", ".tzst"}},
+	{"\x04\x22\x4d\x18", "compressed by lz4", "unpack it to a .tar: unlz4 FILE", []string{".tar.lz4"}},
+	{"\x1f\x9d", "compressed by compress", "unpack it to a .tar: uncompress FILE", []string{".tar.z", ".taz"}},
+	{"]\x00\x00", "compressed by lzma", "unpack it to a .tar: unlzma FILE", []string{".tar.lzma", ".tlz"}},
+	{"PK\x03\x04", "a zip file", "unzip it, and name the folder as folder:DIR", []string{".zip"}},
+	{"7z\xbc\xaf\x27\x1c", "a 7z file", "unpack it, and name the folder as folder:DIR", []string{".7z"}},
+	{"Rar!", "a rar file", "unpack it, and name the folder as folder:DIR", []string{".rar"}},
 }
 
-// archive is a tar file and the part of the set that it belongs to: "train" or
-// "val", or "" where that is not known.
-type archive struct{ path, part string }
-
-// findTars finds the archives of a set.
-func findTars(root folder) ([]archive, error) {
-	if st, err := os.Stat(root.name); err != nil || !st.IsDir() {
-		if err == nil {
-			err = errors.New("is a file")
-		}
-		return nil, fileError(root.name, err, "name a folder of tar files: tar:DIR")
-	}
-	list := func(dir, part string) (all []archive, err error) {
-		entries, err := fs.ReadDir(root, dir)
-		if err != nil {
-			return nil, fileError(root.path(dir), err, "")
-		}
-		for _, e := range entries {
-			file, name := path.Join(dir, e.Name()), strings.ToLower(e.Name())
-			isDir, err := isFolder(root, file, e)
-			switch {
-			case err != nil:
-				return nil, err
-			case isDir || strings.HasPrefix(name, "."):
-			case strings.HasSuffix(name, ".tar"):
-				all = append(all, archive{file, part})
-			case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"), strings.HasSuffix(name, ".tar.zst"):
-				return nil, fileError(root.path(file), errors.New("is compressed: its images cannot be read in any order"), "unpack it to a .tar")
+// unpacked says what to do about a file that is an archive by its name; "" if it is none.
+func unpacked(file string) (name, remedy string) {
+	for _, p := range packed {
+		for _, ending := range p.endings {
+			if strings.HasSuffix(strings.ToLower(file), ending) {
+				return p.name, strings.ReplaceAll(p.remedy, "FILE", path.Base(file))
 			}
 		}
-		if len(all) == 0 {
-			return nil, fileError(root.path(dir), errors.New("holds no .tar files"), "put them into the folder itself, or into its folders train and val")
-		}
-		return all, nil
 	}
-	top, err := subfolders(root, ".")
+	return "", ""
+}
+
+// findTar finds the archives in root, in its folders for the parts, or of parts that their names say, and what is in them.
+func findTar(ctx context.Context, root folder, opt OpenOptions, known []string) (_ *encoded, err error) {
+	if st, err := os.Stat(root.name); err != nil || !st.IsDir() {
+		if err == nil {
+			err = errors.New("is no folder")
+		}
+		return nil, fileError(root.name, bare(err), "name the folder that the tar files are in: tar:DIR")
+	}
+	members := map[string]*tarNode{}
+	e := &encoded{finder: finder{root: folder{tarFS{root.name, members}, root.name}, known: known}, opt: opt, members: members, parts: map[string]part{}}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
+	t := &tars{disk: root, finder: &e.finder}
+	byPart, err := t.find(".", maxAround)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(top, "train") {
-		all, err := list(".", "")
-		if err != nil {
-			return nil, err
+	for name, p := range byPart {
+		if name == "" {
+			continue
 		}
-		return namedParts(root, all)
+		e.parts[name] = part{p.where, func(ctx context.Context) (group, error) {
+			at, err := e.read(ctx, p)
+			if err != nil {
+				return group{}, err
+			}
+			return e.inside(at, maxAround)
+		}}
 	}
-	all, err := list("train", "train")
+	all, ok := byPart[""]
+	if !ok {
+		return e, nil
+	}
+	at, err := e.read(ctx, all)
 	if err != nil {
 		return nil, err
 	}
-	if i := slices.IndexFunc(testFolders, func(name string) bool { return slices.Contains(top, name) }); i >= 0 {
-		test, err := list(testFolders[i], "val")
-		if err != nil {
-			return nil, err
+	if all.odd != nil && !flat(at) {
+		return nil, all.odd
+	}
+	inner, err := e.finder.find(at)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := inner[""]; !ok { // what is in the archives says more than their names
+		clear(e.parts)
+	}
+	for name := range e.parts { // the part that all archives are of, by their names
+		e.parts[name] = e.opened(inner[""], true)
+	}
+	for name, g := range inner {
+		e.parts[name] = e.opened(g, name == "")
+	}
+	return e, nil
+}
+
+// tars finds the archives of a set.
+type tars struct {
+	disk folder
+	*finder
+}
+
+// archives are those of a part.
+type archives struct {
+	where string
+	dir   string   // that holds them
+	files []string // nil: all in dir
+	odd   error    // what is wrong with their names if they are not one for each class
+}
+
+// find returns the archives in a folder by parts. Those of which the part is not known, or who may be without parts, are under "".
+func (t *tars) find(in string, depth int) (map[string]archives, error) {
+	subs, err := subfolders(t.disk, in)
+	if err != nil {
+		return nil, err
+	}
+	files, listErr := t.list(in)
+	out := map[string]archives{}
+	for _, sub := range subs {
+		p, dir := partOf(sub), path.Join(in, sub)
+		if p == "" {
+			continue
 		}
-		all = append(all, test...)
+		here := archives{where: t.disk.path(dir), dir: dir}
+		inside, err := t.list(dir)
+		before, twice := out[p]
+		switch {
+		case err == nil && len(inside) == 0 && len(files) > 0: // folders of something else
+		case !twice:
+			out[p] = here
+		case err != nil || len(inside) == 0:
+		default:
+			if others, err := t.list(before.dir); err == nil && len(others) > 0 {
+				return nil, fileError(t.disk.path(in), fmt.Errorf("%s and %s are folders of the same part", before.where, here.where), "put their archives together, or rename the one that is not meant")
+			}
+			out[p] = here
+		}
+	}
+	_, train := out[partTrain]
+	switch {
+	case listErr != nil && !train:
+		return nil, listErr
+	case train || len(files) == 0 && len(out) > 0:
+		if len(files) > 0 {
+			t.note("archives beside the parts of the set and left out: %d, such as %s", len(files), t.disk.path(files[0]))
+		}
+		return out, nil
+	case len(files) > 0:
+		return t.byName(in, files)
+	case len(subs) == 1 && depth > 0:
+		return t.find(path.Join(in, subs[0]), depth-1)
+	}
+	return nil, t.none(in)
+}
+
+func (t *tars) none(in string) error {
+	return fileError(t.disk.path(in), errors.New("holds no .tar files"), "put them into the folder itself, or into its folders train and val; images in folders are folder:DIR")
+}
+
+// list are the tar files in a folder.
+func (t *tars) list(in string) ([]string, error) {
+	entries, err := fs.ReadDir(t.disk, in)
+	if err != nil {
+		return nil, fileError(t.disk.path(in), err, "")
+	}
+	var all []string
+	for _, e := range entries {
+		file := path.Join(in, e.Name())
+		isDir, err := isFolder(t.disk, file, e)
+		switch {
+		case isHidden(e.Name()):
+		case err != nil:
+			return nil, err
+		case isDir:
+		case strings.HasSuffix(strings.ToLower(e.Name()), ".tar"):
+			all = append(all, file)
+		default:
+			if name, remedy := unpacked(file); name != "" {
+				return nil, fileError(t.disk.path(file), errors.New("is "+name+": its images cannot be read in any order"), remedy)
+			}
+		}
 	}
 	return all, nil
 }
 
-// namedParts tells the part of each archive by its name, if they say. Where some
-// are called val or validation, those called test are left out, as they are of
-// folders.
-func namedParts(root folder, all []archive) ([]archive, error) {
-	says := func(a archive) string {
-		name := strings.ToLower(a.path)
-		for _, part := range []string{"train", "val", "test"} {
-			if strings.Contains(name, part) {
-				return part
-			}
+// byName tells the part of each archive by its name, if they say.
+func (t *tars) byName(in string, files []string) (map[string]archives, error) {
+	says := partByWord
+	if !slices.ContainsFunc(files, func(f string) bool { return says(path.Base(f)) != "" }) {
+		says = partWithin
+	}
+	named := map[string][]string{}
+	for _, f := range files {
+		p := says(path.Base(f))
+		named[p] = append(named[p], f)
+	}
+	out := map[string]archives{}
+	for p, files := range named {
+		if p != "" {
+			out[p] = archives{where: few(bases(files)), dir: in, files: files}
 		}
-		return ""
 	}
-	by := map[string][]archive{}
-	for _, a := range all {
-		by[says(a)] = append(by[says(a)], a)
-	}
-	test := by["val"]
-	if test == nil {
-		test = by["test"]
-	}
-	if by["train"] == nil || test == nil {
-		return all, nil
-	}
-	if odd := by[""]; odd != nil {
-		return nil, fileError(root.path(odd[0].path), errors.New("its name says neither train nor val, as those of other archives do"), "rename it, or put the archives into folders train and val")
-	}
-	var out []archive
-	for _, a := range by["train"] {
-		out = append(out, archive{a.path, "train"})
-	}
-	for _, a := range test {
-		out = append(out, archive{a.path, "val"})
+	all := archives{where: t.disk.path(in), dir: in, files: files}
+	odd := named[""]
+	switch {
+	case len(out) < 2, odd != nil && named[partTrain] == nil: // nothing that a run can go by
+		if odd != nil {
+			clear(out)
+		}
+		out[""] = all
+	case odd != nil:
+		clear(out)
+		all.odd = fileError(t.disk.path(odd[0]), errors.New("its name says neither train nor val nor test, as those of other archives do"), "rename it, or put the archives into folders train and val")
+		out[""] = all
 	}
 	return out, nil
 }
 
-// tarReader finds the images in archives.
-type tarReader struct {
-	archives []*os.File
-	found    []tarImage
+func bases(files []string) []string {
+	var out []string
+	for _, f := range files {
+		out = append(out, path.Base(f))
+	}
+	return out
+}
+
+// partByWord is the part that a word in an archive's name says: my-train-000.tar, training_set.tar, valset.tar.
+func partByWord(name string) string {
+	for _, word := range words(strings.TrimSuffix(strings.ToLower(name), ".tar")) {
+		for _, end := range append([]string{""}, plainWords...) {
+			if p := partWords[strings.TrimSuffix(word, end)]; p != "" {
+				return p
+			}
+		}
+		if word == "trainval" {
+			return partTrain
+		}
+	}
+	return ""
+}
+
+// partWithin is the part whose word is anywhere in an archive's name.
+func partWithin(name string) string {
+	for _, p := range []string{partTrain, partVal, partTest} {
+		if strings.Contains(strings.ToLower(name), p) {
+			return p
+		}
+	}
+	return ""
+}
+
+// read reads the names in archives.
+func (e *encoded) read(ctx context.Context, a archives) (group, error) {
+	t := &tars{disk: folder{diskFS(e.root.name), e.root.name}, finder: &e.finder}
+	files := a.files
+	if files == nil {
+		var err error
+		if files, err = t.list(a.dir); err != nil {
+			return group{}, err
+		}
+		if len(files) == 0 {
+			return group{}, t.none(a.dir)
+		}
+	}
+	var all []*archive
+	for _, f := range files {
+		file := filepath.Join(e.root.name, filepath.FromSlash(f))
+		x, err := readArchive(ctx, file)
+		if x != nil {
+			e.closers = append(e.closers, func() { x.file.Close() })
+		}
+		if err != nil {
+			return group{}, err
+		}
+		if len(x.images) > 0 {
+			all = append(all, x)
+			continue
+		}
+		e.note("%s holds no images%s", file, x.left.instead())
+	}
+	if len(all) == 0 {
+		return group{}, fileError(a.where, errors.New("the archives hold no images"), "images end in "+strings.Join(extensions, " ")+"; unpack archives that are in archives")
+	}
+	if err := e.label(all); err != nil {
+		return group{}, err
+	}
+	out := group{name: path.Base(e.root.name)}
+	classes := 0
+	for _, x := range all {
+		top, err := x.tree()
+		if err != nil {
+			return group{}, err
+		}
+		if x.flat {
+			classes++
+		}
+		out.dirs = append(out.dirs, top)
+	}
+	if classes > 0 {
+		e.note("images that lie in no folder of their archive are of the class that the archive is called after: %d of %d archives", classes, len(all))
+	}
+	return out, nil
+}
+
+// flat says whether every archive of a group is a class of its own.
+func flat(g group) bool {
+	return !slices.ContainsFunc(g.dirs, func(d *dir) bool { return !d.archive.flat })
+}
+
+// archive is a tar file of which the members' names have been read.
+type archive struct {
+	path   string // in messages
+	base   string // file name
+	file   *os.File
+	images []tarImage
+	labels map[string]map[string]label // by ending, then by key
+	left   leftOut
+	flat   bool // its images are of one class, which is called as it is
 }
 
 // tarImage is an image in an archive.
 type tarImage struct {
 	node  *tarNode
-	part  string
-	name  string // in the archive, less the part where that is its first folder
-	class string // that a .cls file says
+	name  string // in the archive
+	class string // that its label says, "" if its folder does
+	part  string // the folder that says the part, of a labelled image
+	rest  string // what its name is in that folder, of a labelled image
 }
 
-// tarFS is the images of a part as a file system of class folders:
-// CLASS/ARCHIVE/MEMBER. Its methods may be called from several goroutines.
+// stem is an archive's name without .tar.
+func (a *archive) stem() string { return a.base[:len(a.base)-len(".tar")] }
+
+// tarFS is the images of archives as a file system: CLASS/ARCHIVE/MEMBER. Its methods may be called from several goroutines.
 type tarFS struct {
 	root  string              // where the archives are
 	nodes map[string]*tarNode // by path
@@ -193,34 +353,38 @@ type tarFS struct {
 
 // path implements named: the archive and the member of an image, or where the
 // archives are.
-func (t *tarFS) path(name string) string {
-	if n := t.nodes[name]; n != nil && n.file != nil {
+func (t tarFS) path(name string) string {
+	if n := t.nodes[name]; n != nil {
 		return n.file.Name() + ": " + n.member
 	}
-	return t.root
+	return filepath.Join(t.root, filepath.FromSlash(name))
 }
 
-// tarNode is a member of an archive, or a folder.
+// Open implements fs.FS.
+func (t tarFS) Open(name string) (fs.File, error) {
+	n := t.nodes[name]
+	if n == nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return opened{io.NewSectionReader(n.file, n.offset, n.size), n}, nil
+}
+
+// tarNode is a member of an archive.
 type tarNode struct {
-	name    string
-	mode    fs.FileMode
-	entries []fs.DirEntry // of a folder
-	file    *os.File
-	member  string // its name in the file
-	offset  int64
-	size    int64
+	file   *os.File
+	member string // its name in the file
+	offset int64
+	size   int64
 }
 
-func (n *tarNode) Name() string               { return n.name }
-func (n *tarNode) IsDir() bool                { return n.mode.IsDir() }
-func (n *tarNode) Type() fs.FileMode          { return n.mode.Type() }
-func (n *tarNode) Info() (fs.FileInfo, error) { return n, nil }
-func (n *tarNode) Size() int64                { return n.size }
-func (n *tarNode) Mode() fs.FileMode          { return n.mode }
-func (n *tarNode) ModTime() time.Time         { return time.Time{} }
-func (n *tarNode) Sys() any                   { return nil }
+func (n *tarNode) Name() string       { return path.Base(n.member) }
+func (n *tarNode) IsDir() bool        { return false }
+func (n *tarNode) Size() int64        { return n.size }
+func (n *tarNode) Mode() fs.FileMode  { return 0o444 }
+func (n *tarNode) ModTime() time.Time { return time.Time{} }
+func (n *tarNode) Sys() any           { return nil }
 
-// opened is a member that has been opened, and openedFolder a folder.
+// opened is a member that has been opened.
 type opened struct {
 	*io.SectionReader
 	node *tarNode
@@ -229,59 +393,27 @@ type opened struct {
 func (o opened) Stat() (fs.FileInfo, error) { return o.node, nil }
 func (o opened) Close() error               { return nil }
 
-type openedFolder struct {
-	opened
-	rest []fs.DirEntry // that ReadDir has not returned
-}
-
-// ReadDir implements fs.ReadDirFile.
-func (o *openedFolder) ReadDir(n int) ([]fs.DirEntry, error) {
-	if n <= 0 {
-		n = len(o.rest)
-	} else if len(o.rest) == 0 {
-		return nil, io.EOF
-	}
-	n = min(n, len(o.rest))
-	all := o.rest[:n:n]
-	o.rest = o.rest[n:]
-	return all, nil
-}
-
-// Open implements fs.FS.
-func (t *tarFS) Open(name string) (fs.File, error) {
-	n := t.nodes[name]
-	if n == nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	o := opened{io.NewSectionReader(n.file, n.offset, n.size), n}
-	if n.IsDir() {
-		return &openedFolder{o, n.entries}, nil
-	}
-	return o, nil
-}
-
-func (r *tarReader) close() {
-	for _, f := range r.archives {
-		f.Close()
-	}
-}
-
-const tarRemedy = "write the archive again"
-
-// add reads the names of an archive's members.
-func (r *tarReader) add(ctx context.Context, file, part string) error {
-	f, err := os.Open(file)
+// readArchive reads the names of an archive's members, and the labels beside images. The archive, where there is one, stays open.
+func readArchive(ctx context.Context, file string) (*archive, error) {
+	f, err := plainfile.Open(file)
 	if err != nil {
-		return fileError(file, err, "")
+		return nil, fileError(file, bare(err), "replace it")
 	}
-	r.archives = append(r.archives, f)
+	a := &archive{path: file, base: filepath.Base(file), file: f, labels: map[string]map[string]label{}}
+	var first [8]byte
+	if n, _ := f.ReadAt(first[:], 0); n > 0 {
+		for _, p := range packed {
+			if bytes.HasPrefix(first[:n], []byte(p.magic)) {
+				return a, fileError(file, errors.New("is "+p.name+", whatever its name says: its images cannot be read in any order"), strings.ReplaceAll(p.remedy, "FILE", a.base))
+			}
+		}
+	}
 	images := map[string]*tarNode{} // by the member's path
 	links := map[string]string{}
-	classes := map[string]string{} // by key
 	var order []string
 	for t := tar.NewReader(f); ; {
 		if err := ctx.Err(); err != nil {
-			return err
+			return a, err
 		}
 		h, err := t.Next()
 		if err == io.EOF {
@@ -295,36 +427,42 @@ func (r *tarReader) add(ctx context.Context, file, part string) error {
 			return &FileError{File: file, Offset: at, Record: -1, Err: fmt.Errorf(format, args...), Remedy: tarRemedy}
 		}
 		if err != nil {
-			return bad("damaged tar: %w", err)
+			return a, bad("damaged tar: %w", err)
 		}
 		name := path.Clean("/" + h.Name)[1:]
 		ext := strings.ToLower(path.Ext(name))
-		if h.Typeflag == tar.TypeDir || strings.HasPrefix(path.Base(name), ".") || ext != ".cls" && !slices.Contains(extensions, ext) {
+		if h.Typeflag == tar.TypeDir {
 			continue
 		}
-		if ext == ".cls" {
-			var text bytes.Buffer
-			if _, err := io.Copy(&text, io.LimitReader(t, maxClassFile)); err != nil {
-				return bad("%s: %w", name, err)
-			}
-			number, err := strconv.Atoi(strings.TrimSpace(text.String()))
-			if err != nil || number < 0 || number >= maxTarClass {
-				return bad("%s says %q: a class is a number from 0 on", name, text.String())
-			}
-			classes[key(name)] = fmt.Sprintf("%0*d", classDigits, number)
+		if slices.ContainsFunc(strings.Split(name, "/"), isHidden) {
+			a.left.hidden++
 			continue
 		}
-		if strings.Count(name, "/") >= maxDepth-1 {
-			return bad("%s is in more than %d folders", name, maxDepth-2)
+		if read := labelFiles[ext]; read != nil && h.Typeflag == tar.TypeReg {
+			l, ok, err := read(t, h.Size)
+			if err != nil {
+				return a, bad("%s: %w", name, err)
+			}
+			if a.labels[ext] == nil {
+				a.labels[ext] = map[string]label{}
+			}
+			if ok {
+				l.file = name
+				a.labels[ext][key(name)] = l
+			}
 		}
-		n := &tarNode{name: path.Base(name), file: f, member: name, offset: at, size: h.Size}
+		if !slices.Contains(extensions, ext) {
+			a.left.ending(ext)
+			continue
+		}
+		n := &tarNode{file: f, member: name, offset: at, size: h.Size}
 		switch {
 		case h.Typeflag == tar.TypeLink:
 			links[name] = path.Clean("/" + h.Linkname)[1:]
 		case h.Typeflag == tar.TypeSymlink:
 			links[name] = path.Join("/", path.Dir(name), h.Linkname)[1:]
 		case h.Typeflag != tar.TypeReg || sparse(h):
-			return bad("%s is a sparse file, or none", name)
+			return a, bad("%s is a sparse file, or none", name)
 		}
 		if images[name] == nil {
 			order = append(order, name)
@@ -339,106 +477,14 @@ func (r *tarReader) add(ctx context.Context, file, part string) error {
 		}
 		target := images[to]
 		if _, ok := links[to]; ok || target == nil {
-			return fileError(file, fmt.Errorf("%s is a link to %s, which is no image of the archive", name, to), tarRemedy)
+			return a, fileError(file, fmt.Errorf("%s is a link to %s, which is no image of the archive", name, to), tarRemedy)
 		}
 		images[name].offset, images[name].size = target.offset, target.size
 	}
-	if len(classes) > 0 {
-		if order, err = samples(file, order, classes); err != nil {
-			return err
-		}
-	}
 	for _, name := range order {
-		r.found = append(r.found, tarImage{images[name], part, name, classes[key(name)]})
+		a.images = append(a.images, tarImage{node: images[name], name: name})
 	}
-	return nil
-}
-
-// samples chooses the image of each key of a WebDataset: that whose ending
-// follows the key. Others, such as masks, have more endings.
-func samples(file string, images []string, classes map[string]string) ([]string, error) {
-	chosen := map[string]string{}
-	var order []string
-	plain := func(name string) bool { return key(name)+path.Ext(name) == name }
-	for _, name := range images {
-		k := key(name)
-		if _, ok := classes[k]; !ok {
-			return nil, fileError(file, fmt.Errorf("%s has no class: other images of the archive have a .cls file beside them", name), "add "+k+".cls")
-		}
-		switch before, ok := chosen[k]; {
-		case !ok:
-			order = append(order, k)
-			chosen[k] = name
-		case plain(before) == plain(name):
-			return nil, fileError(file, fmt.Errorf("%s and %s are images of one sample", before, name), "leave one out, or name it otherwise")
-		case plain(name):
-			chosen[k] = name
-		}
-	}
-	for i, k := range order {
-		order[i] = chosen[k]
-	}
-	return order, nil
-}
-
-// findParts tells the part of images whose archives do not: by their first
-// folder, if it is that of a part for all images, or else all are for training,
-// from which some are split.
-func (r *tarReader) findParts() {
-	parts := map[string]string{"train": "train"}
-	for _, name := range testFolders {
-		parts[name] = "val"
-	}
-	count := map[string]int{}
-	for _, i := range r.found {
-		first, _, _ := strings.Cut(i.name, "/")
-		count[parts[first]]++
-	}
-	inside := count[""] == 0 && count["train"] > 0 && count["val"] > 0
-	for i := range r.found {
-		image := &r.found[i]
-		switch first, rest, _ := strings.Cut(image.name, "/"); {
-		case image.part != "":
-		case inside:
-			image.part, image.name = parts[first], rest
-		default:
-			image.part = "train"
-		}
-	}
-}
-
-// folders makes class folders of the images of a part. An image's class is
-//
-//   - the number in KEY.cls beside KEY.jpg (WebDataset), or
-//   - its first folder, CLASS/x.jpg, or
-//   - the archive's name without .tar, where images are in no folder.
-func (r *tarReader) folders(part string) (*tarFS, error) {
-	t := &tarFS{nodes: map[string]*tarNode{".": {name: ".", mode: fs.ModeDir}}}
-	for _, i := range r.found {
-		if i.part != part {
-			continue
-		}
-		base := filepath.Base(i.node.file.Name())
-		class, rest, nested := strings.Cut(i.name, "/")
-		if !nested {
-			class, rest = base[:len(base)-len(".tar")], i.name
-		}
-		if i.class != "" {
-			class, rest = i.class, i.name
-		}
-		if !t.put(path.Join(class, base, rest), i.node) {
-			return nil, fileError(i.node.file.Name(), fmt.Errorf("%s is an image and a folder, or there twice", i.node.member), tarRemedy)
-		}
-	}
-	t.sort()
-	return t, nil
-}
-
-// sort puts the entries of all folders in order, as ReadDir returns them.
-func (t *tarFS) sort() {
-	for _, n := range t.nodes {
-		slices.SortFunc(n.entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	}
+	return a, nil
 }
 
 // sparse says that a member's bytes do not lie one behind another.
@@ -449,26 +495,82 @@ func sparse(h *tar.Header) bool {
 	return h.PAXRecords["GNU.sparse.map"] != ""
 }
 
-// key is what belongs together in WebDataset: all up to the first dot of a
-// member's name.
-func key(name string) string {
-	dir, base := path.Split(name)
-	base, _, _ = strings.Cut(base, ".")
-	return dir + base
+// tree makes folders of an archive's images: PART/CLASS/MEMBER where labels say the classes, CLASS/MEMBER, with the archive's name for
+// the class, where all images lie in no folder, or else the folders that the images lie in.
+func (a *archive) tree() (*dir, error) {
+	a.flat = !slices.ContainsFunc(a.images, func(i tarImage) bool { return i.class != "" || strings.Contains(i.name, "/") })
+	b := treeBuilder{a, &dir{name: a.base, archive: a}, map[place]*dir{}, map[place]bool{}}
+	for _, i := range a.images {
+		in := b.top
+		if i.part != "" {
+			in = b.folder(in, i.part, "")
+		}
+		rest := i.name
+		switch {
+		case i.class != "":
+			in, rest = b.folder(in, i.class, ""), i.rest
+		case a.flat:
+			in = b.folder(in, a.stem(), "")
+		}
+		steps := strings.Split(rest, "/")
+		for k, name := range steps[:len(steps)-1] {
+			at := ""
+			if i.class == "" {
+				at = strings.Join(steps[:k+1], "/")
+			}
+			if in = b.folder(in, name, at); in == nil {
+				break
+			}
+		}
+		if in == nil || !b.image(in, steps[len(steps)-1], i.node) {
+			return nil, fileError(a.path, fmt.Errorf("%s is an image and a folder, or there twice", i.name), tarRemedy)
+		}
+	}
+	b.sort(b.top)
+	return b.top, nil
 }
 
-// put adds an image, and the folders that it is in. It returns false where one of these is an image, or the image a folder.
-func (t *tarFS) put(name string, n *tarNode) bool {
-	if t.nodes[name] != nil {
+// treeBuilder makes a tree of folders.
+type treeBuilder struct {
+	archive *archive
+	top     *dir
+	dirs    map[place]*dir
+	images  map[place]bool
+}
+
+// place is a name in a folder.
+type place struct {
+	in   *dir
+	name string
+}
+
+// folder returns the folder of a name, nil where an image has it.
+func (b *treeBuilder) folder(in *dir, name, at string) *dir {
+	k := place{in, name}
+	d := b.dirs[k]
+	if d == nil && !b.images[k] {
+		d = &dir{name: name, path: at, archive: b.archive}
+		b.dirs[k] = d
+		in.entries = append(in.entries, entry{name: name, dir: d})
+	}
+	return d
+}
+
+func (b *treeBuilder) image(in *dir, name string, n *tarNode) bool {
+	k := place{in, name}
+	if b.dirs[k] != nil || b.images[k] {
 		return false
 	}
-	for {
-		t.nodes[name] = n
-		name = path.Dir(name)
-		if parent := t.nodes[name]; parent != nil {
-			parent.entries = append(parent.entries, n)
-			return parent.IsDir()
+	b.images[k] = true
+	in.entries = append(in.entries, entry{name: name, member: n})
+	return true
+}
+
+func (b *treeBuilder) sort(d *dir) {
+	slices.SortFunc(d.entries, func(x, y entry) int { return strings.Compare(x.name, y.name) })
+	for _, e := range d.entries {
+		if e.dir != nil {
+			b.sort(e.dir)
 		}
-		n = &tarNode{name: path.Base(name), mode: fs.ModeDir, entries: []fs.DirEntry{n}}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -139,20 +138,6 @@ func TestTarLayouts(t *testing.T) {
 	}
 }
 
-// What imageFolder reads is a proper file system.
-func TestTarFS(t *testing.T) {
-	p := pngFile(t, pattern(6, 4))
-	dir := tree(t, map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p}, member{"a/in/2.png", p}, member{"b/1.png", p[:10]}), "1.tar": tarFile(t, member{"a/1.png", p})})
-	var r tarReader
-	defer r.close()
-	for _, a := range []string{"0.tar", "1.tar"} {
-		require.NoError(t, r.add(context.Background(), filepath.Join(dir, a), "train"))
-	}
-	f, err := r.folders("train")
-	require.NoError(t, err)
-	require.NoError(t, fstest.TestFS(f, "a/0.tar/1.png", "a/0.tar/in/2.png", "b/0.tar/1.png", "a/1.tar/1.png"))
-}
-
 // Archives without parts are split, the same for a seed.
 func TestTarSplit(t *testing.T) {
 	var all []member
@@ -203,8 +188,8 @@ func TestTarErrors(t *testing.T) {
 		"compressed":  {map[string][]byte{"train/0.tar.gz": good}, []string{"0.tar.gz", "is compressed", "unpack"}},
 		"cut":         {map[string][]byte{"0.tar": good[:len(good)/2-100]}, []string{"0.tar: byte ", "damaged tar", "unexpected EOF"}},
 		"no tar":      {map[string][]byte{"0.tar": bytes.Repeat([]byte("no tar "), 500)}, []string{"0.tar: byte 512", "damaged tar"}},
-		"class":       {map[string][]byte{"0.tar": tarFile(t, member{"1.png", p}, member{"1.cls", []byte("dog")})}, []string{"0.tar", `1.cls says "dog": a class is a number`}},
-		"no class":    {map[string][]byte{"0.tar": tarFile(t, member{"1.png", p}, member{"2.png", p}, member{"2.cls", []byte("1")})}, []string{"1.png has no class", "add 1.cls"}},
+		"class":       {map[string][]byte{"0.tar": tarFile(t, member{"1.png", p}, member{"1.cls", []byte("dog\ncat")})}, []string{"0.tar", `1.cls: says "dog\ncat": a class is a name in one line or a number from 0 on`}},
+		"no class":    {map[string][]byte{"0.tar": tarFile(t, member{"1.png", p}, member{"2.png", p}, member{"2.cls", []byte("1")})}, []string{"1.png has no class", "add it to 1.cls"}},
 		"no train":    {map[string][]byte{"train/part/0.tar": good, "val/0.tar": good, "test/0.tar": good}, []string{"train: holds no .tar files"}},
 		"odd name":    {map[string][]byte{"x-train.tar": good, "x-val.tar": good, "x-extra.tar": good}, []string{"x-extra.tar: its name says neither train nor val"}},
 		"archives":    {map[string][]byte{"0.tar": tarFile(t, member{"a.tar", good})}, []string{"the archives hold no images", "unpack archives that are in archives"}},
@@ -214,7 +199,7 @@ func TestTarErrors(t *testing.T) {
 		"other class": {map[string][]byte{"train/0.tar": good, "val/0.tar": tarFile(t, member{"c/1.png", p})}, []string{`class "c" has no folder among the training images`}},
 		"sparse":      {map[string][]byte{"0.tar": withType(good, 'S')}, []string{"a/1.png is a sparse file"}},
 		"device":      {map[string][]byte{"0.tar": withType(good, tar.TypeChar)}, []string{"a/1.png is a sparse file, or none"}},
-		"deep":        {map[string][]byte{"0.tar": tarFile(t, member{strings.Repeat("x/", 8) + "1.png", p})}, []string{"is in more than 6 folders"}},
+		"deep":        {map[string][]byte{"0.tar": tarFile(t, member{strings.Repeat("x/", 8) + "1.png", p})}, []string{"has 1 class folders"}},
 		"both":        {map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p}, member{"a/1.png/2.png", p})}, []string{"is an image and a folder"}},
 		"one class":   {map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p})}, []string{"has 1 class folders"}},
 	} {
@@ -244,6 +229,7 @@ func FuzzTar(f *testing.F) {
 	p := pngFile(f, pattern(2, 2))
 	f.Add(tarFile(f, member{"a/1.png", p}, member{"a/2.png", p}, member{"b/1.png", p}, member{"b/2.png", p}))
 	f.Add(tarFile(f, member{"1.png", p}, member{"1.cls", []byte("1")}, member{"../2.jpg", p}, member{"../2.cls", []byte("0")}))
+	f.Add(tarFile(f, member{"train/1.png", p}, member{"train/1.json", []byte(`{"label":1}`)}, member{"val/2.png", p}, member{"val/2.json", []byte(`{"class":"b"}`)}, member{"3.txt", []byte("x")}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "0.tar"), data, 0o644))

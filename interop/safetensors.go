@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
 // maxHeader is the reference implementation's bound on the header's length.
@@ -78,16 +78,13 @@ type File struct {
 	c        io.Closer
 }
 
-// Open opens a file and checks its header. Errors are of type *FileError, or of os.Open.
+// Open opens a file and checks its header. Errors are of type *FileError or *fs.PathError.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = &FileError{File: path, Err: errors.New("not a regular file")}
-	}
 	var out *File
 	if err == nil {
 		out, err = Read(path, f, st.Size())

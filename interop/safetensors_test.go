@@ -142,7 +142,7 @@ func TestReadRefuses(t *testing.T) {
 	_, err = Open(filepath.Join(t.TempDir(), "none"))
 	assert.True(t, errors.Is(err, os.ErrNotExist))
 	_, err = Open(t.TempDir())
-	assert.ErrorContains(t, err, "not a regular file")
+	assert.ErrorContains(t, err, "is a folder, not a file")
 }
 
 // Whatever the bytes, reading ends in a file whose tensors can all be read, or in an error.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/plainfile"
 	"github.com/tributary-ml/tributary/interop"
 )
 
@@ -127,14 +127,11 @@ const damaged = "the file is damaged: use the other one of last.ckpt and best.ck
 
 // OpenCheckpoint reads a checkpoint's description and verifies the whole file.
 func OpenCheckpoint(path string) (*Checkpoint, error) {
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = &CheckpointError{path, errors.New("is no file"), "name the run's folder or the .ckpt file in it"}
-	}
 	var c *Checkpoint
 	if err == nil {
 		c, err = readCheckpoint(f, st.Size(), path)

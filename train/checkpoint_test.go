@@ -61,7 +61,7 @@ func TestCheckpointNoticesEveryChange(t *testing.T) {
 func TestCheckpointIsNotOne(t *testing.T) {
 	dir := t.TempDir()
 	_, err := OpenCheckpoint(dir)
-	require.ErrorContains(t, err, "is no file")
+	require.ErrorContains(t, err, "is a folder, not a file")
 	path := filepath.Join(dir, "w.safetensors")
 	require.NoError(t, interop.WriteFile(path, []interop.Tensor{{Name: "w", Shape: []int{1}, Data: []float32{1}}}, nil))
 	_, err = OpenCheckpoint(path)

@@ -2,7 +2,9 @@ package train
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -120,6 +122,20 @@ func TestConfigFile(t *testing.T) {
 }
 
 // A file may have settings of a command below a key of their own.
+// A path may be any bytes. What a configuration file says of it is UTF-8, and reads back.
+func TestConfigFileTakesAnyBytes(t *testing.T) {
+	c := Default()
+	c.Data, c.Name = "folder:/tmp/caf\xe9/"+strings.Repeat("\xff", 200), "plain é"
+	text := c.YAML()
+	require.True(t, utf8.Valid(text))
+	var back Config
+	require.NoError(t, back.ReadYAML("run.yaml", text))
+	require.Equal(t, c, back)
+	require.NoError(t, back.ReadYAML("run.yaml", []byte("data: !!binary |\n  Zm9s\n  ZGVyOuk=\n")))
+	require.Equal(t, "folder:\xe9", back.Data)
+	require.ErrorContains(t, back.ReadYAML("run.yaml", []byte("data: !!binary '*'")), "run.yaml: line 1: data: illegal base64")
+}
+
 func TestConfigFileWithSection(t *testing.T) {
 	var text string
 	var number int

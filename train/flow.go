@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
 // Flowed is a measurement of the gradient flow, with the update that followed it.
@@ -100,7 +100,7 @@ func (f *flowMeter) close() error {
 
 // ReadFlows reads the measurements of a run, oldest first.
 func (f *Folder) ReadFlows() ([]*auxhead.Flow, error) {
-	file, err := os.Open(f.Gradflow())
+	file, err := plainfile.Open(f.Gradflow())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the run %s has no measurements of its gradient flow: train with --gradflow-every N", f.Path)
 	}

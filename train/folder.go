@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tributary-ml/tributary/internal/atomicfile"
+	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
 // Folder is where a run writes: everything that is needed to repeat it, to go on with it, and to see what it did.
@@ -244,9 +245,12 @@ func FolderOf(checkpoint string) (*Folder, error) {
 	return f, nil
 }
 
+// maxSummary is the largest summary in bytes.
+const maxSummary = 1 << 20
+
 // ReadSummary reads what came out of a run; an error that is fs.ErrNotExist says that it has not come to an end yet.
 func (f *Folder) ReadSummary() (*Summary, error) {
-	text, err := os.ReadFile(f.Summary())
+	text, err := plainfile.Read(f.Summary(), maxSummary)
 	if err != nil {
 		return nil, err
 	}

@@ -245,6 +245,11 @@ func initialise(s graph.State, o graph.Optimizer, seed uint64, weights map[*grap
 	return nil
 }
 
+// LeftOut is how many training images an epoch leaves out, as they do not fill a last update.
+func (t *Trainer) LeftOut() int {
+	return t.Data.Train.Len() - t.perEpoch*t.Config.Accumulate*t.Config.Batch
+}
+
 // resume takes everything from a checkpoint, after making sure that it is of this run.
 func (t *Trainer) resume() error {
 	if err := t.Resume.matches(&t.Config, t.Graph, infoOf(t.Data.Train)); err != nil {

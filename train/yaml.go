@@ -2,18 +2,23 @@ package train
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// maxConfig is the largest configuration file in bytes.
-const maxConfig = 1 << 20
+// MaxConfig is the largest configuration file in bytes.
+const MaxConfig = 1 << 20
+
+// binaryTag marks a text that is not UTF-8, in base64.
+const binaryTag = "!!binary"
 
 // ReadYAML sets the settings that a configuration file has, and leaves the others. file is its name in errors. Errors name
 // the file, the line, and for an unknown key the nearest ones. Values are not checked: see Check.
@@ -23,7 +28,7 @@ func (c *Config) ReadYAML(file string, text []byte) error {
 
 // ReadYAMLWith is ReadYAML of a file that may have more settings, below a key of their own.
 func (c *Config) ReadYAMLWith(file string, text []byte, section string, more []Setting) error {
-	if len(text) > maxConfig {
+	if len(text) > MaxConfig {
 		return fmt.Errorf("%s: %d bytes are too many for a configuration", file, len(text))
 	}
 	var doc, second yaml.Node
@@ -86,6 +91,13 @@ func readSettings(file string, root *yaml.Node, list []Setting, section string, 
 		if value.Tag == "!!null" {
 			text = ""
 		}
+		if value.Tag == binaryTag {
+			plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+			if err != nil {
+				return fmt.Errorf("%s: line %d: %s: %w", file, value.Line, key.Value, err)
+			}
+			text = string(plain)
+		}
 		if err := s.Set(text); err != nil {
 			return fmt.Errorf("%s: line %d: %w", file, value.Line, err)
 		}
@@ -125,6 +137,9 @@ func scalar(s Setting) string {
 	text, ok := s.Value.(*string)
 	if !ok {
 		return s.String()
+	}
+	if !utf8.ValidString(*text) { // a path may be anything
+		return binaryTag + " " + base64.StdEncoding.EncodeToString([]byte(*text))
 	}
 	out, err := yaml.Marshal(*text)
 	if line := strings.TrimSuffix(string(out), "\n"); err == nil && !strings.Contains(line, "\n") {

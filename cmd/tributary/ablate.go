@@ -93,6 +93,7 @@ func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error)
 		return nil, err
 	}
 	defer p.close()
+	printNotes(cmd, p.data.Notes)
 	c.ImageSize = first.ImageSize
 	n, err := inception.Lookup(c.Model)
 	if err != nil {
@@ -157,8 +158,6 @@ func openVariant(ctx context.Context, cmd *cobra.Command, r *ablate.Run) (*sessi
 			return nil, err
 		}
 	}
-	for _, n := range s.notes {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
-	}
+	printNotes(cmd, s.notes)
 	return s, nil
 }

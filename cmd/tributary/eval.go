@@ -17,9 +17,9 @@ import (
 )
 
 type evalFlags struct {
-	checkpoint, data, heads, out string
-	exits                        exitFlags
-	run                          runFlags
+	checkpoint, data, part, heads, out string
+	exits                              exitFlags
+	run                                runFlags
 }
 
 func newEval() *cobra.Command {
@@ -28,8 +28,14 @@ func newEval() *cobra.Command {
 		Use:   "eval --checkpoint RUN",
 		Short: "Measure a trained network on test images",
 		Long: `Measure the accuracy and the loss of a checkpoint's network, for every head, on
-the test images of the data that it was trained on, or of others with the same
-classes. Where the run kept moving averages, those are measured.
+the test images of the data that it was trained on, or of others whose classes
+are among the run's: the output says of which. Where the run kept moving averages,
+those are measured.
+
+Of data with several parts, the test images are measured, or else those for
+validation or for training, whichever there are; --part names another. Of folders
+and archives without parts, all images are: but of the run's own data the tenth
+that training held out.
 
 With --early-exit, heads are exits: an image leaves at the first head, in order of
 depth, that is sure enough of it, and the rest of the network does not see it.
@@ -43,6 +49,8 @@ depth, that is sure enough of it, and the rest of the network does not see it.
 		Example: `  tributary eval --checkpoint runs/NAME
   tributary eval --checkpoint runs/NAME/checkpoints/last.ckpt --heads main
   tributary eval --checkpoint runs/NAME --data fashion-mnist
+  tributary eval --checkpoint runs/NAME --data folder:photos/test
+  tributary eval --checkpoint runs/NAME --part val
   tributary eval --checkpoint runs/NAME --early-exit entropy=0.5
   tributary eval --checkpoint runs/NAME --early-exit curve --out curve.csv`,
 		Args: cobra.NoArgs,
@@ -52,11 +60,13 @@ depth, that is sure enough of it, and the rest of the network does not see it.
 	fs.SortFlags = false
 	fs.StringVar(&f.checkpoint, "checkpoint", "", "`run` to measure: its folder, for its best checkpoint, a .ckpt file, or last")
 	fs.StringVar(&f.data, "data", "", "data `set` to measure on; empty: the run's own")
+	fs.StringVar(&f.part, "part", "", "`part` of the data to measure on: train, val or test; empty: test, or the first that there is of test, val and train")
 	fs.StringVar(&f.heads, "heads", "all", "`heads` to measure: all, or main alone, without the others' work")
 	f.exits.add(cmd, fs, "`rule` by which images leave early: entropy=T, confidence=T, curve or budget=SHARE")
 	fs.StringVar(&f.out, "out", "", "write all points of --early-exit curve to a .csv, .json or .svg `file`")
 	f.run.add(cmd, fs)
 	cmd.RegisterFlagCompletionFunc("heads", cobra.FixedCompletions([]string{"all", "main"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("part", cobra.FixedCompletions(dataset.Parts(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("data", cobra.FixedCompletions(dataset.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -86,7 +96,6 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	f.run.apply(&c)
 	if f.data != "" {
 		c.Data = f.data
-		c.Channels = len(ck.Data.Mean)
 	}
 	if err := check(&c); err != nil {
 		return err
@@ -94,19 +103,31 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	if early == nil {
 		c.Cache = train.Num(0) // every image is read once
 	}
-	p, err := open(cmd.Context(), &c)
+	m, err := modelOf(ck, &c)
 	if err != nil {
 		return err
 	}
-	defer p.close()
+	data, err := dataset.OpenTest(cmd.Context(), c.Data, dataset.TestOptions{
+		OpenOptions: dataset.OpenOptions{Channels: len(ck.Data.Mean), Seed: c.Seed, Cache: cacheBytes(&c)},
+		Classes:     ck.Data.Classes, Part: f.part, Trained: f.data == ""})
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	printNotes(cmd, data.Notes)
+	b, err := newBackend(&c, data.Cache)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
 	d := newDisplay(cmd.OutOrStdout(), nil)
-	e := train.Evaluation{Graph: p.model.Graph, Backend: p.backend, Test: p.data.Test, Checkpoint: ck, Config: c, Heads: heads, Report: d.report}
+	e := train.Evaluation{Graph: m.Graph, Backend: b, Test: data.Test, Checkpoint: ck, Config: c, Heads: heads, Report: d.report}
 	if early != nil {
-		cascade, err := f.exits.cascade(p.model, early.Rule)
+		cascade, err := f.exits.cascade(m, early.Rule)
 		if err != nil {
 			return err
 		}
-		x := exitReport{out: cmd.OutOrStdout(), evaluation: &e, cascade: cascade, classes: p.model.Config.Classes, clear: d.clear, file: f.out}
+		x := exitReport{out: cmd.OutOrStdout(), evaluation: &e, cascade: cascade, classes: m.Config.Classes, clear: d.clear, file: f.out}
 		return x.run(cmd.Context(), early)
 	}
 	r, err := e.Run(cmd.Context())
@@ -121,6 +142,8 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 // check says which flags do not go together.
 func (f *evalFlags) check(early *auxhead.EarlyExit) error {
 	switch {
+	case f.part != "" && !slices.Contains(dataset.Parts(), f.part):
+		return &train.ValueError{Key: "part", Value: f.part, Allowed: "it is one of " + strings.Join(dataset.Parts(), ", "), Nearest: graph.Nearest(f.part, dataset.Parts(), 1)}
 	case early != nil && f.heads != "all":
 		return fmt.Errorf("--heads %s: early exits choose their heads with --exits", f.heads)
 	case f.out != "" && (early == nil || !early.Curve):

@@ -56,7 +56,7 @@ func TestEvalEarlyExit(t *testing.T) {
 
 	budget := command(t, "eval", "--checkpoint", run, "--early-exit", "budget=0.8:confidence")
 	require.Equal(t, exitOK, budget.code, budget.errors)
-	for _, want := range []string{"test, 10 images", "the other 10 of the 20 images", "at most 80.0 %", "early exit confidence="} {
+	for _, want := range []string{"val, 10 images", "the other 10 of the 20 images", "at most 80.0 %", "early exit confidence="} {
 		require.Contains(t, budget.out, want)
 	}
 	again := command(t, "eval", "--checkpoint", run, "--early-exit", "budget=0.8:confidence", "--threads", "1")

@@ -90,6 +90,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
+	printNotes(cmd, dataset.LeftOut(files))
 	c := ck.Config
 	f.run.apply(&c)
 	if err := check(&c); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/plainfile"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -136,7 +136,7 @@ func readConfig(cmd *cobra.Command, file string) (*train.Config, error) {
 func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setting) (*train.Config, error) {
 	c := train.Default()
 	if file != "" {
-		text, err := os.ReadFile(file)
+		text, err := plainfile.Read(file, train.MaxConfig)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--config: %w", err)}
 		}

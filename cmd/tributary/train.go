@@ -88,9 +88,7 @@ func runTrain(cmd *cobra.Command, f trainFlags) error {
 		return err
 	}
 	defer s.close()
-	for _, n := range s.notes {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
-	}
+	printNotes(cmd, s.notes)
 	out := cmd.OutOrStdout()
 	d := newDisplay(out, s)
 	t, err := train.New(train.Setup{
@@ -101,6 +99,9 @@ func runTrain(cmd *cobra.Command, f trainFlags) error {
 		return err
 	}
 	defer t.Close()
+	if n := t.LeftOut(); n > 0 {
+		printNotes(cmd, []string{fmt.Sprintf("%s of the %s training images do not fill a last batch: every epoch leaves out others", thousands(n), thousands(s.parts.data.Train.Len()))})
+	}
 	if s.folder == nil {
 		if s.folder, err = newFolder(s.config); err != nil {
 			return err
@@ -118,6 +119,13 @@ func runTrain(cmd *cobra.Command, f trainFlags) error {
 	}
 	ending(out, s, summary)
 	return nil
+}
+
+// printNotes says what the user may not expect, a line each.
+func printNotes(cmd *cobra.Command, notes []string) {
+	for _, n := range notes {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
+	}
 }
 
 // newFolder makes the folder of a new run.
@@ -142,9 +150,11 @@ func prepare(cmd *cobra.Command, f trainFlags) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{config: c, parts: p}
+	s := &session{config: c, parts: p, notes: p.data.Notes}
 	if c.Init != "" {
-		s.first, s.notes, err = readInitial(c, p.model)
+		var notes []string
+		s.first, notes, err = readInitial(c, p.model)
+		s.notes = append(s.notes, notes...)
 	}
 	return s, err
 }
@@ -176,6 +186,7 @@ func prepareResume(cmd *cobra.Command, f trainFlags) (*session, error) {
 		s.close()
 		return nil, err
 	}
+	s.notes = append(s.notes, s.parts.data.Notes...)
 	return s, nil
 }
 
