@@ -23,6 +23,17 @@ type result struct {
 	out, errors string
 }
 
+// withoutNotes is what a command says on stderr, without what it notes in passing.
+func withoutNotes(errors string) string {
+	var rest strings.Builder
+	for line := range strings.Lines(errors) {
+		if !strings.HasPrefix(line, "note: ") {
+			rest.WriteString(line)
+		}
+	}
+	return rest.String()
+}
+
 func command(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, errors bytes.Buffer
