@@ -230,7 +230,7 @@ func (d *Decoder) startHuffman() error {
 
 // sequentialBlock decodes the coefficients of a block, times q, into b, which is zero. It returns the last one's place in the zigzag
 // order and the sum of their magnitudes.
-func (d *Decoder) sequentialBlock(c *component, b *[64]int16, q *[64]int32) (last int, sum int32) {
+func (d *Decoder) sequentialBlock(c *component, b *[64]int16, q *[64]int32) (last, sum int) {
 	dc, ac := &d.dc[c.dcTable&3], &d.ac[c.acTable&3]
 	data, pos := d.data, d.pos
 	acc, n := d.bits.acc, d.bits.n
@@ -265,9 +265,9 @@ func (d *Decoder) sequentialBlock(c *component, b *[64]int16, q *[64]int32) (las
 		}
 	}
 	c.pred += v
-	v = c.pred * q[0]
-	b[0] = int16(v)
-	sum = max(v, -v)
+	product := int(int16(c.pred)) * int(q[0])
+	b[0] = int16(product)
+	sum = max(product, -product)
 
 	for k := 1; k < 64; k++ {
 		if n < 32 {
@@ -322,9 +322,9 @@ func (d *Decoder) sequentialBlock(c *component, b *[64]int16, q *[64]int32) (las
 		}
 		k += zeros
 		at := natural[k&127] & 63
-		v *= q[at]
-		b[at] = int16(v)
-		sum += max(v, -v)
+		product := int(v) * int(q[at])
+		b[at] = int16(product)
+		sum += max(product, -product)
 		last = k
 	}
 	d.bits.acc, d.bits.n, d.pos = acc, n, pos

@@ -108,16 +108,12 @@ func inverse(b *[64]int16, dst []byte, stride int) {
 }
 
 // inverseWide is inverse for coefficients of any size, such as damaged files have. As in libjpeg-turbo's vector code, sums of inputs
-// wrap around at 16 bits, and a pass saturates its results.
-func inverseWide(b *[64]int16, last int, dst []byte, stride int) {
+// wrap around at 16 bits, and a pass saturates its results, but not where all columns are constant.
+func inverseWide(b *[64]int16, dst []byte, stride int) {
 	work := *b
-	if last == 0 {
+	if [56]int16(b[8:]) == [56]int16{} {
 		for i := range work {
-			work[i] = b[0] << passBits
-		}
-		work = [64]int16{} // only the first column of a row matters
-		for y := range 8 {
-			work[8*y] = b[0] << passBits
+			work[i] = b[i%8] << passBits
 		}
 	} else {
 		for x := range 8 {

@@ -258,12 +258,20 @@ func (d *Decoder) readScan() error {
 		return d.fail("a scan without a frame")
 	}
 	start := d.pos
-	s, err := d.skip()
+	n, err := d.length()
 	if err != nil {
 		return err
 	}
-	if len(s) < 4 || s[0] < 1 || s[0] > 4 || len(s) != 4+2*int(s[0]) {
+	if d.pos == len(d.data) {
+		return d.truncated()
+	}
+	if count := d.data[d.pos]; count < 1 || count > 4 || n != 4+2*int(count) {
 		return bad(start, mSOS)
+	}
+	d.pos = start
+	s, err := d.skip()
+	if err != nil {
+		return err
 	}
 	next := scan{n: int(s[0]), number: d.scan.number + 1, good: d.scan.good}
 	for i := range next.n {

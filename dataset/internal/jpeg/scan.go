@@ -1,5 +1,10 @@
 package jpeg
 
+import (
+	"errors"
+	"io"
+)
+
 // A scan costs time for every block of the image, even where it has no data for them. A file may have maxScans of them, as many as
 // libjpeg-turbo's own tools allow, but no more than visit maxVisits blocks; every file may have minScans: encoders make 10 to 20.
 const (
@@ -43,6 +48,7 @@ func (d *Decoder) startScan() error {
 		}
 	}
 	s.next, s.empty, s.endOfBand, s.togo = 0, false, 0, d.restart
+	d.coder.broken = false
 	d.bits = bitReader{}
 	if d.arith {
 		return d.startArithmetic()
@@ -107,11 +113,14 @@ func (d *Decoder) decodeDirect(out *output) error {
 		out.emit(row, s)
 	}
 	// What follows may be missing, but not be wrong.
-	if _, err := d.readMarkers(); err == nil || d.pos >= len(d.data) {
+	end, err := d.readMarkers()
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil
-	} else {
-		return err
+	case err == nil && !end:
+		return d.fail("a second scan of all components")
 	}
+	return err
 }
 
 // directRow decodes a row of MCUs to the components' rings.
@@ -164,7 +173,7 @@ func (d *Decoder) directMCU(c *component, x, y, w, h int) error {
 // directBlock decodes a block and transforms it, unless it lies outside the image.
 func (d *Decoder) directBlock(c *component, x, y int) {
 	b := &d.block
-	last, sum := 0, int32(0)
+	last, sum := 0, 0
 	switch {
 	case d.scan.empty:
 	case d.arith:
@@ -186,11 +195,11 @@ func (d *Decoder) directBlock(c *component, x, y int) {
 }
 
 // dequantize multiplies the coefficients and returns the place of the last one and the sum of their magnitudes.
-func dequantize(b *[64]int16, q *[64]int32) (last int, sum int32) {
+func dequantize(b *[64]int16, q *[64]int32) (last, sum int) {
 	for k := range 64 {
 		at := natural[k] & 63
-		if v := int32(b[at]); v != 0 {
-			v *= q[at]
+		if v := int(b[at]); v != 0 {
+			v *= int(q[at])
 			b[at] = int16(v)
 			sum += max(v, -v)
 			last = k
@@ -200,12 +209,12 @@ func dequantize(b *[64]int16, q *[64]int32) (last int, sum int32) {
 }
 
 // transform writes a block's samples to the component's ring.
-func (c *component) transform(b *[64]int16, x, y, last int, sum int32) {
+func (c *component) transform(b *[64]int16, x, y, last, sum int) {
 	stride := 8 * c.stride
 	dst := c.plane[8*y%c.ring*stride+8*x:]
 	switch {
-	case sum > exactSum || sum < 0:
-		inverseWide(b, last, dst, stride)
+	case sum > exactSum:
+		inverseWide(b, dst, stride)
 	case last == 0:
 		fillBlock(b[0], dst, stride)
 	default:
