@@ -32,19 +32,21 @@ type fileList struct {
 // Files is a source of images without classes, of c channels and of any size: the files that paths name, whatever their names end
 // in, and those in the folders that they name and below, by the endings of image files, in order. As every image is a class of its
 // own, a label is the image's number, and Info.Classes has the files' paths. An image comes up in Decode, as that of a folder does.
+// Memory is as in [OpenOptions].
 //
 // Errors: a path that does not exist, a folder without images, no paths.
-func Files(ctx context.Context, paths []string, c int) (Source, error) {
+func Files(ctx context.Context, paths []string, c int, memory int64) (Source, error) {
 	if c != 1 && c != 3 {
 		return nil, fmt.Errorf("image files: %d channels: images have 1 or 3", c)
 	}
 	s := &fileList{info: Info{Name: "image files", C: c}}
+	images := &decoder{memory: newBudget(memory)}
 	for _, p := range paths {
 		st, err := os.Stat(p)
 		if err != nil {
 			return nil, fileError(p, err, "name image files, or folders of them")
 		}
-		part := &imageFolder{info: s.info, root: folder{os.DirFS(p), p}}
+		part := &imageFolder{info: s.info, root: folder{os.DirFS(p), p}, images: images}
 		if !st.IsDir() {
 			dir, base := filepath.Split(p)
 			if dir == "" {

@@ -28,6 +28,7 @@ type imageFolder struct {
 	files  []string // paths below root
 	labels []int32
 	data   sync.Pool // *[]byte: encoded files
+	images *decoder
 }
 
 // openFolder reads the names in root/train/CLASS/ and root/val/CLASS/, or those
@@ -37,6 +38,7 @@ func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error)
 	if err != nil {
 		return nil, err
 	}
+	images := &decoder{memory: newBudget(opt.Memory)}
 	channels := imageChannels(opt)
 	trainDir, testDir := ".", ""
 	if slices.Contains(top, "train") {
@@ -45,13 +47,13 @@ func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error)
 			testDir = testFolders[i]
 		}
 	}
-	train, err := scanFolder(ctx, root, trainDir, nil, channels)
+	train, err := scanFolder(ctx, root, trainDir, nil, channels, images)
 	if err != nil {
 		return nil, err
 	}
 	var test *imageFolder
 	if testDir != "" {
-		if test, err = scanFolder(ctx, root, testDir, train.info.Classes, channels); err != nil {
+		if test, err = scanFolder(ctx, root, testDir, train.info.Classes, channels, images); err != nil {
 			return nil, err
 		}
 	}
@@ -83,7 +85,7 @@ func imageChannels(opt OpenOptions) int { return cmp.Or(opt.Channels, 3) }
 // scanFolder lists the images in the class folders in dir. The classes are the
 // folders' names in the order of their bytes, or known ones, of which some may
 // have no folder.
-func scanFolder(ctx context.Context, root folder, dir string, known []string, channels int) (*imageFolder, error) {
+func scanFolder(ctx context.Context, root folder, dir string, known []string, channels int, images *decoder) (*imageFolder, error) {
 	names, err := subfolders(root, dir)
 	if err != nil {
 		return nil, err
@@ -104,7 +106,7 @@ func scanFolder(ctx context.Context, root folder, dir string, known []string, ch
 			Std:    channelStats([]float32{0.229, 0.224, 0.225}, channels),
 			Mirror: true,
 		},
-		root: root,
+		root: root, images: images,
 	}
 	for _, name := range names {
 		class := path.Join(dir, name)
@@ -205,35 +207,50 @@ func (s *imageFolder) Decode(i int, dst *Image) (int32, error) {
 	if buf == nil {
 		buf = new([]byte)
 	}
-	defer s.data.Put(buf)
-	if err := s.readFile(s.files[i], buf); err != nil {
+	defer func() {
+		if cap(*buf) <= keptFile {
+			s.data.Put(buf)
+		}
+	}()
+	free, err := s.readFile(s.files[i], buf, dst.lease)
+	if err != nil {
 		return 0, fileError(file, err, remedy)
 	}
-	if offset, err := decodeImage(*buf, s.info.C, dst); err != nil {
+	defer free()
+	if offset, err := s.images.decode(*buf, s.info.C, dst); err != nil {
 		return 0, &FileError{File: file, Offset: offset, Record: -1, Err: err, Remedy: remedy}
 	}
 	return s.labels[i], nil
 }
 
-// readFile reads a whole file into buf's memory.
-func (s *imageFolder) readFile(name string, buf *[]byte) error {
+// keptFile is the largest file whose memory is kept for the next one.
+const keptFile = 8 << 20
+
+// readFile reads a whole file into buf's memory, which the caller frees.
+func (s *imageFolder) readFile(name string, buf *[]byte, l *lease) (free func(), err error) {
 	f, err := s.root.Open(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !st.Mode().IsRegular() {
-		return fmt.Errorf("not a file but %v", st.Mode().Type())
+		return nil, fmt.Errorf("not a file but %v", st.Mode().Type())
 	}
 	if st.Size() > maxEncoded {
-		return fmt.Errorf("a file of %d bytes: at most %d are read", st.Size(), int64(maxEncoded))
+		return nil, fmt.Errorf("a file of %d bytes: at most %d are read", st.Size(), int64(maxEncoded))
+	}
+	if free, err = s.images.memory.takeFile(l, st.Size()); err != nil {
+		return nil, err
 	}
 	n := int(st.Size())
 	*buf = slices.Grow((*buf)[:0], n)[:n]
-	_, err = io.ReadFull(f, *buf)
-	return err
+	if _, err = io.ReadFull(f, *buf); err != nil {
+		free()
+		return nil, err
+	}
+	return free, nil
 }

@@ -4,25 +4,22 @@ package jpeg
 type conditioning struct{ small, large uint8 }
 
 // readConditioning reads a DAC segment.
-func (d *Decoder) readConditioning(s []byte) bool {
-	if len(s)%2 != 0 {
-		return false
-	}
-	for ; len(s) > 0; s = s[2:] {
+func (d *Decoder) readConditioning(s []byte) (rest []byte, ok bool) {
+	for ; len(s) > 1; s = s[2:] {
 		switch t, v := s[0], s[1]; {
-		case t < 4:
+		case t < 16:
 			c := conditioning{v & 15, v >> 4}
 			if c.small > c.large {
-				return false
+				return s, false
 			}
 			d.arithDC[t] = c
-		case t >= 16 && t < 20:
+		case t < 32:
 			d.arithAC[t-16] = v
 		default:
-			return false
+			return s, false
 		}
 	}
-	return true
+	return s, true
 }
 
 // estimate is a state of the probability estimation: the share of the less probable symbol, and the states that follow.
@@ -67,20 +64,9 @@ type arithmetic struct {
 	a      uint32 // the interval
 	ct     int    // bits of the byte read last that are still to be shifted in
 	broken bool   // an impossible code came: the interval up to the next restart marker is left as it is
-	dc     [4][64]bin
-	ac     [4][256]bin
+	dc     [16][64]bin
+	ac     [16][256]bin
 	even   bin
-}
-
-// startArithmetic makes the decoder ready for a scan.
-func (d *Decoder) startArithmetic() error {
-	for _, c := range d.scan.comps[:d.scan.n] {
-		if d.codesDC() && c.dcTable > 3 || d.codesAC() && c.acTable > 3 {
-			return bad(d.pos, mSOS)
-		}
-	}
-	d.restartArithmetic()
-	return nil
 }
 
 // codesDC says whether the scan has codes of DC coefficients other than single bits.
@@ -183,7 +169,7 @@ func (d *Decoder) category(m int, bins []bin, at int) (int, int, bool) {
 
 // arithmeticDC decodes the difference of a DC coefficient (T.81, F.2.4.1).
 func (d *Decoder) arithmeticDC(c *component) bool {
-	bins := &d.coder.dc[c.dcTable&3]
+	bins := &d.coder.dc[c.dcTable&15]
 	at := c.context
 	if d.decide(&bins[at]) == 0 {
 		c.context = 0
@@ -198,7 +184,7 @@ func (d *Decoder) arithmeticDC(c *component) bool {
 			return false
 		}
 	}
-	switch cond := d.arithDC[c.dcTable&3]; {
+	switch cond := d.arithDC[c.dcTable&15]; {
 	case m < 1<<cond.small>>1:
 		c.context = 0
 	case m > 1<<cond.large>>1:
@@ -212,7 +198,7 @@ func (d *Decoder) arithmeticDC(c *component) bool {
 
 // arithmeticAC decodes the coefficients from to last, times 1<<shift (T.81, F.2.4.2).
 func (d *Decoder) arithmeticAC(c *component, b *[64]int16, from, last, shift int) {
-	bins := &d.coder.ac[c.acTable&3]
+	bins := &d.coder.ac[c.acTable&15]
 	for k := from; k <= last; k++ {
 		at := 3 * (k - 1)
 		if d.decide(&bins[at]) != 0 {
@@ -230,7 +216,7 @@ func (d *Decoder) arithmeticAC(c *component, b *[64]int16, from, last, shift int
 		m := d.decide(&bins[at])
 		if m != 0 && d.decide(&bins[at]) != 0 {
 			at = 217
-			if k <= int(d.arithAC[c.acTable&3]) {
+			if k <= int(d.arithAC[c.acTable&15]) {
 				at = 189
 			}
 			var ok bool
@@ -266,7 +252,7 @@ func arithmeticACFirst(d *Decoder, c *component, b *[64]int16) {
 
 // arithmeticACRefine decodes the next bit of a band of AC coefficients (T.81, G.1.3.3).
 func arithmeticACRefine(d *Decoder, c *component, b *[64]int16) {
-	bins := &d.coder.ac[c.acTable&3]
+	bins := &d.coder.ac[c.acTable&15]
 	bit := int16(1) << d.scan.al
 	known := d.scan.se // the last one that is not zero
 	for known > 0 && b[natural[known]] == 0 {

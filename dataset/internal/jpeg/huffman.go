@@ -18,6 +18,8 @@ type huffman struct {
 	// look has an entry for each sequence of lookBits bits: how many of them to take (bits 0–7), 0 for longer codes; the zeros that
 	// come first (8–11); the bits of the coefficient (12–15), 0 where it is among those taken: then it is bits 16–31.
 	look [1 << lookBits]uint32
+	// codes has only the code for them: its bits (8–12), 0 for longer ones, and its symbol (0–7).
+	codes [1 << lookBits]uint16
 	// Codes of n+1 bits are below limit[n], as the first of 16 bits. The symbol of such a code c is symbols[c + offset[n]].
 	limit  [16]uint32
 	offset [16]int32
@@ -27,14 +29,17 @@ type huffman struct {
 var errHuffman = errors.New("bad Huffman tables")
 
 // readHuffman reads the tables of a DHT segment. A table that is the same as that of the image before is not built again.
-func (d *Decoder) readHuffman(s []byte) bool {
+func (d *Decoder) readHuffman(s []byte) (rest []byte, ok bool) {
 	for len(s) > 16 {
 		t, n := s[0], 0
 		for _, c := range s[1:17] {
 			n += int(c)
 		}
-		if n > 256 || len(s) < 17+n || t&15 > 3 || t>>4 > 1 {
-			return false
+		if n > 256 || t&15 > 3 || t>>4 > 1 {
+			return s, false
+		}
+		if len(s) < 17+n {
+			break
 		}
 		h := &d.dc[t&15]
 		if t>>4 == 1 {
@@ -43,7 +48,7 @@ func (d *Decoder) readHuffman(s []byte) bool {
 		h.define(s[1:17], s[17:17+n])
 		s = s[17+n:]
 	}
-	return len(s) == 0
+	return s, true
 }
 
 // define sets the table's codes: how many there are of each length, and their symbols.
@@ -66,6 +71,7 @@ func (h *huffman) build() error {
 		return nil
 	}
 	clear(h.look[:])
+	clear(h.codes[:])
 	h.order = 0
 	code, at := uint32(0), 0
 	for n := range 16 {
@@ -105,6 +111,7 @@ func (h *huffman) lookup(code uint32, n int, symbol uint8) {
 			entry = uint32(n+size) | zeros<<8 | uint32(uint16(v))<<16
 		}
 		h.look[first|low] = entry
+		h.codes[first|low] = uint16(n)<<8 | uint16(symbol)
 	}
 }
 
@@ -170,7 +177,7 @@ func (d *Decoder) take(n int) int32 {
 	if b.n < n {
 		d.fill()
 	}
-	v := int32(b.acc >> (64 - n))
+	v := int32(b.acc >> 1 >> (63 - n))
 	b.acc <<= n
 	b.n -= n
 	return v
@@ -182,8 +189,13 @@ func (d *Decoder) symbol(h *huffman) uint8 {
 	if b.n < 17 {
 		d.fill()
 	}
-	n, symbol := h.find(b.acc)
-	b.acc <<= n
+	n, symbol := 0, uint8(0)
+	if e := h.codes[b.acc>>(64-lookBits)]; e != 0 {
+		n, symbol = int(e>>8), uint8(e)
+	} else {
+		n, symbol = h.find(b.acc)
+	}
+	b.acc <<= n & 63
 	b.n -= n
 	return symbol
 }

@@ -37,9 +37,12 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns io.ErrUnexpectedEOF for files that end early.
 func (e *Error) Unwrap() error { return e.Err }
 
-// keptBytes is how much memory a decoder keeps for the next image: that of a photograph of 20 megapixels, not that of the largest
+// Position is the byte in the file.
+func (e *Error) Position() int { return e.Offset }
+
+// keptBytes is how much memory a decoder keeps for the next image: that of a progressive photograph of 5 megapixels, not that of the largest
 // image there is.
-const keptBytes = 64 << 20
+const keptBytes = 16 << 20
 
 // Decoder decodes one image after the other and reuses its memory. The zero value is ready for use; one goroutine at a time owns it.
 type Decoder struct {
@@ -60,8 +63,8 @@ type Decoder struct {
 	quant    [4][64]uint16 // in natural order
 	hasQuant [4]bool
 	dc, ac   [4]huffman
-	arithDC  [4]conditioning
-	arithAC  [4]uint8 // Kx
+	arithDC  [16]conditioning
+	arithAC  [16]uint8 // Kx
 
 	comps   [4]component
 	scan    scan
@@ -164,7 +167,7 @@ func (d *Decoder) reset(data []byte) {
 // startImage forgets what an SOI marker ends.
 func (d *Decoder) startImage() {
 	d.jfif, d.adobe, d.transform, d.restart = false, false, 0, 0
-	for i := range 4 {
+	for i := range d.arithDC {
 		d.arithDC[i], d.arithAC[i] = conditioning{0, 1}, 5
 	}
 }

@@ -178,21 +178,20 @@ func (d *Decoder) skip() ([]byte, error) {
 	return content, nil
 }
 
-// segment reads a segment whose content has to be right to the last byte.
-func (d *Decoder) segment(read func(content []byte) (ok bool)) error {
+// segment reads a segment whose content has to be right to the last byte. The reader returns what is too short to be read.
+func (d *Decoder) segment(read func(content []byte) (rest []byte, ok bool)) error {
 	start := d.pos
 	n, err := d.length()
 	if err != nil {
 		return err
 	}
-	if n < 0 {
-		return d.fail("a segment of %d bytes", n)
-	}
-	if d.pos+n > len(d.data) {
-		return d.truncated()
-	}
-	if !read(d.data[d.pos : d.pos+n]) {
+	content := d.data[d.pos:min(d.pos+max(n, 0), len(d.data))]
+	rest, ok := read(content)
+	switch {
+	case !ok, n < 0, len(rest) > 0 && len(content) == n:
 		return bad(start, d.data[start-1])
+	case len(content) < n:
+		return d.truncated()
 	}
 	d.pos += n
 	return nil
@@ -299,15 +298,18 @@ func (d *Decoder) readScan() error {
 	return nil
 }
 
-func (d *Decoder) readQuant(s []byte) bool {
+func (d *Decoder) readQuant(s []byte) (rest []byte, ok bool) {
 	for len(s) > 0 {
 		wide, t := s[0]>>4 != 0, int(s[0]&15)
 		n := 64
 		if wide {
 			n = 128
 		}
-		if t > 3 || len(s) < 1+n {
-			return false
+		if t > 3 {
+			return s, false
+		}
+		if len(s) < 1+n {
+			break
 		}
 		q := &d.quant[t]
 		for k := range 64 {
@@ -320,15 +322,14 @@ func (d *Decoder) readQuant(s []byte) bool {
 		d.hasQuant[t] = true
 		s = s[1+n:]
 	}
-	return true
+	return s, true
 }
 
-func (d *Decoder) readRestart(s []byte) bool {
-	if len(s) != 2 {
-		return false
+func (d *Decoder) readRestart(s []byte) (rest []byte, ok bool) {
+	if len(s) == 2 {
+		d.restart = int(s[0])<<8 | int(s[1])
 	}
-	d.restart = int(s[0])<<8 | int(s[1])
-	return true
+	return nil, len(s) == 2
 }
 
 // readApp looks for the markers of JFIF and Adobe, which say what the colours are.

@@ -80,20 +80,36 @@ func huffmanACRefine(d *Decoder, c *component, b *[64]int16) {
 // of the zero behind these, or that behind the band.
 func (d *Decoder) refine(b *[64]int16, k, zeros int) int {
 	bit := int16(1) << d.scan.al
-	for ; k <= d.scan.se; k++ {
-		switch v := &b[natural[k]&63]; {
-		case *v == 0:
+	last := min(d.scan.se, 63)
+	r := &d.bits
+	acc, n := r.acc, r.n
+	for ; k <= last; k++ {
+		at := natural[k&127] & 63
+		v := b[at]
+		if v == 0 {
 			if zeros == 0 {
-				return k
+				break
 			}
 			zeros--
-		case d.take(1) == 0 || *v&bit != 0:
-		case *v > 0:
-			*v += bit
+			continue
+		}
+		if n == 0 {
+			r.acc, r.n = acc, n
+			d.fill()
+			acc, n = r.acc, r.n
+		}
+		add := acc>>63 != 0 && v&bit == 0
+		acc <<= 1
+		n--
+		switch {
+		case !add:
+		case v > 0:
+			b[at] = v + bit
 		default:
-			*v -= bit
+			b[at] = v - bit
 		}
 	}
+	r.acc, r.n = acc, n
 	return k
 }
 

@@ -13,6 +13,9 @@ const (
 	maxVisits = 1 << 27
 )
 
+// readAhead is how much of a file Pillow reads at a time.
+const readAhead = 1 << 16
+
 // scanLimit is how many scans the file may have.
 func (d *Decoder) scanLimit() int {
 	blocks := 0
@@ -51,7 +54,8 @@ func (d *Decoder) startScan() error {
 	d.coder.broken = false
 	d.bits = bitReader{}
 	if d.arith {
-		return d.startArithmetic()
+		d.restartArithmetic()
+		return nil
 	}
 	if !d.header.Progressive {
 		d.standardTables()
@@ -112,7 +116,8 @@ func (d *Decoder) decodeDirect(out *output) error {
 		}
 		out.emit(row, s)
 	}
-	// What follows may be missing, but not be wrong.
+	// What follows may be missing, but not be wrong as far as Pillow has read the file by now.
+	d.data = d.data[:min(ceil(max(d.pos, 1), readAhead)*readAhead, len(d.data))]
 	end, err := d.readMarkers()
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -194,15 +199,21 @@ func (d *Decoder) directBlock(c *component, x, y int) {
 	}
 }
 
-// dequantize multiplies the coefficients and returns the place of the last one and the sum of their magnitudes.
+// dequantize multiplies the coefficients. It returns whether there are others than the DC coefficient, as the place of one, and the
+// sum of their magnitudes.
 func dequantize(b *[64]int16, q *[64]int32) (last, sum int) {
-	for k := range 64 {
-		at := natural[k] & 63
-		if v := int(b[at]); v != 0 {
-			v *= int(q[at])
-			b[at] = int16(v)
-			sum += max(v, -v)
-			last = k
+	for y := 0; y < 64; y += 8 {
+		row, q := (*[8]int16)(b[y:]), (*[8]int32)(q[y:])
+		if *row == [8]int16{} {
+			continue
+		}
+		for x, v := range row {
+			if v != 0 {
+				product := int(v) * int(q[x])
+				row[x] = int16(product)
+				sum += max(product, -product)
+				last = y + x
+			}
 		}
 	}
 	return last, sum
