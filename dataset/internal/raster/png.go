@@ -160,10 +160,14 @@ type pngData struct {
 	p    *pngFile
 	at   int // of the chunk that is read
 	rest []byte
+	last bool // there is no other chunk
 }
 
 func (r *pngData) Read(b []byte) (int, error) {
 	for len(r.rest) == 0 {
+		if r.last {
+			return 0, io.EOF
+		}
 		name, s, err := r.p.chunk(r.at)
 		if err != nil {
 			return 0, err
@@ -239,7 +243,8 @@ func (p *pngFile) decode(dst *Canvas) error {
 			row, above = above, row
 		}
 	}
-	// The checksum of the data counts if it is there.
+	// The checksum of the data counts if it is there, in the chunk of the last row: Pillow reads no further.
+	in.last = true
 	var more [1]byte
 	if _, err := z.Read(more[:]); err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return p.fault(in, err)
