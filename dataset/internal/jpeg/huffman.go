@@ -1,9 +1,6 @@
 package jpeg
 
-import (
-	"encoding/binary"
-	"errors"
-)
+import "encoding/binary"
 
 // lookBits is the length of the codes that a table lookup decodes.
 const lookBits = 9
@@ -25,8 +22,6 @@ type huffman struct {
 	offset [16]int32
 	order  uint8 // the largest symbol
 }
-
-var errHuffman = errors.New("bad Huffman tables")
 
 // readHuffman reads the tables of a DHT segment. A table that is the same as that of the image before is not built again.
 func (d *Decoder) readHuffman(s []byte) (rest []byte, ok bool) {
@@ -62,13 +57,10 @@ func (h *huffman) define(counts, symbols []byte) {
 	clear(h.symbols[copy(h.symbols[:], symbols):])
 }
 
-// build makes the table ready for decoding (T.81, annex C and F.2.2.3).
-func (h *huffman) build() error {
-	if !h.defined {
-		return errors.New("a Huffman table is missing")
-	}
+// build makes the table ready for decoding (T.81, annex C and F.2.2.3). It returns false where there are no such codes.
+func (h *huffman) build() bool {
 	if h.built {
-		return nil
+		return true
 	}
 	clear(h.look[:])
 	clear(h.codes[:])
@@ -89,14 +81,14 @@ func (h *huffman) build() error {
 		}
 		if count > 0 {
 			if code >= 1<<(n+1) { // no code is all ones
-				return errHuffman
+				return false
 			}
 			h.limit[n] = code << (15 - n)
 		}
 		code <<= 1
 	}
 	h.built = true
-	return nil
+	return true
 }
 
 // lookup fills in what a code of n bits decodes to.
@@ -215,28 +207,28 @@ func (h *huffman) find(acc uint64) (n int, symbol uint8) {
 func (d *Decoder) startHuffman() error {
 	for _, c := range d.scan.comps[:d.scan.n] {
 		c.pred = 0
-		if !d.header.Progressive || d.scan.ss == 0 && d.scan.ah == 0 {
-			if c.dcTable > 3 {
-				return errHuffman
-			}
-			h := &d.dc[c.dcTable]
-			if err := h.build(); err != nil {
+		if d.codesDC() {
+			if err := d.useTable(&d.dc, c.dcTable, 15); err != nil {
 				return err
 			}
-			if h.order > 15 {
-				return errHuffman
-			}
 		}
-		if !d.header.Progressive || d.scan.ss > 0 {
-			if c.acTable > 3 {
-				return errHuffman
-			}
-			if err := d.ac[c.acTable].build(); err != nil {
+		if d.codesAC() {
+			if err := d.useTable(&d.ac, c.acTable, 255); err != nil {
 				return err
 			}
 		}
 	}
-	d.bits = bitReader{}
+	return nil
+}
+
+// useTable makes a table ready, whose symbols are limited.
+func (d *Decoder) useTable(tables *[4]huffman, i int, most uint8) error {
+	if i > 3 || !tables[i].defined {
+		return d.fail("Huffman table %d is missing", i)
+	}
+	if !tables[i].build() || tables[i].order > most {
+		return d.fail("bad Huffman table %d", i)
+	}
 	return nil
 }
 

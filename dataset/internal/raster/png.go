@@ -160,14 +160,11 @@ type pngData struct {
 	p    *pngFile
 	at   int // of the chunk that is read
 	rest []byte
-	last bool // there is no other chunk
+	size int // of that chunk's content
 }
 
 func (r *pngData) Read(b []byte) (int, error) {
 	for len(r.rest) == 0 {
-		if r.last {
-			return 0, io.EOF
-		}
 		name, s, err := r.p.chunk(r.at)
 		if err != nil {
 			return 0, err
@@ -175,7 +172,7 @@ func (r *pngData) Read(b []byte) (int, error) {
 		if name != "IDAT" {
 			return 0, truncated(r.at)
 		}
-		r.rest = s
+		r.rest, r.size = s, len(s)
 		r.at += 12 + int(binary.BigEndian.Uint32(r.p.data[r.at:]))
 	}
 	n := copy(b, r.rest)
@@ -243,14 +240,20 @@ func (p *pngFile) decode(dst *Canvas) error {
 			row, above = above, row
 		}
 	}
-	// The checksum of the data counts if it is there, in the chunk of the last row: Pillow reads no further.
-	in.last = true
+	// The checksum of the data counts if it is there, and in the chunk in which the last row ended: Pillow reads no further.
 	var more [1]byte
-	if _, err := z.Read(more[:]); err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return p.fault(in, err)
+	_, err = z.Read(more[:])
+	switch {
+	case err == nil, err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
+		return nil
+	case errors.Is(err, zlib.ErrChecksum) && in.size-len(in.rest) <= checksumBytes:
+		return nil
 	}
-	return nil
+	return p.fault(in, err)
 }
+
+// checksumBytes is the size of the checksum of compressed data.
+const checksumBytes = 4
 
 // fault is an error of the decompressor's.
 func (p *pngFile) fault(in *pngData, err error) error {
