@@ -204,14 +204,13 @@ func (g *gifFile) decode(dst *Canvas) error {
 
 // gifRows puts indices into their places.
 type gifRows struct {
-	g       *gifFile
-	dst     *Canvas
-	rgb     []byte
-	x, y    int
-	pass    int
-	step    int
-	done    bool
-	current []byte
+	g    *gifFile
+	dst  *Canvas
+	rgb  []byte
+	x, y int
+	pass int
+	step int
+	done bool
 }
 
 // add takes the next pixels.
