@@ -7,14 +7,20 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/tributary-ml/tributary/dataset/internal/raster"
+	machine "github.com/tributary-ml/tributary/internal/memory"
 )
 
-// defaultMemory is what decoding may take where nobody says.
-const defaultMemory = 1 << 30
+// What decoding may take where nobody says: a share of the machine's memory, or
+// of the cgroup's, and so much where that is not known.
+const (
+	memoryShare   = 8
+	unknownMemory = 1 << 30
+)
 
-// budget is the memory that the files and the images in the making of a set may take at a
-// time, over all goroutines. A quarter is for files. Who takes memory for an
-// image has that for its file already, and waits for nothing more: so it ends.
+// budget is the memory that the files and the images in the making of a set may
+// take at a time, over all goroutines. A quarter is for files. Who takes memory
+// for an image has that for its file already, and waits for nothing more: so it
+// ends.
 type budget struct {
 	files, pixels share
 }
@@ -28,7 +34,9 @@ type share struct {
 // newBudget is a limit of so many bytes; 0 stands for the default.
 func newBudget(size int64) *budget {
 	if size <= 0 {
-		size = defaultMemory
+		if size = machine.Limit() / memoryShare; size == 0 {
+			size = unknownMemory
+		}
 	}
 	of := func(n int64) share { return share{n, semaphore.NewWeighted(n)} }
 	return &budget{files: of(size / 4), pixels: of(size - size/4)}
@@ -45,7 +53,7 @@ func (s *share) take(ctx context.Context, n int64) error {
 // takeFile takes memory for a file of n bytes. The caller frees it.
 func (m *budget) takeFile(l *lease, n int64) (free func(), err error) {
 	if err := m.files.take(l.context(), n); err != nil {
-		return nil, fmt.Errorf("its %d bytes take %w: use a smaller file, or allow more memory", n, err)
+		return nil, fmt.Errorf("its %d bytes take %w: use a smaller file, or decode where there is more memory", n, err)
 	}
 	return func() { m.files.left.Release(n) }, nil
 }
@@ -59,7 +67,7 @@ func (m *budget) takePixels(l *lease, h raster.Header, pixels int64) (free func(
 	}
 	n := pixels + h.Memory
 	if err := m.pixels.take(l.context(), n); err != nil {
-		return nil, fmt.Errorf("decoding its %d×%d pixels takes %w: make the image smaller, or allow more memory", h.Width, h.Height, err)
+		return nil, fmt.Errorf("decoding its %d×%d pixels takes %w: make the image smaller, or decode where there is more memory", h.Width, h.Height, err)
 	}
 	return func(ok bool) {
 		if ok && l != nil {

@@ -102,7 +102,7 @@ func TestMemoryOfOneImage(t *testing.T) {
 	images := &decoder{memory: newBudget(4 << 20)}
 	var m Image
 	_, err := images.decode(pngFile(t, pattern(1200, 900)), 3, &m)
-	require.ErrorContains(t, err, "PNG: decoding its 1200×900 pixels takes 4 MiB, and there are 3 MiB for all that is decoded at a time: make the image smaller, or allow more memory")
+	require.ErrorContains(t, err, "PNG: decoding its 1200×900 pixels takes 4 MiB, and there are 3 MiB for all that is decoded at a time: make the image smaller, or decode where there is more memory")
 	_, err = images.decode(pngFile(t, pattern(1000, 900)), 3, &m)
 	require.NoError(t, err)
 

@@ -32,21 +32,19 @@ type fileList struct {
 // Files is a source of images without classes, of c channels and of any size: the files that paths name, whatever their names end
 // in, and those in the folders that they name and below, by the endings of image files, in order. As every image is a class of its
 // own, a label is the image's number, and Info.Classes has the files' paths. An image comes up in Decode, as that of a folder does.
-// Memory is as in [OpenOptions].
 //
 // Errors: a path that does not exist, a folder without images, no paths.
-func Files(ctx context.Context, paths []string, c int, memory int64) (Source, error) {
+func Files(ctx context.Context, paths []string, c int) (Source, error) {
 	if c != 1 && c != 3 {
 		return nil, fmt.Errorf("image files: %d channels: images have 1 or 3", c)
 	}
 	s := &fileList{info: Info{Name: "image files", C: c}}
-	images := &decoder{memory: newBudget(memory)}
 	for _, p := range paths {
 		st, err := os.Stat(p)
 		if err != nil {
 			return nil, fileError(p, err, "name image files, or folders of them")
 		}
-		part := &imageFolder{info: s.info, root: folder{os.DirFS(p), p}, images: images}
+		part := &imageFolder{info: s.info, root: folder{os.DirFS(p), p}}
 		if !st.IsDir() {
 			dir, base := filepath.Split(p)
 			if dir == "" {
@@ -68,6 +66,10 @@ func Files(ctx context.Context, paths []string, c int, memory int64) (Source, er
 	}
 	if len(s.parts) == 0 {
 		return nil, fmt.Errorf("no image files: name some, or folders of them")
+	}
+	images := &decoder{memory: newBudget(0)}
+	for _, p := range s.parts {
+		p.images = images
 	}
 	return s, nil
 }

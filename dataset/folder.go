@@ -38,7 +38,6 @@ func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error)
 	if err != nil {
 		return nil, err
 	}
-	images := &decoder{memory: newBudget(opt.Memory)}
 	channels := imageChannels(opt)
 	trainDir, testDir := ".", ""
 	if slices.Contains(top, "train") {
@@ -47,13 +46,13 @@ func openFolder(ctx context.Context, root folder, opt OpenOptions) (*Set, error)
 			testDir = testFolders[i]
 		}
 	}
-	train, err := scanFolder(ctx, root, trainDir, nil, channels, images)
+	train, err := scanFolder(ctx, root, trainDir, nil, channels)
 	if err != nil {
 		return nil, err
 	}
 	var test *imageFolder
 	if testDir != "" {
-		if test, err = scanFolder(ctx, root, testDir, train.info.Classes, channels, images); err != nil {
+		if test, err = scanFolder(ctx, root, testDir, train.info.Classes, channels); err != nil {
 			return nil, err
 		}
 	}
@@ -70,6 +69,8 @@ func encodedSet(name string, train, test *imageFolder, opt OpenOptions) (*Set, e
 		}
 	}
 	train.info.Name, test.info.Name = name+" train", name+" test"
+	train.images = &decoder{memory: newBudget(opt.Memory)}
+	test.images = train.images
 	if opt.Cache <= 0 {
 		return &Set{Train: train, Test: test}, nil
 	}
@@ -85,7 +86,7 @@ func imageChannels(opt OpenOptions) int { return cmp.Or(opt.Channels, 3) }
 // scanFolder lists the images in the class folders in dir. The classes are the
 // folders' names in the order of their bytes, or known ones, of which some may
 // have no folder.
-func scanFolder(ctx context.Context, root folder, dir string, known []string, channels int, images *decoder) (*imageFolder, error) {
+func scanFolder(ctx context.Context, root folder, dir string, known []string, channels int) (*imageFolder, error) {
 	names, err := subfolders(root, dir)
 	if err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func scanFolder(ctx context.Context, root folder, dir string, known []string, ch
 			Std:    channelStats([]float32{0.229, 0.224, 0.225}, channels),
 			Mirror: true,
 		},
-		root: root, images: images,
+		root: root,
 	}
 	for _, name := range names {
 		class := path.Join(dir, name)

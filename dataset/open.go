@@ -32,7 +32,8 @@ type OpenOptions struct {
 	// Memory is how many bytes decoding folders' and archives' images may take at a
 	// time, over all goroutines: files, decoders and the decoded images until a
 	// loader is done with them. Goroutines wait for each other; an image that takes
-	// more by itself is an error. 0 means 1 GiB.
+	// more by itself is an error. 0 means an eighth of the machine's or the cgroup's
+	// memory.
 	Memory int64
 }
 

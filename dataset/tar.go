@@ -47,14 +47,13 @@ func openTar(ctx context.Context, root folder, opt OpenOptions) (_ *Set, err err
 		return nil, fileError(root.name, errors.New("the archives hold no images"), "images end in "+strings.Join(extensions, " ")+"; unpack archives that are in archives")
 	}
 	r.findParts()
-	images := &decoder{memory: newBudget(opt.Memory)}
 	scan := func(part string, classes []string) (*imageFolder, error) {
 		t, err := r.folders(part)
 		if err != nil {
 			return nil, err
 		}
 		t.root = root.name
-		return scanFolder(ctx, folder{t, root.name}, ".", classes, imageChannels(opt), images)
+		return scanFolder(ctx, folder{t, root.name}, ".", classes, imageChannels(opt))
 	}
 	train, err := scan("train", nil)
 	if err != nil {

@@ -39,7 +39,7 @@ func open(ctx context.Context, c *train.Config) (*parts, error) {
 
 // openNetwork is open without a device.
 func openNetwork(ctx context.Context, c *train.Config) (*parts, error) {
-	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed, Cache: cacheBytes(c), Memory: decodeBytes()})
+	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed, Cache: cacheBytes(c)})
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +64,6 @@ func cacheBytes(c *train.Config) int64 {
 	}
 	return int64(min(c.Cache.Or(all/4), most) * (1 << 30))
 }
-
-// decodeBytes is the memory for decoding images: an eighth of what there is, or the data sets' default where nobody says.
-func decodeBytes() int64 { return memory.Limit() / 8 }
 
 // imageSize is the side that a network reads images of a set at: their own where the network is made for such a size, that
 // is for at most its double, otherwise the network's.

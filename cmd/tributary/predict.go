@@ -86,7 +86,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 		return err
 	}
 	defer ck.Close()
-	files, err := dataset.Files(cmd.Context(), paths, len(ck.Data.Mean), decodeBytes())
+	files, err := dataset.Files(cmd.Context(), paths, len(ck.Data.Mean))
 	if err != nil {
 		return err
 	}
