@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx bench bench-cpu generate fuzz clean help
+.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu generate fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ parity: build ## compare gradients with torchvision's and timm's (needs python3-
 
 onnx: ## compare exported ONNX models with the networks, in onnxruntime (needs python3 with pip, and a network the first time)
 	tools/onnx.sh
+
+pillow: ## compare decoded images of all formats with Pillow's (needs python3 with pip, cjpeg, and a network the first time)
+	tools/pillow.sh
 
 bench: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench . ./bench ./cpu/...

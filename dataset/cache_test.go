@@ -62,7 +62,7 @@ func TestCache(t *testing.T) {
 						}
 						require.NoError(t, err)
 						require.Equal(t, wantLabel, label)
-						require.Equal(t, want, Image{got.Pix, got.H, got.W, got.C})
+						require.Equal(t, want, Image{Pix: got.Pix, H: got.H, W: got.W, C: got.C})
 						got.Pix[0]++ // the caller's memory is its own
 					}
 				})

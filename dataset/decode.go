@@ -1,25 +1,20 @@
 package dataset
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"image"
-	"image/gif"
-	"image/jpeg"
-	"image/png"
-	"io"
-	"math"
 	"strings"
+	"sync"
 
-	"golang.org/x/image/webp"
+	"github.com/tributary-ml/tributary/dataset/internal/jpeg"
+	"github.com/tributary-ml/tributary/dataset/internal/raster"
 )
 
-// Limits on encoded images, so that a small hostile file cannot take much
-// memory.
+// Limits on encoded images, so that a small hostile file cannot take much time.
+// What memory they take is limited by the set's.
 const (
 	maxEncoded = 256 << 20 // bytes of a file
-	maxPixels  = 1 << 26   // of an image; ImageNet's largest has 61 million
+	maxPixels  = 1 << 40   // of an image, so that sizes can be computed
 
 	// An image of more than easyPixels must have at least one byte for each
 	// maxDensity pixels: more than deflate can reach with one bit a pixel.
@@ -27,78 +22,138 @@ const (
 	maxDensity = 8 * maxDeflate
 )
 
-// format is an encoding that decodeImage reads.
+// format is an encoding that is read.
 type format struct {
 	name   string
-	magic  string // first bytes; '?' stands for any
-	config func(io.Reader) (image.Config, error)
-	decode func(io.Reader) (image.Image, error)
+	magic  []string // first bytes, of one kind or another; '?' stands for any
+	header func(data []byte) (raster.Header, error)
+	decode func(d *decoder, data []byte, dst *raster.Canvas) error
 }
 
 // formats are told apart by a file's content: the names of files in real sets
 // are often wrong.
 var formats = []format{
-	{"JPEG", "\xff\xd8", jpeg.DecodeConfig, jpeg.Decode},
-	{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode},
-	{"GIF", "GIF8?a", gif.DecodeConfig, gif.Decode}, // its first frame
-	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP},
+	{"JPEG", []string{"\xff\xd8"}, jpegHeader, (*decoder).jpeg},
+	{"PNG", []string{"\x89PNG\r\n\x1a\n"}, raster.ReadPNGHeader, stateless(raster.DecodePNG)},
+	{"GIF", []string{"GIF8?a"}, raster.ReadGIFHeader, stateless(raster.DecodeGIF)},
+	{"WebP", []string{"RIFF????WEBP"}, raster.ReadWebPHeader, stateless(raster.DecodeWebP)},
+	{"BMP", []string{"BM"}, raster.ReadBMPHeader, stateless(raster.DecodeBMP)},
+	{"TIFF", []string{"II*\x00", "MM\x00*"}, raster.ReadTIFFHeader, stateless(raster.DecodeTIFF)},
+	{"PNM", []string{"P1", "P2", "P3", "P4", "P5", "P6"}, raster.ReadPNMHeader, stateless(raster.DecodePNM)},
 }
 
-// extensions of the files that are taken for images, in lower case.
-var extensions = []string{".jpg", ".jpeg", ".png", ".gif", ".webp"}
+// extensions of the files that are taken for images, in lower case: those of
+// torchvision's ImageFolder, and .gif, .pbm and .pnm.
+var extensions = []string{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif", ".pbm", ".pnm"}
 
-// formatOf finds the format of an encoded image.
-func formatOf(data []byte) (format, bool) {
-next:
-	for _, f := range formats {
-		if len(data) < len(f.magic) {
-			continue
-		}
-		for i := range len(f.magic) {
-			if f.magic[i] != '?' && f.magic[i] != data[i] {
-				continue next
+// unread are the first bytes of formats that are known and not read.
+var unread = []format{
+	{name: "AVIF", magic: []string{"????ftypavif", "????ftypavis"}},
+	{name: "HEIF", magic: []string{"????ftyphei?", "????ftyphev?", "????ftypmif1", "????ftypmsf1"}},
+	{name: "JPEG XL", magic: []string{"\xff\x0a", "\x00\x00\x00\x0cJXL "}},
+	{name: "JPEG 2000", magic: []string{"\x00\x00\x00\x0cjP  ", "\xff\x4f\xff\x51"}},
+	{name: "BigTIFF", magic: []string{"II+\x00", "MM\x00+"}},
+}
+
+// formatOf finds the format of an encoded image in a list.
+func formatOf(list []format, data []byte) (format, bool) {
+	for _, f := range list {
+		for _, magic := range f.magic {
+			if begins(data, magic) {
+				return f, true
 			}
 		}
-		return f, true
 	}
 	return format{}, false
 }
 
-// decodeImage decodes data to dst with c channels. Orientation tags, colour
+// begins says whether data begin with magic, in which '?' stands for any byte.
+func begins(data []byte, magic string) bool {
+	if len(data) < len(magic) {
+		return false
+	}
+	for i := range len(magic) {
+		if magic[i] != '?' && magic[i] != data[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// decoder decodes images of all formats. Several goroutines may use it at once;
+// all of them together take no more than its memory.
+type decoder struct {
+	memory *budget   // nil where there is no limit
+	jpegs  sync.Pool // *jpeg.Decoder
+}
+
+// decode decodes data to dst with c channels. Orientation tags of JPEG, colour
 // profiles and transparency are passed over, as by torchvision's default loader.
-// The offset is how far into data the decoder had read when it failed.
-func decodeImage(data []byte, c int, dst *Image) (offset int64, err error) {
+// The offset is how far into data the fault is.
+func (d *decoder) decode(data []byte, c int, dst *Image) (offset int64, err error) {
+	dst.lease.release()
 	if len(data) == 0 {
 		return 0, errors.New("the file is empty")
 	}
-	f, ok := formatOf(data)
+	f, ok := formatOf(formats, data)
 	if !ok {
+		if f, ok := formatOf(unread, data); ok {
+			return 0, fmt.Errorf("is a file of the format %s, which is not read: convert it to a %s", f.name, formatNames())
+		}
 		return 0, fmt.Errorf("starts with % x: not a %s", data[:min(8, len(data))], formatNames())
 	}
-	r := bytes.NewReader(data)
 	defer func() {
 		// Decoders are not all ours, and their input is not trusted.
 		if p := recover(); p != nil {
-			offset, err = r.Size()-int64(r.Len()), fmt.Errorf("the %s decoder failed: %v", f.name, p)
+			offset, err = 0, fmt.Errorf("the %s decoder failed: %v", f.name, p)
 		}
 	}()
-	config, err := f.config(r)
+	h, err := f.header(data)
 	if err != nil {
-		return r.Size() - int64(r.Len()), fmt.Errorf("damaged %s header: %w", f.name, err)
+		return position(err), fmt.Errorf("damaged %s header: %w", f.name, err)
 	}
-	if err := checkSize(config.Width, config.Height, len(data)); err != nil {
+	if err := checkSize(h.Width, h.Height, len(data)); err != nil {
 		return 0, fmt.Errorf("%s: %w", f.name, err)
 	}
-	r.Reset(data)
-	img, err := f.decode(r)
+	pixels := int64(h.Width) * int64(h.Height) * int64(c)
+	free, err := d.memory.takePixels(dst.lease, h, pixels)
 	if err != nil {
-		return r.Size() - int64(r.Len()), fmt.Errorf("damaged %s: %w", f.name, err)
+		return 0, fmt.Errorf("%s: %w", f.name, err)
 	}
-	if b := img.Bounds(); b.Dx() <= 0 || b.Dy() <= 0 || b.Dx() > config.Width || b.Dy() > config.Height {
-		return 0, fmt.Errorf("%s: an image of %v in a file of %d×%d pixels", f.name, b, config.Width, config.Height)
+	defer func() { free(err == nil) }()
+	dst.Reshape(h.Height, h.Width, c)
+	if err := f.decode(d, data, &raster.Canvas{Pix: dst.Pix, W: h.Width, H: h.Height, C: c}); err != nil {
+		return position(err), fmt.Errorf("damaged %s: %w", f.name, err)
 	}
-	setPixels(dst, img, c)
 	return 0, nil
+}
+
+// position is the byte that a decoder's error is about.
+func position(err error) int64 {
+	var at interface{ Position() int }
+	if errors.As(err, &at) {
+		return int64(at.Position())
+	}
+	return 0
+}
+
+// stateless is the decode of a format whose decoder keeps no memory.
+func stateless(decode func(data []byte, dst *raster.Canvas) error) func(*decoder, []byte, *raster.Canvas) error {
+	return func(_ *decoder, data []byte, dst *raster.Canvas) error { return decode(data, dst) }
+}
+
+func jpegHeader(data []byte) (raster.Header, error) {
+	h, err := jpeg.ReadHeader(data)
+	return raster.Header{Width: h.Width, Height: h.Height, Memory: h.Memory()}, err
+}
+
+func (d *decoder) jpeg(data []byte, dst *raster.Canvas) error {
+	j, _ := d.jpegs.Get().(*jpeg.Decoder)
+	if j == nil {
+		j = new(jpeg.Decoder)
+	}
+	defer d.jpegs.Put(j)
+	return j.Decode(data, dst.C, dst.Pix)
 }
 
 // checkSize refuses dimensions that no photograph has or that n bytes cannot
@@ -122,39 +177,4 @@ func formatNames() string {
 		names = append(names, f.name)
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
-}
-
-// decodeWebP decodes WebP. VP8 stores ITU-R BT.601's studio range, luma in
-// 16–235, chroma in 16–240, but x/image's decoder labels it as JPEG's full
-// range: the planes are stretched to that.
-func decodeWebP(r io.Reader) (image.Image, error) {
-	img, err := webp.Decode(r)
-	if err != nil {
-		return nil, err
-	}
-	var ycc *image.YCbCr
-	switch img := img.(type) {
-	case *image.YCbCr:
-		ycc = img
-	case *image.NYCbCrA:
-		ycc = &img.YCbCr
-	default:
-		return img, nil
-	}
-	stretch(ycc.Y, 16, 219, 0)
-	stretch(ycc.Cb, 128, 224, 128)
-	stretch(ycc.Cr, 128, 224, 128)
-	return ycc, nil
-}
-
-// stretch maps zero to newZero and a distance of span to one of 255, clamped.
-func stretch(plane []byte, zero, span, newZero float64) {
-	var table [256]byte
-	for v := range table {
-		x := newZero + (float64(v)-zero)*255/span
-		table[v] = uint8(min(max(math.Round(x), 0), 255))
-	}
-	for i, v := range plane {
-		plane[i] = table[v]
-	}
 }

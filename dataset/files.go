@@ -76,6 +76,10 @@ func Files(ctx context.Context, paths []string, c int) (Source, error) {
 	if len(s.parts) == 0 {
 		return nil, fmt.Errorf("no image files: name some, or folders of them")
 	}
+	images := &decoder{memory: newBudget(0)}
+	for _, p := range s.parts {
+		p.images = images
+	}
 	return s, nil
 }
 

@@ -28,6 +28,7 @@ type imageFolder struct {
 	files  []string // paths below root
 	labels []int32
 	data   sync.Pool // *[]byte: encoded files
+	images *decoder
 
 	left     leftOut    // in its folders
 	archives []*archive // that it is in
@@ -229,8 +230,9 @@ func (e *encoded) set(train, test *imageFolder) *Set {
 		budget.Store(e.opt.Cache)
 		s.Cache = e.opt.Cache
 	}
+	images := &decoder{memory: newBudget(e.opt.Memory)}
 	source := func(f *imageFolder) Source {
-		f.info.Files = f.sum()
+		f.info.Files, f.images = f.sum(), images
 		left.merge(&f.left)
 		for _, a := range f.archives {
 			if !slices.Contains(archives, a) {
@@ -454,35 +456,50 @@ func (s *imageFolder) Decode(i int, dst *Image) (int32, error) {
 	if buf == nil {
 		buf = new([]byte)
 	}
-	defer s.data.Put(buf)
-	if err := s.readFile(s.files[i], buf); err != nil {
+	defer func() {
+		if cap(*buf) <= keptFile {
+			s.data.Put(buf)
+		}
+	}()
+	free, err := s.readFile(s.files[i], buf, dst.lease)
+	if err != nil {
 		return 0, fileError(file, err, remedy)
 	}
-	if offset, err := decodeImage(*buf, s.info.C, dst); err != nil {
+	defer free()
+	if offset, err := s.images.decode(*buf, s.info.C, dst); err != nil {
 		return 0, &FileError{File: file, Offset: offset, Record: -1, Err: err, Remedy: remedy}
 	}
 	return s.labels[i], nil
 }
 
-// readFile reads a whole file into buf's memory.
-func (s *imageFolder) readFile(name string, buf *[]byte) error {
+// keptFile is the largest file whose memory is kept for the next one.
+const keptFile = 8 << 20
+
+// readFile reads a whole file into buf's memory, which the caller frees.
+func (s *imageFolder) readFile(name string, buf *[]byte, l *lease) (free func(), err error) {
 	f, err := s.root.Open(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !st.Mode().IsRegular() {
-		return fmt.Errorf("not a file but %v", st.Mode().Type())
+		return nil, fmt.Errorf("not a file but %v", st.Mode().Type())
 	}
 	if st.Size() > maxEncoded {
-		return fmt.Errorf("a file of %d bytes: at most %d are read", st.Size(), int64(maxEncoded))
+		return nil, fmt.Errorf("a file of %d bytes: at most %d are read", st.Size(), int64(maxEncoded))
+	}
+	if free, err = s.images.memory.takeFile(l, st.Size()); err != nil {
+		return nil, err
 	}
 	n := int(st.Size())
 	*buf = slices.Grow((*buf)[:0], n)[:n]
-	_, err = io.ReadFull(f, *buf)
-	return err
+	if _, err = io.ReadFull(f, *buf); err != nil {
+		free()
+		return nil, err
+	}
+	return free, nil
 }

@@ -102,3 +102,8 @@ func requireFileError(t *testing.T, err error, file string, offset int64, record
 	require.ErrorContains(t, err, text)
 	require.NotEmpty(t, f.Remedy)
 }
+
+// decodeImage decodes an image without a limit on memory.
+func decodeImage(data []byte, c int, dst *Image) (offset int64, err error) {
+	return new(decoder).decode(data, c, dst)
+}

@@ -254,14 +254,16 @@ func (l *Loader) order(epoch int) []int {
 // worker is what a goroutine that makes rows owns.
 type worker struct {
 	Work
-	pcg rand.PCG
-	r   *rand.Rand
+	pcg   rand.PCG
+	r     *rand.Rand
+	lease lease // of the image in hand
 }
 
 // work makes rows until there are no more tasks.
 func (l *Loader) work(ctx context.Context, tasks <-chan task) {
 	var p worker
 	p.r = rand.New(&p.pcg)
+	p.lease.ctx = ctx
 	for t := range tasks {
 		var bad []badRow
 		for row := t.from; row < t.to && ctx.Err() == nil; row++ {
@@ -273,10 +275,18 @@ func (l *Loader) work(ctx context.Context, tasks <-chan task) {
 	}
 }
 
+// unload gives the image's memory back.
+func (p *worker) unload() {
+	p.lease.release()
+	p.shrink()
+}
+
 // fill makes one row of a batch.
 func (l *Loader) fill(j *job, row int, p *worker) error {
 	b, sample := j.batch, j.samples[row]
-	label, err := l.src.Decode(sample, p.Load())
+	p.Load().lease = &p.lease
+	defer p.unload()
+	label, err := l.src.Decode(sample, p.Image)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,13 @@ type OpenOptions struct {
 	// decoded, once they have been read: training and test images together, those that
 	// are read first. 0 means none.
 	Cache int64
+
+	// Memory is how many bytes decoding folders' and archives' images may take at a
+	// time, over all goroutines: files, decoders and the decoded images until a
+	// loader is done with them. Goroutines wait for each other; an image that takes
+	// more by itself is an error. 0 means an eighth of the machine's or the cgroup's
+	// memory.
+	Memory int64
 }
 
 // kind is a way to name a set in Open: one of two known parts, or one whose
@@ -63,8 +70,8 @@ func Names() []string {
 //	fashion-mnist:DIR   Fashion-MNIST as IDX files, gzipped or not; DIR is data/fashion-mnist if left out
 //	mnist:DIR           MNIST in the same way; data/mnist
 //	cifar10:DIR         CIFAR-10's binary batches, in DIR or its cifar-10-batches-bin; data/cifar10
-//	folder:DIR          image files in DIR/train/CLASS/ and DIR/val/CLASS/ (or valid/, validation/, test/ …, in any case),
-//	                    or in DIR/CLASS/ of which a tenth becomes the test set
+//	folder:DIR          images (JPEG, PNG, GIF, WebP, BMP, TIFF, PPM, PGM, PBM) in DIR/train/CLASS/ and DIR/val/CLASS/
+//	                    (or valid/, validation/, test/ …, in any case), or in DIR/CLASS/ of which a tenth becomes the test set
 //	tar:DIR             such images in the .tar files of DIR/train/ and DIR/val/, or of DIR with train and val in their
 //	                    names, or of DIR with folders train/ and val/ in them, or without, split as folders are:
 //	                    CLASS/x.jpg, WebDataset's x.jpg with x.cls, x.json or x.txt, or x.jpg in CLASS.tar

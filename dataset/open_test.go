@@ -62,7 +62,7 @@ func TestOpenMNIST(t *testing.T) {
 	label, err := set.Test.Decode(0, &img)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, label)
-	require.Equal(t, Image{[]byte{1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4}, 2, 2, 3}, img)
+	require.Equal(t, Image{Pix: []byte{1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4}, H: 2, W: 2, C: 3}, img)
 
 	write("t10k-images-idx3-ubyte", idx(make([]byte, 3), 1, 1, 3))
 	_, err = open()
@@ -118,7 +118,7 @@ func TestChannels(t *testing.T) {
 	var img Image
 	_, err := grey.Decode(0, &img)
 	require.NoError(t, err)
-	require.Equal(t, Image{[]byte{76, 255}, 1, 2, 1}, img)
+	require.Equal(t, Image{Pix: []byte{76, 255}, H: 1, W: 2, C: 1}, img)
 }
 
 func TestFullSets(t *testing.T) {

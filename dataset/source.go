@@ -10,6 +10,8 @@ import (
 type Image struct {
 	Pix     []byte // (H, W, C), len H·W·C
 	H, W, C int
+
+	lease *lease // of the memory for Pix, where its user returns that
 }
 
 // Reshape gives m the shape h×w×c and keeps the memory of Pix where it is large

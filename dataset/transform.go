@@ -65,3 +65,16 @@ func (p *Work) Next(h, w int) *Image {
 	next.Reshape(h, w, p.Image.C)
 	return next
 }
+
+// keptPixels is the largest image whose memory is kept for the next one: one of
+// 5 megapixels.
+const keptPixels = 16 << 20
+
+// shrink lets go of the memory of large images.
+func (p *Work) shrink() {
+	for i := range p.buffers {
+		if cap(p.buffers[i].Pix) > keptPixels {
+			p.buffers[i].Pix = nil
+		}
+	}
+}

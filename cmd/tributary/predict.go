@@ -28,8 +28,8 @@ func newPredict() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "predict --checkpoint RUN IMAGE...",
 		Short: "Tell the classes of images",
-		Long: `Tell the classes of image files, or of all images in folders: JPEG, PNG, GIF and
-WebP. They are prepared as test images are. The data of the run are not needed.
+		Long: `Tell the classes of image files, or of all images in folders: JPEG, PNG, GIF,
+WebP, BMP, TIFF, PPM, PGM and PBM. They are prepared as test images are. The data of the run are not needed.
 
 With --early-exit entropy=T or confidence=T an image leaves at the first head that
 is sure of it, as in eval.`,

@@ -1,0 +1,104 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/tributary-ml/tributary/dataset/internal/raster"
+	machine "github.com/tributary-ml/tributary/internal/memory"
+)
+
+// What decoding may take where nobody says: a share of the machine's memory, or
+// of the cgroup's, and so much where that is not known.
+const (
+	memoryShare   = 8
+	unknownMemory = 1 << 30
+)
+
+// budget is the memory that the files and the images in the making of a set may
+// take at a time, over all goroutines. A quarter is for files. Who takes memory
+// for an image has that for its file already, and waits for nothing more: so it
+// ends.
+type budget struct {
+	files, pixels share
+}
+
+// share is a part of the memory.
+type share struct {
+	size int64
+	left *semaphore.Weighted
+}
+
+// newBudget is a limit of so many bytes; 0 stands for the default.
+func newBudget(size int64) *budget {
+	if size <= 0 {
+		if size = machine.Limit() / memoryShare; size == 0 {
+			size = unknownMemory
+		}
+	}
+	of := func(n int64) share { return share{n, semaphore.NewWeighted(n)} }
+	return &budget{files: of(size / 4), pixels: of(size - size/4)}
+}
+
+// take waits until n bytes are free.
+func (s *share) take(ctx context.Context, n int64) error {
+	if n > s.size {
+		return fmt.Errorf("%s, and there are %s for all that is decoded at a time", mebibytes(n), mebibytes(s.size))
+	}
+	return s.left.Acquire(ctx, n)
+}
+
+// takeFile takes memory for a file of n bytes. The caller frees it.
+func (m *budget) takeFile(l *lease, n int64) (free func(), err error) {
+	if err := m.files.take(l.context(), n); err != nil {
+		return nil, fmt.Errorf("its %d bytes take %w: use a smaller file, or decode where there is more memory", n, err)
+	}
+	return func() { m.files.left.Release(n) }, nil
+}
+
+// takePixels takes memory for decoding an image of so many bytes. The caller
+// frees it and says whether there is an image: what that takes goes to the lease
+// of the memory that it is in, if there is one.
+func (m *budget) takePixels(l *lease, h raster.Header, pixels int64) (free func(ok bool), err error) {
+	if m == nil {
+		return func(bool) {}, nil
+	}
+	n := pixels + h.Memory
+	if err := m.pixels.take(l.context(), n); err != nil {
+		return nil, fmt.Errorf("decoding its %d×%d pixels takes %w: make the image smaller, or decode where there is more memory", h.Width, h.Height, err)
+	}
+	return func(ok bool) {
+		if ok && l != nil {
+			l.from, l.held = m, pixels
+			n -= pixels
+		}
+		m.pixels.left.Release(n)
+	}, nil
+}
+
+// lease is the memory of an image in use. Whoever lends an [Image] one gives it
+// back when the pixels are no longer needed.
+type lease struct {
+	ctx  context.Context // ends the wait for memory
+	from *budget
+	held int64
+}
+
+func (l *lease) context() context.Context {
+	if l == nil {
+		return context.Background()
+	}
+	return l.ctx
+}
+
+// release gives the memory back.
+func (l *lease) release() {
+	if l != nil && l.held > 0 {
+		l.from.pixels.left.Release(l.held)
+		l.held = 0
+	}
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }

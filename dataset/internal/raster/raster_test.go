@@ -1,0 +1,150 @@
+package raster
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The pixels are compared with Pillow's in package dataset, for files of all kinds.
+
+type codec struct {
+	header func([]byte) (Header, error)
+	decode func([]byte, *Canvas) error
+}
+
+var codecs = map[string]codec{
+	"png":  {ReadPNGHeader, DecodePNG},
+	"gif":  {ReadGIFHeader, DecodeGIF},
+	"webp": {ReadWebPHeader, DecodeWebP},
+	"bmp":  {ReadBMPHeader, DecodeBMP},
+	"tiff": {ReadTIFFHeader, DecodeTIFF},
+	"pnm":  {ReadPNMHeader, DecodePNM},
+}
+
+// images calls f with every image of the comparison with Pillow.
+func images(t testing.TB, f func(name string, c codec, file []byte)) {
+	for kind, c := range codecs {
+		files, err := filepath.Glob("../../testdata/images/" + kind + "*")
+		require.NoError(t, err)
+		require.NotEmpty(t, files, kind)
+		for _, name := range files {
+			file, err := os.ReadFile(name)
+			require.NoError(t, err)
+			f(filepath.Base(name), c, file)
+		}
+	}
+}
+
+func canvas(h Header, c int) *Canvas {
+	return &Canvas{make([]byte, h.Width*h.Height*c), h.Width, h.Height, c}
+}
+
+// Decoding takes no more memory than the header says.
+func TestMemory(t *testing.T) {
+	images(t, func(name string, c codec, file []byte) {
+		h, err := c.header(file)
+		require.NoError(t, err, name)
+		dst := canvas(h, 3)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		require.NoError(t, c.decode(file, dst), name)
+		runtime.ReadMemStats(&after)
+		slack := int64(8 << 10)
+		if strings.HasPrefix(name, "webp") || strings.HasPrefix(name, "tiff") { // tables, for each strip or plane, that are garbage soon
+			slack = 2 << 20
+		}
+		require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(h.Memory+slack), name)
+	})
+}
+
+// A file cut off anywhere is an error, unless only what follows the pixels is missing, and its position lies in the file.
+func TestTruncated(t *testing.T) {
+	images(t, func(name string, c codec, file []byte) {
+		h, err := c.header(file)
+		require.NoError(t, err)
+		whole := canvas(h, 3)
+		require.NoError(t, c.decode(file, whole))
+		for n := 0; n < len(file); n += 1 + len(file)/60 {
+			h, err := c.header(file[:n])
+			if err == nil {
+				dst := canvas(h, 3)
+				if err = c.decode(file[:n], dst); err == nil && strings.HasPrefix(name, "pnm") && file[1] <= '3' {
+					continue // the last number may have lost a digit
+				}
+				if err == nil {
+					require.Equal(t, whole.Pix, dst.Pix, "%s up to byte %d", name, n)
+					continue
+				}
+			}
+			var e *Error
+			require.True(t, errors.As(err, &e), "%s: %v", name, err)
+			require.LessOrEqual(t, e.Position(), n, name)
+			require.GreaterOrEqual(t, e.Position(), 0, name)
+		}
+	})
+}
+
+// What is not read is named.
+func TestErrors(t *testing.T) {
+	tiff := func(tag, value byte, file string) []byte { // a file of a tag that says which
+		return []byte(strings.NewReplacer("T", string(rune(tag)), "V", string(rune(value))).Replace(file))
+	}
+	const tags = "II*\x00\x08\x00\x00\x00\x04\x00" +
+		"\x00\x01\x03\x00\x01\x00\x00\x00\x01\x00\x00\x00" + "\x01\x01\x03\x00\x01\x00\x00\x00\x01\x00\x00\x00" +
+		"T\x01\x03\x00\x01\x00\x00\x00V\x00\x00\x00" + "\x11\x01\x03\x00\x01\x00\x00\x00\x00\x00\x00\x00"
+	bmp := func(bits, compression byte) []byte {
+		return append(append([]byte("BM\x00\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01\x00"), bits, 0, compression), make([]byte, 40)...)
+	}
+	for _, c := range []struct {
+		kind, text string
+		file       []byte
+	}{
+		{"tiff", "colours of the kind 6 are not read", tiff(6, 6, tags)},
+		{"tiff", "the compression 7 is not read", tiff(3, 7, tags)},
+		{"tiff", "1 samples of 32 bits", tiff(2, 32, tags)},
+		{"tiff", "its tags say 1×0 pixels", tiff(6, 1, strings.Replace(tags, "\x01\x01\x03\x00\x01\x00\x00\x00\x01", "\x01\x01\x03\x00\x01\x00\x00\x00\x00", 1))},
+		{"bmp", "2 bits a pixel in compression 0 are not read", bmp(2, 0)},
+		{"bmp", "24 bits a pixel in compression 4 are not read", bmp(24, 4)},
+		{"bmp", "are not read", bmp(16, 3)},
+		{"pnm", "is none of P1 to P6", []byte("P7\n1 1\n")},
+		{"pnm", "a largest value of 0", []byte("P5\n1 1\n0\n\x00")},
+		{"pnm", "'x' where a number should be", []byte("P2\n1 x\n")},
+		{"pnm", "a value of 9: the largest is 8", []byte("P2\n1 1\n8\n9\n")},
+		{"gif", "no image in the file", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;")},
+		{"gif", "code 6 before its time", []byte("GIF89a\x02\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x02\x00\x01\x00\x00\x02\x01\x06\x00")},
+		{"webp", "no image in the file", []byte("RIFF\x0e\x00\x00\x00WEBPVP8X\x00\x00\x00\x00\x00\x00")},
+		{"png", "ends without image data", []byte(pngMagic + "\x00\x00\x00\x00IEND\xaeB`\x82")},
+		{"png", `a chunk named "ID?T"`, []byte(pngMagic + "\x00\x00\x00\x00ID?T")},
+	} {
+		h, err := codecs[c.kind].header(c.file)
+		if err == nil {
+			err = codecs[c.kind].decode(c.file, canvas(h, 3))
+		}
+		require.ErrorContains(t, err, c.text)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	images(f, func(_ string, _ codec, file []byte) { f.Add(file) })
+	f.Fuzz(func(t *testing.T, file []byte) {
+		for _, c := range codecs {
+			h, err := c.header(file)
+			if err != nil || h.Width > 1<<10 || h.Height > 1<<10 || h.Memory > 1<<24 {
+				continue
+			}
+			require.Positive(t, h.Width)
+			require.Positive(t, h.Height)
+			rgb, grey := canvas(h, 3), canvas(h, 1)
+			a, b := c.decode(file, rgb), c.decode(file, grey)
+			require.Equal(t, a == nil, b == nil)
+			require.False(t, a == nil && bytes.Equal(rgb.Pix, nil))
+		}
+	})
+}
