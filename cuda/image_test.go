@@ -92,12 +92,12 @@ func TestStaleImage(t *testing.T) {
 	ptx := imagesOf(kernels.Architecture{Name: "compute_80", Major: 8})
 	l := newLibrary(open(t), imageSet{"old PTX", func(source string) ([]byte, error) {
 		data, err := ptx.read(source)
-		return []byte(strings.ReplaceAll(string(data), "fill_f32_param_0[", "fill_f32_param_0[1")), err
+		return []byte(strings.ReplaceAll(string(data), "scale_f32_param_0[", "scale_f32_param_0[1")), err
 	}})
 	defer closeAll(t, l)
-	_, err := l.function("fill_f32")
-	wantError(t, err, InvalidImage, "image fill.cu, old PTX", "kernel fill_f32", "make images cuda")
-	_, err = l.function("fill_bf16")
+	_, err := l.function("scale_f32")
+	wantError(t, err, InvalidImage, "image scale.cu, old PTX", "kernel scale_f32", "make images cuda")
+	_, err = l.function("scale_bf16")
 	require.NoError(t, err)
 }
 
@@ -112,16 +112,16 @@ func TestLibrary(t *testing.T) {
 		return images.read(source)
 	}})
 	require.Empty(t, read)
-	for _, name := range []string{"fill_f32", "fill_bf16", "add_f32", "fill_f32"} {
+	for _, name := range []string{"scale_f32", "scale_bf16", "add_f32", "scale_f32"} {
 		f, err := l.function(name)
 		require.NoError(t, err)
 		require.Equal(t, name, f.Name)
 	}
-	require.Equal(t, []string{"fill.cu", "add.cu"}, read)
+	require.Equal(t, []string{"scale.cu", "add.cu"}, read)
 	_, err = l.function("missing")
 	require.EqualError(t, err, "cuda: there is no kernel missing")
 	closeAll(t, l)
-	_, err = l.function("fill_f32")
+	_, err = l.function("scale_f32")
 	require.NoError(t, err)
 	require.Len(t, read, 3)
 	closeAll(t, l)

@@ -283,12 +283,12 @@ func TestFault(t *testing.T) {
 	needEmulator(t)
 	if isChild() {
 		b := newBench(t)
-		fill, err := b.library.function("fill_f32")
+		relu, err := b.library.function("relu_f32")
 		if err != nil {
 			t.Fatal(err)
 		}
 		y := vector(b.arena, 1)
-		bad := Launch{Function: fill, Node: "conv2", Grid: Dim{1, 1, 1}, Block: Dim{32, 1, 1}, Params: kernels.FillParams{Y: y, Rows: 1, Cols: 1}}
+		bad := Launch{Function: relu, Node: "conv2", Grid: Dim{1, 1, 1}, Block: Dim{32, 1, 1}, Params: kernels.ReluParams{X: y, Y: y, Rows: 1, Cols: 1}}
 		good := scale(b.scale, "conv1", y, vector(b.arena, 0), 1, false)
 		one, many := b.list(t, bad), b.list(t, good, bad, scale(b.scale, "conv3", y, y, 1, false))
 		switch {
@@ -311,12 +311,12 @@ func TestFault(t *testing.T) {
 	const lost = "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered): "
 	const remedy = "the GPU is lost to this process: start again from the last checkpoint"
 	for _, c := range []struct{ setting, when, want string }{
-		{"", "one", "cuda: cuStreamSynchronize: kernel fill_f32 of node conv2: " + lost + remedy},
+		{"", "one", "cuda: cuStreamSynchronize: kernel relu_f32 of node conv2: " + lost + remedy},
 		{"CUDA_TEST_MANY=1", "many", "cuda: cuStreamSynchronize: " + lost + "a fault in one of the 3 launches from kernel scale_f32 of node conv1 " +
 			"to kernel scale_f32 of node conv3, which CUDA_LAUNCH_BLOCKING=1 would name: " + remedy},
-		{"CUDA_LAUNCH_BLOCKING=1", "blocking", "cuda: cuLaunchKernel (launch 2 of 3): kernel fill_f32 of node conv2: " + lost + remedy},
+		{"CUDA_LAUNCH_BLOCKING=1", "blocking", "cuda: cuLaunchKernel (launch 2 of 3): kernel relu_f32 of node conv2: " + lost + remedy},
 	} {
-		out := child(t, "TestFault", "EMULATOR_FAULT=fill_f32", "EMULATOR_LAZY=1", c.setting)
+		out := child(t, "TestFault", "EMULATOR_FAULT=relu_f32", "EMULATOR_LAZY=1", c.setting)
 		for _, when := range []string{c.when, "later"} {
 			if s := when + ": " + c.want; !strings.Contains(out, s) {
 				t.Errorf("%s: no %q in\n%s", c.setting, s, out)
