@@ -54,9 +54,10 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := out.failed(root.ExecuteContext(ctx))
 	code := exitCode(err)
+	var interrupted *train.InterruptedError
 	switch {
-	case errors.As(err, new(*train.InterruptedError)): // which has said so
-	case code == exitInterrupted:
+	case errors.As(err, &interrupted) && err == error(interrupted): // which has said so
+	case code == exitInterrupted && interrupted == nil:
 		fmt.Fprintln(stderr, "tributary: interrupted")
 	case err != nil:
 		fmt.Fprintf(stderr, "tributary: %v\n", err)
