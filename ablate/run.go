@@ -26,6 +26,7 @@ import (
 //	curves.csv         every run, epoch by epoch
 //	steps.csv          every run, interval by interval
 //	figure.svg         the curves, drawn
+//	lock.json          who is at work in it, while somebody is
 type Ablation struct {
 	Plan    *Plan
 	Folder  string

@@ -84,7 +84,7 @@ type Saved struct {
 // Warning is something that the user should know; the run goes on.
 type Warning struct {
 	Step    int    `json:"step"`
-	Kind    string `json:"warning"` // dead_trunk, skipped_image, checkpoint, log, or an auxhead.Alarm's kind
+	Kind    string `json:"warning"` // dead_trunk, skipped_image, checkpoint, log, last, lock, data, or an auxhead.Alarm's kind
 	Message string `json:"message"`
 }
 

@@ -98,6 +98,9 @@ func (e existsError) Is(target error) bool { return target == fs.ErrExist }
 
 // exists is the error of a new run that is to have this folder's name.
 func (f *Folder) exists() error {
+	if locked := whoLocks(f.Path); locked != nil {
+		return existsError{fmt.Sprintf("%v; or choose another --name", locked)}
+	}
 	if _, err := FindCheckpoint(f.Path, false); err == nil {
 		return existsError{fmt.Sprintf("the run %s exists: choose another --name, or go on with it by --resume %s", f.Path, f.Path)}
 	}
@@ -223,6 +226,9 @@ func FindCheckpoint(path string, best bool) (string, error) {
 		if _, err := os.Stat(p.path); p.take && err == nil {
 			return p.path, nil
 		}
+	}
+	if locked := whoLocks(path); locked != nil {
+		return "", fmt.Errorf("the run %s has no checkpoint yet: %w", path, locked)
 	}
 	return "", fmt.Errorf("the folder %s has no checkpoint (%s): name a run's folder or a .ckpt file", path, f.Last())
 }

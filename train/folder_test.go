@@ -50,6 +50,10 @@ func TestRunsOfOneSecond(t *testing.T) {
 	_, err = NewFolder(&c, now)
 	require.ErrorIs(t, err, os.ErrExist)
 	require.ErrorContains(t, err, "choose another --name")
+	require.ErrorContains(t, err, "is at work in")
+	_, err = FindCheckpoint(filepath.Join(c.Out, "mine"), false)
+	require.ErrorAs(t, err, new(*LockedError))
+	require.ErrorContains(t, err, "has no checkpoint yet: process ")
 }
 
 // A run that fails before it has logged anything leaves no folder, and the one before stays the last.

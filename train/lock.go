@@ -107,6 +107,21 @@ func lockedError(folder, path string) error {
 	return e
 }
 
+// whoLocks is a *LockedError where somebody is at work in a folder, otherwise nil.
+func whoLocks(folder string) error {
+	if _, err := os.Stat(filepath.Join(folder, LockFile)); err != nil {
+		return nil
+	}
+	l, err := LockFolder(folder)
+	if errors.As(err, new(*LockedError)) {
+		return err
+	}
+	if err == nil {
+		l.Unlock()
+	}
+	return nil
+}
+
 // Locks says whether the lock keeps anybody away.
 func (l *Lock) Locks() bool { return l.file != nil }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -252,12 +251,13 @@ func TestNewRefuses(t *testing.T) {
 
 func TestFolderIsNeverTakenTwice(t *testing.T) {
 	c, dir := tinyConfig(), t.TempDir()
-	_, err := CreateFolder(dir, "a", &c)
+	f, err := CreateFolder(dir, "a", &c)
 	require.NoError(t, err)
+	require.NoError(t, f.Unlock())
 	_, err = CreateFolder(dir, "a", &c)
 	require.ErrorContains(t, err, "has no checkpoint to go on from")
 	require.ErrorIs(t, err, os.ErrExist)
-	require.NoError(t, os.WriteFile((&Folder{Path: filepath.Join(dir, "a")}).Last(), nil, 0o600))
+	require.NoError(t, os.WriteFile(f.Last(), nil, 0o600))
 	_, err = CreateFolder(dir, "a", &c)
 	require.ErrorContains(t, err, "--resume")
 }

@@ -111,8 +111,8 @@ func shortRun(ctx context.Context, c *train.Config, p *parts) ([]*auxhead.Flow, 
 	}
 	defer t.Close()
 	_, err = t.Run(short, folder)
-	if errors.As(err, new(*train.InterruptedError)) && ctx.Err() == nil {
-		err = nil
+	if errors.As(err, new(*train.InterruptedError)) { // of which nothing stays
+		err = ctx.Err()
 	}
 	return flows, err
 }

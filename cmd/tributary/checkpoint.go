@@ -50,7 +50,7 @@ func openCheckpoint(cmd *cobra.Command, name string) (*train.Checkpoint, error) 
 		path, err = train.FindCheckpoint(path, true)
 	}
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--checkpoint: %w", err)}
+		return nil, noRun("checkpoint", err)
 	}
 	return openWhole(path)
 }

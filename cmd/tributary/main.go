@@ -54,14 +54,24 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := out.failed(root.ExecuteContext(ctx))
 	code := exitCode(err)
+	var interrupted *train.InterruptedError
 	switch {
-	case errors.As(err, new(*train.InterruptedError)): // which has said so
-	case code == exitInterrupted:
+	case errors.As(err, &interrupted) && isAll(interrupted, err): // which has said so
+	case code == exitInterrupted && interrupted == nil:
 		fmt.Fprintln(stderr, "tributary: interrupted")
 	case err != nil:
 		fmt.Fprintf(stderr, "tributary: %v\n", err)
 	}
 	return code
+}
+
+// isAll says whether an error is all that there is in another.
+func isAll(one, err error) bool {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all := joined.Unwrap()
+		return len(all) == 1 && isAll(one, all[0])
+	}
+	return err == one
 }
 
 // usageError is an error in what the user wrote on the command line.

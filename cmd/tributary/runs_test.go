@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,10 +151,19 @@ func TestExitCodes(t *testing.T) {
 	cancel()
 	for _, args := range [][]string{trainArgs(data, out, "--name", "stopped"), ablateArgs(data, out, "--name", "ablation"), {"eval", "--checkpoint", run}, {"predict", "--checkpoint", run, image},
 		{"gradflow", "--data", "folder:" + data, "--out", out}} {
-		var said, errors bytes.Buffer
-		require.Equal(t, exitInterrupted, execute(ctx, args, &said, &errors), "%v: %s", args, errors.String())
-		require.Contains(t, []string{"", "tributary: interrupted\n"}, errors.String(), args)
+		var said, problems bytes.Buffer
+		require.Equal(t, exitInterrupted, execute(ctx, args, &said, &problems), "%v: %s", args, problems.String())
+		require.Contains(t, []string{"", "tributary: interrupted\n"}, problems.String(), args)
 	}
+}
+
+// An interrupted run has said so, but not what else went wrong.
+func TestIsAll(t *testing.T) {
+	one, other := &train.InterruptedError{Step: 1}, os.ErrClosed
+	require.True(t, isAll(one, one))
+	require.True(t, isAll(one, errors.Join(errors.Join(one), nil)))
+	require.False(t, isAll(one, errors.Join(one, other)))
+	require.False(t, isAll(one, fmt.Errorf("more: %w", one)))
 }
 
 // A checkpoint with settings that no run has is refused by every command, without a panic, as a failure and not as a wrong command line.

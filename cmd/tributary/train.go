@@ -173,7 +173,7 @@ func prepareResume(cmd *cobra.Command, f trainFlags) (*session, error) {
 		path, err = train.FindCheckpoint(run, false)
 	}
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--resume: %w", err)}
+		return nil, noRun("resume", err)
 	}
 	s := new(session)
 	if s.folder, err = train.FolderOf(path); err != nil {
@@ -188,6 +188,14 @@ func prepareResume(cmd *cobra.Command, f trainFlags) (*session, error) {
 	}
 	s.notes = append(s.notes, s.parts.data.Notes...)
 	return s, nil
+}
+
+// noRun is the error of a flag that names no run that could be used, or not yet.
+func noRun(flag string, err error) error {
+	if errors.As(err, new(*train.LockedError)) {
+		return err
+	}
+	return usageError{fmt.Errorf("--%s: %w", flag, err)}
 }
 
 // takeUp goes on from a checkpoint in the session's folder.
