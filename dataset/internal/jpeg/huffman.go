@@ -3,7 +3,7 @@ package jpeg
 import "encoding/binary"
 
 // lookBits is the length of the codes that a table lookup decodes.
-const lookBits = 9
+const lookBits = 10
 
 // huffman is a table of Huffman codes.
 type huffman struct {
