@@ -63,7 +63,7 @@ func TestMemoryOfManyWorkers(t *testing.T) {
 	set, err := Open(t.Context(), "folder:"+dir, OpenOptions{Memory: limit})
 	require.NoError(t, err)
 	defer set.Close()
-	l, err := NewLoader(set.Train, CenterCrop{8, 8}, LoaderOptions{Batch: 1, Workers: images})
+	l, err := NewLoader(set.Train, CenterCrop{8, 8}, LoaderOptions{Batch: images, Workers: images})
 	require.NoError(t, err)
 
 	defer debug.SetGCPercent(debug.SetGCPercent(5))
@@ -90,8 +90,8 @@ func TestMemoryOfManyWorkers(t *testing.T) {
 	close(done)
 	<-stopped
 	require.Positive(t, n)
-	// An eighth more for what the collector has not come to.
-	require.Less(t, peak-min(before, peak), uint64(limit+limit/8))
+	// Half as much again for what the collector has not come to. All at once would take 216 MB and that.
+	require.Less(t, peak-min(before, peak), uint64(limit+limit/2))
 	all := set.Train.(*imageFolder).images.memory
 	require.True(t, all.pixels.left.TryAcquire(all.pixels.size), "all memory is given back")
 	require.True(t, all.files.left.TryAcquire(all.files.size))
