@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -93,11 +94,14 @@ func (d diskFS) leadsUp(in, link string) bool {
 }
 
 // diskDir is a folder on disk as a dir, which is read when it is asked for.
-func diskDir(root folder, name, at string) *dir {
-	return &dir{name: name, path: at, read: func(d *dir) error { return readDisk(root, d) }}
+func diskDir(ctx context.Context, root folder, name, at string) *dir {
+	return &dir{name: name, path: at, read: func(d *dir) error { return readDisk(ctx, root, d) }}
 }
 
-func readDisk(root folder, d *dir) error {
+func readDisk(ctx context.Context, root folder, d *dir) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	entries, err := fs.ReadDir(root, d.path)
 	if err != nil {
 		return fileError(root.path(d.path), err, "name a folder that can be read")
@@ -123,7 +127,7 @@ func readDisk(root folder, d *dir) error {
 		}
 		switch {
 		case mode.IsDir():
-			d.entries = append(d.entries, entry{name: e.Name(), dir: diskDir(root, e.Name(), at)})
+			d.entries = append(d.entries, entry{name: e.Name(), dir: diskDir(ctx, root, e.Name(), at)})
 		case !mode.IsRegular():
 			d.left.odd.add(fmt.Sprintf("%s (%s)", root.path(at), plainfile.Kind(mode)))
 		case slices.Contains(extensions, ext):

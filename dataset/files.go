@@ -59,7 +59,7 @@ func Files(ctx context.Context, paths []string, c int) (Source, error) {
 				dir = "."
 			}
 			part.root, part.files = folder{diskFS(dir), dir}, []string{base}
-		} else if err := part.walk(ctx, diskDir(part.root, p, "."), ".", maxDepth, nil); err != nil {
+		} else if err := part.walk(ctx, diskDir(ctx, part.root, p, "."), ".", maxDepth, nil); err != nil {
 			return nil, err
 		}
 		s.left.merge(&part.left)

@@ -85,9 +85,9 @@ func (e *encoded) close() {
 }
 
 // findFolder finds out what the folders in root are.
-func findFolder(_ context.Context, root folder, opt OpenOptions, known []string) (*encoded, error) {
+func findFolder(ctx context.Context, root folder, opt OpenOptions, known []string) (*encoded, error) {
 	e := &encoded{finder: finder{root: root, known: known}, opt: opt}
-	top := diskDir(root, root.name, ".")
+	top := diskDir(ctx, root, root.name, ".")
 	if _, err := top.list(); err != nil {
 		var file *FileError
 		if errors.As(err, &file) && file.File == root.path(".") {

@@ -134,6 +134,7 @@ func (f *finder) parts(at group) (map[string]group, error) {
 		return nil, nil
 	}
 	out := map[string]group{}
+	held := false
 	for part, all := range named {
 		var holding []group
 		for _, g := range all {
@@ -146,9 +147,12 @@ func (f *finder) parts(at group) (map[string]group, error) {
 			}
 		}
 		if len(holding) > 0 {
-			all = holding
+			all, held = holding, true
 		}
 		named[part], out[part] = all, all[0]
+	}
+	if !held {
+		return nil, nil
 	}
 	classes := 0 // parts whose images lie in folders
 	pure := false

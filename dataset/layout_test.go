@@ -321,7 +321,7 @@ func TestLeftOut(t *testing.T) {
 	require.Equal(t, "a:2 b:2", numbers(t, set.Test))
 
 	_, err = openTree(tree(t, map[string][]byte{"a/1.png": nil, "a/2.png": nil, "b/1.heic": nil, "b/2.heic": nil, "b/x": nil}), OpenOptions{})
-	require.ErrorContains(t, err, "the class folder holds no images (of its files, 2 end in .heic, 1 end in no ending)")
+	require.ErrorContains(t, err, "the class folder holds no images (of its files, 2 end in .heic, 1 have no ending)")
 
 	p, deep := pngFile(t, pattern(6, 4)), strings.Repeat("d/", 9)
 	set, err = openTars(tree(t, map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", p}, member{"a/2.png", p}, member{"b/1.png", p}, member{"b/2.png", p},

@@ -71,7 +71,11 @@ func (l *leftOut) instead() string {
 	var out []string
 	for i, ext := range l.byNumber() {
 		if i < maxEndings {
-			out = append(out, fmt.Sprintf("%d end in %s", l.endings[ext], cmp.Or(ext, "no ending")))
+			how := "end in " + ext
+			if ext == "" {
+				how = "have no ending"
+			}
+			out = append(out, fmt.Sprintf("%d %s", l.endings[ext], how))
 		}
 	}
 	if out == nil {
