@@ -71,6 +71,13 @@ func CreateFolder(out, name string, c *Config) (*Folder, error) {
 	}
 	f.made = true
 	err := f.Lock()
+	for range 50 { // somebody who looks whether anybody has it may have it for a moment
+		if !errors.As(err, new(*LockedError)) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+		err = f.Lock()
+	}
 	if err == nil {
 		err = os.Mkdir(filepath.Dir(f.Last()), 0o755)
 	}

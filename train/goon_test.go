@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -149,10 +150,10 @@ func TestResumeOlderCheckpoint(t *testing.T) {
 	require.Contains(t, ofType[Warning](r)[0].Message, "another number of training images than the 47 now")
 }
 
-// After a bad image a run goes on with --skip-bad exactly as one that skipped it from its start, unless other batches of the same
-// update came before.
+// After a bad image a run goes on with --skip-bad exactly as one that skipped it from its start. Where other batches of the same update
+// came before, that is so but for the running statistics, which have those twice.
 func TestSkipBadAfterABadImage(t *testing.T) {
-	saved, lost := 0, 0
+	exact, near := 0, 0
 	for _, accumulate := range []int{1, 2} {
 		for bad := 7; bad < 12; bad++ {
 			c := tinyConfig()
@@ -176,17 +177,26 @@ func TestSkipBadAfterABadImage(t *testing.T) {
 			_, err = tr.Run(t.Context(), f)
 			require.ErrorContains(t, err, "bars/7.png")
 			if tr.saved < 0 {
-				lost += accumulate - 1
+				require.Empty(t, ofType[Stepped](r), "it came with the first update")
 				continue
 			}
-			saved++
 			require.Equal(t, len(ofType[Stepped](r)), tr.saved, "no update is lost")
 			end, _ := goOn(t, skips, data, f)
-			requireEqualStates(t, whole.state, end.state)
+			same := snapshot(t, whole.state)
+			inexact := 0
+			for name, v := range snapshot(t, end.state) {
+				if reflect.DeepEqual(same[name].Data(), v.Data()) {
+					continue
+				}
+				require.Equal(t, 2, accumulate)
+				require.Contains(t, name, "running_")
+				inexact = 1
+			}
+			exact, near = exact+1-inexact, near+inexact
 		}
 	}
-	require.Greater(t, saved, 4)
-	require.NotZero(t, lost, "an image in the second batch of an update")
+	require.Greater(t, exact, 4)
+	require.NotZero(t, near, "an image in the second batch of an update")
 }
 
 // A longer run is that of so many epochs from its start where nothing depends on how many there are; otherwise a note says what does.

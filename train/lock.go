@@ -64,7 +64,7 @@ func lockWith(folder string, try func(*flock.Flock) (bool, error)) (*Lock, error
 			return nil, errors.Join(lockedError(folder, path), f.Close())
 		case current(f):
 			if err := writeHolder(path); err != nil {
-				return nil, errors.Join(err, f.Close())
+				return nil, errors.Join(err, removeFile(path), f.Close())
 			}
 			return &Lock{f}, nil
 		}

@@ -156,7 +156,8 @@ func (t *Trainer) extend() error {
 	return t.folder.writeConfig(&t.Config)
 }
 
-// dataError is an error of images, which leaves the network as it was before the update.
+// dataError is an error of images. It leaves the network as it was before the update, but for what earlier batches of the same update
+// have left in the running statistics.
 type dataError struct{ error }
 
 func (e dataError) Unwrap() error { return e.error }
@@ -167,10 +168,11 @@ func (t *Trainer) failed(err error) error {
 		return err // which says it all
 	}
 	at := fmt.Sprintf("step %d: ", t.progress.Step)
-	if t.folder.made {
+	data := errors.As(err, new(dataError))
+	switch {
+	case t.progress.Step == 0 || t.folder.made && !data:
 		return fmt.Errorf("%s%w", at, err)
-	}
-	if !errors.As(err, new(dataError)) {
+	case !data:
 		return fmt.Errorf("%s%w; %s", at, err, t.lastSaved())
 	}
 	if t.saved < t.progress.Step {

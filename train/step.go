@@ -31,11 +31,8 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 	var flow *auxhead.Flow
 	for i := range k {
 		b, err, ok := next()
-		if err != nil && i == 0 { // later, the batches before have left their mark in the running statistics
-			err = dataError{err}
-		}
 		if err != nil {
-			return Stepped{}, err
+			return Stepped{}, dataError{err}
 		}
 		if !ok {
 			return Stepped{}, fmt.Errorf("epoch %d ended after batch %d of %d", t.progress.Epoch+1, t.progress.Batch+i, k*t.perEpoch)

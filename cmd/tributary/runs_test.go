@@ -88,12 +88,9 @@ func TestGoOnAfterABadImage(t *testing.T) {
 	require.NoError(t, os.Truncate(bad, 60))
 	for name, more := range map[string][]string{"skips": {"--skip-bad"}, "removed": nil, "mended": nil} {
 		run := filepath.Join(out, name)
-		stopped := command(t, trainArgs(data, out, "--name", name, "--epochs", "2", "--log-every", "1")...)
+		stopped := command(t, trainArgs(data, out, "--name", name)...)
 		require.Equal(t, exitFailure, stopped.code)
 		require.Equal(t, 1, strings.Count(stopped.errors, "3.png"), stopped.errors)
-		if strings.Contains(stopped.errors, "is removed") { // it came with the first batch
-			continue
-		}
 		require.Contains(t, stopped.errors, "--resume "+run+" goes on, with --skip-bad")
 		switch name {
 		case "removed":
