@@ -269,8 +269,8 @@ func (e *encoded) scan(ctx context.Context, g group, known []string, unknown str
 		info: Info{
 			Classes: known, C: channels,
 			// ImageNet's, as torchvision's models use them.
-			Mean:   channelStats([]float32{0.485, 0.456, 0.406}, channels),
-			Std:    channelStats([]float32{0.229, 0.224, 0.225}, channels),
+			Mean:   ChannelStats([]float32{0.485, 0.456, 0.406}, channels),
+			Std:    ChannelStats([]float32{0.229, 0.224, 0.225}, channels),
 			Mirror: true,
 		},
 		root:   e.root,
