@@ -265,3 +265,20 @@ func TestInputIsKept(t *testing.T) {
 		require.Error(t, err)
 	}
 }
+
+// Augmentations without random cuts prepare images as test images are; what is covered becomes 0.
+func TestAugmentationsPrepareAsTests(t *testing.T) {
+	c := tinyConfig()
+	c.Mean, c.Std, c.Resize, c.Interpolation = "0.1,0.2,0.3", "1", "11", "bicubic"
+	in, err := c.Input(8, 8)
+	require.NoError(t, err)
+	for _, info := range []dataset.Info{{C: 3}, {C: 3, H: 8, W: 8, Mean: []float32{0.9, 0.9, 0.9}}} {
+		for name, want := range map[string]dataset.Transform{
+			"none": in.Fit, "flip": dataset.Pipeline{in.Fit},
+			"crop-flip-cutout": dataset.Pipeline{in.Fit, dataset.RandomCrop{Pad: 1, H: 8, W: 8}, dataset.Cutout{Size: 2, Colour: []float32{0.1, 0.2, 0.3}}},
+		} {
+			c.Augment = name
+			require.Equal(t, want, c.transform(info, in), name)
+		}
+	}
+}

@@ -144,7 +144,7 @@ func exportMetadata(ck *train.Checkpoint, c *train.Config, m *inception.Model) (
 	meta := map[string]string{interop.InputSize: strconv.Itoa(c.ImageSize), "channels": strconv.Itoa(m.Config.Channels),
 		interop.InputResize: in.Resize(), interop.InputInterpolation: in.Fit.Interpolation.Name,
 		interop.InputOrientation: strconv.FormatBool(in.Orientation),
-		"width": strconv.FormatFloat(c.Width, 'g', -1, 64), "head_specs": auxhead.Format(m.Config.Heads)}
+		"width":                  strconv.FormatFloat(c.Width, 'g', -1, 64), "head_specs": auxhead.Format(m.Config.Heads)}
 	for key, value := range map[string]any{"classes": ck.Data.Classes, interop.InputMean: in.Normalization.Mean, interop.InputStd: in.Normalization.Std, "exits": exits} {
 		text, err := json.Marshal(value)
 		if err != nil {
