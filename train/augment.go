@@ -10,7 +10,9 @@ type augmentation struct {
 
 // augmentations are the ways to augment training images. Every one ends with images of h×w pixels.
 var augmentations = []augmentation{
-	{auto, func(info dataset.Info, in Input) dataset.Transform { return dataset.TrainTransform(info, in.Fit.H, in.Fit.W) }},
+	{auto, func(info dataset.Info, in Input) dataset.Transform {
+		return dataset.TrainTransform(info, in.Fit.H, in.Fit.W)
+	}},
 	{"none", func(_ dataset.Info, in Input) dataset.Transform { return in.Fit }},
 	{"flip", func(info dataset.Info, in Input) dataset.Transform { return append(mirrored(info), in.Fit) }},
 	{"crop-flip", func(info dataset.Info, in Input) dataset.Transform {

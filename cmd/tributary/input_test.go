@@ -2,9 +2,12 @@ package main
 
 import (
 	"archive/tar"
+	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,7 +87,7 @@ func TestPredictOfArchives(t *testing.T) {
 	}))
 	require.NoError(t, w.Close())
 	require.NoError(t, file.Close())
-	predict := func(spec, name string) string {
+	predict := func(spec, name string) {
 		args := trainArgs(data, out, "--epochs", "1", "--name", name)
 		for i, a := range args {
 			if a == "--data" {
@@ -93,12 +96,23 @@ func TestPredictOfArchives(t *testing.T) {
 		}
 		r := command(t, args...)
 		require.Equal(t, exitOK, r.code, r.errors)
-		r = command(t, "predict", "--checkpoint", filepath.Join(out, name), "--json", data)
+		r = command(t, "predict", "--checkpoint", filepath.Join(out, name), "--json", filepath.Join(data, "val"))
 		require.Equal(t, exitOK, r.code, r.errors)
 		require.Contains(t, r.errors, "resize 18 bilinear")
-		return r.out
+		right := 0
+		for line := range strings.Lines(r.out) {
+			var p prediction
+			require.NoError(t, json.Unmarshal([]byte(line), &p))
+			if filepath.Base(filepath.Dir(p.File)) == p.Classes[0].Class {
+				right++
+			}
+		}
+		r = command(t, "eval", "--checkpoint", filepath.Join(out, name), "--heads", "main")
+		require.Equal(t, exitOK, r.code, r.errors)
+		require.Contains(t, r.out, fmt.Sprintf("(%d)", right), "predict finds as many as eval: %s", r.out)
 	}
-	require.Equal(t, predict("folder:"+data, "f"), predict("tar:"+filepath.Dir(archive), "t"))
+	predict("folder:"+data, "f")
+	predict("tar:"+filepath.Dir(archive), "t")
 }
 
 // A file that timm's config.json lies beside starts a run that sees images as the weights expect, and says so.

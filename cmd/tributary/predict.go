@@ -123,7 +123,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 	if in.Orientation {
 		turned = "as in training"
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "images are prepared for %s; %s\n", in, turned)
+	printNotes(cmd, []string{fmt.Sprintf("images are prepared for %s; %s", in, turned)})
 	predictions := make([]*prediction, files.Len())
 	_, err = e.Cascade(cmd.Context(), cascade, rule, func(x train.Departure) {
 		predictions[x.Label] = &prediction{files.Info().Classes[x.Label], cascade.Exits[x.Exit].Name, likeliest(x.Probabilities, ck.Data.Classes, f.top)}
