@@ -164,7 +164,11 @@ func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
 		if _, auto, _ := auxhead.ParseAuto(r.Config.Heads, auxhead.Defaults{}); auto {
 			r.Config.Heads = begun.Config.Heads // they stay where they are
 		}
+		r.Config.AdoptInput(&begun.Config)
 	} else if err := errors.Join(r.Folder.Unlock(), os.RemoveAll(r.Folder.Path)); err != nil { // it ended before its first checkpoint: nothing to go on from
+		return err
+	}
+	if err := a.inputOfOthers(r); err != nil {
 		return err
 	}
 	s, err := a.Open(ctx, r)
@@ -191,6 +195,24 @@ func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
 		}
 	}
 	return err
+}
+
+// inputOfOthers lets a run see images as the runs do that have begun before, so that they compare: those of an ablation from before
+// there were settings of the input, too.
+func (a *Ablation) inputOfOthers(r *Run) error {
+	for _, other := range a.Plan.Runs(a.Folder) {
+		path, err := train.FindCheckpoint(other.Folder.Path, false)
+		if err != nil {
+			continue // not begun
+		}
+		begun, err := train.OpenCheckpoint(path)
+		if err != nil {
+			return err
+		}
+		r.Config.AdoptInput(&begun.Config)
+		return begun.Close()
+	}
+	return nil
 }
 
 // stem is the name of a network's first filters, whose gradient shows what of the losses arrives at the bottom.

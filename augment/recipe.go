@@ -4,10 +4,7 @@
 // PIL images.
 package augment
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // MaxScale is how many times smaller a recipe can make an image along an axis.
 const MaxScale = 32
@@ -30,9 +27,10 @@ type Axis struct {
 	Region int // pixels that the region has
 	At     int // the first one's position in the cut; what the region lacks of the cut is black
 
-	Cut       int  // pixels of the cut
-	MirrorCut bool // the cut is mirrored before it is resized
-	Size      int  // pixels that the cut is resized to
+	Filter    Filter // Bilinear in recipes
+	Cut       int    // pixels of the cut
+	MirrorCut bool   // the cut is mirrored before it is resized
+	Size      int    // pixels that the cut is resized to
 
 	Window       int  // position of the window in the resized cut
 	MirrorWindow bool // the window is mirrored
@@ -97,6 +95,8 @@ func (a *Axis) check(name string) error {
 	switch {
 	case a.Region < 0 || a.Region > maxLength || a.At < -maxLength || a.At > maxLength || a.Window < -maxLength || a.Window > maxLength:
 		return fmt.Errorf("%s: a region of %d pixels at %d, a window at %d: positions are at most %d", name, a.Region, a.At, a.Window, maxLength)
+	case a.Filter != Bilinear:
+		return fmt.Errorf("%s: filter %d: recipes resize by filter %d", name, a.Filter, Bilinear)
 	case a.From >= a.To:
 		return nil
 	case a.Cut < 1 || a.Size < 1 || a.Cut > maxLength || a.Size > maxLength || a.From < 0 || a.To > a.Size:
@@ -105,31 +105,4 @@ func (a *Axis) check(name string) error {
 		return fmt.Errorf("%s: %d pixels resized to %d: at most %d times smaller", name, a.Cut, a.Size, MaxScale)
 	}
 	return nil
-}
-
-// Span says which pixels [first, end) of a cut make up pixel i of the cut resized.
-func Span(cut, size, i int) (first, end int) {
-	centre, radius := triangle(cut, size, i)
-	return max(0, int(centre-radius+0.5)), min(cut, int(centre+radius+0.5))
-}
-
-// triangle is the filter of pixel i. The conversion keeps the product from being fused with a sum on machines that can, so that
-// weights are the same everywhere.
-func triangle(cut, size, i int) (centre, radius float64) {
-	scale := float64(cut) / float64(size)
-	return float64((float64(i) + 0.5) * scale), max(scale, 1)
-}
-
-// weights computes the filter's weights for Span's pixels, in units of 2^-weightBits. exact is memory for as many.
-func weights(w []int32, exact []float64, cut, size, i int) {
-	centre, radius := triangle(cut, size, i)
-	first, _ := Span(cut, size, i)
-	var sum float64
-	for k := range w {
-		exact[k] = max(0, 1-math.Abs((float64(first+k)+0.5-centre)/radius))
-		sum += exact[k]
-	}
-	for k := range w {
-		w[k] = int32(math.Round(exact[k] / sum * (1 << weightBits)))
-	}
 }

@@ -8,9 +8,9 @@ import (
 // weightBits is the precision of a filter's weights, as in Pillow.
 const weightBits = 32 - 8 - 2
 
-// Resampler resizes images by a triangle filter that widens with the scale ("bilinear" with antialiasing), columns first: bit for
-// bit what Pillow's resize does, and so torchvision's Resize on PIL images. It keeps its tables and its memory. The zero value is
-// ready for use; one goroutine owns it.
+// Resampler resizes images by a filter that widens with the scale (antialiasing), columns first or rows first, each rounded to a
+// byte: bit for bit what Pillow's resize does in the same order, and so torchvision's Resize on PIL images. It keeps its tables and
+// its memory. The zero value is ready for use; one goroutine owns it.
 type Resampler struct {
 	cols, rows taps
 	middle     []byte // (region's rows, w, c): resized horizontally
@@ -44,7 +44,22 @@ func (s *Resampler) Resample(dst []byte, h, w, c int, region []byte, stride int,
 		}
 	}
 	for y := range h {
-		s.rows.column(dst[y*n:][:n], middle, y)
+		s.rows.column(dst[y*n:][:n], middle, n, y)
+	}
+}
+
+// ResampleRows is Resample with the rows first. It costs h·cols.Region·(vertical taps) + h·w·(horizontal taps).
+func (s *Resampler) ResampleRows(dst []byte, h, w, c int, region []byte, stride int, rows, cols Axis) {
+	s.cols.set(cols, w)
+	s.rows.set(rows, h)
+	n := cols.Region * c
+	if cap(s.middle) < n {
+		s.middle = make([]byte, n)
+	}
+	middle := s.middle[:n] // one row
+	for y := range h {
+		s.rows.column(middle, region, stride, y)
+		s.cols.row(dst[y*w*c:][:w*c], middle, c)
 	}
 }
 
@@ -66,7 +81,7 @@ func (t *taps) set(a Axis, out int) {
 	t.axis, t.out = a, out
 	t.most = 1
 	if a.From < a.To {
-		t.most = 2*int(math.Ceil(max(float64(a.Cut)/float64(a.Size), 1))) + 1
+		t.most = 2*int(math.Ceil(a.Filter.radius()*max(float64(a.Cut)/float64(a.Size), 1))) + 1
 	}
 	t.start, t.count = slices.Grow(t.start[:0], out)[:out], slices.Grow(t.count[:0], out)[:out]
 	t.weight = slices.Grow(t.weight[:0], out*t.most)[:out*t.most]
@@ -77,9 +92,9 @@ func (t *taps) set(a Axis, out int) {
 		if !seen {
 			continue
 		}
-		first, end := Span(a.Cut, a.Size, p)
+		first, end := a.Filter.Span(a.Cut, a.Size, p)
 		w := t.weight[i*t.most:][:end-first]
-		weights(w, exact, a.Cut, a.Size, p)
+		a.Filter.weights(w, exact, a.Cut, a.Size, p)
 		for len(w) > 0 && w[len(w)-1] == 0 {
 			w = w[:len(w)-1]
 		}
@@ -126,16 +141,15 @@ func (t *taps) row3(out, in []byte) {
 	}
 }
 
-// column computes output row y from the rows of in, each as long as out.
-func (t *taps) column(out, in []byte, y int) {
-	n := len(out)
+// column computes output row y from the rows of in, each as long as out, which are stride bytes apart.
+func (t *taps) column(out, in []byte, stride, y int) {
 	weight := t.weight[y*t.most:][:t.count[y]]
-	rows := in[t.start[y]*n:][:len(weight)*n]
+	rows := in[t.start[y]*stride:]
 	for i := range out {
 		sum, at := int32(1<<(weightBits-1)), i
 		for _, w := range weight {
 			sum += w * int32(rows[at])
-			at += n
+			at += stride
 		}
 		out[i] = toByte(sum)
 	}

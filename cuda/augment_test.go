@@ -36,7 +36,7 @@ func TestDeferredBatches(t *testing.T) {
 	for _, p := range []graph.Precision{graph.FP32, graph.BF16} {
 		for name, tf := range map[string]dataset.Transform{
 			"train": dataset.Pipeline{dataset.RandomResizedCrop{H: 33, W: 47}, dataset.Flip{}, dataset.Jitter{Brightness: 0.4, Contrast: 0.4, Saturation: 0.4}},
-			"eval":  dataset.EvalTransform(dataset.Info{}, 33, 47),
+			"eval":  dataset.Fit{H: 33, W: 47, Resize: 53},
 			"pad": dataset.Pipeline{dataset.Flip{}, dataset.Resize{H: 33, W: 47}, dataset.RandomCrop{Pad: 9, H: 33, W: 47},
 				dataset.Cutout{Size: 12, Colour: []float32{0.1, 0.5, 0.9}}},
 		} {

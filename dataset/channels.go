@@ -22,13 +22,13 @@ func asChannels(src Source, c int) Source {
 	if info.C == c {
 		return src
 	}
-	info.Mean, info.Std = channelStats(info.Mean, c), channelStats(info.Std, c)
+	info.Mean, info.Std = ChannelStats(info.Mean, c), ChannelStats(info.Std, c)
 	info.C = c
 	return &withChannels{src, info}
 }
 
-// channelStats turns one number for grey into three, or three into one.
-func channelStats(v []float32, c int) []float32 {
+// ChannelStats turns one number for grey into c = 3, or three into c = 1.
+func ChannelStats(v []float32, c int) []float32 {
 	if len(v) == c {
 		return v
 	}

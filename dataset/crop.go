@@ -44,8 +44,12 @@ func (t CenterCrop) Apply(p *Work, _ *rand.Rand) { p.cropTo(t.box(p.Image.H, p.I
 // box is the cut out of an image of h×w pixels.
 func (t CenterCrop) box(h, w int) box { return box{middle(h, t.H), middle(w, t.W), t.H, t.W} }
 
-// middle is where a cut of n out of size begins, rounded as Python does it.
+// middle is where a cut of n out of size begins: rounded as Python does it, or, of fewer pixels, after half of the border rounded
+// down.
 func middle(size, n int) int {
+	if size < n {
+		return -((n - size) / 2)
+	}
 	return int(math.RoundToEven(float64(size-n) / 2))
 }
 

@@ -75,7 +75,7 @@ func TestFolderLinks(t *testing.T) {
 				says(t, set.Notes, "above", "left out")
 				require.Equal(t, 2, len(set.Train.Info().Classes))
 
-				files, err := Files(context.Background(), []string{filepath.Join(dir, "a")}, 3)
+				files, err := Files(context.Background(), []string{filepath.Join(dir, "a")}, OpenOptions{})
 				require.NoError(t, err)
 				require.LessOrEqual(t, files.Len(), 4+2)
 			})
@@ -112,7 +112,7 @@ func TestNoPlainFiles(t *testing.T) {
 		says(t, set.Notes, "3 entries are neither files nor folders and are left out, such as "+in("a/link.jpg")+" (a named pipe)")
 
 		// One that is a pipe by the time that it is read.
-		files, err := Files(context.Background(), []string{in("late.png")}, 3)
+		files, err := Files(context.Background(), []string{in("late.png")}, OpenOptions{})
 		require.NoError(t, err)
 		require.NoError(t, os.Remove(in("late.png")))
 		pipe("late.png")
@@ -120,7 +120,7 @@ func TestNoPlainFiles(t *testing.T) {
 		requireFileError(t, err, in("late.png"), -1, -1, "is a named pipe, not a file")
 
 		for path, want := range map[string]string{in("a/pipe.jpg"): "is a named pipe, not a file", "/dev/zero": "is a device, not a file", in("b/zero.png"): "is a device"} {
-			_, err := Files(context.Background(), []string{path}, 3)
+			_, err := Files(context.Background(), []string{path}, OpenOptions{})
 			requireFileError(t, err, path, -1, -1, want)
 		}
 		for _, kind := range []string{"folder", "tar", "cifar10", "mnist"} {
@@ -170,7 +170,7 @@ func TestNamesAreAnyBytes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `x:0 thé:2 caf\xE9:2`, numbers(t, test.Test))
 
-	list, err := Files(context.Background(), []string{dir, filepath.Join(dir, latin, name)}, 3)
+	list, err := Files(context.Background(), []string{dir, filepath.Join(dir, latin, name)}, OpenOptions{})
 	require.NoError(t, err)
 	require.Equal(t, 5, list.Len())
 	require.Equal(t, quoteName(filepath.Join(dir, latin, name)), list.Info().Classes[4])

@@ -27,6 +27,7 @@ func newDraft(h, w, c int) *draft {
 type draftAxis struct {
 	cut, window span
 	size        int
+	filter      augment.Filter
 }
 
 // span is n positions of a longer axis, from at on, mirrored or not. Those
@@ -110,6 +111,8 @@ func (d *draft) add(t Transform, r *rand.Rand) bool {
 		return d.resize(t.H, t.W)
 	case ResizeShorter:
 		return d.resize(t.size(h, w))
+	case Fit:
+		return t.draws(h, w) && t.draft(d)
 	case Jitter:
 		ok := !d.coloured && !d.covered
 		d.adjust, d.coloured = t.draw(r), true
@@ -152,14 +155,14 @@ func (a *draftAxis) finish(resized bool) (int, augment.Axis) {
 	if !resized {
 		window, size = whole(cut.n), cut.n
 	}
-	out := augment.Axis{Cut: cut.n, MirrorCut: cut.mirror, Size: size,
+	out := augment.Axis{Filter: a.filter, Cut: cut.n, MirrorCut: cut.mirror, Size: size,
 		Window: window.at, MirrorWindow: window.mirror, From: window.from, To: window.to}
 	if window.from >= window.to {
 		return 0, out
 	}
 	// What the window shows needs no more of the cut than [lo, hi).
-	lo, _ := augment.Span(cut.n, size, window.from)
-	_, hi := augment.Span(cut.n, size, window.to-1)
+	lo, _ := a.filter.Span(cut.n, size, window.from)
+	_, hi := a.filter.Span(cut.n, size, window.to-1)
 	if cut.mirror {
 		lo, hi = cut.n-hi, cut.n-lo
 	}

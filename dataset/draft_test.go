@@ -92,8 +92,8 @@ func TestRecipesAreTransforms(t *testing.T) {
 func TestDrafts(t *testing.T) {
 	photos, small := Info{C: 3}, Info{H: 32, W: 32, C: 3, Mirror: true}
 	for _, info := range []Info{photos, small} {
-		for _, f := range []func(Info, int, int) Transform{TrainTransform, EvalTransform} {
-			require.True(t, drafts(f(info, 48, 40), info))
+		for _, tf := range []Transform{TrainTransform(info, 48, 40), Fit{H: 48, W: 40}, Fit{H: 48, W: 40, Resize: 50}} {
+			require.True(t, drafts(tf, info))
 		}
 	}
 	require.True(t, drafts(Pipeline{Resize{32, 32}, Flip{}, RandomCrop{4, 32, 32}, Cutout{Size: 8}}, small))
@@ -154,7 +154,7 @@ func TestLoaderDefers(t *testing.T) {
 		tf  Transform
 	}{
 		{photos{numbered{n: 22, bad: bad}}, Pipeline{RandomResizedCrop{17, 19}, Flip{}, Jitter{0.4, 0.4, 0.4}}},
-		{photos{numbered{n: 22, bad: bad}}, EvalTransform(Info{}, 16, 16)},
+		{photos{numbered{n: 22, bad: bad}}, Fit{H: 16, W: 16, Resize: 18}},
 		{numbered{n: 22, bad: bad}, augmented},
 		{numbered{n: 22}, Pipeline{RandomCrop{Pad: 1, H: 4, W: 4}, Flip{}, Resize{9, 9}}},
 	} {

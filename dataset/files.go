@@ -34,12 +34,14 @@ type fileList struct {
 	where []struct{ part, file int }
 }
 
-// Files is a source of images without classes, of c channels and of any size: the files that paths name, whatever their names end
+// Files is a source of images without classes, of opt.Channels channels (3 where they are left open) and of any size, turned if
+// opt.Orientation says so: the files that paths name, whatever their names end
 // in, and those in the folders that they name and below, by the endings of image files, in order. As every image is a class of its
 // own, a label is the image's number, and Info.Classes has the files' paths. An image comes up in Decode, as that of a folder does.
 //
 // Errors: a path that does not exist, a folder without images, no paths.
-func Files(ctx context.Context, paths []string, c int) (Source, error) {
+func Files(ctx context.Context, paths []string, opt OpenOptions) (Source, error) {
+	c := imageChannels(opt)
 	if c != 1 && c != 3 {
 		return nil, fmt.Errorf("image files: %d channels: images have 1 or 3", c)
 	}
@@ -52,7 +54,7 @@ func Files(ctx context.Context, paths []string, c int) (Source, error) {
 		if err != nil {
 			return nil, fileError(p, bare(err), "name image files, or folders of them")
 		}
-		part := &imageFolder{info: s.info, root: folder{diskFS(p), p}}
+		part := &imageFolder{info: s.info, orient: opt.Orientation, root: folder{diskFS(p), p}}
 		if !st.IsDir() {
 			dir, base := filepath.Split(p)
 			if dir == "" {
@@ -100,14 +102,4 @@ func (s *fileList) Decode(i int, dst *Image) (int32, error) {
 	w := s.where[i]
 	_, err := s.parts[w.part].Decode(w.file, dst)
 	return int32(i), err
-}
-
-// EvalTransformOf is [EvalTransform] for images that a network is to see as it saw those of the set that spec names (see [Open]),
-// without opening the set: all but folders and archives have images of one size.
-func EvalTransformOf(spec string, h, w int) Transform {
-	info := Info{H: h, W: w}
-	if name, _, _ := strings.Cut(spec, ":"); name == "folder" || name == "tar" {
-		info = Info{}
-	}
-	return EvalTransform(info, h, w)
 }

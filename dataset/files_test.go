@@ -13,7 +13,7 @@ func TestFiles(t *testing.T) {
 	p, j := pngFile(t, pattern(6, 4)), jpegFile(t, 5, 7)
 	dir := tree(t, map[string][]byte{"a/2.png": p, "a/1.jpg": j, "a/b/3.png": p, "a/notes.txt": nil, "a/.hidden.png": p, "photo": j, "bad.png": p[:40], "none/x.txt": nil})
 	in := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	s, err := Files(context.Background(), []string{in("photo"), in("a"), in("bad.png"), in("photo")}, 3)
+	s, err := Files(context.Background(), []string{in("photo"), in("a"), in("bad.png"), in("photo")}, OpenOptions{})
 	require.NoError(t, err)
 	require.Equal(t, []string{in("photo"), in("a/1.jpg"), in("a/2.png"), in("a/b/3.png"), in("bad.png"), in("photo")}, s.Info().Classes)
 	require.Equal(t, 6, s.Len())
@@ -30,7 +30,7 @@ func TestFiles(t *testing.T) {
 		require.Equal(t, want, [2]int{img.H, img.W})
 		require.Equal(t, 3, img.C)
 	}
-	grey, err := Files(context.Background(), []string{in("photo")}, 1)
+	grey, err := Files(context.Background(), []string{in("photo")}, OpenOptions{Channels: 1})
 	require.NoError(t, err)
 	_, err = grey.Decode(0, &img)
 	require.NoError(t, err)
@@ -40,12 +40,12 @@ func TestFiles(t *testing.T) {
 		paths []string
 		want  string
 	}{{nil, "name some"}, {[]string{in("photo"), in("missing.png")}, "missing.png"}, {[]string{in("none")}, "the folder holds no images"}} {
-		_, err := Files(context.Background(), c.paths, 3)
+		_, err := Files(context.Background(), c.paths, OpenOptions{})
 		require.ErrorContains(t, err, c.want)
 	}
-	_, err = Files(context.Background(), []string{in("missing.png")}, 3)
+	_, err = Files(context.Background(), []string{in("missing.png")}, OpenOptions{})
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = Files(context.Background(), []string{in("photo")}, 2)
+	_, err = Files(context.Background(), []string{in("photo")}, OpenOptions{Channels: 2})
 	require.ErrorContains(t, err, "2 channels")
 }
 
@@ -58,20 +58,4 @@ func TestSubset(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 7%3, label)
 	require.Equal(t, byte(7), img.Pix[0])
-}
-
-// The transform without the set is the one with it.
-func TestEvalTransformOf(t *testing.T) {
-	set, err := Open(context.Background(), "", OpenOptions{})
-	require.NoError(t, err)
-	require.Equal(t, EvalTransform(set.Test.Info(), 32, 30), EvalTransformOf("fashion-mnist-mini", 32, 30))
-	dir := tree(t, map[string][]byte{"train/a/1.png": pngFile(t, pattern(6, 4)), "train/b/1.png": pngFile(t, pattern(6, 4)), "val/a/1.png": pngFile(t, pattern(6, 4))})
-	set, err = openTree(dir, OpenOptions{})
-	require.NoError(t, err)
-	require.Equal(t, EvalTransform(set.Test.Info(), 32, 30), EvalTransformOf("folder:"+dir, 32, 30))
-	dir = tree(t, map[string][]byte{"0.tar": tarFile(t, member{"a/1.png", nil}, member{"a/2.png", nil}, member{"b/1.png", nil}, member{"b/2.png", nil})})
-	set, err = openTars(dir, OpenOptions{})
-	require.NoError(t, err)
-	defer set.Close()
-	require.Equal(t, EvalTransform(set.Test.Info(), 32, 30), EvalTransformOf("tar:"+dir, 32, 30))
 }

@@ -27,6 +27,7 @@ type imageFolder struct {
 	root   folder
 	files  []string // paths below root
 	labels []int32
+	orient bool      // turn images as their EXIF says
 	data   sync.Pool // *[]byte: encoded files
 	images *decoder
 
@@ -268,11 +269,12 @@ func (e *encoded) scan(ctx context.Context, g group, known []string, unknown str
 		info: Info{
 			Classes: known, C: channels,
 			// ImageNet's, as torchvision's models use them.
-			Mean:   channelStats([]float32{0.485, 0.456, 0.406}, channels),
-			Std:    channelStats([]float32{0.229, 0.224, 0.225}, channels),
+			Mean:   ChannelStats([]float32{0.485, 0.456, 0.406}, channels),
+			Std:    ChannelStats([]float32{0.229, 0.224, 0.225}, channels),
 			Mirror: true,
 		},
-		root: e.root,
+		root:   e.root,
+		orient: e.opt.Orientation,
 	}
 	if s.left.beside, err = g.images(e.root); err != nil {
 		return nil, err
@@ -468,6 +470,9 @@ func (s *imageFolder) Decode(i int, dst *Image) (int32, error) {
 	defer free()
 	if offset, err := s.images.decode(*buf, s.info.C, dst); err != nil {
 		return 0, &FileError{File: file, Offset: offset, Record: -1, Err: err, Remedy: remedy}
+	}
+	if s.orient || isTIFF(*buf) {
+		turn(dst, orientation(*buf))
 	}
 	return s.labels[i], nil
 }

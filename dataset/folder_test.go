@@ -154,7 +154,7 @@ func TestFolderDecodeErrors(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 
 	// A loader stops at the first, or skips them all and says so.
-	loader, err := NewLoader(set.Train, EvalTransform(set.Train.Info(), 8, 8), LoaderOptions{Batch: 4, SkipBad: true})
+	loader, err := NewLoader(set.Train, Fit{H: 8, W: 8, Resize: 9}, LoaderOptions{Batch: 4, SkipBad: true})
 	require.NoError(t, err)
 	batches := collect(t, loader, 0, 0)
 	require.Len(t, batches, 1)

@@ -23,6 +23,11 @@ type OpenOptions struct {
 	// parts.
 	Seed uint64
 
+	// Orientation turns images of folders and archives as their EXIF says. Without
+	// it they stay as they are stored, as torchvision's default loader leaves them;
+	// TIFF files are turned in any case, as Pillow does.
+	Orientation bool
+
 	// Cache is how many bytes of folders' and archives' images stay in memory,
 	// decoded, once they have been read: training and test images together, those that
 	// are read first. 0 means none.

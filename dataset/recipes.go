@@ -18,13 +18,3 @@ func TrainTransform(info Info, h, w int) Transform {
 	}
 	return append(t, Resize{h, w})
 }
-
-// EvalTransform brings a source's images to h×w pixels without chance: those of
-// one size are resized; of others, the shorter side becomes 8/7 of the larger of
-// h and w (256 for 224, 342 for 299) and the middle is cut out.
-func EvalTransform(info Info, h, w int) Transform {
-	if info.H == 0 {
-		return Pipeline{ResizeShorter{(max(h, w)*8 + 3) / 7}, CenterCrop{h, w}}
-	}
-	return Resize{h, w}
-}

@@ -142,6 +142,8 @@ func TestOutSize(t *testing.T) {
 		"border of 1: resize first": RandomCrop{1, 9, 4},
 		"Jitter by -1":              Jitter{Contrast: -1},
 		"Cutout of 0 pixels":        Cutout{},
+		"Fit to 0×5":                Fit{W: 5},
+		"shorter side of -1 pixels": Fit{H: 5, W: 5, Resize: -1},
 	} {
 		_, _, err := bad.OutSize(6, 6)
 		require.ErrorContains(t, err, text)
@@ -150,17 +152,15 @@ func TestOutSize(t *testing.T) {
 
 func TestRecipes(t *testing.T) {
 	for _, info := range []Info{digitsInfo(28), digitsInfo(0)} {
-		for _, f := range []func(Info, int, int) Transform{TrainTransform, EvalTransform} {
-			h, w, err := f(info, 64, 48).OutSize(info.H, info.W)
+		for _, tf := range []Transform{TrainTransform(info, 64, 48), Fit{H: 64, W: 48}, Fit{H: 64, W: 48, Resize: 60}} {
+			h, w, err := tf.OutSize(info.H, info.W)
 			require.NoError(t, err)
 			require.Equal(t, []int{64, 48}, []int{h, w})
-			got := apply(f(info, 64, 48), noise(28, 28, 3), 1)
+			got := apply(tf, noise(28, 28, 3), 1)
 			require.Equal(t, []int{64, 48, 3}, []int{got.H, got.W, got.C})
 		}
 	}
 	require.NotContains(t, TrainTransform(digitsInfo(28), 28, 28), Flip{})
-	require.Equal(t, ResizeShorter{256}, EvalTransform(Info{}, 224, 224).(Pipeline)[0])
-	require.Equal(t, ResizeShorter{342}, EvalTransform(Info{}, 299, 299).(Pipeline)[0])
 }
 
 func digitsInfo(side int) Info { return Info{H: side, W: side, C: 3} }

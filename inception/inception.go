@@ -20,6 +20,7 @@ type Network struct {
 	Channels int              // default channels
 	Classes  int              // default number of classes
 	Heads    auxhead.Defaults // the paper's heads
+	Input    Input            // what its pretrained weights expect of images
 	// Smallest is the least height and width of an image that works, without heads and with the default ones.
 	Smallest, SmallestWithHeads int
 	// Scalable says that Config.WidthMultiplier applies.
@@ -30,15 +31,15 @@ type Network struct {
 // networks is the table: a new network is a file with its builder, and a line here.
 var networks = []Network{
 	{Name: "googlenet2014", Paper: "Szegedy et al. 2014, Going Deeper with Convolutions; as Caffe's bvlc_googlenet",
-		Size: 224, Channels: 3, Classes: 1000, Heads: googlenet2014Heads, Smallest: 31, SmallestWithHeads: 47, build: googlenet2014},
+		Size: 224, Channels: 3, Classes: 1000, Heads: googlenet2014Heads, Input: caffeInput, Smallest: 31, SmallestWithHeads: 47, build: googlenet2014},
 	{Name: "googlenet", Paper: "Szegedy et al. 2014 with batch normalisation; as torchvision's googlenet",
-		Size: 224, Channels: 3, Classes: 1000, Heads: googlenetHeads, Smallest: 15, SmallestWithHeads: 15, build: googlenet},
+		Size: 224, Channels: 3, Classes: 1000, Heads: googlenetHeads, Input: torchvisionInput, Smallest: 15, SmallestWithHeads: 15, build: googlenet},
 	{Name: "inception_v3", Paper: "Szegedy et al. 2015, Rethinking the Inception Architecture for Computer Vision; as torchvision's inception_v3",
-		Size: 299, Channels: 3, Classes: 1000, Heads: inceptionV3Heads, Smallest: 75, SmallestWithHeads: 299, build: inceptionV3},
+		Size: 299, Channels: 3, Classes: 1000, Heads: inceptionV3Heads, Input: torchvisionInput, Smallest: 75, SmallestWithHeads: 299, build: inceptionV3},
 	{Name: "inception_v4", Paper: "Szegedy et al. 2016, Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning; as timm's inception_v4",
-		Size: 299, Channels: 3, Classes: 1000, Heads: inceptionV4Heads, Smallest: 75, SmallestWithHeads: 107, build: inceptionV4},
+		Size: 299, Channels: 3, Classes: 1000, Heads: inceptionV4Heads, Input: timmInput(0.875), Smallest: 75, SmallestWithHeads: 107, build: inceptionV4},
 	{Name: "inception_resnet_v2", Paper: "Szegedy et al. 2016, as inception_v4; as timm's inception_resnet_v2",
-		Size: 299, Channels: 3, Classes: 1000, Heads: inceptionResNetV2Heads, Smallest: 75, SmallestWithHeads: 107, build: inceptionResNetV2},
+		Size: 299, Channels: 3, Classes: 1000, Heads: inceptionResNetV2Heads, Input: timmInput(0.8975), Smallest: 75, SmallestWithHeads: 107, build: inceptionResNetV2},
 	{Name: "inception_small", Paper: "Tributary's own, for images of 28 to 64 pixels a side",
 		Size: 28, Channels: 1, Classes: 10, Heads: inceptionSmallHeads, Smallest: 8, SmallestWithHeads: 8, Scalable: true, build: inceptionSmall},
 	{Name: "inception_deep", Paper: "Tributary's own: fourteen modules for small images, without batch normalisation, to see what heads do to a deep trunk",

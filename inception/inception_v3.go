@@ -8,7 +8,7 @@ import (
 
 // inceptionV3 is torchvision.models.Inception3 (Szegedy et al. 2015, "Rethinking the Inception Architecture"). At 299²: stem
 // 149², 147², 73², 71², 35²; Mixed_5b–5d 35²; Mixed_6a–6e 17²; Mixed_7a–7c 8². 23,834,568 parameters without the head, 5.713 G
-// MACs. torchvision's transform_input is never applied: normalise images with the statistics that the weights were trained on.
+// MACs. torchvision's transform_input is no part of the network: its Input has the statistics that the weights were trained on.
 func inceptionV3(n *network) *graph.Node {
 	g, init := n.g, layers.TorchTruncNormal(0.1)
 	n.unit = layers.ConvBN(1e-3, 0.1, init)

@@ -74,6 +74,7 @@ type File struct {
 	Metadata map[string]string
 	tensors  []TensorInfo // by offset
 	byName   map[string]int
+	prefix   string // of all names, that Unwrap has stripped
 	r        io.ReaderAt
 	c        io.Closer
 }
@@ -267,7 +268,7 @@ func (f *File) Tensor(name string) (Tensor, error) {
 	}
 	d, _ := lookupDType(info.DType)
 	fail := func(err error, remedy string) (Tensor, error) {
-		return Tensor{}, &FileError{f.Path, name, info.Offset, err, remedy}
+		return Tensor{}, &FileError{f.Path, f.prefix + name, info.Offset, err, remedy}
 	}
 	if d.float32 == nil && d.float64 == nil && d.int64 == nil {
 		return fail(fmt.Errorf("elements of type %s are not read", d.name), "convert the tensor to F32")

@@ -18,18 +18,22 @@ type Values map[*graph.Param]*tensor.Dense
 // Every parameter must be in the file, in the right shape, and the file must have nothing else, with two exceptions, which only
 // make a note: heads that the file has and the graph does not (a head's tensors begin with aux or AuxLogits, or with what the
 // file's metadata name under "heads"), and heads of the graph of which the file has nothing: they keep the values that they have.
-// num_batches_tracked is passed over in silence. The error lists every missing tensor, every unexpected one and every wrong shape.
+// num_batches_tracked is passed over in silence, and values are finite. The error lists every missing tensor, every unexpected one and every wrong shape.
 func Load(f *File, g *graph.Graph) (v Values, notes []string, err error) {
 	names, err := NewNames(g)
 	if err != nil {
 		return nil, nil, err
 	}
-	l := loader{f: f, names: names}
+	return load(loader{f: f, names: names}, g)
+}
+
+func load(l loader, g *graph.Graph) (v Values, notes []string, err error) {
+	f := l.f
 	fresh := l.freshHeads(g)
 	ignored := l.foreign(g)
 	v = Values{}
-	for _, n := range names.all {
-		if fresh.covers(n.File) {
+	for _, n := range l.names.all {
+		if fresh.covers(n.File) || l.anew[n.Param] {
 			continue
 		}
 		if _, ok := f.byName[n.File]; !ok {
@@ -53,6 +57,8 @@ func Load(f *File, g *graph.Graph) (v Values, notes []string, err error) {
 type loader struct {
 	f        *File
 	names    *Names
+	anew     map[*graph.Param]bool // that the file's values are no use for
+	first    *graph.Param          // the first convolution's filters, which may be of another number of channels
 	problems []string
 }
 
@@ -98,7 +104,7 @@ func (l *loader) foreign(g *graph.Graph) (out prefixes) {
 	}
 	mine := fileNames(l.names)
 	for _, name := range l.f.Names() {
-		if _, ok := l.names.byFile[name]; ok || strings.HasSuffix(name, "."+counter) || out.covers(name) {
+		if _, ok := l.names.byFile[name]; ok || strings.HasSuffix(name, "."+counter) || name == averaged || out.covers(name) {
 			continue
 		}
 		p := named.of(name)
@@ -120,6 +126,13 @@ func (l *loader) read(n Name, v Values) {
 	if err != nil {
 		l.problem("%v", err)
 		return
+	}
+	if err := usable(n.Param.Role, t); err != nil {
+		l.problem("%v", err)
+		return
+	}
+	if n.Param == l.first {
+		t = ofChannels(t, n.Param.Dims[3])
 	}
 	d, err := n.FromFile(t)
 	if err != nil {
@@ -157,14 +170,19 @@ func fileNames(n *Names) []string {
 	return out
 }
 
-// LoadFile opens a file and reads the weights of a graph with Load.
+// LoadFile opens a file and reads the weights of a graph with Load, of names that wrappers may have lengthened (Unwrap).
 func LoadFile(path string, g *graph.Graph) (Values, []string, error) {
 	f, err := Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	return Load(f, g)
+	wrapped, err := f.Unwrap()
+	if err != nil {
+		return nil, nil, err
+	}
+	v, notes, err := Load(f, g)
+	return v, append(wrapped, notes...), err
 }
 
 // Set copies values into a state, as one of its parts.

@@ -36,7 +36,7 @@ func (e *Evaluation) Exits(ctx context.Context, c *auxhead.Cascade, rule auxhead
 	var r ExitResult
 	err := e.labelled()
 	if err == nil {
-		r.Seconds, err = e.Cascade(ctx, c, rule, nil, func(d Departure) {
+		r.Seconds, err = e.Cascade(ctx, c, rule, func(d Departure) {
 			r.Add(d.Exit, len(c.Exits), d.Guesses[d.Exit].Class == int(d.Label))
 		})
 	}
@@ -49,7 +49,7 @@ func (e *Evaluation) Records(ctx context.Context, c *auxhead.Cascade) ([]auxhead
 	var out []auxhead.Record
 	err := e.labelled()
 	if err == nil {
-		_, err = e.Cascade(ctx, c, auxhead.ExitRule{}, nil, func(d Departure) {
+		_, err = e.Cascade(ctx, c, auxhead.ExitRule{}, func(d Departure) {
 			out = append(out, auxhead.Record{Label: int(d.Label), Guesses: d.Guesses})
 		})
 	}
@@ -57,9 +57,8 @@ func (e *Evaluation) Records(ctx context.Context, c *auxhead.Cascade) ([]auxhead
 }
 
 // Cascade runs all images of e.Test, whose labels only leave cares for, through a cascade of the network, and calls leave for each
-// one when it leaves, in no particular order. A nil transform is dataset.EvalTransform of the source. It returns the seconds that
-// computing took, without waiting for images.
-func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhead.ExitRule, transform dataset.Transform, leave func(Departure)) (seconds float64, err error) {
+// one when it leaves, in no particular order. It returns the seconds that computing took, without waiting for images.
+func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhead.ExitRule, leave func(Departure)) (seconds float64, err error) {
 	report := e.Report
 	if report == nil {
 		report = func(Event) {}
@@ -67,11 +66,11 @@ func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhe
 	if err := rule.Check(c, len(e.Checkpoint.Data.Classes)); err != nil {
 		return 0, err
 	}
-	in := e.Graph.InputNode().Shape()
-	if transform == nil {
-		transform = dataset.EvalTransform(e.Test.Info(), in.H, in.W)
+	in, err := e.Input()
+	if err != nil {
+		return 0, err
 	}
-	l, err := loaderWith(e.Test, transform, &e.Config, e.Backend)
+	l, err := evalLoader(e.Test, in, &e.Config, e.Backend)
 	if err != nil {
 		return 0, err
 	}
@@ -80,7 +79,7 @@ func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhe
 		return 0, err
 	}
 	defer s.Close()
-	r, err := newRunner(e.Backend, s, c, rule, l, e.Checkpoint.Data)
+	r, err := newRunner(e.Backend, s, c, rule, l, in)
 	if err != nil {
 		return 0, err
 	}
@@ -142,7 +141,7 @@ type travelling struct {
 	guesses []auxhead.Guess
 }
 
-func newRunner(b graph.Backend, s graph.State, c *auxhead.Cascade, rule auxhead.ExitRule, l *dataset.Loader, info DataInfo) (*runner, error) {
+func newRunner(b graph.Backend, s graph.State, c *auxhead.Cascade, rule auxhead.ExitRule, l *dataset.Loader, in Input) (*runner, error) {
 	batch, _, _, _ := l.Shape()
 	r := &runner{Cascade: c, rule: rule, batch: batch, labels: make([]int32, batch), queues: make([]queue, len(c.Stages))}
 	for i := range r.labels {
@@ -152,7 +151,7 @@ func newRunner(b graph.Backend, s graph.State, c *auxhead.Cascade, rule auxhead.
 	for i, stage := range c.Stages {
 		o := graph.Options{Batch: batch, From: stage.From, Losses: stage.Exits, Target: b.Target()}
 		if i == 0 {
-			o.Normalize = &graph.Normalization{Mean: info.Mean, Std: info.Std}
+			o.Normalize = &in.Normalization
 			o.Regions = l.Regions()
 		}
 		if stage.To != "" {

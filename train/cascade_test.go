@@ -81,9 +81,11 @@ func everything(t *testing.T, e *Evaluation, c *auxhead.Cascade) (guesses [][]au
 	defer s.Close()
 	config := e.Config
 	config.Batch = n
-	l, err := evalLoader(e.Test, e.Graph.InputNode().Shape(), &config, e.Backend)
+	in, err := e.Input()
 	require.NoError(t, err)
-	p, err := loadEval(e.Backend, s, l, e.Checkpoint.Data, nil)
+	l, err := evalLoader(e.Test, in, &config, e.Backend)
+	require.NoError(t, err)
+	p, err := loadEval(e.Backend, s, l, in, nil)
 	require.NoError(t, err)
 	for b, err := range l.Epoch(context.Background(), 0, 0) {
 		require.NoError(t, err)
@@ -136,7 +138,7 @@ func TestCascadeEqualsWholeNetwork(t *testing.T) {
 				e.Config.Batch = batch
 				seen := map[int32]bool{}
 				reached := make([]int, 3) // images at each stage
-				_, err := e.Cascade(context.Background(), c, rule, nil, func(d Departure) {
+				_, err := e.Cascade(context.Background(), c, rule, func(d Departure) {
 					require.False(t, seen[d.Label])
 					seen[d.Label] = true
 					want := guesses[d.Label]

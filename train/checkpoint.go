@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gorgonia.org/tensor"
@@ -13,6 +14,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/internal/plainfile"
 	"github.com/tributary-ml/tributary/interop"
 )
@@ -25,6 +27,7 @@ import (
 type Checkpoint struct {
 	Path     string
 	Config   Config
+	Channels int // of the images
 	Network  string
 	Data     DataInfo
 	Progress Progress
@@ -48,10 +51,8 @@ const (
 
 // DataInfo is what a network must know about the data that it was trained on.
 type DataInfo struct {
-	Name    string    `json:"name"`
-	Classes []string  `json:"classes"`
-	Mean    []float32 `json:"mean"` // of the channels, in units of [0,1]
-	Std     []float32 `json:"std"`
+	Name    string   `json:"name"`
+	Classes []string `json:"classes"`
 
 	Train Extent `json:"train,omitzero"` // zero in older checkpoints
 	Test  Extent `json:"test,omitzero"`
@@ -66,7 +67,7 @@ type Extent struct {
 // infoOf is the DataInfo of a source.
 func infoOf(s dataset.Source) DataInfo {
 	i := s.Info()
-	return DataInfo{Name: i.Name, Classes: i.Classes, Mean: i.Mean, Std: i.Std}
+	return DataInfo{Name: i.Name, Classes: i.Classes}
 }
 
 // infoOfSet is the DataInfo of a run's set.
@@ -177,9 +178,24 @@ func describe(file *interop.File) (*Checkpoint, error) {
 	if err := c.Config.ReadYAML("config", []byte(meta[metaConfig])); err != nil {
 		return fail(metaConfig, err)
 	}
+	var before struct{ Mean, Std []float32 } // of files from before the configuration had them
+	if err := json.Unmarshal([]byte(meta[metaData]), &before); err != nil {
+		return fail(metaData, err)
+	}
+	if c.Config.Mean == auto {
+		c.Config.asBefore(before.Mean, before.Std)
+	}
 	if err := c.Config.Check(); err != nil {
 		return fail(metaConfig, err)
 	}
+	in, err := c.Input(0, 0)
+	if err == nil {
+		err = checkNormalization(&in.Normalization, c.Config.Channels)
+	}
+	if err != nil {
+		return fail(metaConfig, err)
+	}
+	c.Channels = len(in.Normalization.Mean)
 	if err := json.Unmarshal([]byte(meta[metaProgress]), &c.Progress); err != nil {
 		return fail(metaProgress, err)
 	}
@@ -189,10 +205,33 @@ func describe(file *interop.File) (*Checkpoint, error) {
 	if err := json.Unmarshal([]byte(meta[metaData]), &c.Data); err != nil {
 		return fail(metaData, err)
 	}
-	if err := c.Data.check(&c.Config); err != nil {
+	if err := c.Data.check(); err != nil {
 		return fail(metaData, err)
 	}
 	return c, nil
+}
+
+// Input is how images become the input, of h×w pixels, of the checkpoint's network.
+func (c *Checkpoint) Input(h, w int) (Input, error) {
+	config := c.filled(h, w)
+	return config.Input(h, w)
+}
+
+// Expects is what the checkpoint's weights expect of images.
+func (c *Checkpoint) Expects() (inception.Input, error) {
+	in, err := c.Input(c.Config.ImageSize, c.Config.ImageSize)
+	return inception.Input{Mean: in.Normalization.Mean, Std: in.Normalization.Std, Interpolation: c.Config.Interpolation,
+		Crop: c.Config.Crop.Or(0), Resize: in.Fit.Resize, Size: c.Config.ImageSize}, err
+}
+
+// filled is the configuration with what files from before there were settings of the input leave open: the shorter side, where the
+// image size was the network's.
+func (c *Checkpoint) filled(h, w int) Config {
+	config := c.Config
+	if config.Resize == auto {
+		config.Resize = strconv.Itoa(shorterSide(max(h, w, 1), 0))
+	}
+	return config
 }
 
 // Has says whether the checkpoint holds a part of the parameters' state.
@@ -325,5 +364,7 @@ func position(p Progress) string {
 func (c *Checkpoint) differences(config *Config) []string {
 	same := c.Config
 	same.Epochs = config.Epochs
-	return same.Differences("checkpoint", config, "now")
+	now := *config
+	now.AdoptInput(&c.Config) // what is left open goes on as it was
+	return same.Differences("checkpoint", &now, "now")
 }

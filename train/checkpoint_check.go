@@ -11,8 +11,20 @@ import (
 // A file whose checksum is right may still have been written by somebody else, with anything in it. These checks find what would
 // otherwise come up as a panic, or as numbers that mean nothing.
 
+// checkNormalization verifies a normalisation of images of some channels; 0 leaves them open.
+func checkNormalization(z *graph.Normalization, channels int) error {
+	n := len(z.Mean)
+	if n != 1 && n != 3 || len(z.Std) != n {
+		return fmt.Errorf("it has %d means and %d standard deviations: images have 1 or 3 channels, with one of each", n, len(z.Std))
+	}
+	if channels != 0 && channels != n {
+		return fmt.Errorf("it has means of %d channels, and is of images of %d", n, channels)
+	}
+	return nil
+}
+
 // check verifies what a network must know about its data.
-func (d *DataInfo) check(c *Config) error {
+func (d *DataInfo) check() error {
 	if n := len(d.Classes); n < 2 {
 		return fmt.Errorf("it has %d classes: at least 2 are told apart", n)
 	}
@@ -22,18 +34,6 @@ func (d *DataInfo) check(c *Config) error {
 			return fmt.Errorf("two of its classes are called %.40q", name)
 		}
 		seen[name] = true
-	}
-	if n := len(d.Mean); n != 1 && n != 3 || len(d.Std) != n {
-		return fmt.Errorf("it has %d means and %d standard deviations: images have 1 or 3 channels, with one of each", n, len(d.Std))
-	}
-	if c.Channels != 0 && c.Channels != len(d.Mean) {
-		return fmt.Errorf("it has means of %d channels, the configuration has %d channels", len(d.Mean), c.Channels)
-	}
-	const most = 1e6 // in units of a channel's range
-	for i := range d.Mean {
-		if m, s := float64(d.Mean[i]), float64(d.Std[i]); !(m >= -most && m <= most) || !(s >= 1/most && s <= most) {
-			return fmt.Errorf("channel %d has mean %v and standard deviation %v", i, d.Mean[i], d.Std[i])
-		}
 	}
 	if d.Train.Images < 0 || d.Test.Images < 0 {
 		return fmt.Errorf("it has %d training and %d test images", d.Train.Images, d.Test.Images)

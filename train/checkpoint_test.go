@@ -22,7 +22,8 @@ import (
 func small(t testing.TB) []byte {
 	t.Helper()
 	c := tinyConfig()
-	meta, err := (&Checkpoint{Config: c, Network: "tiny", Data: DataInfo{Classes: []string{"a", "b"}, Mean: []float32{0.5}, Std: []float32{0.2}}}).metadata()
+	c.Mean, c.Std, c.Resize, c.Interpolation = "0.4", "0.3", squash, "bilinear"
+	meta, err := (&Checkpoint{Config: c, Network: "tiny", Data: DataInfo{Classes: []string{"a", "b"}}}).metadata()
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "c.ckpt")
 	require.NoError(t, atomicfile.Write(path, func(f *os.File) error {

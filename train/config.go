@@ -27,6 +27,13 @@ type Config struct {
 	Augment string // training augmentation, one of Augmentations
 	SkipBad bool   // go on without images that cannot be read
 
+	// The network's input; see ResolveInput. "auto" is left open.
+	Mean, Std       string // of the channels, in units of [0,1], with commas between
+	Resize          string // shorter side in pixels that images are resized to, or squash
+	Crop            Number // share of that side that is cut out of the middle
+	Interpolation   string // how images are resized, one of augment.InterpolationNames
+	EXIFOrientation bool   // images are turned as their EXIF says
+
 	// The training.
 	Epochs         int
 	Batch          int // images that one pass takes
@@ -73,18 +80,19 @@ func Default() Config {
 		Width:        1,
 		Data:         "fashion-mnist-mini",
 		Augment:      auto,
-		Epochs:       8,
-		Batch:        32,
-		Accumulate:   1,
-		Optimizer:    string(graph.SGD),
-		Schedule:     "cosine",
-		Warmup:       0.5,
-		Temperature:  3,
-		Seed:         1,
-		Precision:    string(graph.FP32),
-		Device:       "cpu",
-		LogEvery:     20,
-		Out:          "runs",
+		Mean:         auto, Std: auto, Resize: auto, Interpolation: auto,
+		Epochs:      8,
+		Batch:       32,
+		Accumulate:  1,
+		Optimizer:   string(graph.SGD),
+		Schedule:    "cosine",
+		Warmup:      0.5,
+		Temperature: 3,
+		Seed:        1,
+		Precision:   string(graph.FP32),
+		Device:      "cpu",
+		LogEvery:    20,
+		Out:         "runs",
 	}
 }
 

@@ -63,16 +63,26 @@ func (e *Evaluation) Run(ctx context.Context) (r Result, err error) {
 		return Result{}, err
 	}
 	defer s.Close()
-	l, err := evalLoader(e.Test, e.Graph.InputNode().Shape(), &e.Config, e.Backend)
+	in, err := e.Input()
 	if err != nil {
 		return Result{}, err
 	}
-	p, err := loadEval(e.Backend, s, l, e.Checkpoint.Data, e.Heads)
+	l, err := evalLoader(e.Test, in, &e.Config, e.Backend)
+	if err != nil {
+		return Result{}, err
+	}
+	p, err := loadEval(e.Backend, s, l, in, e.Heads)
 	if err != nil {
 		return Result{}, err
 	}
 	defer p.Close()
 	return evaluate(ctx, p, l, averages, e.Test.Len(), e.Report)
+}
+
+// Input is how test images become the network's input: as those of the checkpoint's run, whatever data they are of.
+func (e *Evaluation) Input() (Input, error) {
+	in := e.Graph.InputNode().Shape()
+	return e.Checkpoint.Input(in.H, in.W)
 }
 
 // restore makes a state of the checkpoint's values, and of its moving averages where it has them: then those are evaluated.

@@ -25,6 +25,7 @@ type Started struct {
 	TrainImages   int
 	TestImages    int
 	Device        string
+	Input         Input
 	Augments      bool  // the device augments training images; otherwise the goroutines that read them do
 	ArenaBytes    int64 // of the training plan
 	UnsharedBytes int64 // the same without sharing memory between buffers

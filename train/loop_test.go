@@ -267,7 +267,7 @@ func TestEveryAugmentationMakesTheRightSize(t *testing.T) {
 		c := tinyConfig()
 		c.Augment = name
 		for _, info := range []dataset.Info{{H: 8, W: 8, C: 1, Mirror: true}, {H: 8, W: 12, C: 3}, {C: 3, Mirror: true}} {
-			h, w, err := c.transform(info, 16, 16).OutSize(info.H, info.W)
+			h, w, err := c.transform(info, Input{Fit: dataset.Fit{H: 16, W: 16, Resize: 18}}).OutSize(info.H, info.W)
 			require.NoError(t, err, name)
 			require.Equal(t, [2]int{16, 16}, [2]int{h, w}, name)
 		}

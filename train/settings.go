@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/tributary-ml/tributary/augment"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 )
@@ -19,6 +20,7 @@ type Setting struct {
 	Forms []string // what a value begins with, of a setting in a small language of its own
 	Local bool     // changes no result: where the run takes place, and how it is shown
 
+	list    bool   // a file may write it as a list
 	allowed string // in words
 	ok      func() bool
 	parse   func(string) error // of a setting in a small language of its own
@@ -52,6 +54,14 @@ func (c *Config) Settings() []Setting {
 	b.group = groupData
 	b.text("data", &c.Data, "`set` to train on: fashion-mnist-mini, or fashion-mnist, mnist, cifar10, folder, tar, each with :DIR")
 	b.name("augment", &c.Augment, AugmentationNames(), "`augmentation` of training images")
+	b.floats("mean", &c.Mean, "`mean` of the channels, of pixels from 0 to 1, with commas between; auto: what --init says, or the network's own, of sets of small images the set's", parseMean)
+	b.floats("std", &c.Std, "`deviation` of the channels, in the same way", parseStd)
+	b.parsed("resize", &c.Resize, []string{auto, squash}, "`pixels` that the shorter side of test images is resized to, before the middle is cut out; squash: the whole image is resized; auto: by --crop, or as mean",
+		func(s string) error { _, err := parseResize(s); return err })
+	b.open("crop", &c.Crop, "a number above 0 and at most 1", func(v float64) bool { return v > 0 && v <= 1 }, "`share` of the shorter side that is cut out; auto: as mean")
+	b.add(Setting{Key: "interpolation", Value: &c.Interpolation, Names: append([]string{auto}, augment.InterpolationNames()...),
+		Usage: "`way` to resize test images, and training images of augment none, flip and crop-flip-cutout: " + joinOr(augment.InterpolationNames()) + ", as Pillow 13, and Pillow 12, resize; auto: as mean"})
+	b.flag("exif-orientation", &c.EXIFOrientation, "turn images as their EXIF says; otherwise they stay as they are stored, as in torchvision")
 	b.local = true // a run that meets no such image is the same without it, and one that does could not go on
 	b.flag("skip-bad", &c.SkipBad, "go on without images that cannot be read")
 	b.local = false

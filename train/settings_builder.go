@@ -29,6 +29,11 @@ func (b *settingsBuilder) parsed(key string, v *string, forms []string, usage st
 	b.add(Setting{Key: key, Value: v, Usage: usage, Forms: forms, parse: parse})
 }
 
+// floats is a string of numbers with commas between.
+func (b *settingsBuilder) floats(key string, v *string, usage string, parse func(string) error) {
+	b.add(Setting{Key: key, Value: v, Usage: usage, Forms: []string{auto}, list: true, parse: parse})
+}
+
 // whole is an integer in a range.
 func (b *settingsBuilder) whole(key string, v *int, from, to int, usage string) {
 	b.number(key, v, fmt.Sprintf("a whole number from %d to %d", from, to), func() bool { return *v >= from && *v <= to }, usage)

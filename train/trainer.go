@@ -14,6 +14,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
 )
 
 // Setup is what a Trainer is made of.
@@ -34,6 +35,7 @@ type Setup struct {
 // Trainer is a run: a network's parameters on a device, with the programs that train and evaluate it.
 type Trainer struct {
 	Setup
+	input        Input
 	state        graph.State
 	train, eval  graph.Program
 	loader, test *dataset.Loader
@@ -79,6 +81,9 @@ func (t *Trainer) build() error {
 	if err := t.checkNetwork(); err != nil {
 		return err
 	}
+	if err := t.resolveInput(); err != nil {
+		return err
+	}
 	update, err := c.Update()
 	if err != nil {
 		return err
@@ -100,8 +105,8 @@ func (t *Trainer) build() error {
 	}
 	info := infoOf(t.Data.Train)
 	t.options = graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),
-		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: t.loader.Regions()}
-	if err = graph.Fit(t.Backend, layout, want, t.options, evalOptions(t.Backend, t.test, info, nil)); err != nil {
+		Normalize: &t.input.Normalization, Regions: t.loader.Regions()}
+	if err = graph.Fit(t.Backend, layout, want, t.options, evalOptions(t.Backend, t.test, t.input, nil)); err != nil {
 		return err
 	}
 	if t.state, err = t.Backend.NewState(layout, want); err != nil {
@@ -121,7 +126,7 @@ func (t *Trainer) build() error {
 	case "uncertainty":
 		t.progress.Uncertainty = &auxhead.Uncertainty{}
 	}
-	if t.eval, err = loadEval(t.Backend, t.state, t.test, info, nil); err != nil {
+	if t.eval, err = loadEval(t.Backend, t.state, t.test, t.input, nil); err != nil {
 		return err
 	}
 	if t.rate, err = newRate(c, t.perEpoch); err != nil {
@@ -164,6 +169,25 @@ func (t *Trainer) checkNetwork() error {
 	return nil
 }
 
+// resolveInput fills in what the configuration leaves open of the network's input: as the checkpoint has it that the run goes on from,
+// or by Config.ResolveInput.
+func (t *Trainer) resolveInput() error {
+	c, in := &t.Config, t.Graph.InputNode().Shape()
+	if t.Resume != nil {
+		from := t.Resume.filled(in.H, in.W)
+		c.AdoptInput(&from)
+	}
+	var file *inception.Input
+	if c.Init != "" {
+		file = &inception.Input{} // of which nothing is known here
+	}
+	err := c.ResolveInput(file, t.Data.Train.Info(), in.H, in.W)
+	if err == nil {
+		t.input, err = c.Input(in.H, in.W)
+	}
+	return err
+}
+
 func (t *Trainer) makeLoaders() error {
 	c, in := &t.Config, t.Graph.InputNode().Shape()
 	train, test := t.Data.Train, t.Data.Test
@@ -171,23 +195,19 @@ func (t *Trainer) makeLoaders() error {
 		return fmt.Errorf("network %s reads images of %d channels, %s has %d: set --channels %d", t.Graph.Name(), in.C, info.Name, info.C, in.C)
 	}
 	var err error
-	t.loader, err = dataset.NewLoader(train, c.transform(train.Info(), in.H, in.W), dataset.LoaderOptions{
+	t.loader, err = dataset.NewLoader(train, c.transform(train.Info(), t.input), dataset.LoaderOptions{
 		Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: true, SkipBad: c.SkipBad, Workers: c.Workers,
 		Defer: t.Backend.Target().Augments})
 	if err != nil {
 		return err
 	}
-	t.test, err = evalLoader(test, in, c, t.Backend)
+	t.test, err = evalLoader(test, t.input, c, t.Backend)
 	return err
 }
 
-func evalLoader(test dataset.Source, in graph.Shape, c *Config, b graph.Backend) (*dataset.Loader, error) {
-	return loaderWith(test, dataset.EvalTransform(test.Info(), in.H, in.W), c, b)
-}
-
-// loaderWith is evalLoader with a transform of the caller's.
-func loaderWith(test dataset.Source, transform dataset.Transform, c *Config, b graph.Backend) (*dataset.Loader, error) {
-	return dataset.NewLoader(test, transform, dataset.LoaderOptions{
+// evalLoader makes batches of test images.
+func evalLoader(test dataset.Source, in Input, c *Config, b graph.Backend) (*dataset.Loader, error) {
+	return dataset.NewLoader(test, in.Fit, dataset.LoaderOptions{
 		Batch: c.Batch, SkipBad: c.SkipBad, Workers: c.Workers, Defer: b.Target().Augments})
 }
 
@@ -201,14 +221,14 @@ func load(b graph.Backend, s graph.State, o graph.Options) (graph.Program, error
 }
 
 // loadEval is load of an evaluation of some heads on a loader's batches; nil means all.
-func loadEval(b graph.Backend, s graph.State, l *dataset.Loader, info DataInfo, heads []string) (graph.Program, error) {
-	return load(b, s, evalOptions(b, l, info, heads))
+func loadEval(b graph.Backend, s graph.State, l *dataset.Loader, in Input, heads []string) (graph.Program, error) {
+	return load(b, s, evalOptions(b, l, in, heads))
 }
 
-func evalOptions(b graph.Backend, l *dataset.Loader, info DataInfo, heads []string) graph.Options {
+func evalOptions(b graph.Backend, l *dataset.Loader, in Input, heads []string) graph.Options {
 	batch, _, _, _ := l.Shape()
 	return graph.Options{Batch: batch, Losses: heads, Target: b.Target(),
-		Normalize: &graph.Normalization{Mean: info.Mean, Std: info.Std}, Regions: l.Regions()}
+		Normalize: &in.Normalization, Regions: l.Regions()}
 }
 
 // initialise sets all parameters to their first values, which are also the first moving averages, and the optimizer's slots.
@@ -413,7 +433,7 @@ func (t *Trainer) started() Started {
 		Resumed: t.Resume != nil, Step: t.progress.Step, Steps: t.rate.total + t.offset,
 		Epoch: t.progress.Epoch, Epochs: t.Config.Epochs, StepImages: t.Config.Batch * t.Config.Accumulate,
 		TrainImages: t.Data.Train.Len(), TestImages: t.Data.Test.Len(), Device: t.Backend.Name(),
-		Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared, CacheBytes: t.Data.Cache,
+		Input: t.input, Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared, CacheBytes: t.Data.Cache,
 	}
 	for _, l := range p.Losses {
 		s.Heads = append(s.Heads, l.Name)

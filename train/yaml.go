@@ -77,7 +77,7 @@ func readSettings(file string, root *yaml.Node, list []Setting, section string, 
 			return fmt.Errorf("%s: line %d: key %q has a value already in line %d", file, key.Line, key.Value, first)
 		case value.Kind == yaml.AliasNode:
 			return fmt.Errorf("%s: line %d: %s is the alias *%s: write its value", file, value.Line, key.Value, value.Value)
-		case !inner && value.Kind != yaml.ScalarNode:
+		case !inner && value.Kind != yaml.ScalarNode && !(s.list && value.Kind == yaml.SequenceNode):
 			return fmt.Errorf("%s: line %d: %s takes one value, not a list", file, value.Line, key.Value)
 		}
 		seen[key.Value] = key.Line
@@ -97,6 +97,13 @@ func readSettings(file string, root *yaml.Node, list []Setting, section string, 
 				return fmt.Errorf("%s: line %d: %s: %w", file, value.Line, key.Value, err)
 			}
 			text = string(plain)
+		}
+		if value.Kind == yaml.SequenceNode { // an item that is a list itself is empty, which no setting takes
+			var items []string
+			for _, item := range value.Content {
+				items = append(items, item.Value)
+			}
+			text = strings.Join(items, ",")
 		}
 		if err := s.Set(text); err != nil {
 			return fmt.Errorf("%s: line %d: %w", file, value.Line, err)

@@ -154,11 +154,9 @@ func openVariant(ctx context.Context, cmd *cobra.Command, r *ablate.Run) (*sessi
 		return nil, err
 	}
 	s := &session{config: &r.Config, parts: p, folder: r.Folder}
-	if r.Config.Init != "" {
-		if s.first, s.notes, err = readInitial(&r.Config, p.model); err != nil {
-			p.close()
-			return nil, err
-		}
+	if err := s.initialise(); err != nil {
+		p.close()
+		return nil, err
 	}
 	printNotes(cmd, s.notes)
 	return s, nil

@@ -80,7 +80,7 @@ func modelOf(ck *train.Checkpoint, c *train.Config) (*inception.Model, error) {
 	if c.ImageSize == 0 {
 		c.ImageSize = imageSize(c.Model, dataset.Info{})
 	}
-	return buildModel(c, len(ck.Data.Classes), len(ck.Data.Mean))
+	return buildModel(c, len(ck.Data.Classes), ck.Channels)
 }
 
 // exitNames reads a list of exits; nil means all.

@@ -61,6 +61,7 @@ func (d *display) start(e train.Started) {
 		thousands(e.Parameters), c.Data, thousands(e.TrainImages), thousands(e.TestImages))
 	fmt.Fprintf(d.out, "%s, %s; %d images a step, memory for activations %s (reduced from %s)\n", e.Device, c.Precision,
 		e.StepImages, size(e.ArenaBytes), size(e.UnsharedBytes))
+	fmt.Fprintf(d.out, "input: %s\n", e.Input)
 	if e.CacheBytes > 0 {
 		fmt.Fprintf(d.out, "decoded images stay in memory, up to %s (--cache)\n", size(e.CacheBytes))
 	}

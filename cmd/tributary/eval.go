@@ -108,7 +108,7 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 		return err
 	}
 	data, err := dataset.OpenTest(cmd.Context(), c.Data, dataset.TestOptions{
-		OpenOptions: dataset.OpenOptions{Channels: len(ck.Data.Mean), Seed: c.Seed, Cache: cacheBytes(&c)},
+		OpenOptions: dataset.OpenOptions{Channels: ck.Channels, Seed: c.Seed, Orientation: c.EXIFOrientation, Cache: cacheBytes(&c)},
 		Classes:     ck.Data.Classes, Part: f.part, Trained: f.data == ""})
 	if err != nil {
 		return err
@@ -160,7 +160,11 @@ func printSubject(out io.Writer, e *train.Evaluation, images int) {
 	if ck.Has(graph.Average) {
 		what = "moving averages"
 	}
-	fmt.Fprintf(out, "%s: %s after step %d, %s\n%s, %s images\n\n", ck.Path, ck.Network, ck.Progress.Step, what, e.Test.Info().Name, thousands(images))
+	fmt.Fprintf(out, "%s: %s after step %d, %s\n%s, %s images\n", ck.Path, ck.Network, ck.Progress.Step, what, e.Test.Info().Name, thousands(images))
+	if in, err := e.Input(); err == nil {
+		fmt.Fprintf(out, "input: %s\n", in)
+	}
+	fmt.Fprintln(out)
 }
 
 func printResult(out io.Writer, e *train.Evaluation, r train.Result) {

@@ -36,8 +36,8 @@ the logits (N, classes) of main and of the heads in --exits, under their names.
 they have. Heads that are not in --exits are left out.
 
 The file's metadata say what it is of: network, width, classes, image_size, channels,
-mean and std, head_specs as --heads takes them, and the exits with the places that
-they read.`,
+mean and std, resize, crop and interpolation, exif_orientation, head_specs as --heads
+takes them, and the exits with the places that they read.`,
 		Example: `  tributary export --checkpoint runs/NAME --out model.onnx
   tributary export --checkpoint runs/NAME --exits aux2 --out model.onnx
   tributary export --checkpoint runs/NAME --out model.safetensors
@@ -137,14 +137,23 @@ func exportMetadata(ck *train.Checkpoint, c *train.Config, m *inception.Model) (
 		exits = append(exits, exit{h.Name, h.At, h.Kind})
 	}
 	exits = append(exits, exit{Name: auxhead.Main})
-	meta := map[string]string{"image_size": strconv.Itoa(c.ImageSize), "channels": strconv.Itoa(m.Config.Channels),
-		"width": strconv.FormatFloat(c.Width, 'g', -1, 64), "head_specs": auxhead.Format(m.Config.Heads)}
-	for key, value := range map[string]any{"classes": ck.Data.Classes, "mean": ck.Data.Mean, "std": ck.Data.Std, "exits": exits} {
+	in, err := ck.Input(c.ImageSize, c.ImageSize)
+	if err != nil {
+		return nil, err
+	}
+	meta := map[string]string{interop.InputSize: strconv.Itoa(c.ImageSize), "channels": strconv.Itoa(m.Config.Channels),
+		interop.InputResize: in.Resize(), interop.InputInterpolation: in.Fit.Interpolation.Name,
+		interop.InputOrientation: strconv.FormatBool(in.Orientation),
+		"width":                  strconv.FormatFloat(c.Width, 'g', -1, 64), "head_specs": auxhead.Format(m.Config.Heads)}
+	for key, value := range map[string]any{"classes": ck.Data.Classes, interop.InputMean: in.Normalization.Mean, interop.InputStd: in.Normalization.Std, "exits": exits} {
 		text, err := json.Marshal(value)
 		if err != nil {
 			return nil, err
 		}
 		meta[key] = string(text)
+	}
+	if !ck.Config.Crop.IsAuto() {
+		meta[interop.InputCrop] = ck.Config.Crop.String()
 	}
 	return meta, nil
 }

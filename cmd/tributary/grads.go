@@ -122,6 +122,9 @@ func modelForFile(c *train.Config, weights string, images graph.Shape) (*incepti
 		return nil, err
 	}
 	defer f.Close()
+	if _, err := f.Unwrap(); err != nil {
+		return nil, err
+	}
 	config := inception.Config{Height: images.H, Width: images.W, Channels: images.C, WidthMultiplier: c.Width, Heads: heads}
 	m, err := inception.Build(c.Model, config)
 	if err != nil {
@@ -131,6 +134,29 @@ func modelForFile(c *train.Config, weights string, images graph.Shape) (*incepti
 		return nil, err
 	}
 	return inception.Build(c.Model, config)
+}
+
+// fileClasses is the number of classes that the main classifier of a weights file tells apart.
+func fileClasses(f *interop.File, g *graph.Graph) (int, error) {
+	names, err := interop.NewNames(g)
+	if err != nil {
+		return 0, err
+	}
+	for n := g.Losses()[0].Logits; ; n = n.Inputs()[0] {
+		for _, p := range n.Params() {
+			name, _ := names.Of(p)
+			info, err := f.Info(name.File)
+			if err != nil {
+				return 0, err
+			}
+			if len(info.Shape) > 0 {
+				return info.Shape[0], nil
+			}
+		}
+		if len(n.Inputs()) == 0 {
+			return 0, fmt.Errorf("network %s has no classifier", g.Name())
+		}
+	}
 }
 
 // gradsProgram sets the values of a network's parameters (those that the file lacks are drawn) and loads a plan.

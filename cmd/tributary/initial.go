@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"gorgonia.org/tensor"
 
@@ -16,10 +15,26 @@ import (
 // weights are first values of parameters.
 type weights = map[*graph.Param]*tensor.Dense
 
-// readInitial reads the weights that a run starts from: a safetensors file under torchvision's names, or a checkpoint, of
-// which it takes the moving averages where it has them. Classifiers of another number of classes are drawn anew. Notes say
-// what was passed over.
-func readInitial(c *train.Config, m *inception.Model) (weights, []string, error) {
+// initialise reads the weights that a new run starts from, if there are any, and fills in what is left open of the network's input.
+func (s *session) initialise() error {
+	c, info := s.config, s.parts.data.Train.Info()
+	var said *inception.Input
+	if c.Init != "" {
+		var err error
+		said = &inception.Input{}
+		var notes []string
+		if s.first, notes, err = readInitial(c, s.parts.model, said); err != nil {
+			return err
+		}
+		s.notes = append(s.notes, notes...)
+	}
+	return c.ResolveInput(said, info, c.ImageSize, c.ImageSize)
+}
+
+// readInitial reads the weights that a run starts from: a safetensors file under torchvision's or timm's names, or a checkpoint, of
+// which it takes the moving averages where it has them. Classifiers of another number of classes are drawn anew. It fills in what the
+// file says about the images that the weights expect. Notes say what was passed over.
+func readInitial(c *train.Config, m *inception.Model, said *inception.Input) (weights, []string, error) {
 	path, err := train.FindCheckpoint(c.Init, true)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--init: %w", err)
@@ -30,12 +45,33 @@ func readInitial(c *train.Config, m *inception.Model) (weights, []string, error)
 	}
 	defer f.Close()
 	if train.IsCheckpoint(f.Metadata) {
-		return fromCheckpoint(path, m)
+		return fromCheckpoint(path, c, m, said)
 	}
-	return fromWeights(f, c, m)
+	input, more, err := interop.ReadInput(f, c.Model)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--init: %w", err)
+	}
+	*said = input
+	w, notes, err := interop.LoadFirst(f, m.Graph)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--init: %w", err)
+	}
+	notes = append(notes, more...)
+	if f.Metadata[interop.InputOrientation] == "true" {
+		notes = append(notes, orientationNote(f.Path, c)...)
+	}
+	return w, notes, nil
 }
 
-func fromCheckpoint(path string, m *inception.Model) (weights, []string, error) {
+// orientationNote says that a file's network has seen images turned, if those of a run are not.
+func orientationNote(path string, c *train.Config) []string {
+	if c.EXIFOrientation {
+		return nil
+	}
+	return []string{path + " was trained on images that were turned as their EXIF says, those of this run are not: --exif-orientation turns them"}
+}
+
+func fromCheckpoint(path string, c *train.Config, m *inception.Model, said *inception.Input) (weights, []string, error) {
 	ck, err := train.OpenCheckpoint(path)
 	if err != nil {
 		return nil, nil, err
@@ -44,6 +80,12 @@ func fromCheckpoint(path string, m *inception.Model) (weights, []string, error) 
 	w, notes, err := checkpointWeights(ck, m)
 	if err == nil && len(w) == 0 {
 		err = fmt.Errorf("--init: checkpoint %s of network %s has nothing for %s", path, ck.Network, m.Graph.Name())
+	}
+	if err == nil {
+		*said, err = ck.Expects()
+	}
+	if ck.Config.EXIFOrientation {
+		notes = append(notes, orientationNote(path, c)...)
 	}
 	return w, notes, err
 }
@@ -55,7 +97,7 @@ func checkpointWeights(ck *train.Checkpoint, m *inception.Model) (weights, []str
 		part = graph.Average
 	}
 	w := weights{}
-	names := ck.Names()
+	names, first := ck.Names(), interop.FirstConvolution(m.Graph)
 	var notes []string
 	for _, p := range m.Graph.Params() {
 		if _, ok := slices.BinarySearch(names, p.Name); !ok {
@@ -66,6 +108,11 @@ func checkpointWeights(ck *train.Checkpoint, m *inception.Model) (weights, []str
 		if err != nil {
 			return nil, nil, err
 		}
+		if p == first {
+			if fitted, note := interop.FitChannels(path, p, v); fitted != nil {
+				v, notes = fitted, append(notes, note)
+			}
+		}
 		if !slices.Equal([]int(v.Shape()), p.Dims) {
 			notes = append(notes, fmt.Sprintf("%s in %s has dimensions %v, not %v: it is drawn anew", p.Name, path, v.Shape(), p.Dims))
 			continue
@@ -73,59 +120,4 @@ func checkpointWeights(ck *train.Checkpoint, m *inception.Model) (weights, []str
 		w[p] = v
 	}
 	return w, notes, nil
-}
-
-// fromWeights loads a file into the network as it was for the file's number of classes, and takes over what fits.
-func fromWeights(f *interop.File, c *train.Config, m *inception.Model) (weights, []string, error) {
-	classes := m.Config.Classes
-	if n, err := fileClasses(f, m.Graph); err == nil {
-		classes = n
-	}
-	theirs, err := buildModel(c, classes, m.Config.Channels)
-	if err != nil {
-		return nil, nil, err
-	}
-	values, notes, err := interop.Load(f, theirs.Graph)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--init: %w", err)
-	}
-	w := weights{}
-	var anew []string
-	for i, p := range m.Graph.Params() {
-		v, ok := values[theirs.Graph.Params()[i]]
-		switch {
-		case !ok:
-		case slices.Equal([]int(v.Shape()), p.Dims):
-			w[p] = v
-		default:
-			anew = append(anew, p.Name)
-		}
-	}
-	if anew != nil {
-		notes = append(notes, fmt.Sprintf("%s tells %d classes apart, the data have %d: drawn anew are %s", f.Path, classes, m.Config.Classes, strings.Join(anew, ", ")))
-	}
-	return w, notes, nil
-}
-
-// fileClasses is the number of classes that the main classifier of a weights file tells apart.
-func fileClasses(f *interop.File, g *graph.Graph) (int, error) {
-	names, err := interop.NewNames(g)
-	if err != nil {
-		return 0, err
-	}
-	for n := g.Losses()[0].Logits; ; n = n.Inputs()[0] {
-		for _, p := range n.Params() {
-			name, _ := names.Of(p)
-			info, err := f.Info(name.File)
-			if err != nil {
-				return 0, err
-			}
-			if len(info.Shape) > 0 {
-				return info.Shape[0], nil
-			}
-		}
-		if len(n.Inputs()) == 0 {
-			return 0, fmt.Errorf("network %s has no classifier", g.Name())
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/train"
@@ -134,6 +135,7 @@ type report struct {
 	training, evaluation *graph.Plan
 	mainOnly             *graph.Plan // training without heads
 	heads                []headCost
+	photographs          string // how they become the network's input; empty where that is the data's
 }
 
 // headCost is what a head adds to the network and to a training step.
@@ -146,6 +148,18 @@ type headCost struct {
 
 func newReport(m *inception.Model, c *train.Config, b graph.Backend) (*report, error) {
 	r := &report{model: m, backend: b}
+	if in := m.Graph.InputNode().Shape(); m.Network.Input.Mean != nil {
+		photographs := train.Default()
+		photographs.Model = m.Network.Name
+		if err := photographs.ResolveInput(nil, dataset.Info{C: in.C}, in.H, in.W); err != nil {
+			return nil, err
+		}
+		input, err := photographs.Input(in.H, in.W)
+		if err != nil {
+			return nil, err
+		}
+		r.photographs = input.String()
+	}
 	layout, err := graph.NewLayout(m.Graph)
 	if err != nil {
 		return nil, err
@@ -209,7 +223,11 @@ func (r *report) print(out io.Writer) {
 		heads = []string{"no heads"}
 	}
 	fmt.Fprintf(out, "%s: %s\n", m.Network.Name, m.Network.Paper)
-	fmt.Fprintf(out, "input %s, %s classes, %s\n\n", in, thousands(m.Config.Classes), strings.Join(heads, ", "))
+	fmt.Fprintf(out, "input %s, %s classes, %s\n", in, thousands(m.Config.Classes), strings.Join(heads, ", "))
+	if r.photographs != "" {
+		fmt.Fprintf(out, "photographs: %s\n", r.photographs)
+	}
+	fmt.Fprintln(out)
 	fmt.Fprintf(out, "%-24s %14s %14s\n", "", "without heads", "with heads")
 	fmt.Fprintf(out, "%-24s %14s %14s\n", "parameters", thousands(m.Parameters(auxhead.Main)), thousands(m.Parameters()))
 	fmt.Fprintf(out, "%-24s %14s %14s\n", "MACs an image, forward", quantity(m.MACs(auxhead.Main)), quantity(m.MACs()))

@@ -39,7 +39,7 @@ func open(ctx context.Context, c *train.Config) (*parts, error) {
 
 // openNetwork is open without a device.
 func openNetwork(ctx context.Context, c *train.Config) (*parts, error) {
-	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed, Cache: cacheBytes(c)})
+	data, err := dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed, Orientation: c.EXIFOrientation, Cache: cacheBytes(c)})
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 		return err
 	}
 	defer ck.Close()
-	files, err := dataset.Files(cmd.Context(), paths, len(ck.Data.Mean))
+	files, err := dataset.Files(cmd.Context(), paths, dataset.OpenOptions{Channels: ck.Channels, Orientation: ck.Config.EXIFOrientation})
 	if err != nil {
 		return err
 	}
@@ -115,8 +115,17 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 	defer b.Close()
 	d := newDisplay(cmd.ErrOrStderr(), nil)
 	e := train.Evaluation{Graph: m.Graph, Backend: b, Test: files, Checkpoint: ck, Config: c, Report: d.report}
+	in, err := e.Input()
+	if err != nil {
+		return err
+	}
+	turned := "their EXIF orientation passed over, as in training"
+	if in.Orientation {
+		turned = "as in training"
+	}
+	printNotes(cmd, []string{fmt.Sprintf("images are prepared for %s; %s", in, turned)})
 	predictions := make([]*prediction, files.Len())
-	_, err = e.Cascade(cmd.Context(), cascade, rule, dataset.EvalTransformOf(c.Data, c.ImageSize, c.ImageSize), func(x train.Departure) {
+	_, err = e.Cascade(cmd.Context(), cascade, rule, func(x train.Departure) {
 		predictions[x.Label] = &prediction{files.Info().Classes[x.Label], cascade.Exits[x.Exit].Name, likeliest(x.Probabilities, ck.Data.Classes, f.top)}
 	})
 	d.clear()

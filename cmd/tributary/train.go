@@ -151,12 +151,11 @@ func prepare(cmd *cobra.Command, f trainFlags) (*session, error) {
 		return nil, err
 	}
 	s := &session{config: c, parts: p, notes: p.data.Notes}
-	if c.Init != "" {
-		var notes []string
-		s.first, notes, err = readInitial(c, p.model)
-		s.notes = append(s.notes, notes...)
+	if err := s.initialise(); err != nil {
+		p.close()
+		return nil, err
 	}
-	return s, err
+	return s, nil
 }
 
 func prepareResume(cmd *cobra.Command, f trainFlags) (*session, error) {

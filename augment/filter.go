@@ -1,0 +1,118 @@
+package augment
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Filter is the function by which a pixel of a resized image weighs the pixels around its place. Where an image becomes smaller, the
+// filter widens with the scale (antialiasing).
+type Filter uint8
+
+// The filters. Recipes, which GPUs carry out, know the first one only.
+const (
+	Bilinear Filter = iota // a triangle
+	Bicubic                // Keys's cubic with a = -1/2, four pixels wide
+	Lanczos                // sinc(x)·sinc(x/3), six pixels wide
+)
+
+// Interpolation is a way to resize whole images, under its name.
+type Interpolation struct {
+	Name   string
+	Filter Filter
+	// ColumnsFirst resizes columns before rows whatever the sizes are, as recipes do. Otherwise RowsFirst decides. The results
+	// differ by rounding.
+	ColumnsFirst bool
+}
+
+// interpolations are the ways to resize. Those of plain names give the bytes of Pillow 13.
+var interpolations = []Interpolation{
+	{"bilinear", Bilinear, false},
+	{"bicubic", Bicubic, false},
+	{"lanczos", Lanczos, false},
+	{"bilinear-pillow12", Bilinear, true},
+	{"bicubic-pillow12", Bicubic, true},
+	{"lanczos-pillow12", Lanczos, true},
+}
+
+// InterpolationNames are the names of the ways to resize: those of Pillow's filters, and with -pillow12 the same as Pillow up to
+// version 12 resizes, which differs where RowsFirst is true.
+func InterpolationNames() []string {
+	var names []string
+	for _, p := range interpolations {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// ParseInterpolation is the way to resize of a name.
+func ParseInterpolation(name string) (Interpolation, error) {
+	i := slices.IndexFunc(interpolations, func(p Interpolation) bool { return p.Name == name })
+	if i < 0 {
+		return Interpolation{}, fmt.Errorf("%q is no interpolation: there are %s", name, strings.Join(InterpolationNames(), ", "))
+	}
+	return interpolations[i], nil
+}
+
+// RowsFirst says whether Pillow 13 resizes the rows of an image of h×w pixels before its columns on the way to oh×ow: where the
+// height loses more than twice what the width loses.
+func (p Interpolation) RowsFirst(h, w, oh, ow int) bool {
+	return !p.ColumnsFirst && h > oh && h-oh > 2*(w-ow)
+}
+
+// radius is how many pixels the filter reaches to each side where the size stays.
+func (f Filter) radius() float64 { return float64(1 + f) }
+
+// at is the filter's value at a distance, in pixels. Conversions keep products from being fused with sums on machines that can, so
+// that weights are the same everywhere.
+func (f Filter) at(x float64) float64 {
+	x = math.Abs(x)
+	switch {
+	case x >= f.radius():
+		return 0
+	case f == Bicubic && x < 1:
+		return float64(float64(float64(1.5*x-2.5)*x)*x) + 1
+	case f == Bicubic:
+		return float64(float64(float64(float64(float64(x-5)*x)+8)*x)-4) * -0.5
+	case f == Lanczos:
+		return sinc(x) * sinc(x/3)
+	}
+	return 1 - x
+}
+
+func sinc(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	x *= math.Pi
+	return math.Sin(x) / x
+}
+
+// Span says which pixels [first, end) of a cut make up pixel i of the cut resized to size pixels.
+func (f Filter) Span(cut, size, i int) (first, end int) {
+	centre, reach := f.place(cut, size, i)
+	return max(0, int(centre-reach+0.5)), min(cut, int(centre+reach+0.5))
+}
+
+// place is where pixel i lies in the cut, and how far its filter reaches. The conversion is as in at.
+func (f Filter) place(cut, size, i int) (centre, reach float64) {
+	scale := float64(cut) / float64(size)
+	return float64((float64(i) + 0.5) * scale), f.radius() * max(scale, 1)
+}
+
+// weights computes the filter's weights for Span's pixels, in units of 2^-weightBits. exact is memory for as many.
+func (f Filter) weights(w []int32, exact []float64, cut, size, i int) {
+	centre, _ := f.place(cut, size, i)
+	first, _ := f.Span(cut, size, i)
+	scale := max(float64(cut)/float64(size), 1)
+	var sum float64
+	for k := range w {
+		exact[k] = f.at((float64(first+k) + 0.5 - centre) / scale)
+		sum += exact[k]
+	}
+	for k := range w {
+		w[k] = int32(math.Round(exact[k] / sum * (1 << weightBits)))
+	}
+}

@@ -1,0 +1,113 @@
+package dataset
+
+import (
+	"context"
+	_ "embed"
+	"encoding/base64"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// oriented has small images in base64 with what Pillow's ImageOps.exif_transpose makes of them; testdata/orientation.py has written
+// it.
+//
+//go:embed testdata/orientation.txt
+var oriented string
+
+// Images are turned as Pillow turns them, of whichever part of the file says so; by default they stay, but TIFF files.
+func TestOrientation(t *testing.T) {
+	dir := t.TempDir()
+	var upright Image
+	for line := range strings.Lines(oriented) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.Fields(line)
+		data, err := base64.StdEncoding.DecodeString(f[4])
+		require.NoError(t, err)
+		h, _ := strconv.Atoi(f[1])
+		w, _ := strconv.Atoi(f[2])
+		sum, err := strconv.ParseUint(f[3], 16, 32)
+		require.NoError(t, err)
+		if isTIFF(data) { // its pixels are another test's
+			require.Equal(t, f[0][len(f[0])-1:], strconv.Itoa(orientation(data)))
+			continue
+		}
+		path := filepath.Join(dir, f[0])
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		for _, turned := range []bool{false, true} {
+			s, err := Files(context.Background(), []string{path}, OpenOptions{Orientation: turned})
+			require.NoError(t, err)
+			var m Image
+			_, err = s.Decode(0, &m)
+			require.NoError(t, err, f[0])
+			if !turned {
+				if upright.Pix == nil {
+					upright = m
+				}
+				require.Equal(t, upright, m, f[0])
+				continue
+			}
+			require.Equal(t, []int{h, w}, []int{m.H, m.W}, f[0])
+			require.Equal(t, uint32(sum), crc32.ChecksumIEEE(m.Pix), f[0])
+		}
+	}
+}
+
+// A set's images are turned in training and testing, decoded anew or kept.
+func TestOrientationOfSets(t *testing.T) {
+	var file []byte
+	for line := range strings.Lines(oriented) {
+		if f := strings.Fields(line); f[0] == "jpeg_6" {
+			file, _ = base64.StdEncoding.DecodeString(f[4])
+		}
+	}
+	files := map[string][]byte{}
+	for _, name := range []string{"train/a/1", "train/b/1", "val/a/1", "val/b/1"} {
+		files[name+".jpg"] = file
+	}
+	dir := tree(t, files)
+	for _, channels := range []int{1, 3} {
+		for _, cache := range []int64{0, 1 << 20} {
+			for _, turned := range []bool{false, true} {
+				set, err := Open(context.Background(), "folder:"+dir, OpenOptions{Channels: channels, Cache: cache, Orientation: turned})
+				require.NoError(t, err)
+				for range 2 {
+					for _, s := range []Source{set.Train, set.Test} {
+						var m Image
+						_, err := s.Decode(1, &m)
+						require.NoError(t, err)
+						want := []int{16, 24, channels}
+						if turned {
+							want = []int{24, 16, channels}
+						}
+						require.Equal(t, want, []int{m.H, m.W, m.C})
+					}
+				}
+				set.Close()
+			}
+		}
+	}
+}
+
+// Metadata are not trusted: cut and changed files give some orientation, and no panic.
+func FuzzOrientation(f *testing.F) {
+	for line := range strings.Lines(oriented) {
+		if fields := strings.Fields(line); len(fields) == 5 && fields[0] != "#" {
+			if data, err := base64.StdEncoding.DecodeString(fields[4]); err == nil {
+				f.Add(data)
+				f.Add(data[:len(data)/3])
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		o := orientation(data)
+		require.True(t, o >= 1 && o <= 8, o)
+	})
+}
