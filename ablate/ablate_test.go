@@ -217,6 +217,51 @@ func TestFiles(t *testing.T) {
 	require.ErrorContains(t, err, "is no ablation's")
 }
 
+// A figure that fails costs no result, and stops no run.
+func TestFigureThatFails(t *testing.T) {
+	b := newBench(t)
+	a := b.ablation(baseConfig(), Options{Seeds: "1"})
+	var warnings []string
+	a.Warn = func(err error) { warnings = append(warnings, err.Error()) }
+	_, err := a.Run(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.FileExists(t, filepath.Join(b.folder, "figure.svg"))
+
+	a = b.ablation(baseConfig(), Options{Seeds: "2"})
+	a.Warn = func(err error) { warnings = append(warnings, err.Error()) }
+	a.draw = func(*Results) ([]byte, error) {
+		for _, name := range []string{"results.json", "results.md", "curves.csv", "steps.csv"} {
+			st, err := os.Stat(filepath.Join(b.folder, name))
+			require.NoError(t, err)
+			require.Positive(t, st.Size(), "%s is written before the figure", name)
+		}
+		return nil, errors.New("no ink")
+	}
+	r, err := a.Run(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, r.Variants[1].Difference.N)
+	require.Equal(t, []string{"results.json", "results.md", "curves.csv", "steps.csv"}, r.Files)
+	require.NotEmpty(t, warnings)
+	require.Equal(t, filepath.Join(b.folder, "figure.svg")+": no ink; the results are in results.json, results.md, curves.csv, steps.csv", warnings[0])
+	require.NoFileExists(t, filepath.Join(b.folder, "figure.svg"), "an older one shows other results")
+}
+
+// One update, at one epoch and one seed, makes points of which no axis has two; a run that diverges at once makes none.
+func TestFigureOfFewUpdates(t *testing.T) {
+	for _, poison := range []string{"", Baseline, "default"} {
+		b := newBench(t)
+		b.poison = poison
+		c := baseConfig()
+		c.Epochs, c.Batch, c.LogEvery = 1, 52, 1
+		a := b.ablation(c, Options{Seeds: "1"})
+		a.Warn = func(err error) { require.NoError(t, err) }
+		r, err := a.Run(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, r.Files, "figure.svg")
+	}
+}
+
 // A run that diverges is recorded, the others go on, and it is not tried again.
 func TestDivergedRun(t *testing.T) {
 	b := newBench(t)

@@ -22,6 +22,7 @@ type Results struct {
 	LearntLoss float64          `json:"learnt_loss"` // of the main head: below it, it has learnt something
 	Stem       string           `json:"stem"`        // the parameter whose gradient is in StemGradient
 	Variants   []*VariantResult `json:"variants"`    // the baseline first
+	Files      []string         `json:"-"`           // that were written to the ablation's folder
 }
 
 // VariantResult is a variant over the seeds. Samples are over its finished runs.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
@@ -36,6 +37,9 @@ type Ablation struct {
 	Open func(context.Context, *Run) (train.Setup, error)
 	// Show is told what came out so far, after every run; nil: nobody looks.
 	Show func(*Results) error
+	// Warn is told why there is no figure; nil: nobody looks. Everything else is there.
+	Warn func(error)
+	draw func(*Results) ([]byte, error) // of a test; nil: Results.Figure
 }
 
 // Run trains the runs that are not done yet, one after another. When ctx ends, the run under way saves a checkpoint, and Run returns
@@ -199,7 +203,7 @@ func stem(g *graph.Graph) string {
 	return ""
 }
 
-// results reads what came out so far, and writes it down.
+// results reads what came out so far, and writes it down: the results, then the figure, which costs no result where it fails.
 func (a *Ablation) results() (*Results, error) {
 	r, err := a.collect()
 	if err != nil {
@@ -209,19 +213,39 @@ func (a *Ablation) results() (*Results, error) {
 	if err != nil {
 		return nil, err
 	}
-	drawn, err := r.Figure()
-	if err != nil {
-		return nil, err
-	}
 	for _, f := range []struct {
 		name string
 		text []byte
 	}{
-		{"results.json", append(text, '\n')}, {"results.md", r.Markdown()}, {"curves.csv", r.Curves()}, {"steps.csv", r.Steps()}, {"figure.svg", drawn},
+		{"results.json", append(text, '\n')}, {"results.md", r.Markdown()}, {"curves.csv", r.Curves()}, {"steps.csv", r.Steps()},
 	} {
 		if err := atomicfile.WriteBytes(filepath.Join(a.Folder, f.name), f.text); err != nil {
 			return nil, err
 		}
+		r.Files = append(r.Files, f.name)
+	}
+	if err := a.drawFigure(r); err == nil {
+		r.Files = append(r.Files, figureName)
+	} else if a.Warn != nil {
+		a.Warn(fmt.Errorf("%s: %w; the results are in %s", filepath.Join(a.Folder, figureName), err, strings.Join(r.Files, ", ")))
 	}
 	return r, nil
+}
+
+const figureName = "figure.svg"
+
+// drawFigure leaves no older figure where it fails: it would show other results.
+func (a *Ablation) drawFigure(r *Results) error {
+	draw, path := a.draw, filepath.Join(a.Folder, figureName)
+	if draw == nil {
+		draw = (*Results).Figure
+	}
+	drawn, err := draw(r)
+	if err == nil {
+		err = atomicfile.WriteBytes(path, drawn)
+	}
+	if err != nil {
+		os.Remove(path)
+	}
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +53,7 @@ func runAblate(cmd *cobra.Command, f trainFlags) error {
 		fmt.Fprintln(out)
 		return r.Print(out)
 	}
+	a.Warn = func(err error) { fmt.Fprintf(out, "warning: %v\n", err) }
 	var d *display
 	a.Open = func(ctx context.Context, r *ablate.Run) (train.Setup, error) {
 		s, err := openVariant(ctx, cmd, r)
@@ -77,7 +79,7 @@ func runAblate(cmd *cobra.Command, f trainFlags) error {
 	for _, v := range r.Variants[1:] {
 		fmt.Fprintf(out, "  %s\n", v.Conclusion())
 	}
-	fmt.Fprintf(out, "\nWritten to %s: results.md, results.json, curves.csv, steps.csv, figure.svg\n", a.Folder)
+	fmt.Fprintf(out, "\nWritten to %s: %s\n", a.Folder, strings.Join(r.Files, ", "))
 	return nil
 }
 

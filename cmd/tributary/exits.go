@@ -13,7 +13,7 @@ import (
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
-	"github.com/tributary-ml/tributary/figure"
+	"github.com/tributary-ml/tributary/draw"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -153,7 +153,7 @@ func (x *exitReport) curve(ctx context.Context, m auxhead.Measure) error {
 	}
 	text, err := curveFormats[filepath.Ext(x.file)](x, points, m)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w; --out with a name that ends in .csv writes the points", x.file, err)
 	}
 	if err := atomicfile.WriteBytes(x.file, text); err != nil {
 		return err
@@ -184,14 +184,14 @@ func spread(points []auxhead.CurvePoint, c *auxhead.Cascade, n int) []auxhead.Cu
 
 // curveSVG draws accuracy over computation.
 func (x *exitReport) curveSVG(points []auxhead.CurvePoint, m auxhead.Measure) ([]byte, error) {
-	var early []figure.Point
+	var early []draw.Point
 	for _, p := range points {
-		early = append(early, figure.Point{X: 100 * p.Share(x.cascade), Y: 100 * p.Accuracy()})
+		early = append(early, draw.Point{X: 100 * p.Share(x.cascade), Y: 100 * p.Accuracy()})
 	}
 	alone := 100 * points[0].Accuracy() // at the threshold that lets no image leave
-	return figure.SVG(figure.Panel{Title: fmt.Sprintf("early exits by %s, %s", m, x.evaluation.Checkpoint.Network),
-		X: "multiply-accumulates (% of the network's)", Y: "accuracy (%)", Curves: []figure.Curve{
-			{Name: "main head alone", Colour: 0, Points: []figure.Point{{X: 100, Y: alone}, {X: early[len(early)-1].X, Y: alone}}},
+	return draw.Figure(draw.Panel{Title: fmt.Sprintf("early exits by %s, %s", m, x.evaluation.Checkpoint.Network),
+		X: "multiply-accumulates (% of the network's)", Y: "accuracy (%)", Curves: []draw.Curve{
+			{Name: "main head alone", Colour: 0, Points: []draw.Point{{X: 100, Y: alone}, {X: early[len(early)-1].X, Y: alone}}},
 			{Name: "early exits", Colour: 2, Points: early},
 		}})
 }
