@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -82,13 +83,23 @@ func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
 	return nil
 }
 
-// shortRun trains for some updates in a folder that it removes.
+// shortRun trains for some updates in a folder that it removes. The folder is where the run's own will be: there is room for a run.
 func shortRun(ctx context.Context, c *train.Config, p *parts) ([]*auxhead.Flow, error) {
-	dir, err := os.MkdirTemp("", "tributary-auto-")
+	_, err := os.Stat(c.Out)
+	made := errors.Is(err, fs.ErrNotExist)
+	if err := os.MkdirAll(c.Out, 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(c.Out, ".heads-auto-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() {
+		os.RemoveAll(dir)
+		if made {
+			os.Remove(c.Out) // unless another run is there by now
+		}
+	}()
 	folder, err := train.CreateFolder(dir, "run", c)
 	if err != nil {
 		return nil, err

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/emicklei/dot"
-	"github.com/goccy/go-graphviz"
-
 	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/draw"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
@@ -20,69 +18,109 @@ var headColours = []string{"#f4b183", "#9dc3e6", "#c5a5e3", "#ffd966"}
 
 // kindColours are the fills of a trunk's nodes.
 var kindColours = map[string]string{
-	"conv": "#d9ead3", "linear": "#d9ead3", "maxpool": "#eeeeee", "avgpool": "#eeeeee", "concat": "#fff2cc", "input": "#ffffff",
+	"conv": "#d9ead3", "linear": "#d9ead3", "maxpool": "#e3e3e3", "avgpool": "#e3e3e3", "adaptive_avgpool": "#e3e3e3", "concat": "#fff2cc",
 }
 
-// dotText draws a network: a box for each node, a frame for each module, and heads in colours of their own with the weight of
-// their loss. What follows a convolution alone (bias, batch normalisation, ReLU) is drawn in the convolution's box.
-func dotText(m *inception.Model) string {
-	g := dot.NewGraph(dot.Directed)
-	g.Attr("rankdir", "TB")
-	g.Attr("fontname", "Helvetica")
-	g.NodeInitializer(func(n dot.Node) {
-		n.Attr("shape", "box").Attr("style", "filled,rounded").Attr("fontname", "Helvetica").Attr("fontsize", "10").Attr("margin", "0.25,0.06")
-	})
-	head := map[*graph.Node]int{}
-	for i, h := range m.Heads {
+// drawNetwork describes a drawing of a network: a box for each node, a frame for each module, a lane for each tower, and beside what
+// it reads a box for each head, with the weight of its loss. What follows a convolution alone (bias, batch normalisation, ReLU) is in
+// the convolution's box.
+func drawNetwork(m *inception.Model) *draw.Network {
+	d := &draw.Network{Title: fmt.Sprintf("%s, %s, %d classes", m.Network.Name, m.Graph.InputNode().Shape(), m.Config.Classes)}
+	heads := map[*graph.Node]bool{}
+	for _, h := range m.Heads {
 		if own, err := auxhead.Own(m.Graph, h.Name); err == nil {
 			for _, n := range own {
-				head[n] = i + 1
+				heads[n] = true
 			}
 		}
 	}
-	chains := newChains(m.Graph)
-	boxes := map[*graph.Node]dot.Node{}
+	c := newChains(m.Graph)
+	var trunk []*graph.Node
 	for _, n := range m.Graph.Nodes() {
-		if chains.first(n) != n {
+		if c.start[n] == n && !heads[n] {
+			trunk = append(trunk, n)
+		}
+	}
+	frames := newFrames(d, trunk)
+	for _, n := range trunk {
+		in := frames[n]
+		d.Nodes = append(d.Nodes, draw.Node{Name: n.Name(), In: in, Heading: nameWithin(n, in), Lines: []string{c.what(n), n.Shape().String()}, Note: c.names(n), Fill: kindColours[n.Op().Kind()]})
+		for _, x := range n.Inputs() {
+			d.Edges = append(d.Edges, draw.Edge{From: c.start[x].Name(), To: n.Name(), Width: 1.3})
+		}
+	}
+	for i, h := range m.Heads {
+		// A head's name has no node, and so no frame, beside it (auxhead.Attach).
+		at := c.start[h.Node]
+		box := draw.Node{Name: h.Name, In: frames[at], Beside: at.Name(), Fill: headColours[i%len(headColours)],
+			Heading: fmt.Sprintf("%s: %s, weight %v", h.Name, h.Kind, h.Weight)}
+		own, err := auxhead.Own(m.Graph, h.Name)
+		if err != nil {
+			continue // a head of the model is in its graph
+		}
+		for _, n := range own {
+			if c.start[n] == n {
+				box.Lines = append(box.Lines, c.what(n)+" → "+n.Shape().String())
+			}
+		}
+		d.Nodes = append(d.Nodes, box)
+		d.Edges = append(d.Edges, draw.Edge{From: at.Name(), To: h.Name, Width: 1.3})
+	}
+	main := m.Graph.Losses()[0]
+	d.Nodes = append(d.Nodes, draw.Node{Name: "loss " + main.Name, Heading: "loss " + main.Name, Lines: []string{fmt.Sprintf("weight %v", main.Weight)}, Fill: "#e88b8b", Pill: true})
+	d.Edges = append(d.Edges, draw.Edge{From: c.start[main.Logits].Name(), To: "loss " + main.Name, Width: 1.3})
+	return d
+}
+
+// newFrames adds a frame to a drawing for each module, and a lane for each of its towers, by the first two parts of the nodes' names. It
+// says which frame each node is in: none where it is alone.
+func newFrames(d *draw.Network, nodes []*graph.Node) map[*graph.Node]string {
+	parts := func(n *graph.Node) []string { return strings.Split(n.Name(), "/") }
+	count := map[string]int{}
+	for _, n := range nodes {
+		count[parts(n)[0]]++
+	}
+	frames := map[*graph.Node]string{}
+	known := map[string]bool{}
+	add := func(f draw.Frame) string {
+		if !known[f.Name] {
+			known[f.Name] = true
+			d.Frames = append(d.Frames, f)
+		}
+		return f.Name
+	}
+	for _, n := range nodes {
+		p := parts(n)
+		if count[p[0]] == 1 {
 			continue
 		}
-		where := g
-		if module, _, nested := strings.Cut(n.Name(), "/"); nested {
-			where = g.Subgraph(module, dot.ClusterOption{})
-			where.Attr("style", "rounded")
-			where.Attr("color", "#999999")
-			where.Attr("fontname", "Helvetica")
-			where.Attr("labeljust", "l")
-		}
-		box := where.Node(n.Name()).Label(chains.label(n))
-		fill := kindColours[n.Op().Kind()]
-		if i := head[n]; i > 0 {
-			fill = headColours[(i-1)%len(headColours)]
-		}
-		if fill == "" {
-			fill = "#f8f8f8"
-		}
-		box.Attr("fillcolor", fill)
-		boxes[n] = box
-		for _, x := range n.Inputs() {
-			g.Edge(boxes[chains.first(x)], box)
+		frames[n] = add(draw.Frame{Name: "frame " + p[0], Label: p[0]})
+		if len(p) > 2 {
+			frames[n] = add(draw.Frame{Name: "frame " + p[0] + "/" + p[1], In: frames[n], Label: p[1], Lane: true})
 		}
 	}
-	for i, l := range m.Graph.Losses() {
-		fill := "#e06666"
-		if i > 0 {
-			fill = headColours[(i-1)%len(headColours)]
-		}
-		box := g.Node("loss of " + l.Name).Label(fmt.Sprintf("loss %s\nweight %v", l.Name, l.Weight))
-		box.Attr("shape", "ellipse").Attr("style", "filled").Attr("fillcolor", fill)
-		g.Edge(boxes[chains.first(l.Logits)], box)
+	return frames
+}
+
+// nameWithin is a node's name without what the frame around it says, and without what the operation says.
+func nameWithin(n *graph.Node, frame string) string {
+	name := n.Name()
+	if frame != "" {
+		name = strings.TrimPrefix(name, strings.TrimPrefix(frame, "frame ")+"/")
 	}
-	return g.String()
+	base := []string{"conv", "conv2d", "pool", "linear", n.Op().Kind()}
+	if slices.Contains(base, name) {
+		return ""
+	}
+	for _, b := range base {
+		name = strings.TrimSuffix(name, "/"+b)
+	}
+	return name
 }
 
 // chains joins each convolution with what follows it alone.
 type chains struct {
-	start map[*graph.Node]*graph.Node
+	start map[*graph.Node]*graph.Node // the node in whose box a node is drawn
 	links map[*graph.Node][]*graph.Node
 }
 
@@ -107,63 +145,58 @@ func newChains(g *graph.Graph) chains {
 	return c
 }
 
-// first is the node in whose box a node is drawn.
-func (c chains) first(n *graph.Node) *graph.Node { return c.start[n] }
-
-func (c chains) label(n *graph.Node) string {
+// what says what a node's box computes.
+func (c chains) what(n *graph.Node) string {
 	var kinds []string
 	for _, x := range c.links[n] {
 		kinds = append(kinds, x.Op().Kind())
 	}
 	what := strings.Join(kinds, " + ")
-	if o, ok := n.Op().(graph.Conv); ok {
-		what = fmt.Sprintf("%d×%d %s", o.H, o.W, what)
-		if o.StrideH > 1 || o.StrideW > 1 {
-			what += fmt.Sprintf(" /%d", o.StrideH)
+	switch o := n.Op().(type) {
+	case graph.Conv:
+		return windowed(o.Window, what)
+	case graph.MaxPool:
+		return windowed(o.Window, what)
+	case graph.AvgPool:
+		return windowed(o.Window, what)
+	case graph.AdaptiveAvgPool:
+		if o.H == 1 && o.W == 1 {
+			return "global avgpool"
 		}
 	}
-	name := n.Name() // without the module, which the frame names, and without what the operation says
-	if _, inner, nested := strings.Cut(name, "/"); nested {
-		name = inner
-	}
-	name = strings.TrimSuffix(name, "/conv")
-	if name == n.Op().Kind() {
-		return fmt.Sprintf("%s\n%s", what, n.Shape())
-	}
-	return fmt.Sprintf("%s\n%s\n%s", name, what, n.Shape())
+	return what
 }
 
-// writeDrawing lays a drawing out and writes it as SVG or PNG.
-func writeDrawing(ctx context.Context, path, format, text string) error {
-	layout := format
-	if format == "png" {
-		layout = "json"
+func windowed(w graph.Window, what string) string {
+	what = fmt.Sprintf("%d×%d %s", w.H, w.W, what)
+	if w.StrideH > 1 || w.StrideW > 1 {
+		what += fmt.Sprintf(" /%d", w.StrideH)
 	}
-	b, err := render(ctx, layout, text)
-	if err == nil && format == "png" {
-		b, err = drawPNG(b)
+	return what
+}
+
+// names are the nodes of a box, a line each.
+func (c chains) names(n *graph.Node) string {
+	var names []string
+	for _, x := range c.links[n] {
+		names = append(names, x.Name())
 	}
+	return strings.Join(names, "\n")
+}
+
+// checkDrawing checks the file of a drawing.
+func checkDrawing(flag, path string) error {
+	if end := filepath.Ext(path); end != "" && !strings.EqualFold(end, ".svg") {
+		return usageError{fmt.Errorf("--%s %s: drawings are SVG: name a file that ends in .svg", flag, quoted(path))}
+	}
+	return nil
+}
+
+// writeDrawing writes a drawing as SVG.
+func writeDrawing(path string, d *draw.Network) error {
+	text, err := d.SVG()
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(path, b)
-}
-
-// render lays a drawing out with Graphviz, which is part of the program as WebAssembly.
-func render(ctx context.Context, format, text string) ([]byte, error) {
-	v, err := graphviz.New(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("drawing: %w", err)
-	}
-	defer v.Close()
-	g, err := graphviz.ParseBytes([]byte(text))
-	if err != nil {
-		return nil, fmt.Errorf("drawing: %w", err)
-	}
-	defer g.Close()
-	var b bytes.Buffer
-	if err := v.Render(ctx, g, graphviz.Format(format), &b); err != nil {
-		return nil, fmt.Errorf("drawing: %w", err)
-	}
-	return b.Bytes(), nil
+	return atomicfile.WriteBytes(path, text)
 }

@@ -2,17 +2,15 @@ package main
 
 import (
 	"bytes"
-	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 
-	"github.com/emicklei/dot"
-
 	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/draw"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
@@ -23,28 +21,41 @@ var flowColours = []string{"#c00000", "#e07b00", "#1f6fb5", "#7b3fb0", "#2e8b57"
 
 func flowColour(head int) string { return flowColours[head%len(flowColours)] }
 
-// flowGraph is a network as gradient flows through it: its modules, and its heads.
+// flowGraph is a network as gradient flows through it: its modules, those of their towers that heads read, and its heads.
 type flowGraph struct {
-	places []string            // modules, in order
-	shape  map[string]string   // of a module's output
-	above  map[string][]string // of each module: the modules and heads that read it
-	heads  []string
+	title  string
+	places []flowPlace // modules and towers, by depth
+	heads  []flowHead
+	edges  []flowEdge
 }
 
-// newFlowGraph joins the nodes of a network's modules. A head on a tower hangs from the tower's module.
+// flowPlace is an end point of the network.
+type flowPlace struct {
+	name, shape string
+	module      string // of a tower: the module that it is in
+	split       bool   // of a module: its towers are places, too
+}
+
+// flowHead is a head at the place that it reads.
+type flowHead struct{ name, at string }
+
+// flowEdge is where a head's gradient comes down to a place, from the place or the head above that reads it.
+type flowEdge struct {
+	place, reader string
+	head          int
+}
+
+// newFlowGraph joins the nodes of a network's modules. A module is one place, but if a head reads one of its towers: then each tower is.
 func newFlowGraph(m *inception.Model) *flowGraph {
-	f := &flowGraph{shape: map[string]string{}, above: map[string][]string{}}
-	at := map[*graph.Node]string{}
-	for _, e := range m.Graph.EndPoints() {
-		module, _, _ := strings.Cut(e.Name, "/")
-		at[e.Node] = module
-		if module == e.Name {
-			f.places = append(f.places, module)
-			f.shape[module] = e.Node.Shape().String()
-		}
+	f := &flowGraph{title: m.Network.Name}
+	ends := m.Graph.EndPoints()
+	named := map[string]*graph.Node{}
+	at := map[*graph.Node]string{} // the end point that a node is
+	for _, e := range ends {
+		named[e.Name], at[e.Node] = e.Node, e.Name
 	}
-	// below walks from a reader down to the nearest places.
-	connect := func(reader string, from []*graph.Node) {
+	// down finds the nearest nodes below some that are wanted.
+	down := func(from []*graph.Node, wanted func(string) bool) (found []string) {
 		seen := map[*graph.Node]bool{}
 		var walk func(n *graph.Node)
 		walk = func(n *graph.Node) {
@@ -52,13 +63,8 @@ func newFlowGraph(m *inception.Model) *flowGraph {
 				return
 			}
 			seen[n] = true
-			if place, ok := at[n]; ok && place != reader && f.shape[place] != "" {
-				for _, r := range f.above[place] {
-					if r == reader {
-						return
-					}
-				}
-				f.above[place] = append(f.above[place], reader)
+			if place, ok := at[n]; ok && wanted(place) {
+				found = append(found, place)
 				return
 			}
 			for _, x := range n.Inputs() {
@@ -68,15 +74,60 @@ func newFlowGraph(m *inception.Model) *flowGraph {
 		for _, n := range from {
 			walk(n)
 		}
+		return found
 	}
-	for _, e := range m.Graph.EndPoints() {
-		if f.shape[e.Name] != "" {
-			connect(e.Name, e.Node.Inputs())
+	module := func(name string) string { before, _, _ := strings.Cut(name, "/"); return before }
+	read := map[string][]string{} // by heads: the end points nearest below them
+	split := map[string]bool{}
+	for _, l := range m.Graph.Losses() {
+		read[l.Name] = down([]*graph.Node{l.Logits}, func(string) bool { return true })
+		for _, place := range read[l.Name] {
+			split[module(place)] = split[module(place)] || place != module(place)
 		}
 	}
-	for _, l := range m.Graph.Losses() {
-		f.heads = append(f.heads, l.Name)
-		connect(headBox(l.Name), []*graph.Node{l.Logits})
+	shown := map[string]bool{}
+	for _, e := range ends {
+		in := module(e.Name)
+		if in == e.Name {
+			in = ""
+		} else if !split[in] || named[in] == nil {
+			continue
+		}
+		shown[e.Name] = true
+		f.places = append(f.places, flowPlace{e.Name, e.Node.Shape().String(), in, split[e.Name]})
+	}
+	for i, l := range m.Graph.Losses() {
+		h := flowHead{name: l.Name}
+		if below := down([]*graph.Node{l.Logits}, func(name string) bool { return shown[name] }); len(below) > 0 {
+			h.at = below[0]
+		}
+		f.heads = append(f.heads, h)
+		if h.at != "" {
+			f.edges = append(f.edges, flowEdge{h.at, headBox(h.name), i})
+		}
+	}
+	join := func(reader string, from []*graph.Node, wanted func(string) bool) {
+		for _, place := range down(from, wanted) {
+			for i := range f.heads {
+				f.edges = append(f.edges, flowEdge{place, reader, i})
+			}
+		}
+	}
+	for _, e := range ends {
+		switch in := module(e.Name); {
+		case in != e.Name || !shown[e.Name]:
+		case split[e.Name]:
+			join(e.Name, e.Node.Inputs(), func(name string) bool { return shown[name] && module(name) == in })
+			var towers []*graph.Node
+			for _, t := range ends {
+				if strings.HasPrefix(t.Name, in+"/") {
+					towers = append(towers, t.Node.Inputs()...)
+				}
+			}
+			join(flowFrame(in), towers, func(name string) bool { return shown[name] && module(name) != in })
+		default:
+			join(e.Name, e.Node.Inputs(), func(name string) bool { return shown[name] && module(name) == name })
+		}
 	}
 	return f
 }
@@ -84,60 +135,82 @@ func newFlowGraph(m *inception.Model) *flowGraph {
 // headBox is the name of a head's box: a module may bear the head's name.
 func headBox(name string) string { return "head " + name }
 
-// dot draws one of several measurements as Graphviz text. An edge is as thick as the gradient that a head sends down along it: half as
-// thick for a hundredth of the largest in all measurements.
-func (f *flowGraph) dot(flows []*auxhead.Flow, at int) string {
-	g := dot.NewGraph(dot.Directed)
-	g.Attr("rankdir", "BT")
-	g.Attr("fontname", "Helvetica")
-	g.NodeInitializer(func(n dot.Node) {
-		n.Attr("shape", "box").Attr("style", "filled,rounded").Attr("fillcolor", "#f4f4f4").Attr("fontname", "Helvetica").Attr("fontsize", "11")
-	})
+// flowFrame is the name of the frame around a module's towers.
+func flowFrame(module string) string { return "frame " + module }
+
+// draw describes a drawing of one of several measurements. An edge is as thick as the gradient that a head sends down along it: half as
+// thick for a hundredth of the largest in all measurements. Edges have the room that they need in any of these.
+func (f *flowGraph) draw(flows []*auxhead.Flow, at int) *draw.Network {
 	flow := flows[at]
-	gradient := map[string][]float64{}
-	for _, p := range flow.Places {
-		gradient[p.Name] = p.Gradient
-	}
-	boxes := map[string]dot.Node{}
+	d := &draw.Network{Title: fmt.Sprintf("%s: gradient after %s updates", f.title, thousands(flow.Step)), Up: true}
 	for _, p := range f.places {
-		boxes[p] = g.Node(p).Label(p + "\n" + f.shape[p])
-	}
-	for i, h := range f.heads {
-		label := h
-		if i < len(flow.Weights) {
-			label = fmt.Sprintf("%s\nloss %.3f, weight %.3g", h, flow.Losses[i], flow.Weights[i])
+		n := draw.Node{Name: p.name, Heading: p.name, Lines: []string{p.shape}, Fill: "#f4f4f4"}
+		if p.split {
+			n.In, n.Heading = flowFrame(p.name), "concat"
 		}
-		boxes[headBox(h)] = g.Node(headBox(h)).Label(label).Attr("shape", "ellipse").Attr("fillcolor", "#ffffff").Attr("color", flowColour(i)).Attr("penwidth", "2")
-	}
-	scale := newFlowScale(flows)
-	for _, p := range f.places {
-		for _, reader := range f.above[p] {
-			for h := range f.heads {
-				if !f.carries(reader, h, gradient) || h >= len(gradient[p]) || gradient[p][h] == 0 {
-					continue
-				}
-				e := g.Edge(boxes[p], boxes[reader])
-				e.Attr("id", edgeID(p, reader, h)).Attr("dir", "back").Attr("arrowsize", "0.6").Attr("color", flowColour(h))
-				e.Attr("penwidth", fmt.Sprintf("%.2f", scale.width(gradient[p][h])))
-				e.Attr("tooltip", fmt.Sprintf("gradient of %s at %s: %.3g", f.heads[h], p, gradient[p][h]))
+		if p.module != "" {
+			n.In, n.Heading = flowFrame(p.module), strings.TrimPrefix(p.name, p.module+"/")
+			if !slices.ContainsFunc(d.Frames, func(x draw.Frame) bool { return x.Name == n.In }) {
+				d.Frames = append(d.Frames, draw.Frame{Name: n.In, Label: p.module})
 			}
 		}
+		d.Nodes = append(d.Nodes, n)
 	}
-	return g.String()
+	for i, h := range f.heads {
+		n := draw.Node{Name: headBox(h.name), Heading: h.name, Stroke: flowColour(i), Pill: true}
+		if i < len(flow.Weights) {
+			n.Lines = append(n.Lines, fmt.Sprintf("loss %.3f, weight %.3g", flow.Losses[i], flow.Weights[i]))
+		}
+		if k := slices.IndexFunc(d.Nodes, func(n draw.Node) bool { return n.Name == h.at }); i > 0 && k >= 0 {
+			n.In, n.Beside = d.Nodes[k].In, h.at
+		}
+		d.Nodes = append(d.Nodes, n)
+	}
+	scale := newFlowScale(flows)
+	gradient, most := f.gradients(flow), f.most(flows)
+	for k, e := range f.edges {
+		if most[e] == 0 {
+			continue
+		}
+		g := gradient[e]
+		d.Edges = append(d.Edges, draw.Edge{From: e.place, To: e.reader, ID: edgeID(k), Colour: flowColour(e.head), Back: true, Hidden: !(g > 0),
+			Width: scale.width(g), Room: scale.width(most[e]), Note: fmt.Sprintf("gradient of %s at %s: %.3g", f.heads[e.head].name, e.place, g)})
+	}
+	return d
 }
 
-// carries says whether a head's gradient comes down from a reader: its own box, or a module that it reaches.
-func (f *flowGraph) carries(reader string, head int, gradient map[string][]float64) bool {
-	if reader == headBox(f.heads[head]) {
-		return true
+// gradients are what a measurement says of the edges: a head's gradient at a place counts on the edge from a reader that it comes from.
+func (f *flowGraph) gradients(flow *auxhead.Flow) map[flowEdge]float64 {
+	at := map[string][]float64{}
+	for _, p := range flow.Places {
+		at[p.Name] = p.Gradient
 	}
-	above := gradient[reader]
-	return head < len(above) && above[head] > 0
+	reaches := func(place string, head int) bool { return head < len(at[place]) && at[place][head] > 0 }
+	out := map[flowEdge]float64{}
+	for _, e := range f.edges {
+		comes := e.reader == headBox(f.heads[e.head].name) || reaches(e.reader, e.head)
+		for _, p := range f.places { // from a frame: out of any tower
+			comes = comes || e.reader == flowFrame(p.module) && reaches(p.name, e.head)
+		}
+		if comes && reaches(e.place, e.head) {
+			out[e] = at[e.place][e.head]
+		}
+	}
+	return out
 }
 
-func edgeID(place, reader string, head int) string {
-	return strings.NewReplacer("/", "_", " ", "_").Replace(fmt.Sprintf("edge-%s-%s-%d", place, reader, head))
+// most are the largest gradients along the edges that have any, in all measurements.
+func (f *flowGraph) most(flows []*auxhead.Flow) map[flowEdge]float64 {
+	out := map[flowEdge]float64{}
+	for _, flow := range flows {
+		for e, g := range f.gradients(flow) {
+			out[e] = max(out[e], g)
+		}
+	}
+	return out
 }
+
+func edgeID(k int) string { return fmt.Sprintf("edge-%d", k) }
 
 // flowScale turns gradients into widths of lines.
 type flowScale struct{ largest float64 }
@@ -173,36 +246,46 @@ var flowPage string
 
 var flowTemplate = template.Must(template.New("flow").Parse(flowPage))
 
+// flowReportEdge is an edge in the report: its line, and the gradient along it in each measurement.
+type flowReportEdge struct {
+	ID       string
+	Note     string
+	Gradient []float64
+}
+
 // writeFlowReport writes the report: one file, which needs nothing else.
-func writeFlowReport(ctx context.Context, path, run string, network *flowGraph, flows []*auxhead.Flow) error {
-	drawing, err := render(ctx, "svg", network.dot(flows, len(flows)-1))
-	if err != nil {
-		return err
-	}
-	if i := bytes.Index(drawing, []byte("<svg")); i > 0 {
-		drawing = drawing[i:] // without the XML declaration
-	}
-	type edge struct {
-		ID    string
-		Place string
-		Head  int
-	}
-	var edges []edge
-	for _, p := range network.places {
-		for _, reader := range network.above[p] {
-			for h := range network.heads {
-				edges = append(edges, edge{edgeID(p, reader, h), p, h})
-			}
+func writeFlowReport(path, run string, network *flowGraph, flows []*auxhead.Flow) error {
+	d := network.draw(flows, len(flows)-1)
+	d.Title = "" // what belongs to one measurement is beside the drawing
+	for k := range d.Nodes {
+		if d.Nodes[k].Pill {
+			d.Nodes[k].Lines = nil
 		}
 	}
-	data, err := json.Marshal(map[string]any{"flows": flows, "edges": edges, "colours": flowColours, "modules": network.places,
-		"largest": newFlowScale(flows).largest, "widest": widest, "decades": decades})
+	drawing, err := d.SVG()
 	if err != nil {
 		return err
 	}
+	var edges []flowReportEdge
+	most := network.most(flows)
+	for k, e := range network.edges {
+		if most[e] == 0 {
+			continue
+		}
+		x := flowReportEdge{ID: edgeID(k), Note: fmt.Sprintf("gradient of %s at %s: ", network.heads[e.head].name, e.place)}
+		for _, f := range flows {
+			x.Gradient = append(x.Gradient, network.gradients(f)[e])
+		}
+		edges = append(edges, x)
+	}
+	var modules []string
+	for _, p := range network.places {
+		modules = append(modules, p.name)
+	}
+	data := map[string]any{"flows": flows, "edges": edges, "colours": flowColours, "modules": modules,
+		"largest": newFlowScale(flows).largest, "widest": widest, "decades": decades, "arrow": draw.ThinLine}
 	var b bytes.Buffer
-	err = flowTemplate.Execute(&b, map[string]any{"Run": run, "Drawing": template.HTML(drawing), "Data": template.JS(data), "Last": len(flows) - 1})
-	if err != nil {
+	if err := flowTemplate.Execute(&b, map[string]any{"Run": run, "Drawing": template.HTML(drawing), "Data": data, "Last": len(flows) - 1}); err != nil {
 		return err
 	}
 	return atomicfile.WriteBytes(path, b.Bytes())

@@ -18,10 +18,10 @@ import (
 
 // gradflowFlags are the flags of gradflow that are no settings.
 type gradflowFlags struct {
-	run            string
-	updates        int
-	layers         bool
-	html, svg, png string
+	run       string
+	updates   int
+	layers    bool
+	html, svg string
 }
 
 func newGradflow() *cobra.Command {
@@ -51,7 +51,6 @@ with it. What is measured comes from plans of its own and changes no result.`,
 	own.BoolVar(&f.layers, "layers", false, "list every layer, not the places between modules alone")
 	own.StringVar(&f.html, "html", "", "the report, an HTML `file`; empty: gradflow.html in the run's folder")
 	own.StringVar(&f.svg, "svg", "", "also the last measurement's drawing, an SVG `file`")
-	own.StringVar(&f.png, "png", "", "also the last measurement's drawing, a PNG `file`")
 	cmd.Flags().AddFlagSet(own)
 	groupedUsage(cmd, append([]flagGroup{{"Report", own}}, groups...))
 	return cmd
@@ -60,6 +59,9 @@ with it. What is measured comes from plans of its own and changes no result.`,
 func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
 	if f.updates < 1 {
 		return usageError{&train.ValueError{Key: "updates", Value: fmt.Sprint(f.updates), Allowed: "it is a whole number of at least 1"}}
+	}
+	if err := checkDrawing("svg", f.svg); err != nil {
+		return err
 	}
 	s, err := f.measured(cmd)
 	if err != nil {
@@ -78,18 +80,15 @@ func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
 	if f.html == "" {
 		f.html = filepath.Join(s.folder.Path, "gradflow.html")
 	}
-	if err := writeFlowReport(cmd.Context(), f.html, s.folder.Path, network, flows); err != nil {
+	if err := writeFlowReport(f.html, s.folder.Path, network, flows); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nreport on %s: %s\n", count(len(flows), "measurement"), f.html)
-	for _, d := range []struct{ path, format string }{{f.svg, "svg"}, {f.png, "png"}} {
-		if d.path == "" {
-			continue
-		}
-		if err := writeDrawing(cmd.Context(), d.path, d.format, network.dot(flows, len(flows)-1)); err != nil {
+	if f.svg != "" {
+		if err := writeDrawing(f.svg, network.draw(flows, len(flows)-1)); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "drawn: %s\n", d.path)
+		fmt.Fprintf(out, "drawn: %s\n", f.svg)
 	}
 	return nil
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"encoding/xml"
-	"image/color"
-	"image/png"
-	"io"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,13 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/draw/drawtest"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
 )
 
 func TestGradflow(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	args := append([]string{"gradflow"}, trainArgs(data, out)[1:]...)
-	svg, picture := filepath.Join(out, "flow.svg"), filepath.Join(out, "flow.png")
-	r := command(t, append(args, "--updates", "5", "--gradflow-every", "2", "--svg", svg, "--png", picture)...)
+	svg := filepath.Join(out, "flow.svg")
+	r := command(t, append(args, "--updates", "5", "--gradflow-every", "2", "--svg", svg)...)
 	require.Equal(t, exitOK, r.code, r.errors)
 	run := filepath.Join(out, "first")
 	for _, want := range []string{"ended after 5 updates", "train --resume", "after 4 updates", "from main", "from aux1", "cos m·aux1", "upd/weight",
@@ -32,37 +32,11 @@ func TestGradflow(t *testing.T) {
 
 	text, err := os.ReadFile(svg)
 	require.NoError(t, err)
-	ids := map[string]bool{}
-	for d := xml.NewDecoder(bytes.NewReader(text)); ; {
-		token, err := d.Token()
-		if err == io.EOF {
-			break
-		}
-		require.NoError(t, err)
-		if e, ok := token.(xml.StartElement); ok {
-			for _, a := range e.Attr {
-				if a.Name.Local == "id" {
-					ids[a.Value] = true
-				}
-			}
-		}
+	drawtest.RequireInert(t, text)
+	for _, want := range []string{"gradient of main at inception3a: ", "gradient of aux1 at inception3b: ", flowColour(0), flowColour(1), "loss "} {
+		require.Contains(t, string(text), want)
 	}
-	require.True(t, ids[edgeID("inception3a", "inception3b", 0)], "the main head's gradient goes down between the modules")
-	require.True(t, ids[edgeID("inception3b", headBox("aux1"), 1)], "the head's enters at its module")
-	require.False(t, ids[edgeID("inception4a", "inception4b", 1)], "and does not come from above it")
-	file, err := os.Open(picture)
-	require.NoError(t, err)
-	defer file.Close()
-	drawn, err := png.Decode(file)
-	require.NoError(t, err)
-	colours := map[color.Color]bool{}
-	for y := range drawn.Bounds().Dy() {
-		for x := range drawn.Bounds().Dx() {
-			colours[drawn.At(x, y)] = true
-		}
-	}
-	require.True(t, colours[color.RGBA{0xc0, 0, 0, 0xff}], "the main head's lines")
-	require.True(t, colours[color.RGBA{0xe0, 0x7b, 0, 0xff}], "an auxiliary head's lines")
+	require.NotContains(t, string(text), "gradient of aux1 at inception4a", "it does not come from above it")
 
 	page, err := os.ReadFile(filepath.Join(run, "gradflow.html"))
 	require.NoError(t, err)
@@ -70,12 +44,16 @@ func TestGradflow(t *testing.T) {
 	require.NotNil(t, found)
 	var report struct {
 		Flows []auxhead.Flow
-		Edges []struct{ ID, Place string }
+		Edges []flowReportEdge
 	}
 	require.NoError(t, json.Unmarshal(found[1], &report))
 	require.Len(t, report.Flows, 3)
 	require.Equal(t, []string{"main", "aux1", "aux2"}, report.Flows[0].Heads)
 	require.NotEmpty(t, report.Edges)
+	for _, e := range report.Edges {
+		require.Len(t, e.Gradient, 3)
+		require.Contains(t, string(page), `<g id="`+e.ID+`"`)
+	}
 	require.NotRegexp(t, `(src|href)="http`, string(page), "the report needs nothing else")
 
 	again := command(t, "gradflow", "--run", run, "--layers", "--html", filepath.Join(out, "again.html"))
@@ -85,6 +63,103 @@ func TestGradflow(t *testing.T) {
 	require.FileExists(t, filepath.Join(out, "again.html"))
 	resumed := command(t, "train", "--resume", run)
 	require.Equal(t, exitOK, resumed.code, resumed.errors)
+}
+
+// flowOf is a measurement of a network whose heads send gradients to all that is below them.
+func flowOf(m *inception.Model, size float64) *auxhead.Flow {
+	f := &auxhead.Flow{Step: 3, Images: 2}
+	places := map[string][]float64{}
+	for i, l := range m.Graph.Losses() {
+		f.Heads, f.Weights, f.Losses = append(f.Heads, l.Name), append(f.Weights, l.Weight), append(f.Losses, 2.5)
+		below := graph.Ancestors(l.Logits)
+		for k, e := range m.Graph.EndPoints() {
+			if below[e.Node] {
+				if places[e.Name] == nil {
+					places[e.Name] = make([]float64, len(m.Graph.Losses()))
+				}
+				places[e.Name][i] = size * math.Pow10(-(i+k)%5)
+			}
+		}
+	}
+	for _, e := range m.Graph.EndPoints() {
+		if places[e.Name] != nil {
+			f.Places = append(f.Places, auxhead.PlaceFlow{Name: e.Name, Gradient: places[e.Name]})
+		}
+	}
+	return f
+}
+
+// Gradient flows in the drawing as it does in the network, and heads are beside the module, or the tower, that they read.
+func TestFlowGraph(t *testing.T) {
+	for _, c := range []struct {
+		model, heads string
+		beside, come map[string]string // head to place; edges that carry a head's gradient, from reader to place
+	}{
+		{"inception_small", "inception3b:0.3:gap", map[string]string{"head aux1": "inception3b"},
+			map[string]string{"main head main": "inception5a", "main inception5a": "inception4b", "aux1 head aux1": "inception3b", "aux1 inception3b": "inception3a", "aux1 inception3a": "conv1"}},
+		{"googlenet", "inception4b/tower3x3:0.1:gap,inception4b/*5x5:0.1:gap", map[string]string{"head aux1": "inception4b/tower3x3", "head aux2": "inception4b/tower5x5"},
+			map[string]string{"main inception4c": "inception4b", "aux1 head aux1": "inception4b/tower3x3", "aux1 frame inception4b": "inception4a", "aux2 frame inception4b": "inception4a",
+				"main frame inception4b": "inception4a", "aux1 inception4a": "inception3b"}},
+		{"inception_resnet_v2", "default", map[string]string{"head aux": "Block17_20"}, map[string]string{"aux head aux": "Block17_20", "aux Block17_20": "Block17_19", "main Mixed_7a": "Block17_20"}},
+	} {
+		n, err := inception.Lookup(c.model)
+		require.NoError(t, err)
+		specs, err := auxhead.ParseSpecs(c.heads, n.Heads)
+		require.NoError(t, err)
+		m, err := inception.Build(c.model, inception.Config{Heads: specs})
+		require.NoError(t, err)
+		f := newFlowGraph(m)
+		flows := []*auxhead.Flow{flowOf(m, 1), flowOf(m, 100)}
+		d := f.draw(flows, 0)
+		drawtest.Check(t, d)
+		for _, x := range d.Nodes {
+			require.Equal(t, c.beside[x.Name], x.Beside, x.Name)
+		}
+		come := map[string][]string{}
+		for e, g := range f.gradients(flows[0]) {
+			require.Positive(t, g)
+			key := f.heads[e.head].name + " " + e.reader
+			come[key] = append(come[key], e.place)
+		}
+		for key, place := range c.come {
+			require.Equal(t, []string{place}, come[key], "%s %s", c.model, key)
+		}
+		if c.model == "googlenet" {
+			require.Len(t, come["main inception4b"], 4, "each tower")
+			require.Empty(t, come["aux1 inception4b"], "a tower's head is not above its module's end")
+			require.Empty(t, come["aux1 inception4c"])
+		}
+	}
+}
+
+// What is in names is text in the report: no markup, and no script.
+func TestFlowReportQuotesNames(t *testing.T) {
+	m, err := inception.Build("inception_small", inception.Config{})
+	require.NoError(t, err)
+	f := newFlowGraph(m)
+	flow := flowOf(m, 1)
+	const hostile = `</script><img src=x onerror=alert(1)>"'&` + "\u2028\x1b"
+	f.heads[1].name, flow.Heads[1] = hostile, hostile
+	for i := range f.edges {
+		if f.edges[i].head == 1 && strings.HasPrefix(f.edges[i].reader, "head ") {
+			f.edges[i].reader = headBox(hostile)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "report.html")
+	require.NoError(t, writeFlowReport(path, hostile, f, []*auxhead.Flow{flow}))
+	page, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(page), "<script"))
+	require.Equal(t, 1, strings.Count(string(page), "</script"))
+	require.False(t, strings.Contains(string(page), "<img"))
+	_, script, _ := strings.Cut(string(page), "<script>")
+	require.False(t, strings.ContainsAny(script, "\u2028\x1b"))
+	require.NotContains(t, flowPage, "innerHTML")
+	data := regexp.MustCompile(`const data = (\{.*?\}), flows`).FindSubmatch(page)
+	require.NotNil(t, data)
+	var report struct{ Flows []auxhead.Flow }
+	require.NoError(t, json.Unmarshal(data[1], &report))
+	require.Equal(t, hostile, report.Flows[0].Heads[1], fmt.Sprintf("%q", data[1]))
 }
 
 func TestGradflowErrors(t *testing.T) {
@@ -114,6 +189,9 @@ func TestHeadsAuto(t *testing.T) {
 	config, err := os.ReadFile(filepath.Join(out, "first", "config.yaml"))
 	require.NoError(t, err)
 	require.Contains(t, string(config), "heads: "+found[1])
+	left, err := filepath.Glob(filepath.Join(out, ".*"))
+	require.NoError(t, err)
+	require.Empty(t, left, "the short run leaves nothing")
 	again := command(t, "train", "--config", filepath.Join(out, "first", "config.yaml"), "--name", "second")
 	require.Equal(t, exitOK, again.code, again.errors)
 	require.Equal(t, rows(r.out), rows(again.out))

@@ -10,16 +10,15 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
-	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/train"
 )
 
 // inspectFlags are the flags of inspect that are no settings.
 type inspectFlags struct {
-	classes  int
-	steps    bool
-	measure  bool
-	dot, svg string
+	classes int
+	steps   bool
+	measure bool
+	svg     string
 }
 
 func newInspect() *cobra.Command {
@@ -57,7 +56,6 @@ every head. Without flags: list the networks and the kinds of heads.`,
 	show := newFlagSet("show")
 	show.BoolVar(&f.steps, "steps", false, "list every step of the training plan")
 	show.BoolVar(&f.measure, "measure", false, "time training steps on the device, with and without each head")
-	show.StringVar(&f.dot, "dot", "", "draw the network, heads marked, as a Graphviz `file`")
 	show.StringVar(&f.svg, "svg", "", "draw the network, heads marked, as an SVG `file`")
 	cmd.Flags().AddFlagSet(show)
 	groupedUsage(cmd, append(groups, flagGroup{"Show", show}))
@@ -65,6 +63,9 @@ every head. Without flags: list the networks and the kinds of heads.`,
 }
 
 func runInspect(cmd *cobra.Command, f inspectFlags) error {
+	if err := checkDrawing("svg", f.svg); err != nil {
+		return err
+	}
 	c, err := readConfig(cmd, "")
 	if err != nil {
 		return err
@@ -97,14 +98,8 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 	if f.steps {
 		printSteps(out, r.training)
 	}
-	if f.dot != "" {
-		if err := atomicfile.WriteBytes(f.dot, []byte(dotText(m))); err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "\ndrawn: %s (dot -Tpdf -O %s makes a PDF)\n", f.dot, quoted(f.dot))
-	}
 	if f.svg != "" {
-		if err := writeDrawing(cmd.Context(), f.svg, "svg", dotText(m)); err != nil {
+		if err := writeDrawing(f.svg, drawNetwork(m)); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "\ndrawn: %s\n", f.svg)

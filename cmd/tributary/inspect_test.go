@@ -1,15 +1,16 @@
 package main
 
 import (
-	"encoding/xml"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/draw/drawtest"
+	"github.com/tributary-ml/tributary/inception"
 )
 
 func TestInspect(t *testing.T) {
@@ -38,23 +39,61 @@ func TestInspect(t *testing.T) {
 
 func TestInspectDraws(t *testing.T) {
 	dir := t.TempDir()
-	dot, svg := filepath.Join(dir, "n.dot"), filepath.Join(dir, "n.svg")
-	r := command(t, "inspect", "--model", "inception_small", "--dot", dot, "--svg", svg)
+	svg := filepath.Join(dir, "n.svg")
+	r := command(t, "inspect", "--model", "inception_small", "--svg", svg)
 	require.Equal(t, exitOK, r.code, r.errors)
-	text, err := os.ReadFile(dot)
+	require.Contains(t, r.out, "drawn: "+svg)
+	text, err := os.ReadFile(svg)
 	require.NoError(t, err)
-	for _, want := range []string{"digraph", "cluster", "loss aux1", headColours[0], headColours[1], "3×3 conv"} {
+	drawtest.RequireInert(t, text)
+	for _, want := range []string{"inception_small, 28x28x1, 10 classes", "aux1: gap, weight 0.3", headColours[0], headColours[1], "3×3 conv", "loss main"} {
 		require.Contains(t, string(text), want)
-	}
-	text, err = os.ReadFile(svg)
-	require.NoError(t, err)
-	require.Contains(t, string(text), "aux2")
-	for d := xml.NewDecoder(strings.NewReader(string(text))); ; {
-		if _, err := d.Token(); err != nil {
-			require.True(t, errors.Is(err, io.EOF), err)
-			break
-		}
 	}
 	r = command(t, "inspect", "--model", "inception_small", "--svg", filepath.Join(dir, "missing", "n.svg"))
 	require.Equal(t, exitFailure, r.code)
+	for _, args := range []string{"inspect --svg n.png", "gradflow --svg flow.PNG", "inspect --svg n.dot"} {
+		r = command(t, strings.Fields(args)...)
+		require.Equal(t, exitUsage, r.code, args)
+		require.Contains(t, r.errors, "name a file that ends in .svg", args)
+	}
+}
+
+// All of every network can be seen, with heads wherever they may be.
+func TestDrawNetworks(t *testing.T) {
+	for _, n := range inception.Networks() {
+		for _, heads := range []string{"default", "none", "every:1:0.1:gap", "*/*:0.1:gap"} {
+			if testing.Short() && heads == "*/*:0.1:gap" && n.Name != "googlenet" {
+				continue
+			}
+			specs, err := auxhead.ParseSpecs(heads, n.Heads)
+			require.NoError(t, err)
+			m, err := inception.Build(n.Name, inception.Config{Heads: specs})
+			require.NoError(t, err)
+			t.Run(n.Name+" "+heads, func(t *testing.T) {
+				d := drawtest.Check(t, drawNetwork(m))
+				require.Less(t, d.Page.X1, 4*d.Page.Y1)
+				require.Less(t, d.Page.Y1, 4*d.Page.X1)
+			})
+		}
+	}
+}
+
+// A head is beside what it reads: a module's end, a tower's, or a node within a tower.
+func TestDrawHeads(t *testing.T) {
+	var specs []auxhead.Spec
+	for _, at := range []string{"conv1", "inception3a", "inception4a/tower1x1", "inception4a/tower3x3", "inception4b/tower3x3dbl/reduce/relu"} {
+		specs = append(specs, auxhead.Spec{At: at, Weight: 0.1, Kind: "gap"})
+	}
+	m, err := inception.Build("inception_small", inception.Config{Heads: specs})
+	require.NoError(t, err)
+	n := drawNetwork(m)
+	beside := map[string]string{}
+	for _, x := range n.Nodes {
+		if x.Beside != "" {
+			beside[x.Name] = x.Beside
+		}
+	}
+	require.Equal(t, map[string]string{"aux1": "conv1/conv", "aux2": "inception3a/concat", "aux3": "inception4a/tower1x1/conv",
+		"aux4": "inception4a/tower3x3/3x3/conv", "aux5": "inception4b/tower3x3dbl/reduce/conv"}, beside)
+	drawtest.Check(t, n)
 }

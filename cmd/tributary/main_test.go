@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -170,4 +172,31 @@ func TestCompletion(t *testing.T) {
 		require.Contains(t, command(t, all...).out, want, args)
 	}
 	require.Contains(t, command(t, "completion", "bash").out, "bash completion")
+}
+
+// TestProgram is the program itself, for tests that need it in a process of its own.
+func TestProgram(t *testing.T) {
+	if os.Getenv("TRIBUTARY_PROGRAM") == "" {
+		t.Skip("other tests run it")
+	}
+	os.Exit(execute(context.Background(), flag.Args(), os.Stdout, os.Stderr))
+}
+
+// No command makes or reads a file in the folder for temporary ones: others may write there, and it may be full, or not there at all.
+func TestNoTemporaryFiles(t *testing.T) {
+	data, out, tmp := squares(t), t.TempDir(), filepath.Join(t.TempDir(), "none")
+	run := filepath.Join(out, "first")
+	for _, args := range [][]string{
+		{"version"}, {"--help"}, {"devices"}, {"inspect", "--svg", filepath.Join(out, "n.svg")}, trainArgs(data, out, "--heads", "auto"),
+		append([]string{"gradflow", "--updates", "2"}, trainArgs(data, out, "--name", "flow")[1:]...), {"eval", "--checkpoint", run},
+		{"predict", "--checkpoint", run, filepath.Join(data, "val")}, {"export", "--checkpoint", run, "--out", filepath.Join(out, "m.safetensors")},
+		{"export", "--checkpoint", run, "--out", filepath.Join(out, "m.onnx")},
+		ablateArgs(data, out, "--name", "ablation", "--seeds", "1", "--epochs", "1"),
+	} {
+		cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestProgram$", "--"}, args...)...)
+		cmd.Env = append(os.Environ(), "TRIBUTARY_PROGRAM=1", "TMPDIR="+tmp)
+		text, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%v: %s", args, text)
+		require.NoDirExists(t, tmp)
+	}
 }

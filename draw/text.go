@@ -1,0 +1,102 @@
+package draw
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"codeberg.org/go-fonts/liberation/liberationsansbold"
+	"codeberg.org/go-fonts/liberation/liberationsansregular"
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/sfnt"
+	"golang.org/x/image/math/fixed"
+)
+
+// fontFamily is what texts are shown in: fonts of the widths of Liberation Sans, which is measured.
+const fontFamily = "Liberation Sans, Arial, Helvetica, sans-serif"
+
+// text is a line of text, as it is drawn.
+type text struct {
+	words  string
+	bold   bool
+	size   float64
+	colour string
+	width  float64
+	// exact has a reader draw the text as wide as was reckoned: its font has letters that the one that was measured lacks.
+	exact bool
+}
+
+// typesetter measures texts.
+type typesetter struct {
+	regular, bold *sfnt.Font
+	buffer        sfnt.Buffer
+}
+
+func newTypesetter() (*typesetter, error) {
+	regular, err := sfnt.Parse(liberationsansregular.TTF)
+	if err != nil {
+		return nil, err
+	}
+	bold, err := sfnt.Parse(liberationsansbold.TTF)
+	return &typesetter{regular: regular, bold: bold}, err
+}
+
+// longest is the most that a text may take, in ems of its size. What is longer loses its middle.
+const longest = 30
+
+// set measures a text, and shortens it in its middle where it is too long.
+func (s *typesetter) set(words string, size float64, bold bool, colour string) (t text, shortened bool) {
+	whole := []rune(printable(words))
+	runes := elide(whole, 4*longest) // few letters are below a quarter of an em: the rest need not be measured
+	for keep := len(runes) - 1; s.width(runes, bold, nil) > longest; keep-- {
+		runes = elide(whole, keep)
+	}
+	t = text{words: string(runes), bold: bold, size: size, colour: colour}
+	t.width = size * s.width(runes, bold, &t.exact)
+	return t, len(runes) < len(whole)
+}
+
+// elide keeps a number of letters of a text, from its beginning and its end.
+func elide(whole []rune, keep int) []rune {
+	if len(whole) <= keep {
+		return whole
+	}
+	head := keep / 2
+	return slices.Concat(whole[:head], []rune{'…'}, whole[len(whole)-(keep-1-head):])
+}
+
+// width is the width of a text in ems. It notes whether a letter is missing.
+func (s *typesetter) width(runes []rune, bold bool, missing *bool) float64 {
+	f := s.regular
+	if bold {
+		f = s.bold
+	}
+	sum := 0.0
+	for _, r := range runes {
+		glyph, err := f.GlyphIndex(&s.buffer, r)
+		if err != nil || glyph == 0 {
+			if missing != nil {
+				*missing = true
+			}
+			if !unicode.Is(unicode.Mn, r) {
+				sum++ // as wide as a letter of any script
+			}
+			continue
+		}
+		const em = 1024
+		if w, err := f.GlyphAdvance(&s.buffer, glyph, fixed.I(em), font.HintingNone); err == nil {
+			sum += float64(w) / 64 / em
+		}
+	}
+	return sum
+}
+
+// printable replaces what is no visible character, and what turns the direction of a text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029 || r == 0xfffe || r == 0xffff {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
+}
