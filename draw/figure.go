@@ -115,6 +115,7 @@ func (panel Panel) plot(l *legend) (*plot.Plot, error) {
 	}
 	// The ranges are chosen here: the library's own for equal values is ±1, which a logarithmic axis cannot have.
 	x, y := rangeOf(drawn, func(q Point) float64 { return q.X }), rangeOf(drawn, func(q Point) float64 { return q.Y })
+	p.X.Tick.Marker, p.Y.Tick.Marker = linearTicks{}, linearTicks{}
 	p.X.Min, p.X.Max = x.linear()
 	p.Y.Min, p.Y.Max = y.linear()
 	if panel.Log && len(drawn) > 0 {
@@ -168,6 +169,37 @@ func (s span) linear() (low, high float64) {
 func (s span) decades() (low, high int) {
 	low, high = int(math.Floor(math.Log10(s.low))), int(math.Ceil(math.Log10(s.high)))
 	return low, max(high, low+1)
+}
+
+// linearTicks are the library's, with labels of as many digits as tell them apart.
+type linearTicks struct{}
+
+// Ticks implements plot.Ticker.
+func (linearTicks) Ticks(low, high float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(low, high)
+	var labelled []*plot.Tick
+	for i := range ticks {
+		if ticks[i].Label != "" {
+			labelled = append(labelled, &ticks[i])
+		}
+	}
+	if len(labelled) < 2 {
+		return ticks
+	}
+	step := math.Abs(labelled[1].Value - labelled[0].Value)
+	decimals := max(0, -int(math.Floor(math.Log10(step))))
+	if rest := step * math.Pow10(decimals); math.Abs(rest-math.Round(rest)) > 0.01 {
+		decimals++ // 0.25
+	}
+	size := max(math.Abs(low), math.Abs(high))
+	for _, t := range labelled {
+		if decimals <= 6 && size < 1e7 {
+			t.Label = strconv.FormatFloat(t.Value, 'f', decimals, 64)
+		} else if t.Label = "0"; math.Abs(t.Value) > step/1000 {
+			t.Label = strconv.FormatFloat(t.Value, 'g', min(17, 2+int(math.Log10(size/step))), 64)
+		}
+	}
+	return ticks
 }
 
 // decadeTicks labels up to about eight powers of ten and marks what is between them where there is room.

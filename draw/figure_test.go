@@ -129,6 +129,21 @@ func TestFigureLabels(t *testing.T) {
 	low, high := span{3, 3}.linear()
 	require.InDelta(t, 3, (low+high)/2, 1e-12)
 	require.Less(t, low, high)
+	for _, r := range [][2]float64{{1.3435, 1.3439}, {0, 1}, {-1, 1}, {0.25, 1}, {1e9, 1e9 + 100}, {1e-9, 3e-9}, {-1e-12, 1e-12}, {0, 1e30}, {2.7, 3.3}, {98, 101}} {
+		seen := map[string]bool{}
+		for _, tick := range (linearTicks{}).Ticks(r[0], r[1]) {
+			if tick.Label == "" {
+				continue
+			}
+			require.False(t, seen[tick.Label], "the label %s stands twice in %v", tick.Label, r)
+			seen[tick.Label] = true
+			v, err := strconv.ParseFloat(tick.Label, 64)
+			require.NoError(t, err)
+			require.InDelta(t, tick.Value, v, (r[1]-r[0])/100, "%v", r)
+			require.Less(t, len(tick.Label), 16, tick.Label)
+		}
+		require.Greater(t, len(seen), 1, "%v", r)
+	}
 	labels := 0
 	for _, k := range decadeTicks(-99, 99) {
 		if k.Label != "" {

@@ -481,9 +481,22 @@ func (i *item) placePorts() {
 		room := p.boxW - 2*padX
 		extra := min(16, (room-width)/float64(len(in)-1)) // negative where there is no room
 		at := -(width + extra*float64(len(in)-1)) / 2
+		var straight *link // goes on straight where the others leave it room
 		for _, k := range in {
 			k.end = at + k.width/2
 			at += k.width + lineGap + extra
+			if k.b-k.a == 1 && same(k.x(k.a), p.offset) {
+				straight = k
+			}
+		}
+		if straight == nil {
+			continue
+		}
+		shift := -straight.end
+		if first, last := in[0], in[len(in)-1]; max(last.end+shift+last.width/2, first.width/2-first.end-shift) <= p.boxW/2-padY {
+			for _, k := range in {
+				k.end += shift
+			}
 		}
 	}
 }
