@@ -230,18 +230,23 @@ func TestFigureThatFails(t *testing.T) {
 
 	a = b.ablation(baseConfig(), Options{Seeds: "2"})
 	a.Warn = func(err error) { warnings = append(warnings, err.Error()) }
+	results := []string{"results.json", "results.md", "curves.csv", "steps.csv"}
 	a.draw = func(*Results) ([]byte, error) {
-		for _, name := range []string{"results.json", "results.md", "curves.csv", "steps.csv"} {
+		for _, name := range results {
 			st, err := os.Stat(filepath.Join(b.folder, name))
-			require.NoError(t, err)
-			require.Positive(t, st.Size(), "%s is written before the figure", name)
+			require.NoError(t, err, "it is written before the figure")
+			require.Positive(t, st.Size(), name)
+			require.NoError(t, os.Remove(filepath.Join(b.folder, name))) // that of an earlier run does not count
 		}
 		return nil, errors.New("no ink")
+	}
+	for _, name := range results {
+		require.NoError(t, os.Remove(filepath.Join(b.folder, name)))
 	}
 	r, err := a.Run(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, r.Variants[1].Difference.N)
-	require.Equal(t, []string{"results.json", "results.md", "curves.csv", "steps.csv"}, r.Files)
+	require.Equal(t, results, r.Files)
 	require.NotEmpty(t, warnings)
 	require.Equal(t, filepath.Join(b.folder, "figure.svg")+": no ink; the results are in results.json, results.md, curves.csv, steps.csv", warnings[0])
 	require.NoFileExists(t, filepath.Join(b.folder, "figure.svg"), "an older one shows other results")
