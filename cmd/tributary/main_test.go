@@ -3,13 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -174,14 +172,6 @@ func TestCompletion(t *testing.T) {
 	require.Contains(t, command(t, "completion", "bash").out, "bash completion")
 }
 
-// TestProgram is the program itself, for tests that need it in a process of its own.
-func TestProgram(t *testing.T) {
-	if os.Getenv("TRIBUTARY_PROGRAM") == "" {
-		t.Skip("other tests run it")
-	}
-	os.Exit(execute(context.Background(), flag.Args(), os.Stdout, os.Stderr))
-}
-
 // No command makes or reads a file in the folder for temporary ones: others may write there, and it may be full, or not there at all.
 func TestNoTemporaryFiles(t *testing.T) {
 	data, out, tmp := squares(t), t.TempDir(), filepath.Join(t.TempDir(), "none")
@@ -193,8 +183,8 @@ func TestNoTemporaryFiles(t *testing.T) {
 		{"export", "--checkpoint", run, "--out", filepath.Join(out, "m.onnx")},
 		ablateArgs(data, out, "--name", "ablation", "--seeds", "1", "--epochs", "1"),
 	} {
-		cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestProgram$", "--"}, args...)...)
-		cmd.Env = append(os.Environ(), "TRIBUTARY_PROGRAM=1", "TMPDIR="+tmp)
+		cmd := program(t, args...)
+		cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
 		text, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%v: %s", args, text)
 		require.NoDirExists(t, tmp)
