@@ -3,6 +3,6 @@
 # libjpeg-turbo. The argument is how many images of each kind (300).
 set -eu
 cd "$(dirname "$0")/.."
-tools/wheels.sh pillow pillow==13.0.0 numpy==2.4.6
+tools/wheels/install.sh pillow
 export PYTHONPATH="$PWD/build/pillow" PYTHONDONTWRITEBYTECODE=1 PILLOW=python3 PILLOW_N="${1:-300}"
 exec "${GO:-go}" test -count=1 -run TestPillow -timeout 30m ./dataset
