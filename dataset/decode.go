@@ -84,11 +84,13 @@ func begins(data []byte, magic string) bool {
 // all of them together take no more than its memory.
 type decoder struct {
 	memory *budget   // nil where there is no limit
+	orient bool      // turn images as their EXIF says
 	jpegs  sync.Pool // *jpeg.Decoder
 }
 
-// decode decodes data to dst with c channels. Orientation tags of JPEG, colour
-// profiles and transparency are passed over, as by torchvision's default loader.
+// decode decodes data to dst with c channels. Orientations are passed over unless
+// they are asked for (but that of TIFF, which its decoder knows), colour profiles
+// and transparency always, as by torchvision's default loader.
 // The offset is how far into data the fault is.
 func (d *decoder) decode(data []byte, c int, dst *Image) (offset int64, err error) {
 	dst.lease.release()
@@ -116,6 +118,12 @@ func (d *decoder) decode(data []byte, c int, dst *Image) (offset int64, err erro
 		return 0, fmt.Errorf("%s: %w", f.name, err)
 	}
 	pixels := int64(h.Width) * int64(h.Height) * int64(c)
+	turned := 1
+	if d.orient && !isTIFF(data) {
+		if turned = orientation(data); turned > 1 {
+			h.Memory += pixels
+		}
+	}
 	free, err := d.memory.takePixels(dst.lease, h, pixels)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", f.name, err)
@@ -125,6 +133,7 @@ func (d *decoder) decode(data []byte, c int, dst *Image) (offset int64, err erro
 	if err := f.decode(d, data, &raster.Canvas{Pix: dst.Pix, W: h.Width, H: h.Height, C: c}); err != nil {
 		return position(err), fmt.Errorf("damaged %s: %w", f.name, err)
 	}
+	turn(dst, turned)
 	return 0, nil
 }
 

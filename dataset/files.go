@@ -54,7 +54,7 @@ func Files(ctx context.Context, paths []string, opt OpenOptions) (Source, error)
 		if err != nil {
 			return nil, fileError(p, bare(err), "name image files, or folders of them")
 		}
-		part := &imageFolder{info: s.info, orient: opt.Orientation, root: folder{diskFS(p), p}}
+		part := &imageFolder{info: s.info, root: folder{diskFS(p), p}}
 		if !st.IsDir() {
 			dir, base := filepath.Split(p)
 			if dir == "" {
@@ -78,7 +78,7 @@ func Files(ctx context.Context, paths []string, opt OpenOptions) (Source, error)
 	if len(s.parts) == 0 {
 		return nil, fmt.Errorf("no image files: name some, or folders of them")
 	}
-	images := &decoder{memory: newBudget(0)}
+	images := &decoder{memory: newBudget(opt.Memory), orient: opt.Orientation}
 	for _, p := range s.parts {
 		p.images = images
 	}

@@ -27,7 +27,6 @@ type imageFolder struct {
 	root   folder
 	files  []string // paths below root
 	labels []int32
-	orient bool      // turn images as their EXIF says
 	data   sync.Pool // *[]byte: encoded files
 	images *decoder
 
@@ -231,7 +230,7 @@ func (e *encoded) set(train, test *imageFolder) *Set {
 		budget.Store(e.opt.Cache)
 		s.Cache = e.opt.Cache
 	}
-	images := &decoder{memory: newBudget(e.opt.Memory)}
+	images := &decoder{memory: newBudget(e.opt.Memory), orient: e.opt.Orientation}
 	source := func(f *imageFolder) Source {
 		f.info.Files, f.images = f.sum(), images
 		left.merge(&f.left)
@@ -273,8 +272,7 @@ func (e *encoded) scan(ctx context.Context, g group, known []string, unknown str
 			Std:    ChannelStats([]float32{0.229, 0.224, 0.225}, channels),
 			Mirror: true,
 		},
-		root:   e.root,
-		orient: e.opt.Orientation,
+		root: e.root,
 	}
 	if s.left.beside, err = g.images(e.root); err != nil {
 		return nil, err
@@ -470,9 +468,6 @@ func (s *imageFolder) Decode(i int, dst *Image) (int32, error) {
 	defer free()
 	if offset, err := s.images.decode(*buf, s.info.C, dst); err != nil {
 		return 0, &FileError{File: file, Offset: offset, Record: -1, Err: err, Remedy: remedy}
-	}
-	if s.orient || isTIFF(*buf) {
-		turn(dst, orientation(*buf))
 	}
 	return s.labels[i], nil
 }

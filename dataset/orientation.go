@@ -10,17 +10,14 @@ import (
 	"strings"
 )
 
-// orientationTag is EXIF's tag that says how an image is to be turned, xmpTag that of a TIFF file's XMP.
-const (
-	orientationTag = 274
-	xmpTag         = 700
-)
+// orientationTag is EXIF's tag that says how an image is to be turned.
+const orientationTag = 274
 
 // maxProfile limits what is unpacked of a compressed text of a PNG file.
 const maxProfile = 1 << 20
 
 // orientation says how an encoded image is to be turned: 1 to 8 as EXIF's tag has it, 1 where the file says nothing. It reads, as
-// Pillow does, EXIF in JPEG, PNG, WebP and TIFF, and where that does not say, XMP.
+// Pillow does, EXIF in JPEG, PNG and WebP, and where that does not say, XMP.
 func orientation(data []byte) int {
 	exif, xmp := metadataOf(data)
 	if o, ok := tiffValue(bytes.TrimPrefix(bytes.TrimPrefix(exif, exifMagic), exifMagic)); ok {
@@ -40,7 +37,7 @@ var (
 	xmpOrientation = regexp.MustCompile(`tiff:Orientation(?:="|>)([0-9])`)
 )
 
-// isTIFF says whether an image is a TIFF file, which Pillow turns whoever asks.
+// isTIFF says whether data begin as a TIFF file, which Pillow turns whoever asks, and as the structure in EXIF.
 func isTIFF(data []byte) bool {
 	return bytes.HasPrefix(data, []byte("II*\x00")) || bytes.HasPrefix(data, []byte("MM\x00*"))
 }
@@ -48,8 +45,6 @@ func isTIFF(data []byte) bool {
 // metadataOf finds an image's EXIF, a TIFF structure that may begin with exifMagic, and its XMP.
 func metadataOf(data []byte) (exif, xmp []byte) {
 	switch {
-	case isTIFF(data):
-		return data, tiffXMP(data)
 	case bytes.HasPrefix(data, []byte("\xff\xd8")):
 		return jpegMetadata(data)
 	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
@@ -205,19 +200,6 @@ func tiffValue(data []byte) (int, bool) {
 		v = 1
 	}
 	return int(v), true
-}
-
-// tiffXMP is the XMP of a TIFF file.
-func tiffXMP(data []byte) []byte {
-	order, entry := tiffEntry(data, xmpTag)
-	if entry == nil {
-		return nil
-	}
-	n, at := uint64(order.Uint32(entry[4:])), uint64(order.Uint32(entry[8:]))
-	if n <= 4 || at+n > uint64(len(data)) {
-		return nil
-	}
-	return data[at : at+n]
 }
 
 // tiffEntry finds the twelve bytes of a tag in the first directory of a TIFF structure.

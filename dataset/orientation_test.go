@@ -35,10 +35,6 @@ func TestOrientation(t *testing.T) {
 		w, _ := strconv.Atoi(f[2])
 		sum, err := strconv.ParseUint(f[3], 16, 32)
 		require.NoError(t, err)
-		if isTIFF(data) { // its pixels are another test's
-			require.Equal(t, f[0][len(f[0])-1:], strconv.Itoa(orientation(data)))
-			continue
-		}
 		path := filepath.Join(dir, f[0])
 		require.NoError(t, os.WriteFile(path, data, 0o600))
 		for _, turned := range []bool{false, true} {
@@ -47,11 +43,11 @@ func TestOrientation(t *testing.T) {
 			var m Image
 			_, err = s.Decode(0, &m)
 			require.NoError(t, err, f[0])
-			if !turned {
+			if !turned && !isTIFF(data) {
 				if upright.Pix == nil {
 					upright = m
 				}
-				require.Equal(t, upright, m, f[0])
+				require.Equal(t, upright.Pix, m.Pix, f[0])
 				continue
 			}
 			require.Equal(t, []int{h, w}, []int{m.H, m.W}, f[0])

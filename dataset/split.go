@@ -14,8 +14,8 @@ const testShare = 10
 // rounded, and at least one image, is for testing. Which ones depends on seed
 // and the files' names only.
 func (s *imageFolder) split(seed uint64) (train, test *imageFolder, err error) {
-	train = &imageFolder{info: s.info, root: s.root, orient: s.orient, left: s.left, archives: s.archives}
-	test = &imageFolder{info: s.info, root: s.root, orient: s.orient}
+	train = &imageFolder{info: s.info, root: s.root, left: s.left, archives: s.archives}
+	test = &imageFolder{info: s.info, root: s.root}
 	for start := 0; start < len(s.files); {
 		label := s.labels[start]
 		end := start
