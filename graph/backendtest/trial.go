@@ -309,7 +309,7 @@ func (t *trial) compare(w way) {
 				moved = append(moved, t.beside(w, feed))
 			}
 			if d := distance(moved[k][name], want[name]); !math.IsInf(d, 0) {
-				bound = max(bound, 30*d)
+				bound = max(bound, besides[t.b.Target().Precision].times*d)
 			}
 		}
 		if !(e <= bound) {
@@ -548,12 +548,19 @@ func (t *trial) live(w way) map[*graph.Node]bool {
 	return graph.Ancestors(ends...)
 }
 
+// besides say how far from a point a precision is tried, relative to each number, and how many times as much as results change there
+// they may be off. The steps are some roundings. The least that a float32 parameter can be moved by is 6e-8. What is rounded before it
+// is multiplied must be moved by as much to move at all.
+var besides = map[graph.Precision]struct{ step, times float64 }{
+	graph.FP64: {1e-7, 30},
+	graph.FP32: {1e-6, 30},
+	graph.TF32: {5e-4, 3},
+	graph.BF16: {4e-3, 3},
+}
+
 // beside is what is expected for parameters and images that are off by a rounding.
 func (t *trial) beside(w way, feed *graph.Feed) results {
-	eps := 1e-6
-	if t.b.Target().Precision == graph.FP64 {
-		eps = 1e-7 // the least that float32 parameters can be moved by is 6e-8
-	}
+	eps := besides[t.b.Target().Precision].step
 	move := func(v []float32) []float32 {
 		out := slices.Clone(v)
 		for i := range out {
@@ -658,14 +665,18 @@ func (t *trial) derivative(w way, move func(h float64)) (float64, error) {
 		}
 		return sum
 	}
-	at, h := total(0), 1e-5
-	up, down := (total(h)-at)/h, (at-total(-h))/h
-	a, b := (up+down)/2, (total(h/4)-total(-h/4))/(h/2)
+	at := total(0)
+	sides := func(h float64) (up, down float64) { return (total(h) - at) / h, (at - total(-h)) / h }
+	up, down := sides(1e-5)
+	nearUp, nearDown := sides(2.5e-6)
 	move(0)
-	if math.Abs(a-b) > 1e-6*max(1, math.Abs(a)) || math.Abs(up-down) > 1e-6+0.01*math.Abs(a) {
+	slope, near := (up+down)/2, (nearUp+nearDown)/2
+	// Of a smooth function, what the sides differ by becomes a quarter with the step; what does not is a kink at the point itself.
+	kink := (4*(nearUp-nearDown) - (up - down)) / 3
+	if math.Abs(slope-near) > 1e-6*max(1, math.Abs(slope)) || math.Abs(kink) > 1e-7+1e-5*math.Abs(slope) {
 		return 0, errKink
 	}
-	return a, nil
+	return slope, nil
 }
 
 // differences compares the gradient of the plain plan, unless that has been done, with finite differences along a random direction for
