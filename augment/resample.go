@@ -8,60 +8,102 @@ import (
 // weightBits is the precision of a filter's weights, as in Pillow.
 const weightBits = 32 - 8 - 2
 
+//go:generate go run -C ../tools/avo ./resample -out ../../augment/resample_amd64.s -stubs ../../augment/resample_amd64.go -pkg augment
+
 // Resampler resizes images by a filter that widens with the scale (antialiasing), columns first or rows first, each rounded to a
 // byte: bit for bit what Pillow's resize does in the same order, and so torchvision's Resize on PIL images. It keeps its tables and
 // its memory. The zero value is ready for use; one goroutine owns it.
 type Resampler struct {
 	cols, rows taps
-	middle     []byte // (region's rows, w, c): resized horizontally
+	middle     []byte // (region's rows, stride): resized horizontally
+	restrict   bool   // to kernels, in tests; others take the machine's
+	kernels    []kernels
 }
 
 // Render makes an image of h×w pixels of c channels as a recipe says, which Check has found good.
 func (s *Resampler) Render(dst []byte, h, w, c int, r *Recipe, regions []byte) {
-	s.Resample(dst, h, w, c, regions[r.Offset:], r.Cols.Region*c, r.Rows, r.Cols)
+	s.RenderFrom(dst, h, w, c, r, regions[r.Offset:], r.Cols.Region*c)
+}
+
+// RenderFrom is Render from a region whose rows are pitch bytes apart.
+func (s *Resampler) RenderFrom(dst []byte, h, w, c int, r *Recipe, region []byte, pitch int) {
+	s.Resample(dst, h, w, c, region, pitch, r.Rows, r.Cols)
 	for _, a := range r.Adjust {
 		a.Apply(dst, c)
 	}
 	r.Patch.Fill(dst, w, c)
 }
 
-// Resample fills dst, h×w pixels of c channels, from a region whose rows are stride bytes apart. It costs, for each channel, a number
+// Resample fills dst, h×w pixels of c channels, from a region whose rows are pitch bytes apart. It costs, for each channel, a number
 // of multiplications of rows.Region·w·(horizontal taps) + h·w·(vertical taps), where there are about 2·max(1, Cut/Size) taps.
-func (s *Resampler) Resample(dst []byte, h, w, c int, region []byte, stride int, rows, cols Axis) {
+func (s *Resampler) Resample(dst []byte, h, w, c int, region []byte, pitch int, rows, cols Axis) {
 	s.cols.set(cols, w)
 	s.rows.set(rows, h)
-	n := w * c
-	if need := rows.Region * n; cap(s.middle) < need {
+	n, all := w*c, s.machine()
+	// Kernels write a little more than a row, and read a row more, with a weight of zero.
+	stride := n + pastRow
+	if need := (rows.Region + 1) * stride; cap(s.middle) < need {
 		s.middle = make([]byte, need)
 	}
-	middle := s.middle[:rows.Region*n]
-	for y := range rows.Region {
-		in, out := region[y*stride:][:cols.Region*c], middle[y*n:][:n]
+	middle := s.middle[:(rows.Region+1)*stride]
+	y := 0
+	if c == 3 {
+		y = s.cols.resizeRows3(all, middle, stride, region, pitch, rows.Region)
+	}
+	for ; y < rows.Region; y++ {
+		in, out := region[y*pitch:][:cols.Region*c], middle[y*stride:][:n]
 		if c == 3 {
 			s.cols.row3(out, in)
 		} else {
 			s.cols.row(out, in, c)
 		}
 	}
+	if s.rows.columnsOf(all, dst, n, middle, stride) {
+		return
+	}
 	for y := range h {
-		s.rows.column(dst[y*n:][:n], middle, n, y)
+		s.rows.column(dst[y*n:][:n], middle, stride, y)
 	}
 }
 
 // ResampleRows is Resample with the rows first. It costs h·cols.Region·(vertical taps) + h·w·(horizontal taps).
-func (s *Resampler) ResampleRows(dst []byte, h, w, c int, region []byte, stride int, rows, cols Axis) {
+func (s *Resampler) ResampleRows(dst []byte, h, w, c int, region []byte, pitch int, rows, cols Axis) {
 	s.cols.set(cols, w)
 	s.rows.set(rows, h)
-	n := cols.Region * c
-	if cap(s.middle) < n {
-		s.middle = make([]byte, n)
+	n, all := cols.Region*c, s.machine()
+	stride := w*c + pastRow
+	s.middle = slices.Grow(s.middle[:0], h*n+h*stride)[:h*n+h*stride]
+	middle, padded := s.middle[:h*n], s.middle[h*n:]
+	if !s.rows.columnsOf(all, middle, n, region, pitch) {
+		for y := range h {
+			s.rows.column(middle[y*n:][:n], region, pitch, y)
+		}
 	}
-	middle := s.middle[:n] // one row
-	for y := range h {
-		s.rows.column(middle, region, stride, y)
-		s.cols.row(dst[y*w*c:][:w*c], middle, c)
+	y := 0
+	if c == 3 {
+		for y = s.cols.resizeRows3(all, padded, stride, middle, n, h); y < h; y++ {
+			s.cols.row3(padded[y*stride:][:w*c], middle[y*n:][:n])
+		}
+		for y := range h {
+			copy(dst[y*w*c:][:w*c], padded[y*stride:])
+		}
+		return
+	}
+	for ; y < h; y++ {
+		s.cols.row(dst[y*w*c:][:w*c], middle[y*n:][:n], c)
 	}
 }
+
+// machine has the kernels that s uses.
+func (s *Resampler) machine() []kernels {
+	if s.restrict {
+		return s.kernels
+	}
+	return machine
+}
+
+// pastRow is how many bytes kernels write past a row of pixels.
+const pastRow = 3*3 + 4
 
 // taps are the weights of each output position over the pixels of a region.
 type taps struct {
@@ -71,6 +113,8 @@ type taps struct {
 	count  []int   // (out): pixels; 0 where the output is black
 	weight []int32 // (out, most): in units of 2^-weightBits
 	most   int     // largest count possible
+	exact  []float64
+	packed packedTaps
 }
 
 // set computes the weights for out positions.
@@ -79,13 +123,14 @@ func (t *taps) set(a Axis, out int) {
 		return
 	}
 	t.axis, t.out = a, out
+	t.packed.valid = false
 	t.most = 1
 	if a.From < a.To {
 		t.most = 2*int(math.Ceil(a.Filter.radius()*max(float64(a.Cut)/float64(a.Size), 1))) + 1
 	}
 	t.start, t.count = slices.Grow(t.start[:0], out)[:out], slices.Grow(t.count[:0], out)[:out]
 	t.weight = slices.Grow(t.weight[:0], out*t.most)[:out*t.most]
-	exact := make([]float64, t.most)
+	t.exact = slices.Grow(t.exact[:0], t.most)[:t.most]
 	for i := range out {
 		t.start[i], t.count[i] = 0, 0
 		p, seen := a.position(i, out)
@@ -94,7 +139,7 @@ func (t *taps) set(a Axis, out int) {
 		}
 		first, end := a.Filter.Span(a.Cut, a.Size, p)
 		w := t.weight[i*t.most:][:end-first]
-		a.Filter.weights(w, exact, a.Cut, a.Size, p)
+		a.Filter.weights(w, t.exact, a.Cut, a.Size, p)
 		for len(w) > 0 && w[len(w)-1] == 0 {
 			w = w[:len(w)-1]
 		}

@@ -44,10 +44,18 @@ func newBudget(size int64) *budget {
 
 // take waits until n bytes are free.
 func (s *share) take(ctx context.Context, n int64) error {
+	if err := s.check(n); err != nil {
+		return err
+	}
+	return s.left.Acquire(ctx, n)
+}
+
+// check is an error where there are never n bytes.
+func (s *share) check(n int64) error {
 	if n > s.size {
 		return fmt.Errorf("%s, and there are %s for all that is decoded at a time", mebibytes(n), mebibytes(s.size))
 	}
-	return s.left.Acquire(ctx, n)
+	return nil
 }
 
 // takeFile takes memory for a file of n bytes. The caller frees it.
@@ -67,7 +75,7 @@ func (m *budget) takePixels(l *lease, h raster.Header, pixels int64) (free func(
 	}
 	n := pixels + h.Memory
 	if err := m.pixels.take(l.context(), n); err != nil {
-		return nil, fmt.Errorf("decoding its %d×%d pixels takes %w: make the image smaller, or decode where there is more memory", h.Width, h.Height, err)
+		return nil, tooLarge(h, err)
 	}
 	return func(ok bool) {
 		if ok && l != nil {
@@ -76,6 +84,22 @@ func (m *budget) takePixels(l *lease, h raster.Header, pixels int64) (free func(
 		}
 		m.pixels.left.Release(n)
 	}, nil
+}
+
+// fits is an error where decoding an image of so many bytes takes more than there
+// is at all.
+func (m *budget) fits(h raster.Header, pixels int64) error {
+	if m == nil {
+		return nil
+	}
+	if err := m.pixels.check(pixels + h.Memory); err != nil {
+		return tooLarge(h, err)
+	}
+	return nil
+}
+
+func tooLarge(h raster.Header, err error) error {
+	return fmt.Errorf("decoding its %d×%d pixels takes %w: make the image smaller, or decode where there is more memory", h.Width, h.Height, err)
 }
 
 // lease is the memory of an image in use. Whoever lends an [Image] one gives it

@@ -32,20 +32,34 @@ func withCache(src Source, budget *atomic.Int64) *cache {
 // Decode implements Source. A file that changes after it was read first is not
 // read again.
 func (c *cache) Decode(i int, dst *Image) (int32, error) {
+	label, _, err := c.decodePiece(i, everything, dst)
+	return label, err
+}
+
+// decodePiece implements pieceSource. An image that there is room for is decoded
+// as a whole and kept; a piece has the same pixels.
+func (c *cache) decodePiece(i int, ask func(h, w int) need, dst *Image) (int32, piece, error) {
 	if m := c.images[i].Load(); m != nil {
 		dst.Reshape(m.h, m.w, m.c)
 		copy(dst.Pix, m.pix)
-		return m.label, nil
+		return m.label, all(dst), nil
 	}
-	label, err := c.Source.Decode(i, dst)
-	if err != nil {
-		return label, err
+	keep := true
+	label, p, err := decodePiece(c.Source, i, func(h, w int) need {
+		n := ask(h, w)
+		if keep = !n.shrinks && c.slabs.room(h*w*c.Info().C); keep {
+			return everything(h, w)
+		}
+		return n
+	}, dst)
+	if err != nil || !keep || p != all(dst) {
+		return label, p, err
 	}
 	if pix := c.slabs.take(len(dst.Pix)); pix != nil {
 		copy(pix, dst.Pix)
 		c.images[i].Store(&cached{pix, dst.H, dst.W, dst.C, label})
 	}
-	return label, nil
+	return label, p, nil
 }
 
 func (c *cache) counts() []int { return Counts(c.Source) }
@@ -66,6 +80,13 @@ type slabs struct {
 	mu   sync.Mutex
 	all  [][]byte
 	rest []byte // of the last one
+}
+
+// room says whether there may be room for n bytes.
+func (s *slabs) room(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int64(n) <= max(s.budget.Load(), int64(len(s.rest)))
 }
 
 // take returns room for n bytes, or nil where there is none.

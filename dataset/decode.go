@@ -93,16 +93,22 @@ type decoder struct {
 // and transparency always, as by torchvision's default loader.
 // The offset is how far into data the fault is.
 func (d *decoder) decode(data []byte, c int, dst *Image) (offset int64, err error) {
+	_, offset, err = d.decodePiece(data, c, everything, dst)
+	return offset, err
+}
+
+// decodePiece is decode that leaves out what is not needed where that saves time.
+func (d *decoder) decodePiece(data []byte, c int, ask func(h, w int) need, dst *Image) (p piece, offset int64, err error) {
 	dst.lease.release()
 	if len(data) == 0 {
-		return 0, errors.New("the file is empty")
+		return p, 0, errors.New("the file is empty")
 	}
 	f, ok := formatOf(formats, data)
 	if !ok {
 		if f, ok := formatOf(unread, data); ok {
-			return 0, fmt.Errorf("is a file of the format %s, which is not read: convert it to a %s", f.name, formatNames())
+			return p, 0, fmt.Errorf("is a file of the format %s, which is not read: convert it to a %s", f.name, formatNames())
 		}
-		return 0, fmt.Errorf("starts with % x: not a %s", data[:min(8, len(data))], formatNames())
+		return p, 0, fmt.Errorf("starts with % x: not a %s", data[:min(8, len(data))], formatNames())
 	}
 	defer func() {
 		// Decoders are not all ours, and their input is not trusted.
@@ -112,29 +118,40 @@ func (d *decoder) decode(data []byte, c int, dst *Image) (offset int64, err erro
 	}()
 	h, err := f.header(data)
 	if err != nil {
-		return position(err), fmt.Errorf("damaged %s header: %w", f.name, err)
+		return p, position(err), fmt.Errorf("damaged %s header: %w", f.name, err)
 	}
 	if err := checkSize(h.Width, h.Height, len(data)); err != nil {
-		return 0, fmt.Errorf("%s: %w", f.name, err)
+		return p, 0, fmt.Errorf("%s: %w", f.name, err)
 	}
 	pixels := int64(h.Width) * int64(h.Height) * int64(c)
 	turned := 1
 	if d.orient && !isTIFF(data) {
 		if turned = orientation(data); turned > 1 {
 			h.Memory += pixels
+			ask = everything
+		}
+	}
+	if f.name == "JPEG" {
+		p, ok, err := d.turbo(data, h, c, ask, dst)
+		if ok && turned > 1 {
+			turn(dst, turned)
+			p = all(dst)
+		}
+		if ok || err != nil {
+			return p, 0, err
 		}
 	}
 	free, err := d.memory.takePixels(dst.lease, h, pixels)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", f.name, err)
+		return p, 0, fmt.Errorf("%s: %w", f.name, err)
 	}
 	defer func() { free(err == nil) }()
 	dst.Reshape(h.Height, h.Width, c)
 	if err := f.decode(d, data, &raster.Canvas{Pix: dst.Pix, W: h.Width, H: h.Height, C: c}); err != nil {
-		return position(err), fmt.Errorf("damaged %s: %w", f.name, err)
+		return p, position(err), fmt.Errorf("damaged %s: %w", f.name, err)
 	}
 	turn(dst, turned)
-	return 0, nil
+	return all(dst), 0, nil
 }
 
 // position is the byte that a decoder's error is about.

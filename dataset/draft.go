@@ -50,6 +50,12 @@ func (s span) sub(at, n int) span {
 	return s
 }
 
+// shrunk is s, which lies within an image, in one n times smaller.
+func (s span) shrunk(n int) span {
+	at, length := s.at/n, s.n/n
+	return span{at: at, n: length, mirror: s.mirror, from: at, to: at + length}
+}
+
 // now is the axis of the image so far.
 func (d *draft) now(a *draftAxis) *span {
 	if d.resized {
@@ -134,13 +140,34 @@ func (d *draft) flip() {
 	}
 }
 
-// recipe is the finished draft, and the place in the decoded image of the region
-// that it needs.
-func (d *draft) recipe() (augment.Recipe, box) {
+// shrink is how many times smaller the image may be decoded: 8, 4, 2 or 1. What
+// is cut out has at least as many pixels then as it is resized to.
+func (d *draft) shrink() int {
+	for _, n := range []int{8, 4, 2} {
+		if d.resized && d.rows.shrinks(n) && d.cols.shrinks(n) {
+			return n
+		}
+	}
+	return 1
+}
+
+// shrinks says whether an axis allows that an image is decoded n times smaller.
+func (a *draftAxis) shrinks(n int) bool {
+	return a.cut.n/n >= a.size && a.cut.from <= a.cut.at && a.cut.to >= a.cut.at+a.cut.n
+}
+
+// recipe is the finished draft for an image that was decoded shrink times
+// smaller, and the place in that of the region that it needs. A cut is rounded
+// to its pixels.
+func (d *draft) recipe(shrink int) (augment.Recipe, box) {
+	rows, cols := d.rows, d.cols
+	if shrink > 1 {
+		rows.cut, cols.cut = rows.cut.shrunk(shrink), cols.cut.shrunk(shrink)
+	}
 	r := augment.Recipe{Adjust: d.adjust, Patch: d.patch}
 	var b box
-	b.y, r.Rows = d.rows.finish(d.resized)
-	b.x, r.Cols = d.cols.finish(d.resized)
+	b.y, r.Rows = rows.finish(d.resized)
+	b.x, r.Cols = cols.finish(d.resized)
 	if r.Rows.Region == 0 || r.Cols.Region == 0 { // nothing of the image is seen
 		r.Rows.Region, r.Cols.Region = 0, 0
 	}

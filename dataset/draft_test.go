@@ -16,7 +16,7 @@ import (
 func render(t *testing.T, d *draft, m *Image) []byte {
 	t.Helper()
 	h, w := d.size()
-	r, b := d.recipe()
+	r, b := d.recipe(1)
 	var region []byte
 	for y := range b.h {
 		region = append(region, m.Pix[((b.y+y)*m.W+b.x)*m.C:][:b.w*m.C]...)
@@ -76,7 +76,7 @@ func TestRecipesAreTransforms(t *testing.T) {
 		if !d.add(tf, rand.New(rand.NewPCG(seed, 0))) {
 			continue
 		}
-		if r, _ := d.recipe(); r.Rows.Cut > augment.MaxScale*r.Rows.Size || r.Cols.Cut > augment.MaxScale*r.Cols.Size {
+		if r, _ := d.recipe(1); r.Rows.Cut > augment.MaxScale*r.Rows.Size || r.Cols.Cut > augment.MaxScale*r.Cols.Size {
 			continue
 		}
 		drafted++
@@ -218,9 +218,11 @@ func BenchmarkDeferRow(b *testing.B) {
 	var p worker
 	p.r = rand.New(&p.pcg)
 	j := &job{batch: l.pool.get()}
-	for b.Loop() {
+	for i := 0; b.Loop(); i++ {
 		p.Image = m
 		j.used, j.spare = 0, l.pool.regions
-		l.deferRow(j, 0, &p)
+		l.seed(&p, 0, i)
+		l.need(m.H, m.W, j.batch, &p)
+		l.draw(j, 0, &p, all(m))
 	}
 }

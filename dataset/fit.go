@@ -56,7 +56,7 @@ func (t Fit) Apply(p *Work, _ *rand.Rand) {
 	d := newDraft(m.H, m.W, m.C)
 	t.draft(d)
 	d.rows.filter, d.cols.filter = t.Interpolation.Filter, t.Interpolation.Filter
-	r, from := d.recipe()
+	r, from := d.recipe(1)
 	next := p.Next(t.H, t.W)
 	resample := p.resample.Resample
 	if oh, ow := t.resized(m.H, m.W); t.Interpolation.RowsFirst(m.H, m.W, oh, ow) {

@@ -78,7 +78,7 @@ func TestFitDraws(t *testing.T) {
 		d := newDraft(m.H, m.W, m.C)
 		ok := d.add(tf, nil)
 		seen[ok]++
-		if recipe, _ := d.recipe(); ok && recipe.Rows.Cut <= augment.MaxScale*recipe.Rows.Size && recipe.Cols.Cut <= augment.MaxScale*recipe.Cols.Size {
+		if recipe, _ := d.recipe(1); ok && recipe.Rows.Cut <= augment.MaxScale*recipe.Rows.Size && recipe.Cols.Cut <= augment.MaxScale*recipe.Cols.Size {
 			require.Equal(t, apply(tf, m, 0).Pix, render(t, d, m), "%+v of %d×%d", tf, m.H, m.W)
 		}
 		if tf.Interpolation.Filter != augment.Bilinear {

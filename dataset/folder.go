@@ -222,6 +222,7 @@ func (e *encoded) called(part string) string {
 // set makes a set of the sources; train may be nil.
 func (e *encoded) set(train, test *imageFolder) *Set {
 	s := &Set{closers: slices.Clone(e.closers)} // and nothing else of e, which has read folders
+	s.JPEG, _ = JPEGDecoder()
 	var left leftOut
 	var archives []*archive // parts may be in one
 	var budget *atomic.Int64
@@ -450,6 +451,11 @@ func (s *imageFolder) Len() int { return len(s.files) }
 func (s *imageFolder) counts() []int { return count(s.labels, len(s.info.Classes)) }
 
 func (s *imageFolder) Decode(i int, dst *Image) (int32, error) {
+	label, _, err := s.decodePiece(i, everything, dst)
+	return label, err
+}
+
+func (s *imageFolder) decodePiece(i int, ask func(h, w int) need, dst *Image) (int32, piece, error) {
 	const remedy = "replace or remove the file, or skip bad images"
 	file := s.root.path(s.files[i])
 	buf, _ := s.data.Get().(*[]byte)
@@ -463,13 +469,14 @@ func (s *imageFolder) Decode(i int, dst *Image) (int32, error) {
 	}()
 	free, err := s.readFile(s.files[i], buf, dst.lease)
 	if err != nil {
-		return 0, fileError(file, err, remedy)
+		return 0, piece{}, fileError(file, err, remedy)
 	}
 	defer free()
-	if offset, err := s.images.decode(*buf, s.info.C, dst); err != nil {
-		return 0, &FileError{File: file, Offset: offset, Record: -1, Err: err, Remedy: remedy}
+	p, offset, err := s.images.decodePiece(*buf, s.info.C, ask, dst)
+	if err != nil {
+		return 0, p, &FileError{File: file, Offset: offset, Record: -1, Err: err, Remedy: remedy}
 	}
-	return s.labels[i], nil
+	return s.labels[i], p, nil
 }
 
 // keptFile is the largest file whose memory is kept for the next one.

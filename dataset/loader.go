@@ -37,6 +37,10 @@ type LoaderOptions struct {
 	// The plan makes the same images of them.
 	Defer bool
 
+	// Scaled decodes JPEGs that are large for what is cut out of them at 1/2, 1/4 or
+	// 1/8 of their size, where the decoder can: faster, and other pixels.
+	Scaled bool
+
 	Workers  int // goroutines that decode and transform; 0: as many as CPUs
 	Prefetch int // batches made ahead of use; 0: 2
 }
@@ -45,11 +49,12 @@ type LoaderOptions struct {
 // position: each call of Epoch has its own. Its methods may be called from
 // several goroutines at once.
 type Loader struct {
-	src  Source
-	info Info
-	tf   Transform
-	opt  LoaderOptions
-	pool *batchPool
+	src     Source
+	info    Info
+	tf      Transform
+	opt     LoaderOptions
+	recipes bool // tell what tf makes of most images
+	pool    *batchPool
 }
 
 // NewLoader checks that transform brings all of src's images to one size. A nil
@@ -84,7 +89,8 @@ func NewLoader(src Source, transform Transform, opt LoaderOptions) (*Loader, err
 		src: src, info: info, tf: transform, opt: opt,
 		pool: &batchPool{n: opt.Batch, h: h, w: w, c: info.C, keep: opt.Prefetch + 2},
 	}
-	if opt.Defer && drafts(transform, info) {
+	l.recipes = drafts(transform, info)
+	if opt.Defer && l.recipes {
 		pixels := info.H * info.W
 		if pixels == 0 {
 			pixels = deferredPixels
@@ -256,7 +262,9 @@ type worker struct {
 	Work
 	pcg   rand.PCG
 	r     *rand.Rand
-	lease lease // of the image in hand
+	asked bool   // draft is of the image in hand
+	draft *draft // what becomes of it; nil where no recipe says that
+	lease lease  // of the image in hand
 }
 
 // work makes rows until there are no more tasks.
@@ -286,63 +294,109 @@ func (l *Loader) fill(j *job, row int, p *worker) error {
 	b, sample := j.batch, j.samples[row]
 	p.Load().lease = &p.lease
 	defer p.unload()
-	label, err := l.src.Decode(sample, p.Image)
+	p.asked = false
+	ask := func(h, w int) need {
+		l.seed(p, b.Epoch, sample)
+		return l.need(h, w, b, p)
+	}
+	label, got, err := decodePiece(l.src, sample, ask, p.Image)
 	if err != nil {
 		return err
 	}
+	m := p.Image
 	if label < 0 || int(label) >= len(l.info.Classes) {
 		return fmt.Errorf("%s: image %d has label %d, there are %d classes", l.info.Name, sample, label, len(l.info.Classes))
 	}
-	if p.Image.H < 1 || p.Image.W < 1 || p.Image.C != b.C {
-		return fmt.Errorf("%s: image %d is %d×%d with %d channels, not %d", l.info.Name, sample, p.Image.H, p.Image.W, p.Image.C, b.C)
+	if m.H < 1 || m.W < 1 || m.C != b.C {
+		return fmt.Errorf("%s: image %d is %d×%d with %d channels, not %d", l.info.Name, sample, m.H, m.W, m.C, b.C)
 	}
 	b.Labels[row] = label
-	seed := func() { seedFrom(&p.pcg, streamAugment, l.opt.Seed, uint64(b.Epoch), uint64(sample)) }
-	seed()
-	if b.Recipes != nil && l.deferRow(j, row, p) {
+	if !p.asked { // the source had no use for an answer
+		ask(got.h, got.w)
+	}
+	if p.draft != nil {
+		l.draw(j, row, p, got)
 		return nil
 	}
-	seed() // the same choices again
+	l.seed(p, b.Epoch, sample) // the same choices again
 	l.tf.Apply(&p.Work, p.r)
-	m := p.Image
+	m = p.Image
 	if m.H != b.H || m.W != b.W || m.C != b.C {
 		return fmt.Errorf("%s: image %d came out as %d×%d×%d, not %d×%d×%d", l.info.Name, sample, m.H, m.W, m.C, b.H, b.W, b.C)
 	}
-	if b.Recipes == nil {
-		copy(b.Images[row*b.H*b.W*b.C:], m.Pix)
-		return nil
-	}
-	offset, _ := j.place(len(m.Pix), len(m.Pix))
-	b.Recipes[row] = augment.Recipe{Offset: offset, Rows: augment.Resized(b.H, b.H), Cols: augment.Resized(b.W, b.W)}
-	copy(b.Regions[offset:], m.Pix)
+	copy(j.finished(row), m.Pix)
 	return nil
 }
 
-// deferRow makes a region and a recipe of a decoded image. It returns false where
-// no recipe says what becomes of the image, or its region is too large.
-func (l *Loader) deferRow(j *job, row int, p *worker) bool {
-	b, m := j.batch, p.Image
-	d := newDraft(m.H, m.W, m.C)
-	if !d.add(l.tf, p.r) {
-		return false
+// seed begins the random choices for a sample.
+func (l *Loader) seed(p *worker, epoch, sample int) {
+	seedFrom(&p.pcg, streamAugment, l.opt.Seed, uint64(epoch), uint64(sample))
+}
+
+// need draws what becomes of an image of h×w pixels, and says what of it that
+// takes. Where no recipe tells, or does the same faster, it is everything.
+func (l *Loader) need(h, w int, b *Batch, p *worker) need {
+	p.asked, p.draft = true, nil
+	if !l.recipes {
+		return everything(h, w)
+	}
+	d := newDraft(h, w, b.C)
+	if !d.add(l.tf, p.r) || b.Recipes == nil && !d.resized {
+		return everything(h, w)
 	}
 	if h, w := d.size(); h != b.H || w != b.W {
-		return false
+		return everything(h, w)
 	}
-	r, from := d.recipe()
-	if r.Check(b.H, b.W, b.C, len(b.Regions)) != nil {
-		return false
+	n := need{shrink: 1}
+	if l.opt.Scaled {
+		n.shrink = d.shrink()
+		n.shrinks = d.resized && h >= 2*d.rows.size && w >= 2*d.cols.size
+	}
+	for _, shrink := range []int{1, n.shrink} {
+		var r augment.Recipe
+		if r, n.box = d.recipe(shrink); r.Check(b.H, b.W, b.C, n.box.h*n.box.w*b.C) != nil {
+			return everything(h, w)
+		}
+	}
+	p.draft = d
+	if n.box.h == 0 { // black
+		n.box = box{h: 1, w: 1}
+	}
+	return n
+}
+
+// draw makes a row by a draft, or a region and a recipe of which the plan will.
+func (l *Loader) draw(j *job, row int, p *worker, got piece) {
+	b, m := j.batch, p.Image
+	r, from := p.draft.recipe(got.shrink)
+	var region []byte
+	if from.h > 0 {
+		region = m.Pix[((from.y-got.y)*m.W+from.x-got.x)*m.C:]
 	}
 	n := from.w * m.C
-	var ok bool
-	if r.Offset, ok = j.place(from.h*n, b.H*b.W*b.C); !ok {
-		return false
+	if b.Recipes != nil {
+		if offset, ok := j.place(from.h*n, b.H*b.W*b.C); ok {
+			for y := range from.h {
+				copy(b.Regions[offset+y*n:][:n], region[y*m.W*m.C:])
+			}
+			r.Offset = offset
+			b.Recipes[row] = r
+			return
+		}
 	}
-	for y := range from.h {
-		copy(b.Regions[r.Offset+y*n:][:n], m.Pix[((from.y+y)*m.W+from.x)*m.C:])
+	p.resample.RenderFrom(j.finished(row), b.H, b.W, b.C, &r, region, m.W*m.C)
+}
+
+// finished is the memory of a row's finished image.
+func (j *job) finished(row int) []byte {
+	b := j.batch
+	n := b.H * b.W * b.C
+	if b.Recipes == nil {
+		return b.Images[row*n:][:n]
 	}
-	b.Recipes[row] = r
-	return true
+	offset, _ := j.place(n, n)
+	b.Recipes[row] = augment.Recipe{Offset: offset, Rows: augment.Resized(b.H, b.H), Cols: augment.Resized(b.W, b.W)}
+	return b.Regions[offset:][:n]
 }
 
 // end counts a task as done.

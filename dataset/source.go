@@ -71,7 +71,11 @@ type Set struct {
 
 	// Cache is how many bytes of decoded images may stay in memory until Close; 0
 	// where none do, or the whole set is in memory anyway.
-	Cache   int64
+	Cache int64
+
+	// JPEG names what decodes JPEG files ([JPEGDecoder]) in a set of folders or
+	// archives; empty in others.
+	JPEG    string
 	closers []func()
 }
 

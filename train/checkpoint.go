@@ -30,6 +30,7 @@ type Checkpoint struct {
 	Channels int // of the images
 	Network  string
 	Data     DataInfo
+	JPEG     string // what decoded JPEG files (dataset.Set); empty where there were none, and in old checkpoints
 	Progress Progress
 
 	file    *interop.File
@@ -44,6 +45,7 @@ const (
 	metaProgress = "progress"
 	metaNetwork  = "network"
 	metaData     = "data"
+	metaJPEG     = "jpeg"
 	metaSum      = "sha256"
 
 	checkpointFormat = "tributary checkpoint 1"
@@ -168,7 +170,7 @@ func readCheckpoint(r io.ReaderAt, size int64, path string) (*Checkpoint, error)
 // describe reads the metadata of a file.
 func describe(file *interop.File) (*Checkpoint, error) {
 	meta := file.Metadata
-	c := &Checkpoint{Path: file.Path, Config: Default(), Network: meta[metaNetwork], file: file, tensors: map[string]interop.TensorInfo{}}
+	c := &Checkpoint{Path: file.Path, Config: Default(), Network: meta[metaNetwork], JPEG: meta[metaJPEG], file: file, tensors: map[string]interop.TensorInfo{}}
 	fail := func(what string, err error) (*Checkpoint, error) {
 		return nil, &CheckpointError{file.Path, fmt.Errorf("its %s: %w", what, err), ""}
 	}

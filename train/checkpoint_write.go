@@ -87,8 +87,12 @@ func (c *Checkpoint) metadata() (map[string]string, error) {
 	}
 	config := c.Config
 	config.Name = ""
-	return map[string]string{
+	meta := map[string]string{
 		metaFormat: checkpointFormat, metaConfig: string(config.YAML()), metaProgress: string(progress),
 		metaData: string(data), metaNetwork: c.Network, metaSum: noSum,
-	}, nil
+	}
+	if c.JPEG != "" {
+		meta[metaJPEG] = c.JPEG
+	}
+	return meta, nil
 }

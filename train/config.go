@@ -26,6 +26,7 @@ type Config struct {
 	Data    string // data set, by dataset.Open's spec
 	Augment string // training augmentation, one of Augmentations
 	SkipBad bool   // go on without images that cannot be read
+	Decode  string // how JPEGs are decoded for training, one of decodeModes
 
 	// The network's input; see ResolveInput. "auto" is left open.
 	Mean, Std       string // of the channels, in units of [0,1], with commas between
@@ -80,6 +81,7 @@ func Default() Config {
 		Width:        1,
 		Data:         "fashion-mnist-mini",
 		Augment:      auto,
+		Decode:       decodeFull,
 		Mean:         auto, Std: auto, Resize: auto, Interpolation: auto,
 		Epochs:      8,
 		Batch:       32,

@@ -15,21 +15,23 @@ type Reporter func(Event)
 
 // Started is the first event: what the run is.
 type Started struct {
-	Resumed       bool
-	Step, Steps   int // updates done, and in all
-	Epoch         int // epochs done
-	Epochs        int
-	StepImages    int // images in an update
-	Parameters    int // elements, of the trunk and all heads
-	Heads         []string
-	TrainImages   int
-	TestImages    int
-	Device        string
-	Input         Input
-	Augments      bool  // the device augments training images; otherwise the goroutines that read them do
-	ArenaBytes    int64 // of the training plan
-	UnsharedBytes int64 // the same without sharing memory between buffers
-	CacheBytes    int64 // of decoded images that may stay in memory (dataset.Set)
+	Resumed       bool     `json:"resumed"`
+	Step          int      `json:"step"` // updates done
+	Steps         int      `json:"steps"`
+	Epoch         int      `json:"epoch"` // epochs done
+	Epochs        int      `json:"epochs"`
+	StepImages    int      `json:"step_images"` // images in an update
+	Parameters    int      `json:"parameters"`  // elements, of the trunk and all heads
+	Heads         []string `json:"heads"`
+	TrainImages   int      `json:"train_images"`
+	TestImages    int      `json:"test_images"`
+	Device        string   `json:"device"`
+	Input         Input    `json:"-"`              // the configuration says it
+	JPEG          string   `json:"jpeg,omitempty"` // what decodes JPEG files (dataset.Set)
+	Augments      bool     `json:"augments"`       // the device augments training images; otherwise the goroutines that read them do
+	ArenaBytes    int64    `json:"arena_bytes"`    // of the training plan
+	UnsharedBytes int64    `json:"unshared_bytes"` // the same without sharing memory between buffers
+	CacheBytes    int64    `json:"cache_bytes"`    // of decoded images that may stay in memory (dataset.Set)
 }
 
 // Stepped is one update. Losses are means over its images, before the update.
@@ -85,7 +87,7 @@ type Saved struct {
 // Warning is something that the user should know; the run goes on.
 type Warning struct {
 	Step    int    `json:"step"`
-	Kind    string `json:"warning"` // dead_trunk, skipped_image, checkpoint, log, last, lock, data, or an auxhead.Alarm's kind
+	Kind    string `json:"warning"` // dead_trunk, skipped_image, decoder, checkpoint, log, last, lock, data, or an auxhead.Alarm's kind
 	Message string `json:"message"`
 }
 
@@ -97,6 +99,7 @@ func (EpochEnded) event() {}
 func (Saved) event()      {}
 func (Warning) event()    {}
 
+func (Started) kind() string    { return "start" }
 func (Interval) kind() string   { return kindInterval }
 func (EpochEnded) kind() string { return kindEpoch }
 func (Saved) kind() string      { return "checkpoint" }
@@ -119,5 +122,6 @@ func (e EpochEnded) scalars() (int, []tagged) {
 	return e.Step, append(all, tagged{"epoch/images_per_s", e.ImagesPerSecond}, tagged{"epoch/seconds", e.Seconds})
 }
 
+func (e Started) scalars() (int, []tagged) { return e.Step, nil }
 func (e Saved) scalars() (int, []tagged)   { return e.Step, nil }
 func (e Warning) scalars() (int, []tagged) { return e.Step, nil }

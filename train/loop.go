@@ -85,6 +85,9 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 	if t.changed != "" {
 		t.warn("data", "%s", t.changed)
 	}
+	if r := t.Resume; r != nil && r.JPEG != "" && r.JPEG != t.Data.JPEG {
+		t.warn("decoder", "JPEG files are decoded by %s here, by %s before: some pixels may differ, so the run goes on, but not to the same bits", t.Data.JPEG, r.JPEG)
+	}
 	t.clock.start(t.progress.Seconds)
 	t.savedAt = time.Now()
 	for t.progress.Epoch < t.Config.Epochs {
@@ -288,7 +291,7 @@ func (t *Trainer) save() error {
 	begin := time.Now()
 	t.savedAt = begin
 	t.progress.Seconds = t.clock.total()
-	c := &Checkpoint{Config: t.Config, Network: t.Graph.Name(), Data: infoOfSet(t.Data), Progress: t.progress}
+	c := &Checkpoint{Config: t.Config, Network: t.Graph.Name(), Data: infoOfSet(t.Data), JPEG: t.Data.JPEG, Progress: t.progress}
 	if err := writeCheckpoint(t.folder.Last(), t.state, c); err != nil {
 		remedy := ""
 		if errors.Is(err, syscall.ENOSPC) {

@@ -62,7 +62,7 @@ func TestRunLearnsAndWritesItsFolder(t *testing.T) {
 		require.NotEmpty(t, l.Time)
 		kinds[l.Kind]++
 	}
-	require.Equal(t, map[string]int{"interval": 18, "epoch": 6, "checkpoint": 6}, kinds)
+	require.Equal(t, map[string]int{"start": 1, "interval": 18, "epoch": 6, "checkpoint": 6}, kinds)
 }
 
 func TestRunIsDeterministic(t *testing.T) {

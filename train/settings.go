@@ -34,6 +34,14 @@ const (
 	groupRun      = "Run"
 )
 
+// The sizes at which training images are decoded.
+const (
+	decodeFull   = "full"
+	decodeScaled = "scaled"
+)
+
+var decodeModes = []string{decodeFull, decodeScaled}
+
 // Settings are all settings of c, in the order of a configuration file.
 func (c *Config) Settings() []Setting {
 	b := settingsBuilder{}
@@ -65,6 +73,8 @@ func (c *Config) Settings() []Setting {
 	b.local = true // a run that meets no such image is the same without it, and one that does could not go on
 	b.flag("skip-bad", &c.SkipBad, "go on without images that cannot be read")
 	b.local = false
+	b.name("decode", &c.Decode, decodeModes, "`size` that training JPEGs are decoded at: full, the pixels of Pillow and torchvision, which the cache keeps; scaled, a half, a quarter or an eighth "+
+		"where the crop has as many pixels as the network even so: faster for photographs of several megapixels, other pixels, and the cache keeps only images too small for it (evaluations are at full size)")
 
 	b.group = groupTraining
 	b.whole("epochs", &c.Epochs, 1, 1<<20, "`passes` over the training images")

@@ -197,7 +197,7 @@ func (t *Trainer) makeLoaders() error {
 	var err error
 	t.loader, err = dataset.NewLoader(train, c.transform(train.Info(), t.input), dataset.LoaderOptions{
 		Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: true, SkipBad: c.SkipBad, Workers: c.Workers,
-		Defer: t.Backend.Target().Augments})
+		Scaled: c.Decode == decodeScaled, Defer: t.Backend.Target().Augments})
 	if err != nil {
 		return err
 	}
@@ -433,7 +433,7 @@ func (t *Trainer) started() Started {
 		Resumed: t.Resume != nil, Step: t.progress.Step, Steps: t.rate.total + t.offset,
 		Epoch: t.progress.Epoch, Epochs: t.Config.Epochs, StepImages: t.Config.Batch * t.Config.Accumulate,
 		TrainImages: t.Data.Train.Len(), TestImages: t.Data.Test.Len(), Device: t.Backend.Name(),
-		Input: t.input, Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared, CacheBytes: t.Data.Cache,
+		Input: t.input, Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared, CacheBytes: t.Data.Cache, JPEG: t.Data.JPEG,
 	}
 	for _, l := range p.Losses {
 		s.Heads = append(s.Heads, l.Name)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -146,6 +147,8 @@ func TestVersion(t *testing.T) {
 	require.Contains(t, r.out, "tributary ")
 	require.Contains(t, r.out, "go1.")
 	require.Contains(t, r.out, "threads")
+	jpeg, why := dataset.JPEGDecoder()
+	require.Contains(t, r.out, "JPEG    decoded by "+jpeg+" ("+why+")")
 }
 
 func TestCompletion(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tributary-ml/tributary/dataset"
 )
 
 func newVersion() *cobra.Command {
@@ -18,6 +20,8 @@ func newVersion() *cobra.Command {
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "tributary %s\n", buildVersion())
 			fmt.Fprintf(out, "%s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			jpeg, why := dataset.JPEGDecoder()
+			fmt.Fprintf(out, "JPEG    decoded by %s (%s)\n", jpeg, why)
 			return listDevices(out)
 		},
 	}

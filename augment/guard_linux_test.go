@@ -1,0 +1,25 @@
+package augment
+
+import (
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+)
+
+// allocate returns n elements that end at a page which cannot be read: a kernel that reads past the end crashes the test.
+func allocate[T any](t *testing.T, n int) []T {
+	var e T
+	page := syscall.Getpagesize()
+	size := n * int(unsafe.Sizeof(e))
+	pages := (size + page - 1) / page * page
+	m, err := syscall.Mmap(-1, 0, pages+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Mprotect(m[pages:], syscall.PROT_NONE))
+	t.Cleanup(func() { require.NoError(t, syscall.Munmap(m)) })
+	if n == 0 {
+		return []T{}
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(&m[pages-size])), n)
+}

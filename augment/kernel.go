@@ -1,0 +1,50 @@
+package augment
+
+import "slices"
+
+const (
+	lowBits    = 15 // of a weight, in its lower part
+	groupTaps  = 4  // pixels of a row that a kernel takes at a time
+	groupBytes = 16 // that it reads for them
+)
+
+// packedTaps are weights as kernels read them: in pairs, the lower parts of both in one number, the upper ones in the next.
+type packedTaps struct {
+	valid   bool
+	offsets []int32 // (out, up to a multiple of 4): byte of the first pixel, of three
+	weight  []int32 // (out, pairs, 2)
+	pairs   int     // of rows, as many as any output has; always even for rows of pixels
+}
+
+// packPair is a pair of weights.
+func packPair(a, b int32) (low, high int32) {
+	const lowMask, mask = 1<<lowBits - 1, 1<<16 - 1
+	return a&lowMask | b&lowMask<<16, a>>lowBits&mask | b>>lowBits<<16
+}
+
+// pack fills the packed weights, for so many outputs, of which those that there are not are black, in groups of so many pairs.
+func (t *taps) pack(outputs, group int) {
+	p := &t.packed
+	if p.valid {
+		return
+	}
+	p.valid = true
+	pairs := (slices.Max(t.count) + 1) / 2
+	p.pairs = max(1, (pairs+group-1)/group) * group
+	p.offsets = slices.Grow(p.offsets[:0], outputs)[:outputs]
+	p.weight = slices.Grow(p.weight[:0], outputs*p.pairs*2)[:outputs*p.pairs*2]
+	clear(p.offsets)
+	clear(p.weight)
+	for i := range t.out {
+		w := t.weight[i*t.most:][:t.count[i]]
+		p.offsets[i] = int32(3 * t.start[i])
+		to := p.weight[i*p.pairs*2:]
+		for k := 0; k < len(w); k += 2 {
+			var next int32
+			if k+1 < len(w) {
+				next = w[k+1]
+			}
+			to[k], to[k+1] = packPair(w[k], next)
+		}
+	}
+}

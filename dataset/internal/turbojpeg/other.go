@@ -1,0 +1,34 @@
+//go:build !((linux || darwin) && (amd64 || arm64)) || static
+
+package turbojpeg
+
+import "errors"
+
+// Library is libjpeg-turbo, which this program cannot load.
+type Library struct{}
+
+// Decoder is a decoder of a Library.
+type Decoder struct{}
+
+// errNone is why there is none.
+var errNone = errors.New("no libraries are loaded: this program is for another machine, or linked statically")
+
+// Open returns an error.
+func Open() (*Library, error) { return nil, errNone }
+
+// Name is the library's file.
+func (*Library) Name() string { return "" }
+
+// Path is where the library's file lies.
+func (*Library) Path() string { return "" }
+
+// NewDecoder makes a decoder that decodes nothing.
+func (*Library) NewDecoder() *Decoder { return &Decoder{} }
+
+// Decode returns an error.
+func (*Decoder) Decode([]byte, int, []byte) error { return errNone }
+
+// DecodeRegion returns an error.
+func (*Decoder) DecodeRegion([]byte, Header, int, Region, func(int, int) []byte) (int, error) {
+	return 0, errNone
+}

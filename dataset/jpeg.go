@@ -1,0 +1,78 @@
+package dataset
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/tributary-ml/tributary/dataset/internal/raster"
+	"github.com/tributary-ml/tributary/dataset/internal/turbojpeg"
+)
+
+// machineJPEG is the machine's libjpeg-turbo, which is looked for once.
+var machineJPEG = sync.OnceValue(func() *turboJPEG {
+	lib, err := turbojpeg.Open()
+	return &turboJPEG{lib: lib, err: err}
+})
+
+// turboJPEG decodes JPEG with libjpeg-turbo.
+type turboJPEG struct {
+	lib  *turbojpeg.Library
+	err  error     // why there is none
+	free sync.Pool // *turbojpeg.Decoder
+}
+
+// JPEGDecoder names what decodes JPEG on this machine, by which runs are told
+// apart, and says where that was found, or why it is not libjpeg-turbo.
+func JPEGDecoder() (name, why string) {
+	t := machineJPEG()
+	if t.err != nil {
+		return "Go", "no libjpeg-turbo: " + t.err.Error()
+	}
+	return "libjpeg-turbo " + t.lib.Name(), t.lib.Path()
+}
+
+// turbo decodes what is needed of a JPEG to dst with libjpeg-turbo. It returns
+// false where there is none, or it is not for the file: then a decoder in Go says
+// what the file is. An image for which there would be too little memory as a whole
+// is an error, whatever is needed of it.
+func (d *decoder) turbo(data []byte, h raster.Header, c int, ask func(h, w int) need, dst *Image) (p piece, ok bool, err error) {
+	t := machineJPEG()
+	if t.err != nil {
+		return p, false, nil
+	}
+	header, err := turbojpeg.ReadHeader(data)
+	if err != nil || header.Width != h.Width || header.Height != h.Height {
+		return p, false, nil
+	}
+	if err := d.memory.fits(h, int64(h.Width)*int64(h.Height)*int64(c)); err != nil {
+		return p, false, fmt.Errorf("JPEG: %w", err)
+	}
+	planes := c
+	if header.Components == 3 {
+		planes = 3 // grey is made of colours, as Pillow does it
+	}
+	n := ask(h.Height, h.Width)
+	wide := min(h.Width, n.box.w+turbojpeg.MoreColumns) // before it is decoded
+	free, err := d.memory.takePixels(dst.lease, h, int64(n.box.h)*int64(wide)*int64(planes))
+	if err != nil {
+		return p, false, fmt.Errorf("JPEG: %w", err)
+	}
+	defer func() { free(ok) }()
+	j, _ := t.free.Get().(*turbojpeg.Decoder)
+	if j == nil {
+		j = t.lib.NewDecoder()
+	}
+	defer t.free.Put(j)
+	x, err := j.DecodeRegion(data, header, planes, turbojpeg.Region{Y: n.box.y, X: n.box.x, H: n.box.h, W: n.box.w, Shrink: n.shrink}, func(h, w int) []byte {
+		dst.Reshape(h, w, planes)
+		return dst.Pix
+	})
+	if err != nil {
+		return p, false, nil
+	}
+	if c < planes {
+		lumaOf(dst.Pix, dst.Pix)
+		dst.Reshape(dst.H, dst.W, c)
+	}
+	return piece{y: n.box.y, x: x, h: h.Height, w: h.Width, shrink: n.shrink}, true, nil
+}
