@@ -297,16 +297,19 @@ type MismatchError struct {
 	Differences []string
 }
 
-func (e *MismatchError) Error() string {
+func (e *MismatchError) Error() string { return strings.Join(e.Lines(), "\n") }
+
+// Lines are the lines of the message.
+func (e *MismatchError) Lines() []string {
 	const most = 8
-	list := e.Differences
-	more := ""
-	if len(list) > most {
-		more = fmt.Sprintf("\n  and %d more", len(list)-most)
-		list = list[:most]
+	lines := []string{fmt.Sprintf("checkpoint %s is of another run:", e.Path)}
+	for _, d := range e.Differences[:min(most, len(e.Differences))] {
+		lines = append(lines, "  "+d)
 	}
-	return fmt.Sprintf("checkpoint %s is of another run:\n  %s%s\nResume it with its own settings (leave the flags out), or start a new run from its weights with --init %s",
-		e.Path, strings.Join(list, "\n  "), more, e.Path)
+	if more := len(e.Differences) - most; more > 0 {
+		lines = append(lines, fmt.Sprintf("  and %d more", more))
+	}
+	return append(lines, fmt.Sprintf("Resume it with its own settings (leave the flags out), or start a new run from its weights with --init %s", e.Path))
 }
 
 // stateKey is one tensor of a state.
