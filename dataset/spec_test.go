@@ -46,7 +46,7 @@ func TestResolve(t *testing.T) {
 		"imagenet":         "there are fashion-mnist-mini, ",
 		"./photo":          "no such file or directory (did you mean photos?)",
 		"photos/train/cut": "did you mean " + filepath.Join("photos", "train", "cat") + "?",
-		"photos/a/b/c":     `photos has no "a"`,
+		"photos/zzz/b/c":   `photos has no "zzz"`,
 		"one.tar":          "name the folder that it is in, tar:.",
 		"one.jpg":          "is a file: name a folder",
 	} {

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rivo/uniseg"
 )
 
 // thousands writes a whole number with commas.
@@ -74,4 +76,28 @@ func count(n int, thing string) string {
 		thing += "s"
 	}
 	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// columns is how many columns of a terminal a text takes.
+func columns(text string) int { return uniseg.StringWidth(text) }
+
+// wrap breaks text at spaces into lines of at most width columns, where its words allow it; lines after the first begin with indent.
+func wrap(text string, width int, indent string) string {
+	var out strings.Builder
+	at := 0
+	for i, word := range strings.Split(text, " ") {
+		n := columns(word)
+		switch {
+		case i == 0:
+		case at+1+n > width && at > columns(indent):
+			out.WriteString("\n" + indent)
+			at = columns(indent)
+		default:
+			out.WriteByte(' ')
+			at++
+		}
+		out.WriteString(word)
+		at += n
+	}
+	return out.String()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/plain"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -50,17 +51,22 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := &output{Writer: stdout, end: end}
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetOut(out)
-	root.SetErr(stderr)
-	err := out.failed(root.ExecuteContext(ctx))
+	said, problems := newScreen(out), newScreen(stderr)
+	root.SetOut(said)
+	root.SetErr(problems)
+	err := root.ExecuteContext(ctx)
+	if rest := said.Close(); err == nil {
+		err = rest
+	}
+	err = out.failed(err)
 	code := exitCode(err)
 	var interrupted *train.InterruptedError
 	switch {
 	case errors.As(err, &interrupted) && isAll(interrupted, err): // which has said so
 	case code == exitInterrupted && interrupted == nil:
-		fmt.Fprintln(stderr, "tributary: interrupted")
+		fmt.Fprintln(problems, "tributary: interrupted")
 	case err != nil:
-		fmt.Fprintf(stderr, "tributary: %v\n", err)
+		fmt.Fprintf(problems, "tributary: %s\n", plain.Error(err))
 	}
 	return code
 }
