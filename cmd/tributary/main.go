@@ -111,10 +111,11 @@ heads: extra classifiers on inner layers, whose loss flows into the trunk.
 Start with
   tributary train
 which trains a small Inception with two heads on images that are part of the
-program, in about two minutes.
+program, in about half a minute on two cores.
 
 Exit codes: 0 success, 1 failure, 2 a wrong command line or configuration,
 130 interrupted by Ctrl-C, SIGTERM or SIGHUP; what was trained is saved.`,
+		Version:       buildVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -124,6 +125,8 @@ Exit codes: 0 success, 1 failure, 2 a wrong command line or configuration,
 	usage := func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	}
+	root.SetVersionTemplate("tributary {{.Version}}\n")
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c, nil) })
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage(c, nearestFlag(c, err))
 	})

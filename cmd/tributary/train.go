@@ -34,8 +34,8 @@ func newTrain() *cobra.Command {
 		Use:   "train [flags]",
 		Short: "Train a network",
 		Long: `Train a network with its auxiliary heads. Without flags: a small Inception with
-two heads on the Fashion-MNIST images that are part of the program, in about two
-minutes on two cores.
+two heads on the Fashion-MNIST images that are part of the program, in about half
+a minute on two cores.
 
 Everything goes to a folder of its own, runs/TIME-NETWORK: the configuration, a
 log with one JSON object a line, its numbers for TensorBoard, and checkpoints.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,15 +47,99 @@ type flagGroup struct {
 
 // groupedUsage makes a command's help list flags in groups.
 func groupedUsage(c *cobra.Command, groups []flagGroup) {
-	c.SetUsageFunc(func(c *cobra.Command) error {
-		w := c.OutOrStderr()
-		fmt.Fprintf(w, "Usage:\n  %s\n\nExamples:\n%s\n", c.UseLine(), c.Example)
-		for _, g := range groups {
-			fmt.Fprintf(w, "\n%s:\n%s", g.name, g.flags.FlagUsages())
-		}
-		return nil
-	})
+	c.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c, groups) })
 }
+
+// help writes a command's help, as wide as the terminal. No groups are all its flags in one.
+func help(c *cobra.Command, groups []flagGroup) {
+	c.InitDefaultHelpFlag()
+	c.InitDefaultVersionFlag()
+	if groups == nil {
+		groups = []flagGroup{{"Flags", c.LocalFlags()}, {"Global flags", c.InheritedFlags()}}
+	}
+	out := screenOf(c.OutOrStdout())
+	width := out.width()
+	use := c.UseLine()
+	if c.HasAvailableSubCommands() {
+		use = c.CommandPath() + " COMMAND"
+	}
+	fmt.Fprintf(out, "%s\n\nUsage:\n  %s\n", reflow(strings.TrimSpace(cmp.Or(c.Long, c.Short)), min(width, widestProse)), use)
+	if c.Example != "" {
+		fmt.Fprintf(out, "\nExamples:\n%s\n", c.Example)
+	}
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(out, "\nCommands:\n")
+		for _, s := range c.Commands() {
+			if s.IsAvailableCommand() {
+				fmt.Fprintln(out, wrapItem(fmt.Sprintf("  %-*s  %s", s.NamePadding(), s.Name(), s.Short), width))
+			}
+		}
+	}
+	for _, g := range groups {
+		if g.flags.HasAvailableFlags() {
+			fmt.Fprintf(out, "\n%s:\n", g.name)
+			for line := range strings.Lines(g.flags.FlagUsages()) {
+				fmt.Fprintln(out, wrapItem(strings.TrimSuffix(line, "\n"), width))
+			}
+		}
+	}
+}
+
+// widestProse is how many columns paragraphs take at most: longer lines are hard to read.
+const widestProse = 100
+
+// reflow breaks the paragraphs of a help text anew. Lines that are indented stay lines, but what a list's second column says goes on
+// below itself.
+func reflow(text string, width int) string {
+	type block struct {
+		text   string
+		indent int // where its text begins; of a list, the second column
+	}
+	var blocks []block
+	open := false // the last block may go on
+	for line := range strings.SplitSeq(text, "\n") {
+		words := strings.TrimLeft(line, " \t")
+		indent := len(line) - len(words)
+		if open && words != "" && indent == blocks[len(blocks)-1].indent {
+			blocks[len(blocks)-1].text += " " + words
+			continue
+		}
+		open = words != ""
+		if m := twoColumns.FindStringSubmatch(line); m != nil {
+			indent = len(m[1])
+		} else if indent > 0 {
+			open = false
+		}
+		blocks = append(blocks, block{line, indent})
+	}
+	var out []string
+	for _, b := range blocks {
+		if b.indent == 0 {
+			out = append(out, wrap(b.text, width, ""))
+		} else {
+			out = append(out, wrapItem(b.text, width))
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// wrapItem breaks a line of a list so that its second column goes on below itself, or below the first where there is no room beside
+// that. Other lines that are indented stay as they are.
+func wrapItem(line string, width int) string {
+	const least, below = 24, 8
+	m := twoColumns.FindStringSubmatch(line)
+	if m == nil {
+		return line
+	}
+	if column := len(m[1]); width-column >= least {
+		return wrap(line, width, strings.Repeat(" ", column))
+	}
+	indent := strings.Repeat(" ", below)
+	return strings.TrimRight(m[1], " ") + "\n" + wrap(indent+line[len(m[1]):], width, indent)
+}
+
+// twoColumns is a line of a list: a name, and behind two spaces or more what it means.
+var twoColumns = regexp.MustCompile(`^( +\S.*?  +)\S`)
 
 // newFlagSet is an empty set whose flags help lists in the order in which they are added.
 func newFlagSet(name string) *pflag.FlagSet {
