@@ -150,12 +150,17 @@ func (c *Checkpoint) Close() error { return c.closer.Close() }
 
 // readCheckpoint is OpenCheckpoint of any memory.
 func readCheckpoint(r io.ReaderAt, size int64, path string) (*Checkpoint, error) {
+	if err := foreign(r, path); err != nil {
+		return nil, err
+	}
 	file, err := interop.Read(path, r, size)
 	if err != nil {
 		return nil, &CheckpointError{path, err, damaged}
 	}
-	if f := file.Metadata[metaFormat]; f != checkpointFormat {
-		return nil, &CheckpointError{path, fmt.Errorf("its format is %q, not %q", f, checkpointFormat), "a file of weights alone is for --init"}
+	if f := file.Metadata[metaFormat]; f == "" {
+		return nil, &CheckpointError{path, errors.New("is a file of weights alone"), "train --init takes it; otherwise name a run's folder or a .ckpt file in it"}
+	} else if f != checkpointFormat {
+		return nil, &CheckpointError{path, fmt.Errorf("its format is %q, not %q", f, checkpointFormat), "another version of this program wrote it"}
 	}
 	if sum, _, err := fileSum(r, size); err != nil {
 		return nil, &CheckpointError{path, err, damaged}

@@ -139,6 +139,17 @@ func (c *Config) Check() error {
 	return err
 }
 
+// FitBatch lowers the batch where the training images do not fill as many batches as one update takes, and says so; "" where they do.
+func (c *Config) FitBatch(images int) string {
+	fits := images / c.Accumulate
+	if c.Batch <= fits || fits < 1 {
+		return ""
+	}
+	was := c.Batch
+	c.Batch = fits
+	return fmt.Sprintf("batch: %d instead of %d: there are only %d training images", fits, was, images)
+}
+
 // Differences lists the settings in which two configurations would give different results, one line each; here and there
 // are what the two are called.
 func (c *Config) Differences(here string, other *Config, there string) []string {

@@ -97,6 +97,9 @@ func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error)
 	defer p.close()
 	printNotes(cmd, p.data.Notes)
 	c.ImageSize = first.ImageSize
+	if text := c.FitBatch(p.data.Train.Len()); text != "" {
+		printNotes(cmd, []string{text})
+	}
 	n, err := inception.Lookup(c.Model)
 	if err != nil {
 		return nil, err
@@ -139,6 +142,9 @@ func ablationConfig(cmd *cobra.Command, f trainFlags) (*train.Config, ablate.Opt
 	}
 	if err := overlay(cmd, append(c.Settings(), options.Settings()...)); err != nil {
 		return nil, options, usageError{err}
+	}
+	if err := understand(cmd, &c); err != nil {
+		return nil, options, err
 	}
 	return &c, options, check(&c)
 }

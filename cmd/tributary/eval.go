@@ -96,6 +96,9 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	f.run.apply(&c)
 	if f.data != "" {
 		c.Data = f.data
+		if err := understand(cmd, &c); err != nil {
+			return err
+		}
 	}
 	if err := check(&c); err != nil {
 		return err

@@ -86,9 +86,7 @@ func runGrads(cmd *cobra.Command, f gradsFlags) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range notes {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
-	}
+	printNotes(cmd, notes)
 	headWeights, err := auxhead.ParseWeights(f.headWeights, m.Graph.Losses())
 	if err != nil {
 		return err

@@ -128,13 +128,13 @@ Exit codes: 0 success, 1 failure, 2 a wrong command line or configuration,
 	root.SetVersionTemplate("tributary {{.Version}}\n")
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c, nil) })
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage(c, nearestFlag(c, err))
+		return usage(c, flagError(c, err))
 	})
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args
 		c.Args = func(c *cobra.Command, a []string) error {
 			if err := args(c, a); err != nil {
-				return usage(c, nearestCommand(c, a, err))
+				return usage(c, argumentError(c, a, err))
 			}
 			return nil
 		}

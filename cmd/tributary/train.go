@@ -123,8 +123,9 @@ func runTrain(cmd *cobra.Command, f trainFlags) error {
 
 // printNotes says what the user may not expect, a line each.
 func printNotes(cmd *cobra.Command, notes []string) {
+	out := screenOf(cmd.ErrOrStderr())
 	for _, n := range notes {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
+		fmt.Fprintln(out, out.wrap("note: "+n, "  "))
 	}
 }
 
@@ -154,6 +155,9 @@ func prepare(cmd *cobra.Command, f trainFlags) (*session, error) {
 	if err := s.initialise(); err != nil {
 		p.close()
 		return nil, err
+	}
+	if text := c.FitBatch(p.data.Train.Len()); text != "" {
+		s.notes = append(s.notes, text)
 	}
 	return s, nil
 }
@@ -208,6 +212,9 @@ func (s *session) takeUp(cmd *cobra.Command, path string) (err error) {
 		return usageError{err}
 	}
 	c.Out = s.resume.Config.Out // the folder stays where it is
+	if err := understand(cmd, &c); err != nil {
+		return err
+	}
 	if err := check(&c); err != nil {
 		return err
 	}

@@ -106,12 +106,33 @@ func TestInterruptAndResume(t *testing.T) {
 // A command line that cannot work leaves no folder behind.
 func TestNoFolderWithoutRun(t *testing.T) {
 	data, out := squares(t), filepath.Join(t.TempDir(), "runs")
-	for _, more := range [][]string{{"--batch", "64"}, {"--label-smoothing", "1"}, {"--accumulate", "50"}, {"--init", "missing"}} {
+	for _, more := range [][]string{{"--label-smoothing", "1"}, {"--accumulate", "50"}, {"--init", "missing"}} {
 		r := command(t, trainArgs(data, out, more...)...)
 		require.NotEqual(t, exitOK, r.code, more)
 		_, err := os.Stat(out)
 		require.ErrorIs(t, err, os.ErrNotExist, more)
 	}
+}
+
+// Few images lower the batch, which is said and kept; a folder is data.
+func TestFewImages(t *testing.T) {
+	data, out := squares(t), t.TempDir()
+	r := command(t, trainArgs(data, out, "--data", data, "--batch", "64", "--epochs", "1")...)
+	require.Equal(t, exitOK, r.code, r.errors)
+	require.Contains(t, r.errors, "note: data: the folder "+data+" is taken as folder:"+data)
+	require.Contains(t, r.errors, "note: batch: 48 instead of 64: there are only 48 training images")
+	require.Contains(t, r.out, "48 images a step")
+	config, err := os.ReadFile(filepath.Join(out, "first", "config.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, string(config), "batch: 48\n")
+	require.Contains(t, string(config), "data: folder:"+data)
+	r = command(t, "train", "--resume", filepath.Join(out, "first"))
+	require.Equal(t, exitOK, r.code, r.errors)
+	r = command(t, "eval", "--checkpoint", filepath.Join(out, "first"), "--data", data)
+	require.Equal(t, exitOK, r.code, r.errors)
+	r = command(t, "ablate", "--data", data, "--width", "0.25", "--image-size", "16", "--batch", "64", "--epochs", "1", "--warmup", "0", "--variants", "inception3b", "--seeds", "1", "--out", out)
+	require.Equal(t, exitOK, r.code, r.errors)
+	require.Equal(t, 1, strings.Count(r.errors, "batch: 48 instead of 64"), r.errors)
 }
 
 func TestTrainReportsDamage(t *testing.T) {
