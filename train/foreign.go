@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
 // foreigners are files of other programs that people name where a checkpoint belongs: told by how they begin, or by their names where
@@ -35,7 +36,7 @@ const (
 
 // Foreign returns an error for a file that holds neither a checkpoint nor weights, if it is of a kind that is known.
 func Foreign(path string) error {
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (d *display) report(e train.Event) {
 // say writes a line of text.
 func (d *display) say(format string, args ...any) {
 	d.clear()
-	fmt.Fprintln(d.out, d.out.wrap(fmt.Sprintf(format, args...), "  "))
+	fmt.Fprintln(d.out, d.out.wrap(fmt.Sprintf(format, plainArgs(args)...), "  "))
 }
 
 func (d *display) start(e train.Started) {
@@ -141,7 +141,7 @@ func (d *display) step(e train.Stepped) {
 	}
 	if time.Since(d.shown) >= min(max(plainFirst, d.shown.Sub(d.begun)/10), plainLast) {
 		d.shown = time.Now()
-		fmt.Fprintf(d.out, "        %s  loss %s  step %d/%d  %s  %s\n", b.title, strings.Join(b.losses, " "), e.Step, e.Steps, b.rate, b.left)
+		printf(d.out, "        %s  loss %s  step %d/%d  %s  %s\n", b.title, strings.Join(b.losses, " "), e.Step, e.Steps, b.rate, b.left)
 	}
 }
 

@@ -163,7 +163,7 @@ func printSubject(out io.Writer, e *train.Evaluation, images int) {
 	if ck.Has(graph.Average) {
 		what = "moving averages"
 	}
-	fmt.Fprintf(out, "%s: %s after step %d, %s\n%s, %s images\n", ck.Path, ck.Network, ck.Progress.Step, what, e.Test.Info().Name, thousands(images))
+	printf(out, "%s: %s after step %d, %s\n%s, %s images\n", ck.Path, ck.Network, ck.Progress.Step, what, e.Test.Info().Name, thousands(images))
 	if in, err := e.Input(); err == nil {
 		fmt.Fprintf(out, "input: %s\n", in)
 	}

@@ -100,7 +100,7 @@ func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
 	for _, h := range m.Heads {
 		names = append(names, h.Name)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s parameters, exits %s", out, ck.Network, thousands(m.Parameters()), strings.Join(names, " "))
+	printf(cmd.OutOrStdout(), "%s: %s, %s parameters, exits %s", out, ck.Network, thousands(m.Parameters()), strings.Join(names, " "))
 	if left := whole.Parameters() - m.Parameters(); left > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "; left out: %s parameters of other heads", thousands(left))
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rivo/uniseg"
+
+	"github.com/tributary-ml/tributary/internal/plain"
 )
 
 // thousands writes a whole number with commas.
@@ -62,9 +64,23 @@ func duration(seconds float64) string {
 	return d.Round(time.Second).String()
 }
 
-// quoted makes a path one word of a shell.
+// quoted makes a path one word of a shell: of bash and zsh where it has characters that a terminal may act on.
 func quoted(path string) string {
-	if strings.ContainsAny(path, " \t\n'\"\\$&|;<>()*?[]#~!`{}") {
+	if plain.Text(path) != path {
+		var b strings.Builder
+		for _, c := range []byte(path) {
+			switch {
+			case c == '\'' || c == '\\':
+				b.WriteString(`\` + string(c))
+			case c < ' ' || c >= 0x7f:
+				fmt.Fprintf(&b, `\x%02x`, c)
+			default:
+				b.WriteByte(c)
+			}
+		}
+		return "$'" + b.String() + "'"
+	}
+	if strings.ContainsAny(path, " '\"\\$&|;<>()*?[]#~!`{}") {
 		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 	}
 	return path

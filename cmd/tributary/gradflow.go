@@ -83,12 +83,12 @@ func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
 	if err := writeFlowReport(f.html, s.folder.Path, network, flows); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nreport on %s: %s\n", count(len(flows), "measurement"), f.html)
+	printf(out, "\nreport on %s: %s\n", count(len(flows), "measurement"), f.html)
 	if f.svg != "" {
 		if err := writeDrawing(f.svg, network.draw(flows, len(flows)-1)); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "drawn: %s\n", f.svg)
+		printf(out, "drawn: %s\n", f.svg)
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func (f gradflowFlags) measure(cmd *cobra.Command) (*session, error) {
 	d.clear()
 	var ended *train.InterruptedError
 	if errors.As(err, &ended) && cmd.Context().Err() == nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "ended after %s; %s train --resume %s goes on\n\n", count(ended.Step, "update"), programName(), quoted(s.folder.Path))
+		printf(cmd.OutOrStdout(), "ended after %s; %s train --resume %s goes on\n\n", count(ended.Step, "update"), programName(), quoted(s.folder.Path))
 		err = nil
 	}
 	return s, err

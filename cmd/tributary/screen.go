@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/term"
 
@@ -95,4 +96,23 @@ func (s *screen) wrap(text, indent string) string {
 		return text
 	}
 	return wrap(text, s.width(), indent)
+}
+
+// printf is fmt.Fprintf of text in which names of strangers stand: a newline in one of them is not one of the text.
+func printf(out io.Writer, format string, args ...any) {
+	fmt.Fprintf(out, format, plainArgs(args)...)
+}
+
+// plainArgs are the arguments of a format, harmless and without newlines.
+func plainArgs(args []any) []any {
+	all := slices.Clone(args)
+	for i, a := range all {
+		switch v := a.(type) {
+		case string:
+			all[i] = plain.Text(v)
+		case error:
+			all[i] = plain.Error(v)
+		}
+	}
+	return all
 }

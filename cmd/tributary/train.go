@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary/internal/plain"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -111,7 +112,7 @@ func runTrain(cmd *cobra.Command, f trainFlags) error {
 	d.clear()
 	var interrupted *train.InterruptedError
 	if errors.As(err, &interrupted) {
-		fmt.Fprintf(out, "\nInterrupted after step %d, saved %s. To go on:\n  %s train --resume %s\n",
+		printf(out, "\nInterrupted after step %d, saved %s. To go on:\n  %s train --resume %s\n",
 			interrupted.Step, interrupted.Checkpoint, programName(), quoted(s.folder.Path))
 	}
 	if err != nil {
@@ -125,7 +126,7 @@ func runTrain(cmd *cobra.Command, f trainFlags) error {
 func printNotes(cmd *cobra.Command, notes []string) {
 	out := screenOf(cmd.ErrOrStderr())
 	for _, n := range notes {
-		fmt.Fprintln(out, out.wrap("note: "+n, "  "))
+		fmt.Fprintln(out, out.wrap("note: "+plain.Text(n), "  "))
 	}
 }
 
@@ -233,15 +234,15 @@ func (s *session) takeUp(cmd *cobra.Command, path string) (err error) {
 func ending(out io.Writer, s *session, r *train.Summary) {
 	f, p := s.folder, programName()
 	if r.Last == nil {
-		fmt.Fprintf(out, "The run %[1]s is finished: %[2]d epochs are done. To train on, or to start a new run from its weights:\n  %[3]s train --resume %[4]s --epochs %[5]d\n  %[3]s train --init %[4]s\n",
+		printf(out, "The run %[1]s is finished: %[2]d epochs are done. To train on, or to start a new run from its weights:\n  %[3]s train --resume %[4]s --epochs %[5]d\n  %[3]s train --init %[4]s\n",
 			f.Path, r.Epochs, p, quoted(f.Path), 2*r.Epochs)
 		return
 	}
 	main := r.Last.Test.Heads[0]
-	fmt.Fprintf(out, "\nMain head: %.2f %% of %s test images right; best %.2f %% after epoch %d. %s in all.\n",
+	printf(out, "\nMain head: %.2f %% of %s test images right; best %.2f %% after epoch %d. %s in all.\n",
 		100*main.Top1, thousands(r.Last.Test.Images), 100*r.BestTop1, r.BestEpoch, duration(r.Seconds))
-	fmt.Fprintf(out, "\nWritten:\n  %s  the configuration\n  %s  the log, drawn by: tensorboard --logdir %s\n  %s, %s\n",
+	printf(out, "\nWritten:\n  %s  the configuration\n  %s  the log, drawn by: tensorboard --logdir %s\n  %s, %s\n",
 		f.Config(), f.Log(), quoted(filepath.Dir(f.Path)), f.Last(), f.Best())
-	fmt.Fprintf(out, "\nNext:\n  %[1]s eval --checkpoint %[2]s\n  %[1]s inspect --model %[3]s --svg network.svg\n  %[1]s train --init %[2]s --lr 0.005   (train on from these weights)\n  %[1]s train --help\n",
+	printf(out, "\nNext:\n  %[1]s eval --checkpoint %[2]s\n  %[1]s inspect --model %[3]s --svg network.svg\n  %[1]s train --init %[2]s --lr 0.005   (train on from these weights)\n  %[1]s train --help\n",
 		p, quoted(f.Path), s.config.Model)
 }
