@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu generate notice fuzz clean help
+.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu picture generate notice fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -72,6 +72,10 @@ bench: ## run the Go benchmarks
 
 bench-cpu: ## training steps and a layer beside the peers' on this CPU, and the ratios (needs python3-torch, python3-torchvision)
 	$(PYTHON) bench/cpu_peers.py --out bench/results/cpu-$$(uname -m).json
+
+picture: ## draw docs/train.svg again: the first command on a terminal (needs script, of util-linux)
+	script -qec 'stty cols 100; exec $(GO) run ./cmd/tributary train' /dev/null | $(GO) run ./tools/picture '$(GO) run ./cmd/tributary train' > docs/train.svg.new
+	mv docs/train.svg.new docs/train.svg
 
 generate: ## write the generated files again: assembly from tools/avo, Go mirrors of the kernels' parameters
 	$(GO) generate ./cpu/... ./kernels/...

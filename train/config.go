@@ -70,7 +70,7 @@ type Config struct {
 	Name          string
 }
 
-// Default is the run of a newcomer's first command: it takes a small network, the embedded data, and two minutes.
+// Default is the run of a newcomer's first command: it takes a small network, the embedded data, and half a minute on two cores.
 func Default() Config {
 	return Config{
 		Model:        "inception_small",

@@ -3,13 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -170,23 +168,4 @@ func TestDefaultRunIsPossible(t *testing.T) {
 		c.Model = n.Name
 		require.NoError(t, check(&c))
 	}
-}
-
-// The first command keeps its promise. It takes a minute: go test without -short.
-func TestFirstCommand(t *testing.T) {
-	if testing.Short() {
-		t.Skip("trains for a minute")
-	}
-	out := t.TempDir()
-	begin := time.Now()
-	r := command(t, "train", "--out", out, "--name", "first")
-	require.Equal(t, exitOK, r.code, r.errors)
-	t.Logf("%s in %v", rows(r.out)[len(rows(r.out))-1], time.Since(begin).Round(time.Second))
-	text, err := os.ReadFile(filepath.Join(out, "first", "summary.json"))
-	require.NoError(t, err)
-	var s train.Summary
-	require.NoError(t, json.Unmarshal(text, &s))
-	main, ok := s.Last.Test.Head("main")
-	require.True(t, ok)
-	require.GreaterOrEqual(t, main.Top1, 0.86)
 }
