@@ -46,7 +46,7 @@ depth, that is sure enough of it, and the rest of the network does not see it.
   budget=0.6       the most accurate threshold within 60 % of the network's
                    multiply-accumulates, chosen on one half of the images and
                    measured on the other (budget=0.6:confidence)`,
-		Example: `  tributary eval --checkpoint runs/NAME
+		Example: `  tributary eval --checkpoint last
   tributary eval --checkpoint runs/NAME/checkpoints/last.ckpt --heads main
   tributary eval --checkpoint runs/NAME --data fashion-mnist
   tributary eval --checkpoint runs/NAME --data folder:photos/test

@@ -234,9 +234,9 @@ func TestExitUsageErrors(t *testing.T) {
 		"eval --checkpoint x --out c.csv":                     "--out goes with --early-exit curve",
 		"eval --checkpoint x --early-exit curve --out c.txt":  ".csv, .json, .svg",
 		"predict --checkpoint x":                              "name image files, or folders of them; see tributary predict --help",
-		"predict x.png":                                       "--checkpoint runs/NAME",
+		"predict x.png":                                       "such as --checkpoint last or --checkpoint runs/NAME",
 		"predict --checkpoint x --top 0 x.png":                "a whole number from 1",
-		"export --out x.safetensors":                          "--checkpoint runs/NAME",
+		"export --out x.safetensors":                          "such as --checkpoint last or --checkpoint runs/NAME",
 		"export --checkpoint x":                               "--out model.safetensors",
 		"export --checkpoint x --out model.pt":                "--out model.pt: the name says which format to write: it ends in .onnx or .safetensors",
 	} {

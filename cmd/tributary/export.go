@@ -38,7 +38,7 @@ they have. Heads that are not in --exits are left out.
 The file's metadata say what it is of: network, width, classes, image_size, channels,
 mean and std, resize, crop and interpolation, exif_orientation, head_specs as --heads
 takes them, and the exits with the places that they read.`,
-		Example: `  tributary export --checkpoint runs/NAME --out model.onnx
+		Example: `  tributary export --checkpoint last --out model.onnx
   tributary export --checkpoint runs/NAME --exits aux2 --out model.onnx
   tributary export --checkpoint runs/NAME --out model.safetensors
   tributary export --checkpoint runs/NAME --exits main --out model.safetensors`,

@@ -37,7 +37,7 @@ and the exit code is 1 at the end; with --skip-bad it is 0.
 
 With --early-exit entropy=T or confidence=T an image leaves at the first head that
 is sure of it, as in eval.`,
-		Example: `  tributary predict --checkpoint runs/NAME cat.jpg photos/
+		Example: `  tributary predict --checkpoint last cat.jpg photos/
   tributary predict --checkpoint runs/NAME --top 1 --json photos/
   tributary predict --checkpoint runs/NAME --early-exit confidence=0.9 cat.jpg`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -49,7 +49,7 @@ Where images were added or removed since, it goes on with those that there are.`
   tributary train --heads 'inception3*:0.1:gap' --head-schedule cosine:0.5
   tributary train --heads auto
   tributary train --config run.yaml --lr 0.02
-  tributary train --resume runs/NAME`,
+  tributary train --resume last`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrain(cmd, f) },
 	}

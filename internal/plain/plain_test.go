@@ -38,8 +38,8 @@ func TestError(t *testing.T) {
 		"x: one\\n\ntwo, and more":                             fmt.Errorf("x: %w, and more", errors.Join(errors.New("one\n"), errors.New("two"))),
 		"one\nopen a\\nb\\x1b: file does not exist\nthree":     errors.Join(errors.New("one"), path, errors.New("three")),
 		`n\nn: open a\nb\x1b: file does not exist and \nother`: fmt.Errorf("n\nn: %w and %w", path, errors.New("\nother")),
-		"in:\n  a\\nb\n  c, so":                                  fmt.Errorf("%w, so", List{"in:", "  a\nb", "  c"}),
-		`own\ntext`: errors.New("own\ntext"),
+		"in:\n  a\\nb\n  c, so":                                fmt.Errorf("%w, so", List{"in:", "  a\nb", "  c"}),
+		`own\ntext`:                                            errors.New("own\ntext"),
 	} {
 		require.Equal(t, want, Error(err))
 	}
