@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu bench-loader generate notice fuzz clean help
+.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu bench-loader picture generate notice fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -76,8 +76,12 @@ bench-cpu: ## training steps and a layer beside the peers' on this CPU, and the 
 	$(PYTHON) bench/cpu_peers.py --out bench/results/cpu-$$(uname -m).json
 
 bench-loader: ## the loader of photographs beside torchvision's on this CPU, and the ratios (needs torchvision, Pillow, pip and a network the first time)
-	tools/wheels.sh skimage --no-deps scikit-image==0.26.0
+	tools/wheels/install.sh skimage
 	$(PYTHON) bench/loader.py --out bench/results/loader-$$(uname -m).json
+
+picture: ## draw docs/train.svg again: the first command on a terminal (needs script, of util-linux)
+	script -qec 'stty cols 100; exec $(GO) run ./cmd/tributary train' /dev/null | $(GO) run ./tools/picture '$(GO) run ./cmd/tributary train' > docs/train.svg.new
+	mv docs/train.svg.new docs/train.svg
 
 generate: ## write the generated files again: assembly from tools/avo, Go mirrors of the kernels' parameters
 	$(GO) generate ./augment ./dataset/... ./cpu/... ./kernels/...

@@ -2,7 +2,6 @@ package ablate
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/internal/plain"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -220,7 +220,11 @@ func (p *Plan) common() train.Config {
 func (p *Plan) continues(folder string, other *train.Config) error {
 	mine, theirs := p.common(), (&Plan{Base: *other}).common()
 	if diff := theirs.Differences("ablation "+folder, &mine, "now"); len(diff) > 0 {
-		return errors.New("this is another ablation: choose another --name, or take the settings back\n  " + strings.Join(diff, "\n  "))
+		list := plain.List{"this is another ablation: choose another --name, or take the settings back"}
+		for _, d := range diff {
+			list = append(list, "  "+d)
+		}
+		return list
 	}
 	return nil
 }

@@ -42,6 +42,9 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Lines are the lines of the message: what the driver's compiler said has several.
+func (e *Error) Lines() []string { return strings.Split(e.Error(), "\n") }
+
 // Unwrap makes errors.Is and errors.As find the code.
 func (e *Error) Unwrap() error { return e.Code }
 

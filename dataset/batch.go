@@ -29,8 +29,10 @@ type Batch struct {
 	Epoch, Index int // position: the epoch and the batch in it
 
 	// Skipped has an error for each image that could not be decoded, in a loader
-	// that skips them.
-	Skipped []error
+	// that skips them, in their order, and SkippedImages the source's numbers of
+	// these images.
+	Skipped       []error
+	SkippedImages []int
 
 	home *batchPool // where Release returns it, nil once it did
 }

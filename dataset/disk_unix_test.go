@@ -120,7 +120,9 @@ func TestNoPlainFiles(t *testing.T) {
 		requireFileError(t, err, in("late.png"), -1, -1, "is a named pipe, not a file")
 
 		for path, want := range map[string]string{in("a/pipe.jpg"): "is a named pipe, not a file", "/dev/zero": "is a device, not a file", in("b/zero.png"): "is a device"} {
-			_, err := Files(context.Background(), []string{path}, OpenOptions{})
+			files, err := Files(context.Background(), []string{path}, OpenOptions{})
+			require.NoError(t, err)
+			_, err = files.Decode(0, new(Image))
 			requireFileError(t, err, path, -1, -1, want)
 		}
 		for _, kind := range []string{"folder", "tar", "cifar10", "mnist"} {

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 )
 
@@ -36,7 +37,10 @@ func (e *FileError) Error() string {
 // io.ErrUnexpectedEOF.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// fileError is a FileError about a whole file.
+// fileError is a FileError about a whole file. An error of the system that names the file, too, gives its cause only.
 func fileError(file string, err error, remedy string) *FileError {
+	if p, ok := err.(*fs.PathError); ok {
+		err = p.Err
+	}
 	return &FileError{File: file, Offset: -1, Record: -1, Err: err, Remedy: remedy}
 }

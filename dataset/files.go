@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,58 +32,82 @@ type fileList struct {
 	info  Info
 	parts []*imageFolder // a folder or a single file
 	left  leftOut
-	where []struct{ part, file int }
+	where []fileAt
+}
+
+// fileAt is where an image is, or why there is none.
+type fileAt struct {
+	part, file int
+	fault      error
 }
 
 // Files is a source of images without classes, of opt.Channels channels (3 where they are left open) and of any size, turned if
 // opt.Orientation says so: the files that paths name, whatever their names end
 // in, and those in the folders that they name and below, by the endings of image files, in order. As every image is a class of its
-// own, a label is the image's number, and Info.Classes has the files' paths. An image comes up in Decode, as that of a folder does.
+// own, a label is the image's number, and Info.Classes has the files' paths. An image comes up in Decode, as that of a folder does; a
+// path that does not exist, or a folder without images, has the place of one that cannot be decoded.
 //
-// Errors: a path that does not exist, a folder without images, no paths.
+// Errors: no paths.
 func Files(ctx context.Context, paths []string, opt OpenOptions) (Source, error) {
 	c := imageChannels(opt)
 	if c != 1 && c != 3 {
 		return nil, fmt.Errorf("image files: %d channels: images have 1 or 3", c)
 	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("no image files: name some, or folders of them")
+	}
 	s := &fileList{info: Info{Name: "image files", C: c}}
 	for _, p := range paths {
-		st, err := os.Stat(p)
-		if err == nil && !st.IsDir() && !st.Mode().IsRegular() {
-			err = fmt.Errorf("is %s, not a file", plainfile.Kind(st.Mode()))
+		part, err := filesOf(ctx, p, s.info)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		if err != nil {
-			return nil, fileError(p, bare(err), "name image files, or folders of them")
-		}
-		part := &imageFolder{info: s.info, root: folder{diskFS(p), p}}
-		if !st.IsDir() {
-			dir, base := filepath.Split(p)
-			if dir == "" {
-				dir = "."
-			}
-			part.root, part.files = folder{diskFS(dir), dir}, []string{base}
-		} else if err := part.walk(ctx, diskDir(ctx, part.root, p, "."), ".", maxDepth, nil); err != nil {
-			return nil, err
+			s.where = append(s.where, fileAt{fault: err})
+			s.info.Classes = append(s.info.Classes, quoteName(p))
+			continue
 		}
 		s.left.merge(&part.left)
-		if len(part.files) == 0 {
-			return nil, fileError(p, errors.New("the folder holds no images"+part.left.instead()), "their names end in "+strings.Join(extensions, " "))
-		}
 		part.labels = make([]int32, len(part.files))
 		for i, f := range part.files {
-			s.where = append(s.where, struct{ part, file int }{len(s.parts), i})
+			s.where = append(s.where, fileAt{part: len(s.parts), file: i})
 			s.info.Classes = append(s.info.Classes, quoteName(part.root.path(f)))
 		}
 		s.parts = append(s.parts, part)
-	}
-	if len(s.parts) == 0 {
-		return nil, fmt.Errorf("no image files: name some, or folders of them")
 	}
 	images := &decoder{memory: newBudget(opt.Memory), orient: opt.Orientation}
 	for _, p := range s.parts {
 		p.images = images
 	}
 	return s, nil
+}
+
+// filesOf is the image or the images that a path names.
+func filesOf(ctx context.Context, p string, info Info) (*imageFolder, error) {
+	st, err := os.Stat(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missing(p)
+	}
+	if err == nil && !st.IsDir() && !st.Mode().IsRegular() {
+		err = fmt.Errorf("is %s, not a file", plainfile.Kind(st.Mode()))
+	}
+	if err != nil {
+		return nil, fileError(p, bare(err), "name image files, or folders of them")
+	}
+	part := &imageFolder{info: info, root: folder{diskFS(p), p}}
+	if !st.IsDir() {
+		dir, base := filepath.Split(p)
+		if dir == "" {
+			dir = "."
+		}
+		part.root, part.files = folder{diskFS(dir), dir}, []string{base}
+	} else if err := part.walk(ctx, diskDir(ctx, part.root, p, "."), ".", maxDepth, nil); err != nil {
+		return nil, err
+	}
+	if len(part.files) == 0 {
+		return nil, fileError(p, errors.New("the folder holds no images"+part.left.instead()), "their names end in "+strings.Join(extensions, " "))
+	}
+	return part, nil
 }
 
 // LeftOut says what in the folders that [Files] was given is left out, a line
@@ -100,6 +125,9 @@ func (s *fileList) Len() int { return len(s.where) }
 
 func (s *fileList) Decode(i int, dst *Image) (int32, error) {
 	w := s.where[i]
+	if w.fault != nil {
+		return 0, w.fault
+	}
 	_, err := s.parts[w.part].Decode(w.file, dst)
 	return int32(i), err
 }

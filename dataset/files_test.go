@@ -36,15 +36,24 @@ func TestFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, img.C)
 
-	for _, c := range []struct {
-		paths []string
-		want  string
-	}{{nil, "name some"}, {[]string{in("photo"), in("missing.png")}, "missing.png"}, {[]string{in("none")}, "the folder holds no images"}} {
-		_, err := Files(context.Background(), c.paths, OpenOptions{})
-		require.ErrorContains(t, err, c.want)
+	// What is no image has its place, and the rest goes on.
+	s, err = Files(context.Background(), []string{in("phto"), in("photo"), in("none"), in("a/2.png/x")}, OpenOptions{})
+	require.NoError(t, err)
+	require.Equal(t, []string{in("phto"), in("photo"), in("none"), in("a/2.png/x")}, s.Info().Classes)
+	for i, want := range []string{"phto: no such file or directory (did you mean " + in("photo") + "?)", "", "the folder holds no images", "not a directory"} {
+		label, err := s.Decode(i, &img)
+		if want == "" {
+			require.NoError(t, err)
+			require.EqualValues(t, i, label)
+			continue
+		}
+		require.ErrorContains(t, err, want)
+		require.ErrorAs(t, err, new(*FileError))
 	}
-	_, err = Files(context.Background(), []string{in("missing.png")}, OpenOptions{})
+	_, err = s.Decode(0, &img)
 	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = Files(context.Background(), nil, OpenOptions{})
+	require.ErrorContains(t, err, "name some")
 	_, err = Files(context.Background(), []string{in("photo")}, OpenOptions{Channels: 2})
 	require.ErrorContains(t, err, "2 channels")
 }

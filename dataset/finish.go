@@ -9,10 +9,10 @@ import (
 // finish completes a job whose tasks are done: it reports or takes out bad rows
 // and fills up the rest. It is an error if bad rows are not to be skipped, or if
 // there are no others: then something is wrong with more than some files.
-func (j *job) finish(skip bool) error {
+func (j *job) finish(opt LoaderOptions) error {
 	b := j.batch
 	slices.SortFunc(j.bad, func(x, y badRow) int { return x.row - y.row })
-	if len(j.bad) > 0 && !skip {
+	if len(j.bad) > 0 && !opt.SkipBad && !opt.SkipAll {
 		return j.bad[0].err
 	}
 	for _, bad := range j.bad {
@@ -20,8 +20,9 @@ func (j *job) finish(skip bool) error {
 			return bad.err
 		}
 		b.Skipped = append(b.Skipped, bad.err)
+		b.SkippedImages = append(b.SkippedImages, j.samples[bad.row])
 	}
-	if len(j.bad) == len(j.samples) {
+	if len(j.bad) == len(j.samples) && !opt.SkipAll {
 		return fmt.Errorf("none of the %d images of batch %d could be read, the first: %w", len(j.samples), b.Index, j.bad[0].err)
 	}
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/tributary-ml/tributary/internal/nearest"
 )
 
 // What is wrong with a class folder that is none of the known classes.
@@ -359,7 +361,7 @@ func (e *encoded) noteAlike(classes []group) {
 
 // unknownClass says what to do about a name that is no class.
 func unknownClass(name string, classes []string) string {
-	if near := nearest(name, classes); len(near) > 0 {
+	if near := nearest.Close(name, classes, 3); len(near) > 0 {
 		return "rename or remove it; the nearest: " + strings.Join(near, ", ")
 	}
 	return "rename or remove it; the classes are " + few(classes)

@@ -32,6 +32,11 @@ type LoaderOptions struct {
 	// Batch.Skipped. Otherwise the first one ends the epoch with its error.
 	SkipBad bool
 
+	// SkipAll also skips a batch that has no image that can be decoded, whose Rows
+	// is then 0. Otherwise that is an error in spite of SkipBad: something is wrong
+	// with more than some files.
+	SkipAll bool
+
 	// Defer leaves cutting, resizing and recolouring to the plan, if a recipe can
 	// express the transform: batches carry regions of decoded images and recipes.
 	// The plan makes the same images of them.
@@ -150,7 +155,7 @@ func (l *Loader) Epoch(ctx context.Context, epoch, first int) iter.Seq2[*Batch, 
 			}
 			err := ctx.Err() // then even a job that is done may lack rows
 			if err == nil {
-				err = j.finish(l.opt.SkipBad)
+				err = j.finish(l.opt)
 			}
 			if err != nil {
 				yield(nil, err)

@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,16 +25,6 @@ func quoteName(name string) string {
 	return s.String()
 }
 
-// nearest lists the names that are not far from one, the nearest first.
-func nearest(name string, names []string) []string {
-	distance := func(n string) int { return editDistance(strings.ToLower(name), strings.ToLower(n)) }
-	near := slices.DeleteFunc(slices.Clone(names), func(n string) bool {
-		return distance(n) > 1+len(n)/3 && !strings.HasPrefix(n, name+"-")
-	})
-	slices.SortStableFunc(near, func(a, b string) int { return distance(a) - distance(b) })
-	return near[:min(3, len(near))]
-}
-
 // few is the beginning of a list of names, for messages.
 func few(names []string) string {
 	const most = 8
@@ -43,26 +32,4 @@ func few(names []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
 	return strings.Join(names, ", ")
-}
-
-// editDistance is the number of bytes to insert, delete or replace to make b of
-// a (Levenshtein, 1966).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1) // distances from a[:i] to every b[:j]
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -2,8 +2,10 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -170,6 +172,9 @@ func openSpec(spec string, opt OpenOptions, open func(kind, folder) (*Set, error
 	case dir == "":
 		dir = k.dir
 	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && k.find != nil {
+		return nil, fmt.Errorf("data set %s: %w", name, missing(dir))
+	}
 	set, err := open(k, folder{diskFS(dir), dir})
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", name, err)
@@ -207,14 +212,4 @@ func (d folder) path(file string) string {
 		return path.Join(d.name, file)
 	}
 	return filepath.Join(d.name, filepath.FromSlash(file))
-}
-
-// unknownName is the error for a set that Open does not know.
-func unknownName(name string) error {
-	names := Names()
-	near := nearest(name, names)
-	if len(near) == 0 {
-		return fmt.Errorf("no data set %q: there are %s", name, strings.Join(names, ", "))
-	}
-	return fmt.Errorf("no data set %q: did you mean %s?", name, strings.Join(near, " or "))
 }

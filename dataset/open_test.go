@@ -89,7 +89,7 @@ func TestOpenErrors(t *testing.T) {
 		opt  OpenOptions
 		text string
 	}{
-		{"cifar", OpenOptions{}, `no data set "cifar": did you mean cifar10?`},
+		{"cifar", OpenOptions{}, `no data set or folder "cifar": did you mean cifar10?`},
 		{"fashion", OpenOptions{}, "did you mean fashion-mnist"},
 		{"fashon-mnist", OpenOptions{}, "did you mean fashion-mnist"},
 		{"imagenet:/x", OpenOptions{}, "there are fashion-mnist-mini, fashion-mnist, mnist, cifar10, folder"},

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/nearest"
 )
 
 // Network is a line of the table of networks.
@@ -51,16 +53,18 @@ var networks = []Network{
 // Networks lists the networks.
 func Networks() []Network { return slices.Clone(networks) }
 
-// Lookup returns the network of a name, or a *graph.UnknownError with the nearest names.
+// Lookup returns the network of a name, which may be spelled as InceptionV3 or inception-v3, or a *graph.UnknownError with the nearest
+// names.
 func Lookup(name string) (Network, error) {
+	folded := strings.NewReplacer("-", "", "_", "", " ", "")
 	known := make([]string, len(networks))
 	for i, n := range networks {
-		if n.Name == name {
+		if strings.EqualFold(folded.Replace(n.Name), folded.Replace(name)) {
 			return n, nil
 		}
 		known[i] = n.Name
 	}
-	return Network{}, &graph.UnknownError{What: "network", Name: name, Nearest: graph.Nearest(name, known, 3)}
+	return Network{}, &graph.UnknownError{What: "network", Name: name, Nearest: nearest.Close(name, known, 3), All: known}
 }
 
 // Config says what a network is built for. Zero values mean the network's defaults.

@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/plain"
 )
 
 // Values are the values of parameters, in the parameters' dimensions.
@@ -144,13 +145,15 @@ func (l *loader) read(n Name, v Values) {
 
 func (l *loader) err(g *graph.Graph) error {
 	const most = 12
-	list := l.problems
-	if len(list) > most {
-		list = append(list[:most:most], fmt.Sprintf("and %d more", len(l.problems)-most))
-	}
 	last := g.Losses()[0].Logits.Shape().C
-	return fmt.Errorf("%s does not fit %s with %d classes; build the network with the classes and heads that the file was made with:\n  %s",
-		l.f.Path, g.Name(), last, strings.Join(list, "\n  "))
+	list := plain.List{fmt.Sprintf("%s does not fit %s with %d classes; build the network with the classes and heads that the file was made with:", l.f.Path, g.Name(), last)}
+	for _, p := range l.problems[:min(most, len(l.problems))] {
+		list = append(list, "  "+p)
+	}
+	if more := len(l.problems) - most; more > 0 {
+		list = append(list, fmt.Sprintf("  and %d more", more))
+	}
+	return list
 }
 
 func anyHas(names []string, prefix string) bool {

@@ -59,19 +59,34 @@ func (e *Evaluation) Records(ctx context.Context, c *auxhead.Cascade) ([]auxhead
 // Cascade runs all images of e.Test, whose labels only leave cares for, through a cascade of the network, and calls leave for each
 // one when it leaves, in no particular order. It returns the seconds that computing took, without waiting for images.
 func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhead.ExitRule, leave func(Departure)) (seconds float64, err error) {
-	report := e.Report
-	if report == nil {
-		report = func(Event) {}
-	}
-	if err := rule.Check(c, len(e.Checkpoint.Data.Classes)); err != nil {
-		return 0, err
-	}
 	in, err := e.Input()
 	if err != nil {
 		return 0, err
 	}
 	l, err := evalLoader(e.Test, in, &e.Config, e.Backend)
 	if err != nil {
+		return 0, err
+	}
+	report := e.Report
+	if report == nil {
+		report = func(Event) {}
+	}
+	left := 0
+	return e.cascade(ctx, c, rule, in, l, func(d Departure) {
+		left++
+		leave(d)
+	}, func(_ *runner, b *dataset.Batch) error {
+		for _, err := range b.Skipped {
+			report(Warning{Kind: "skipped_image", Message: err.Error()})
+		}
+		report(Evaluating{left, e.Test.Len()})
+		return nil
+	})
+}
+
+// cascade is Cascade on the batches of a loader. It calls after when each batch is on its way.
+func (e *Evaluation) cascade(ctx context.Context, c *auxhead.Cascade, rule auxhead.ExitRule, in Input, l *dataset.Loader, leave func(Departure), after func(*runner, *dataset.Batch) error) (seconds float64, err error) {
+	if err := rule.Check(c, len(e.Checkpoint.Data.Classes)); err != nil {
 		return 0, err
 	}
 	s, averages, err := e.restore()
@@ -84,12 +99,7 @@ func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhe
 		return 0, err
 	}
 	defer r.close()
-	r.averages = averages
-	left := 0
-	r.leave = func(d Departure) {
-		left++
-		leave(d)
-	}
+	r.averages, r.leave = averages, leave
 	timed := func(work func() error) error {
 		begin := time.Now()
 		err := work()
@@ -100,15 +110,14 @@ func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhe
 		if err != nil {
 			return seconds, err
 		}
-		for _, err := range b.Skipped {
-			report(Warning{Kind: "skipped_image", Message: err.Error()})
-		}
 		err := timed(func() error { return r.images(ctx, b) })
+		if err == nil {
+			err = after(r, b)
+		}
 		b.Release()
 		if err != nil {
 			return seconds, err
 		}
-		report(Evaluating{left, e.Test.Len()})
 	}
 	return seconds, timed(func() error { return r.flush(ctx) })
 }
@@ -179,6 +188,9 @@ func (r *runner) close() error {
 
 // images sends a batch on its way.
 func (r *runner) images(ctx context.Context, b *dataset.Batch) error {
+	if b.Rows == 0 {
+		return nil
+	}
 	start := make([]travelling, b.Rows)
 	for i := range start {
 		start[i].label = b.Labels[i]

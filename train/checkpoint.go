@@ -152,12 +152,17 @@ func (c *Checkpoint) Close() error { return c.closer.Close() }
 
 // readCheckpoint is OpenCheckpoint of any memory.
 func readCheckpoint(r io.ReaderAt, size int64, path string) (*Checkpoint, error) {
+	if err := foreign(r, path); err != nil {
+		return nil, err
+	}
 	file, err := interop.Read(path, r, size)
 	if err != nil {
 		return nil, &CheckpointError{path, err, damaged}
 	}
-	if f := file.Metadata[metaFormat]; f != checkpointFormat {
-		return nil, &CheckpointError{path, fmt.Errorf("its format is %q, not %q", f, checkpointFormat), "a file of weights alone is for --init"}
+	if f := file.Metadata[metaFormat]; f == "" {
+		return nil, &CheckpointError{path, errors.New("is a file of weights alone"), "train --init takes it; otherwise name a run's folder or a .ckpt file in it"}
+	} else if f != checkpointFormat {
+		return nil, &CheckpointError{path, fmt.Errorf("its format is %q, not %q", f, checkpointFormat), "another version of this program wrote it"}
 	}
 	if sum, _, err := fileSum(r, size); err != nil {
 		return nil, &CheckpointError{path, err, damaged}
@@ -299,16 +304,19 @@ type MismatchError struct {
 	Differences []string
 }
 
-func (e *MismatchError) Error() string {
+func (e *MismatchError) Error() string { return strings.Join(e.Lines(), "\n") }
+
+// Lines are the lines of the message.
+func (e *MismatchError) Lines() []string {
 	const most = 8
-	list := e.Differences
-	more := ""
-	if len(list) > most {
-		more = fmt.Sprintf("\n  and %d more", len(list)-most)
-		list = list[:most]
+	lines := []string{fmt.Sprintf("checkpoint %s is of another run:", e.Path)}
+	for _, d := range e.Differences[:min(most, len(e.Differences))] {
+		lines = append(lines, "  "+d)
 	}
-	return fmt.Sprintf("checkpoint %s is of another run:\n  %s%s\nResume it with its own settings (leave the flags out), or start a new run from its weights with --init %s",
-		e.Path, strings.Join(list, "\n  "), more, e.Path)
+	if more := len(e.Differences) - most; more > 0 {
+		lines = append(lines, fmt.Sprintf("  and %d more", more))
+	}
+	return append(lines, fmt.Sprintf("Resume it with its own settings (leave the flags out), or start a new run from its weights with --init %s", e.Path))
 }
 
 // stateKey is one tensor of a state.

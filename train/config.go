@@ -71,7 +71,7 @@ type Config struct {
 	Name          string
 }
 
-// Default is the run of a newcomer's first command: it takes a small network, the embedded data, and two minutes.
+// Default is the run of a newcomer's first command: it takes a small network, the embedded data, and half a minute on two cores.
 func Default() Config {
 	return Config{
 		Model:        "inception_small",
@@ -139,6 +139,17 @@ func (c *Config) Check() error {
 		_, err = c.Update()
 	}
 	return err
+}
+
+// FitBatch lowers the batch where the training images do not fill as many batches as one update takes, and says so; "" where they do.
+func (c *Config) FitBatch(images int) string {
+	fits := images / c.Accumulate
+	if c.Batch <= fits || fits < 1 {
+		return ""
+	}
+	was := c.Batch
+	c.Batch = fits
+	return fmt.Sprintf("batch: %d instead of %d: there are only %d training images", fits, was, images)
 }
 
 // Differences lists the settings in which two configurations would give different results, one line each; here and there

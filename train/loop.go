@@ -236,7 +236,7 @@ func (t *Trainer) evaluateEpoch(ctx context.Context) error {
 		return t.divergedError([]string{main.Name}, t.rate.at(t.position()-1))
 	}
 	p := &t.progress
-	best := p.BestEpoch == 0 || test.main().Top1 > p.Best
+	best := test.main().Top1 >= p.Best // of equals the later one: it has seen more
 	p.Epoch++
 	p.Batch = 0
 	if best {

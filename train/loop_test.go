@@ -357,3 +357,32 @@ func TestGradNorms(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+// Of epochs that are equally good the later one is the best.
+func TestTiesGoToTheLaterEpoch(t *testing.T) {
+	c := tinyConfig()
+	c.Epochs = 6
+	s, r := setup(t, c)
+	s.Data.Test = bars{1, -1} // right or wrong
+	tr := trainer(t, s)
+	f := folder(t, c)
+	summary, err := tr.Run(context.Background(), f)
+	require.NoError(t, err)
+	want, top, equal := 0, 0.0, 0
+	for _, e := range ofType[EpochEnded](r) {
+		v := e.Test.main().Top1
+		if v > top {
+			top, equal = v, 0
+		}
+		if v == top {
+			want, equal = e.Epoch, equal+1
+		}
+		require.Equal(t, want == e.Epoch, e.Best)
+	}
+	require.Greater(t, equal, 1, "there is a tie")
+	require.Equal(t, want, summary.BestEpoch)
+	best, err := OpenCheckpoint(f.Best())
+	require.NoError(t, err)
+	defer best.Close()
+	require.Equal(t, want, best.Progress.Epoch)
+}

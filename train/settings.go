@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -133,13 +134,13 @@ func (s Setting) String() string {
 	}
 }
 
-// Set reads a value as String writes it.
+// Set reads a value as String writes it, or as others write the same.
 func (s Setting) Set(text string) error {
 	var err error
 	kind := "a text"
 	switch v := s.Value.(type) {
 	case *string:
-		*v = text
+		*v = s.understood(text)
 	case *int:
 		kind = "a whole number"
 		*v, err = strconv.Atoi(text)
@@ -157,7 +158,7 @@ func (s Setting) Set(text string) error {
 		err = v.Set(text)
 	}
 	if err != nil {
-		return &ValueError{Key: s.Key, Value: text, Allowed: "it is " + kind}
+		return &ValueError{Key: s.Key, Value: text, Allowed: "it is " + kind, Nearest: s.nearestNumber(text)}
 	}
 	return nil
 }
@@ -167,10 +168,13 @@ func (s Setting) check() error {
 		return &ValueError{Key: s.Key, Value: s.String(), Allowed: "it is " + s.allowed}
 	}
 	if s.Names != nil && !slices.Contains(s.Names, s.String()) {
-		return &ValueError{s.Key, s.String(), "it is one of " + joinOr(s.Names), graph.Nearest(s.String(), s.Names, 1)}
+		return &ValueError{s.Key, s.String(), "it is one of " + joinOr(s.Names), Nearest(s.Key, s.String(), s.Names, 1)}
 	}
 	if s.parse != nil {
 		if err := s.parse(s.String()); err != nil {
+			if u := (*graph.UnknownError)(nil); errors.As(err, &u) {
+				u.Nearest, u.All = Nearest(s.Key, s.String(), s.Forms, 2), s.Forms
+			}
 			return fmt.Errorf("%s: %w", s.Key, err)
 		}
 	}

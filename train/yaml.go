@@ -10,8 +10,6 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/tributary-ml/tributary/graph"
 )
 
 // MaxConfig is the largest configuration file in bytes.
@@ -72,7 +70,7 @@ func readSettings(file string, root *yaml.Node, list []Setting, section string, 
 		inner := more != nil && key.Value == section
 		switch first := seen[key.Value]; {
 		case !ok && !inner:
-			return fmt.Errorf("%s: line %d: %w", file, key.Line, &graph.UnknownError{What: "key", Name: key.Value, Nearest: graph.Nearest(key.Value, keys, 3)})
+			return fmt.Errorf("%s: line %d: %w", file, key.Line, unknown("key", key.Value, keys))
 		case first > 0:
 			return fmt.Errorf("%s: line %d: key %q has a value already in line %d", file, key.Line, key.Value, first)
 		case value.Kind == yaml.AliasNode:

@@ -64,22 +64,22 @@ func runAblate(cmd *cobra.Command, f trainFlags) error {
 		return train.Setup{Graph: s.parts.model.Graph, Backend: s.parts.backend, Data: s.parts.data, Weights: s.first, Report: d.report}, nil
 	}
 	total := len(a.Plan.Runs(a.Folder))
-	fmt.Fprintf(out, "%d runs, %d variants with %d seeds, in %s\n", total, len(a.Plan.Variants), len(a.Plan.Seeds), a.Folder)
+	printf(out, "%d runs, %d variants with %d seeds, in %s\n", total, len(a.Plan.Variants), len(a.Plan.Seeds), a.Folder)
 	r, err := a.Run(cmd.Context())
 	if d != nil {
 		d.clear()
 	}
 	if err != nil {
 		if cmd.Context().Err() != nil {
-			fmt.Fprintf(out, "\nInterrupted. To go on:\n  %s ablate --resume %s\n", programName(), quoted(a.Folder))
+			printf(out, "\nInterrupted. To go on:\n  %s ablate --resume %s\n", programName(), quoted(a.Folder))
 		}
 		return err
 	}
-	fmt.Fprintf(out, "\nCompared with no heads:\n")
+	printf(out, "\nCompared with no heads:\n")
 	for _, v := range r.Variants[1:] {
-		fmt.Fprintf(out, "  %s\n", v.Conclusion())
+		printf(out, "  %s\n", v.Conclusion())
 	}
-	fmt.Fprintf(out, "\nWritten to %s: %s\n", a.Folder, strings.Join(r.Files, ", "))
+	printf(out, "\nWritten to %s: %s\n", a.Folder, strings.Join(r.Files, ", "))
 	return nil
 }
 
@@ -97,6 +97,9 @@ func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error)
 	defer p.close()
 	printNotes(cmd, p.data.Notes)
 	c.ImageSize = first.ImageSize
+	if text := c.FitBatch(p.data.Train.Len()); text != "" {
+		printNotes(cmd, []string{text})
+	}
 	n, err := inception.Lookup(c.Model)
 	if err != nil {
 		return nil, err
@@ -140,12 +143,15 @@ func ablationConfig(cmd *cobra.Command, f trainFlags) (*train.Config, ablate.Opt
 	if err := overlay(cmd, append(c.Settings(), options.Settings()...)); err != nil {
 		return nil, options, usageError{err}
 	}
+	if err := understand(cmd, &c); err != nil {
+		return nil, options, err
+	}
 	return &c, options, check(&c)
 }
 
 // openVariant makes the parts of one run of an ablation.
 func openVariant(ctx context.Context, cmd *cobra.Command, r *ablate.Run) (*session, error) {
-	fmt.Fprintf(cmd.OutOrStdout(), "\nheads %s, seed %d\n", r.Variant, r.Seed)
+	printf(cmd.OutOrStdout(), "\nheads %s, seed %d\n", r.Variant, r.Seed)
 	if err := placeHeads(ctx, cmd.OutOrStdout(), &r.Config); err != nil {
 		return nil, err
 	}

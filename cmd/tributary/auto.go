@@ -78,7 +78,7 @@ func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
 	if _, err := buildModel(&short, len(info.Classes), info.C); errors.As(err, new(*inception.TooSmallError)) && auto.Kind == "" {
 		c.Heads = heads("gap") // the network's own kind of head does not fit there
 	}
-	fmt.Fprintf(out, "heads auto: %s, from %d measurements in %d updates; what a head there adds along the main head's gradient: %s\n",
+	printf(out, "heads auto: %s, from %d measurements in %d updates; what a head there adds along the main head's gradient: %s\n",
 		c.Heads, len(flows), auxhead.AutoUpdates, strings.Join(scores, ", "))
 	return nil
 }

@@ -43,7 +43,7 @@ func (f *runFlags) apply(c *train.Config) {
 // openCheckpoint opens the checkpoint that --checkpoint names: the best one of a run's folder, or a file.
 func openCheckpoint(cmd *cobra.Command, name string) (*train.Checkpoint, error) {
 	if name == "" {
-		return nil, usageError{fmt.Errorf("%s: name a run with --checkpoint, such as --checkpoint runs/NAME", cmd.Name())}
+		return nil, usageError{fmt.Errorf("%s: name a run with --checkpoint, such as --checkpoint last or --checkpoint runs/NAME", cmd.Name())}
 	}
 	path, err := train.FindRun(name, train.Default().Out)
 	if err == nil {

@@ -3,36 +3,38 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
+	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/train"
 )
 
-// plainEvery is the time between lines about progress where there is no terminal to draw a bar on.
-const plainEvery = 10 * time.Second
+// redrawEvery is the time between two drawings of the bar.
+const redrawEvery = 100 * time.Millisecond
+
+// Where there is no terminal to draw a bar on, a line says how far the run is after ten seconds, and then whenever a tenth more of
+// its time has gone by, at the latest after five minutes: a log of a day has some hundred.
+const (
+	plainFirst = 10 * time.Second
+	plainLast  = 5 * time.Minute
+)
 
 // display shows a run: a table with a line for each epoch, and below it, on a terminal, a bar.
 type display struct {
-	out      io.Writer
+	out      *screen
 	session  *session
-	terminal bool
-	bar      *progressbar.ProgressBar // of the epoch or the evaluation under way
-	testing  bool                     // the bar is an evaluation's
 	started  train.Started
-	headed   bool // the table has its first line
+	table    table
 	begun    time.Time
-	shown    time.Time // the last plain line
+	shown    time.Time // the last drawing, or the last plain line
 	smooth   []float64 // losses, averaged over some updates
 	interval train.Interval
 }
 
 func newDisplay(out io.Writer, s *session) *display {
-	f, ok := out.(interface{ Fd() uintptr })
-	return &display{out: out, session: s, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	return &display{out: screenOf(out), session: s}
 }
 
 // report is a train.Reporter.
@@ -49,40 +51,72 @@ func (d *display) report(e train.Event) {
 	case train.EpochEnded:
 		d.epoch(e)
 	case train.Warning:
-		d.clear()
-		fmt.Fprintf(d.out, "warning: %s\n", e.Message)
+		d.say("warning: %s", e.Message)
 	}
+}
+
+// say writes a line of text.
+func (d *display) say(format string, args ...any) {
+	d.clear()
+	fmt.Fprintln(d.out, d.out.wrap(fmt.Sprintf(format, plainArgs(args)...), "  "))
 }
 
 func (d *display) start(e train.Started) {
 	d.started, d.begun, d.shown = e, time.Now(), time.Now()
 	c := d.session.config
-	fmt.Fprintf(d.out, "%s, heads %s, %s parameters; %s, %s training and %s test images\n", c.Model, strings.Join(e.Heads, " "),
+	d.say("%s, heads %s, %s parameters; %s, %s training and %s test images", c.Model, strings.Join(e.Heads, " "),
 		thousands(e.Parameters), c.Data, thousands(e.TrainImages), thousands(e.TestImages))
-	fmt.Fprintf(d.out, "%s, %s; %d images a step, memory for activations %s (reduced from %s)\n", e.Device, c.Precision,
+	if p := d.session.parts; p != nil {
+		d.say("%s", classesText(p.data.Train.Info().Classes, dataset.Counts(p.data.Train)))
+	}
+	d.say("%s, %s; %d images a step, memory for activations %s (reduced from %s)", e.Device, c.Precision,
 		e.StepImages, size(e.ArenaBytes), size(e.UnsharedBytes))
 	fmt.Fprintf(d.out, "input: %s\n", e.Input)
 	if e.CacheBytes > 0 {
-		fmt.Fprintf(d.out, "decoded images stay in memory, up to %s (--cache)\n", size(e.CacheBytes))
+		d.say("decoded images stay in memory, up to %s (--cache)", size(e.CacheBytes))
 	}
 	if e.Augments {
-		fmt.Fprintf(d.out, "the device augments the images (%s), the host's cores decode them\n", c.Augment)
+		d.say("the device augments the images (%s), the host's cores decode them", c.Augment)
 	}
 	if e.Resumed {
-		fmt.Fprintf(d.out, "resuming %s after step %d of %d\n", d.session.folder.Path, e.Step, e.Steps)
+		d.say("resuming %s after step %d of %d", d.session.folder.Path, e.Step, e.Steps)
 	} else {
-		fmt.Fprintf(d.out, "writing to %s\n", d.session.folder.Path)
+		d.say("writing to %s", d.session.folder.Path)
 	}
 }
 
-// heading writes the first line of the table.
-func (d *display) heading() {
-	fmt.Fprintf(d.out, "\n%7s %10s %10s", "epoch", "lr", "train loss")
-	for _, h := range d.started.Heads {
-		fmt.Fprintf(d.out, " %9s", "test "+h)
+// classesText lists classes with the number of images that each has for training; of many the first few, and those with the fewest and
+// the most. Counts may be nil.
+func classesText(classes []string, counts []int) string {
+	const all, first = 10, 5
+	n := len(classes)
+	shown := n
+	if n > all {
+		shown = first
 	}
-	fmt.Fprintf(d.out, " %9s %8s\n", "images/s", "time")
-	d.headed = true
+	var least, most int
+	if counts != nil {
+		least, most = slices.Min(counts), slices.Max(counts)
+	}
+	text := thousands(n) + " classes"
+	if least == most && counts != nil {
+		text += " of " + count(least, "image")
+	}
+	names := slices.Clone(classes[:shown])
+	for i := range names {
+		if least < most {
+			names[i] += " " + thousands(counts[i])
+		}
+	}
+	text += ": " + strings.Join(names, ", ")
+	if shown < n {
+		text += fmt.Sprintf(" … and %s more", thousands(n-shown))
+		if least < most {
+			text += fmt.Sprintf("; from %s (%s) to %s (%s)", count(least, "image"), classes[slices.Index(counts, least)],
+				count(most, "image"), classes[slices.Index(counts, most)])
+		}
+	}
+	return text
 }
 
 // step moves the bar.
@@ -93,37 +127,22 @@ func (d *display) step(e train.Stepped) {
 			d.smooth = append(d.smooth, h.Loss)
 		}
 	}
-	var losses []string
+	b := barLine{title: fmt.Sprintf("epoch %d/%d", e.Epoch, d.started.Epochs), done: e.EpochStep, of: e.EpochSteps, left: d.left(e) + " left"}
 	for i, h := range e.Result.Heads {
 		d.smooth[i] += (h.Loss - d.smooth[i]) / span
-		losses = append(losses, fmt.Sprintf("%s %.3f", h.Name, d.smooth[i]))
+		b.losses = append(b.losses, fmt.Sprintf("%s %.3f", h.Name, d.smooth[i]))
 	}
-	text := fmt.Sprintf("epoch %d/%d  loss %s", e.Epoch, d.started.Epochs, strings.Join(losses, " "))
-	if !d.terminal {
-		if time.Since(d.shown) > plainEvery {
-			d.shown = time.Now()
-			fmt.Fprintf(d.out, "        %s  step %d/%d  %.0f images/s  %s left\n", text, e.Step, e.Steps, d.interval.ImagesPerSecond, d.left(e))
-		}
+	if d.interval.ImagesPerSecond > 0 {
+		b.rate = thousands(int(d.interval.ImagesPerSecond+0.5)) + " images/s"
+	}
+	if d.out.terminal() {
+		d.draw(b)
 		return
 	}
-	if d.bar == nil {
-		d.bar = newBar(d.out, e.EpochSteps*d.started.StepImages)
+	if time.Since(d.shown) >= min(max(plainFirst, d.shown.Sub(d.begun)/10), plainLast) {
+		d.shown = time.Now()
+		printf(d.out, "        %s  loss %s  step %d/%d  %s  %s\n", b.title, strings.Join(b.losses, " "), e.Step, e.Steps, b.rate, b.left)
 	}
-	d.bar.Describe(text + "  " + d.left(e) + " left")
-	d.bar.Set(e.EpochStep * d.started.StepImages)
-}
-
-func newBar(out io.Writer, images int) *progressbar.ProgressBar {
-	return progressbar.NewOptions(images,
-		progressbar.OptionSetWriter(out),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("images"),
-		progressbar.OptionSetPredictTime(false),
-		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionSetWidth(16),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)
 }
 
 // left is the time that the rest of the run takes at its rate so far, evaluations included.
@@ -135,39 +154,108 @@ func (d *display) left(e train.Stepped) string {
 
 // evaluating moves the bar of an evaluation.
 func (d *display) evaluating(e train.Evaluating) {
-	if !d.terminal {
-		return
+	if d.out.terminal() {
+		d.draw(barLine{title: "testing", done: e.Images, of: e.Of})
 	}
-	if !d.testing {
-		d.clear()
-		d.testing, d.bar = true, newBar(d.out, e.Of)
-		d.bar.Describe("testing")
+}
+
+// draw draws a bar, unless the last one is of just now.
+func (d *display) draw(b barLine) {
+	if time.Since(d.shown) >= redrawEvery {
+		d.shown = time.Now()
+		d.out.draw(b.fit(d.out.width() - 1)) // a terminal may break a line that fills it
 	}
-	d.bar.Set(e.Images)
 }
 
 // epoch writes a line of the table.
 func (d *display) epoch(e train.EpochEnded) {
 	d.clear()
-	if !d.headed {
-		d.heading()
+	width := 0 // no limit
+	if d.out.terminal() {
+		width = d.out.width()
 	}
-	fmt.Fprintf(d.out, "%7s %10.3g %10.4f", fmt.Sprintf("%d/%d", e.Epoch, d.started.Epochs), e.LR, e.Train.Total)
-	for i, h := range e.Test.Heads {
-		fmt.Fprintf(d.out, " %*.2f%%", max(9, len("test "+d.started.Heads[i]))-1, 100*h.Top1)
-	}
-	best := ""
-	if e.Best {
-		best = "  best"
-	}
-	fmt.Fprintf(d.out, " %9.0f %8s%s\n", e.ImagesPerSecond, duration(e.Seconds), best)
+	fmt.Fprint(d.out, d.table.row(epochCells(e, d.started.Epochs), width))
 	d.shown = time.Now()
 }
 
-// clear takes the bar away, so that a line can be written.
-func (d *display) clear() {
-	if d.bar != nil {
-		d.bar.Clear()
-		d.bar, d.testing = nil, false
+// epochCells are the columns of an epoch's line.
+func epochCells(e train.EpochEnded, epochs int) []cell {
+	main := e.Test.Heads[0]
+	cells := []cell{
+		{"", "epoch", fmt.Sprintf("%d/%d", e.Epoch, epochs), 7},
+		{"", "lr", fmt.Sprintf("%.3g", e.LR), 8},
+		{"train", "loss", fmt.Sprintf("%.4f", e.Train.Total), 7},
+		{"test", "loss", fmt.Sprintf("%.4f", e.Test.Total), 7},
+		{"test", main.Name, fmt.Sprintf("%.2f%%", 100*main.Top1), 7},
 	}
+	for _, h := range e.Test.Heads[1:] {
+		cells = append(cells, cell{"test", h.Name, fmt.Sprintf("%.2f%%", 100*h.Top1), 7})
+	}
+	cells = append(cells, cell{"", "images/s", fmt.Sprintf("%.0f", e.ImagesPerSecond), 8}, cell{"", "time", duration(e.Seconds), 6})
+	best := ""
+	if e.Best {
+		best = "best"
+	}
+	return append(cells, cell{"", "", best, 5})
+}
+
+// clear takes the bar away, so that a line can be written.
+func (d *display) clear() { d.out.clear() }
+
+// barLine is what a bar shows.
+type barLine struct {
+	title      string
+	losses     []string // of the heads, the main one first
+	done, of   int
+	rate, left string
+}
+
+// The bar itself, in characters.
+const (
+	longestBar  = 16
+	shortestBar = 5
+)
+
+// fit writes the line in at most width columns. What has no room goes: the losses of the last heads first, then the rate, the time
+// that is left, the bar, and the main head's loss.
+func (b barLine) fit(width int) string {
+	percent := fmt.Sprintf("%3d%%", 100*b.done/max(1, b.of))
+	write := func(losses, bar int, rate, left bool) string {
+		text := b.title
+		if losses > 0 {
+			text += "  loss " + strings.Join(b.losses[:losses], " ")
+			if losses < len(b.losses) {
+				text += " …"
+			}
+		}
+		text += " " + percent
+		if bar > 0 {
+			full := min(bar, bar*b.done/max(1, b.of))
+			text += " [" + strings.Repeat("=", full) + strings.Repeat(" ", bar-full) + "]"
+		}
+		if rate && b.rate != "" {
+			text += " " + b.rate
+		}
+		if left && b.left != "" {
+			text += " " + b.left
+		}
+		return text
+	}
+	n := len(b.losses)
+	var try []string
+	for bar := longestBar; bar >= shortestBar; bar-- {
+		try = append(try, write(n, bar, true, true))
+	}
+	for k := n - 1; k >= 1; k-- {
+		try = append(try, write(k, shortestBar, true, true))
+	}
+	one := min(1, n)
+	try = append(try, write(one, shortestBar, false, true), write(one, shortestBar, false, false), write(one, 0, false, false),
+		write(0, 0, false, false), strings.TrimSpace(percent))
+	for _, line := range try {
+		if columns(line) <= width {
+			return line
+		}
+	}
+	return ""
 }

@@ -46,7 +46,7 @@ depth, that is sure enough of it, and the rest of the network does not see it.
   budget=0.6       the most accurate threshold within 60 % of the network's
                    multiply-accumulates, chosen on one half of the images and
                    measured on the other (budget=0.6:confidence)`,
-		Example: `  tributary eval --checkpoint runs/NAME
+		Example: `  tributary eval --checkpoint last
   tributary eval --checkpoint runs/NAME/checkpoints/last.ckpt --heads main
   tributary eval --checkpoint runs/NAME --data fashion-mnist
   tributary eval --checkpoint runs/NAME --data folder:photos/test
@@ -96,6 +96,9 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	f.run.apply(&c)
 	if f.data != "" {
 		c.Data = f.data
+		if err := understand(cmd, &c); err != nil {
+			return err
+		}
 	}
 	if err := check(&c); err != nil {
 		return err
@@ -160,7 +163,7 @@ func printSubject(out io.Writer, e *train.Evaluation, images int) {
 	if ck.Has(graph.Average) {
 		what = "moving averages"
 	}
-	fmt.Fprintf(out, "%s: %s after step %d, %s\n%s, %s images\n", ck.Path, ck.Network, ck.Progress.Step, what, e.Test.Info().Name, thousands(images))
+	printf(out, "%s: %s after step %d, %s\n%s, %s images\n", ck.Path, ck.Network, ck.Progress.Step, what, e.Test.Info().Name, thousands(images))
 	if in, err := e.Input(); err == nil {
 		fmt.Fprintf(out, "input: %s\n", in)
 	}

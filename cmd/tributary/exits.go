@@ -158,7 +158,7 @@ func (x *exitReport) curve(ctx context.Context, m auxhead.Measure) error {
 	if err := atomicfile.WriteBytes(x.file, text); err != nil {
 		return err
 	}
-	fmt.Fprintf(x.out, "\n%s points written to %s\n", thousands(len(points)), x.file)
+	printf(x.out, "\n%s points written to %s\n", thousands(len(points)), x.file)
 	return nil
 }
 

@@ -198,18 +198,28 @@ func TestPredict(t *testing.T) {
 	left := command(t, "predict", "--checkpoint", run, "--early-exit", "confidence=0", one)
 	require.Contains(t, left.out, "3.png  (left at aux1)\n")
 
+	// What cannot be read is named, the rest goes on, and the exit code says so.
 	require.NoError(t, os.WriteFile(filepath.Join(photos, "1.png"), []byte("no image"), 0o644))
-	bad := command(t, "predict", "--checkpoint", run, photos)
-	require.Equal(t, exitFailure, bad.code)
-	require.Contains(t, bad.errors, filepath.Join(photos, "1.png"))
+	for _, batch := range []string{"1", "2", "32"} {
+		bad := command(t, "predict", "--checkpoint", run, "--json", "--batch", batch, photos, filepath.Join(photos, "9.png"), one)
+		require.Equal(t, exitFailure, bad.code)
+		require.Equal(t, 5, strings.Count(bad.out, "\n"), "all others")
+		problems := strings.Split(strings.TrimSpace(bad.errors), "\n")
+		require.Len(t, problems, 3, bad.errors)
+		require.Contains(t, problems[0], "tributary: "+filepath.Join(photos, "1.png")+": ")
+		require.Contains(t, problems[1], "tributary: "+filepath.Join(photos, "9.png")+": no such file or directory")
+		require.Equal(t, "tributary: 2 of 7 images could not be read", problems[2])
+	}
 	skipped := command(t, "predict", "--checkpoint", run, "--skip-bad", "--json", photos)
 	require.Equal(t, exitOK, skipped.code)
 	require.Equal(t, 4, strings.Count(skipped.out, "\n"))
 	require.Contains(t, skipped.errors, "warning: "+filepath.Join(photos, "1.png"))
 
-	missing := command(t, "predict", "--checkpoint", run, filepath.Join(photos, "9.png"))
-	require.Equal(t, exitFailure, missing.code)
-	require.Contains(t, missing.errors, "9.png")
+	// Both streams together have everything in its place.
+	var both bytes.Buffer
+	code := execute(t.Context(), []string{"predict", "--checkpoint", run, "--top", "1", "--batch", "2", photos}, &both, &both)
+	require.Equal(t, exitFailure, code)
+	require.Regexp(t, `(?s)^[^\n]*0\.png\n[^\n]*\ntributary: [^\n]*1\.png: [^\n]*\n[^\n]*2\.png\n`, both.String())
 	curve := command(t, "predict", "--checkpoint", run, "--early-exit", "curve", one)
 	require.Equal(t, exitUsage, curve.code)
 	require.Contains(t, curve.errors, "needs labelled images")
@@ -224,9 +234,9 @@ func TestExitUsageErrors(t *testing.T) {
 		"eval --checkpoint x --out c.csv":                     "--out goes with --early-exit curve",
 		"eval --checkpoint x --early-exit curve --out c.txt":  ".csv, .json, .svg",
 		"predict --checkpoint x":                              "name image files, or folders of them; see tributary predict --help",
-		"predict x.png":                                       "--checkpoint runs/NAME",
+		"predict x.png":                                       "such as --checkpoint last or --checkpoint runs/NAME",
 		"predict --checkpoint x --top 0 x.png":                "a whole number from 1",
-		"export --out x.safetensors":                          "--checkpoint runs/NAME",
+		"export --out x.safetensors":                          "such as --checkpoint last or --checkpoint runs/NAME",
 		"export --checkpoint x":                               "--out model.safetensors",
 		"export --checkpoint x --out model.pt":                "--out model.pt: the name says which format to write: it ends in .onnx or .safetensors",
 	} {

@@ -38,7 +38,7 @@ they have. Heads that are not in --exits are left out.
 The file's metadata say what it is of: network, width, classes, image_size, channels,
 mean and std, resize, crop and interpolation, exif_orientation, head_specs as --heads
 takes them, and the exits with the places that they read.`,
-		Example: `  tributary export --checkpoint runs/NAME --out model.onnx
+		Example: `  tributary export --checkpoint last --out model.onnx
   tributary export --checkpoint runs/NAME --exits aux2 --out model.onnx
   tributary export --checkpoint runs/NAME --out model.safetensors
   tributary export --checkpoint runs/NAME --exits main --out model.safetensors`,
@@ -100,7 +100,7 @@ func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
 	for _, h := range m.Heads {
 		names = append(names, h.Name)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s parameters, exits %s", out, ck.Network, thousands(m.Parameters()), strings.Join(names, " "))
+	printf(cmd.OutOrStdout(), "%s: %s, %s parameters, exits %s", out, ck.Network, thousands(m.Parameters()), strings.Join(names, " "))
 	if left := whole.Parameters() - m.Parameters(); left > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "; left out: %s parameters of other heads", thousands(left))
 	}

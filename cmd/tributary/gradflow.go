@@ -83,12 +83,12 @@ func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
 	if err := writeFlowReport(f.html, s.folder.Path, network, flows); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nreport on %s: %s\n", count(len(flows), "measurement"), f.html)
+	printf(out, "\nreport on %s: %s\n", count(len(flows), "measurement"), f.html)
 	if f.svg != "" {
 		if err := writeDrawing(f.svg, network.draw(flows, len(flows)-1)); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "drawn: %s\n", f.svg)
+		printf(out, "drawn: %s\n", f.svg)
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func (f gradflowFlags) measure(cmd *cobra.Command) (*session, error) {
 	d.clear()
 	var ended *train.InterruptedError
 	if errors.As(err, &ended) && cmd.Context().Err() == nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "ended after %s; %s train --resume %s goes on\n\n", count(ended.Step, "update"), programName(), quoted(s.folder.Path))
+		printf(cmd.OutOrStdout(), "ended after %s; %s train --resume %s goes on\n\n", count(ended.Step, "update"), programName(), quoted(s.folder.Path))
 		err = nil
 	}
 	return s, err
@@ -170,11 +170,11 @@ func printFlow(out io.Writer, f *auxhead.Flow, layers bool) {
 	for i, h := range f.Heads {
 		heads = append(heads, fmt.Sprintf("%s %.3g", h, f.Weights[i]))
 	}
-	fmt.Fprintf(out, "after %s updates, on %d images; heads and weights: %s\n\n", thousands(f.Step), f.Images, strings.Join(heads, ", "))
+	printf(out, "after %s updates, on %d images; heads and weights: %s\n\n", thousands(f.Step), f.Images, strings.Join(heads, ", "))
 	row := func(name string, cells ...string) {
-		fmt.Fprintf(out, "%-34s", name)
+		printf(out, "%-34s", name)
 		for _, c := range cells {
-			fmt.Fprintf(out, " %11s", c)
+			printf(out, " %11s", c)
 		}
 		fmt.Fprintln(out)
 	}
@@ -207,7 +207,7 @@ func printFlow(out io.Writer, f *auxhead.Flow, layers bool) {
 	fmt.Fprintf(out, "\ndead ReLU channels: %s of %s", thousands(dead), thousands(channels))
 	for _, r := range f.ReLUs {
 		if r.Dead > 0 && (layers || 4*r.Dead > r.Channels) {
-			fmt.Fprintf(out, "\n  %-32s %d of %d", r.Name, r.Dead, r.Channels)
+			printf(out, "\n  %-32s %d of %d", r.Name, r.Dead, r.Channels)
 		}
 	}
 	fmt.Fprintln(out)

@@ -86,9 +86,7 @@ func runGrads(cmd *cobra.Command, f gradsFlags) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range notes {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
-	}
+	printNotes(cmd, notes)
 	headWeights, err := auxhead.ParseWeights(f.headWeights, m.Graph.Losses())
 	if err != nil {
 		return err
@@ -209,6 +207,6 @@ func writeGrads(out io.Writer, path string, s graph.State, p graph.Program) erro
 	for _, h := range metrics.Heads {
 		fmt.Fprintf(out, "loss.%-8s %.9g  weight %v\n", h.Name, h.Loss, h.Weight)
 	}
-	fmt.Fprintf(out, "loss.%-8s %.9g\n%d gradients written to %s\n", "total", metrics.Total, len(tensors), path)
+	printf(out, "loss.%-8s %.9g\n%d gradients written to %s\n", "total", metrics.Total, len(tensors), path)
 	return nil
 }

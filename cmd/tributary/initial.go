@@ -39,6 +39,9 @@ func readInitial(c *train.Config, m *inception.Model, said *inception.Input) (we
 	if err != nil {
 		return nil, nil, fmt.Errorf("--init: %w", err)
 	}
+	if err := train.Foreign(path); err != nil {
+		return nil, nil, fmt.Errorf("--init: %w", err)
+	}
 	f, err := interop.Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--init: %w", err)

@@ -103,7 +103,7 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 		if err := writeDrawing(f.svg, drawNetwork(m)); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\ndrawn: %s\n", f.svg)
+		printf(out, "\ndrawn: %s\n", f.svg)
 	}
 	return nil
 }

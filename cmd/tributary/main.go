@@ -18,6 +18,7 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/plain"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -50,17 +51,22 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := &output{Writer: stdout, end: end}
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetOut(out)
-	root.SetErr(stderr)
-	err := out.failed(root.ExecuteContext(ctx))
+	said, problems := newScreen(out), newScreen(stderr)
+	root.SetOut(said)
+	root.SetErr(problems)
+	err := root.ExecuteContext(ctx)
+	if rest := said.Close(); err == nil {
+		err = rest
+	}
+	err = out.failed(err)
 	code := exitCode(err)
 	var interrupted *train.InterruptedError
 	switch {
 	case errors.As(err, &interrupted) && isAll(interrupted, err): // which has said so
 	case code == exitInterrupted && interrupted == nil:
-		fmt.Fprintln(stderr, "tributary: interrupted")
+		fmt.Fprintln(problems, "tributary: interrupted")
 	case err != nil:
-		fmt.Fprintf(stderr, "tributary: %v\n", err)
+		fmt.Fprintf(problems, "tributary: %s\n", plain.Error(err))
 	}
 	return code
 }
@@ -105,10 +111,11 @@ heads: extra classifiers on inner layers, whose loss flows into the trunk.
 Start with
   tributary train
 which trains a small Inception with two heads on images that are part of the
-program, in about two minutes.
+program, in about half a minute on two cores.
 
 Exit codes: 0 success, 1 failure, 2 a wrong command line or configuration,
 130 interrupted by Ctrl-C, SIGTERM or SIGHUP; what was trained is saved.`,
+		Version:       buildVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -118,14 +125,16 @@ Exit codes: 0 success, 1 failure, 2 a wrong command line or configuration,
 	usage := func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	}
+	root.SetVersionTemplate("tributary {{.Version}}\n")
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c, nil) })
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage(c, nearestFlag(c, err))
+		return usage(c, flagError(c, err))
 	})
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args
 		c.Args = func(c *cobra.Command, a []string) error {
 			if err := args(c, a); err != nil {
-				return usage(c, nearestCommand(c, a, err))
+				return usage(c, argumentError(c, a, err))
 			}
 			return nil
 		}

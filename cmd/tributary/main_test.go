@@ -102,28 +102,77 @@ func TestHelp(t *testing.T) {
 
 // Wrong command lines give one message, with the nearest names, and exit code 2.
 func TestUsageErrors(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "run.yaml")
-	require.NoError(t, os.WriteFile(config, []byte("model: inception_small\nepoch: 3\n"), 0o644))
+	t.Chdir(t.TempDir())
+	write := func(file, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	}
+	write("run.yaml", "model: inception_small\nepoch: 3\n")
+	write("other.yaml", "learning_rate: 0.1\n")
+	write("photos/train/cat/1.jpg", "")
+	write("a b/train/cat/1.jpg", "")
+	write("one.tar", "")
+	write("runs/x/checkpoints/last.ckpt", "")
+	write("x.pth", "PK\x03\x04 and more")
 	for args, want := range map[string]string{
 		"trian":                                  `unknown command "trian"; the nearest: train`,
-		"train --modle x":                        "unknown flag --modle; the nearest: --model",
-		"train extra":                            `"extra"`,
+		"frobnicate":                             `unknown command "frobnicate"; there are ablate, `,
+		"train --modle x":                        `unknown flag "--modle"; the nearest: --model`,
+		"train extra":                            `unexpected argument "extra"; see tributary train --help`,
 		"train --model googlenett":               "the nearest: googlenet",
-		"train --data cifar":                     "the nearest: cifar10",
+		"train --model resnet50":                 "there are googlenet2014, ",
+		"train --model inception_v1":             "the nearest: ",
+		"train --model BN-Inception":             "the nearest: googlenet",
+		"train --data cifar":                     "did you mean cifar10?",
+		"train --data photo":                     "did you mean photos?",
+		"train --data ./photo/":                  "did you mean photos?",
+		"train --data one.tar":                   "tar:",
 		"train --epochs x":                       `"x" is not possible: it is a whole number`,
 		"train --epochs 0":                       "from 1 to",
+		"train --epochs 1e2":                     "did you mean 100?",
+		"train --lr 0,1":                         "did you mean 0.1?",
 		"train --optimizer adam":                 "did you mean adamw?",
 		"train --optimizer adamw --momentum 0.9": "adamw has none",
+		"train --optimizer SGDMomentum":          "did you mean sgd?",
 		"train --schedule cosin":                 "cosine",
+		"train --schedule MultiStepLR":           "the nearest: step",
+		"train --schedule zzz":                   "there are constant, step, ",
 		"train --device cuda":                    "this binary was built without CUDA",
-		"train --precision fp16":                 "fp32, tf32, bf16 or fp64",
+		"train --device gpu":                     "this binary was built without CUDA",
+		"train --device gpu:1":                   "this binary was built without CUDA",
+		"train --device mps":                     "the nearest: cpu",
+		"train --precision fp16":                 "fp32, tf32, bf16 or fp64; did you mean bf16?",
+		"train --precision mixed":                "did you mean bf16?",
+		"train --augment RandAugment":            "did you mean inception?",
+		"train --augment cutout":                 "did you mean crop-flip-cutout?",
 		"train --heads inception3x":              "the nearest: inception3a",
 		"train --heads inception3a:0.3:gapp":     "the nearest: gap",
 		"train --resume missing":                 "name a run's folder",
 		"train --config missing.yaml":            "missing.yaml",
-		"train --config " + config:               `run.yaml: line 2: unknown key "epoch"; the nearest: epochs`,
+		"train --config run.yaml":                `run.yaml: line 2: unknown key "epoch"; here it is epochs`,
+		"train --config other.yaml":              `other.yaml: line 1: unknown key "learning_rate"; here it is lr`,
 		"train --image-size 5":                   "the smallest that works",
-		"eval":                                   "--checkpoint runs/NAME",
+		"train --learning-rate 0.1":              `unknown flag "--learning-rate"; here it is --lr; see`,
+		"train --batch_size 3":                   "here it is --batch;",
+		"train --weight_decay 3":                 "here it is --weight-decay;",
+		"train -lr 3":                            `unknown flag "-lr"; here it is --lr;`,
+		"train -b 3":                             "here it is --batch;",
+		"train --amp":                            "here it is --precision bf16;",
+		"train --pretrained":                     "here it is --init;",
+		"eval --weights x":                       "here it is --checkpoint;",
+		"predict --ckpt x":                       "here it is --checkpoint;",
+		"train --ckpt x":                         "here it is --resume;",
+		"train photos":                           "did you mean --data folder:photos?",
+		"train run.yaml":                         "did you mean --config run.yaml?",
+		"train runs/x":                           "did you mean --resume runs/x?",
+		"train InceptionV3":                      "did you mean --model inception_v3?",
+		"train --nesterov false":                 "did you mean --nesterov=false?",
+		"eval runs/x":                            "did you mean --checkpoint runs/x?",
+		"export runs/nowhere":                    "did you mean --checkpoint runs/nowhere?",
+		"gradflow runs/x":                        "did you mean --",
+		"inspect googlenet":                      "did you mean --model googlenet?",
+		"eval":                                   "such as --checkpoint last or --checkpoint runs/NAME",
+		"predict cat.jpg":                        "such as --checkpoint last or --checkpoint runs/NAME",
 		"eval --checkpoint missing":              "name a run's folder",
 		"eval --checkpoint x --heads some":       "all or main",
 		"inspect --model inception":              "the nearest: inception_v3",
@@ -138,6 +187,35 @@ func TestUsageErrors(t *testing.T) {
 		require.NotContains(t, r.errors, "Usage:", args)
 		require.LessOrEqual(t, strings.Count(r.errors, "\n"), 2, r.errors)
 		require.Empty(t, r.out, args)
+	}
+	require.Contains(t, command(t, "train", "a b").errors, "did you mean --data 'folder:a b'?")
+	for args, want := range map[string]string{
+		"train --data folder:phtos":             "phtos: no such file or directory (did you mean photos?)",
+		"train --init x.pth":                    "x.pth: is a PyTorch file",
+		"predict --checkpoint x.pth cat.jpg":    "x.pth: is a PyTorch file",
+		"predict --checkpoint run.yaml cat.jpg": "is a text about a run (name a run's folder",
+	} {
+		r := command(t, strings.Fields(args)...)
+		require.Equal(t, exitFailure, r.code, "%s: %s", args, r.errors)
+		require.Contains(t, r.errors, want, args)
+	}
+}
+
+// What is only written differently is understood.
+func TestSpellings(t *testing.T) {
+	for args, want := range map[string]string{
+		"--model InceptionV3 --heads none":              "inception_v3: ",
+		"--model GoogLeNet --image-size 64":             "googlenet: ",
+		"--model inception-resnet-v2 --heads None":      "inception_resnet_v2: ",
+		"--model inception_small --precision float32":   "plans for CPU",
+		"--model inception_small --precision BF16":      "plans for CPU",
+		"--model inception_small --device CPU":          "CPU",
+		"--model Inception_Small --heads Default":       "inception_small: ",
+		"--model inception_small --heads inception3a:1": "inception3a",
+	} {
+		r := command(t, append([]string{"inspect", "--batch", "1"}, strings.Fields(args)...)...)
+		require.Equal(t, exitOK, r.code, "%s: %s", args, r.errors)
+		require.Contains(t, r.out, want, args)
 	}
 }
 

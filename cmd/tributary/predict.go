@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/internal/plain"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -29,11 +30,14 @@ func newPredict() *cobra.Command {
 		Use:   "predict --checkpoint RUN IMAGE...",
 		Short: "Tell the classes of images",
 		Long: `Tell the classes of image files, or of all images in folders: JPEG, PNG, GIF,
-WebP, BMP, TIFF, PPM, PGM and PBM. They are prepared as test images are. The data of the run are not needed.
+WebP, BMP, TIFF, PPM, PGM and PBM. They are prepared as test images are. The data
+of the run are not needed. Every result is printed as soon as it and all before
+it are there. What cannot be read is named on standard error, the rest goes on,
+and the exit code is 1 at the end; with --skip-bad it is 0.
 
 With --early-exit entropy=T or confidence=T an image leaves at the first head that
 is sure of it, as in eval.`,
-		Example: `  tributary predict --checkpoint runs/NAME cat.jpg photos/
+		Example: `  tributary predict --checkpoint last cat.jpg photos/
   tributary predict --checkpoint runs/NAME --top 1 --json photos/
   tributary predict --checkpoint runs/NAME --early-exit confidence=0.9 cat.jpg`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -113,8 +117,11 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 		return err
 	}
 	defer b.Close()
-	d := newDisplay(cmd.ErrOrStderr(), nil)
-	e := train.Evaluation{Graph: m.Graph, Backend: b, Test: files, Checkpoint: ck, Config: c, Report: d.report}
+	x := predictReport{out: screenOf(cmd.OutOrStdout()), display: newDisplay(cmd.ErrOrStderr(), nil), flags: f, exits: early != nil}
+	e := train.Evaluation{Graph: m.Graph, Backend: b, Test: files, Checkpoint: ck, Config: c}
+	if !x.out.terminal() { // otherwise what comes out shows how far it is
+		e.Report = x.display.report
+	}
 	in, err := e.Input()
 	if err != nil {
 		return err
@@ -124,23 +131,39 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 		turned = "as in training"
 	}
 	printNotes(cmd, []string{fmt.Sprintf("images are prepared for %s; %s", in, turned)})
-	predictions := make([]*prediction, files.Len())
-	_, err = e.Cascade(cmd.Context(), cascade, rule, func(x train.Departure) {
-		predictions[x.Label] = &prediction{files.Info().Classes[x.Label], cascade.Exits[x.Exit].Name, likeliest(x.Probabilities, ck.Data.Classes, f.top)}
+	names := files.Info().Classes
+	err = e.Predict(cmd.Context(), cascade, rule, func(a train.Answer) error {
+		if a.Err != nil {
+			x.missing(a.Err)
+			return nil
+		}
+		return x.print(&prediction{names[a.Image], cascade.Exits[a.Exit].Name, likeliest(a.Probabilities, ck.Data.Classes, f.top)})
 	})
-	d.clear()
-	if err != nil {
-		return err
+	x.display.clear()
+	if err == nil && x.bad > 0 && !f.run.skipBad {
+		err = fmt.Errorf("%s of %s could not be read", thousands(x.bad), count(files.Len(), "image"))
 	}
-	for _, p := range predictions {
-		if p == nil { // a bad image that was skipped
-			continue
-		}
-		if err := p.print(cmd.OutOrStdout(), f.json, early != nil); err != nil {
-			return err
-		}
+	return err
+}
+
+// predictReport prints predictions as they come.
+type predictReport struct {
+	out     *screen
+	display *display // of the way through the images, and of those that cannot be read
+	flags   predictFlags
+	exits   bool
+	bad     int
+}
+
+// missing says why there is no prediction. The rest goes on.
+func (x *predictReport) missing(err error) {
+	x.bad++
+	x.display.clear()
+	kind := "tributary"
+	if x.flags.run.skipBad {
+		kind = "warning"
 	}
-	return nil
+	fmt.Fprintf(x.display.out, "%s: %s\n", kind, plain.Error(err))
 }
 
 // likeliest lists the n likeliest classes, the lower label first of equals.
@@ -153,17 +176,20 @@ func likeliest(probabilities []float64, classes []string, n int) []likelihood {
 	return all[:min(n, len(all))]
 }
 
-func (p *prediction) print(out io.Writer, asJSON, exits bool) error {
-	if asJSON {
-		return json.NewEncoder(out).Encode(p)
+// print writes a prediction at once: as a line of JSON, or the file's name and a line for each class.
+func (x *predictReport) print(p *prediction) error {
+	x.display.clear()
+	if x.flags.json {
+		return json.NewEncoder(x.out).Encode(p)
 	}
-	fmt.Fprint(out, p.File)
-	if exits {
-		fmt.Fprintf(out, "  (left at %s)", p.Exit)
+	var text strings.Builder
+	text.WriteString(plain.Text(p.File))
+	if x.exits {
+		fmt.Fprintf(&text, "  (left at %s)", plain.Text(p.Exit))
 	}
-	fmt.Fprintln(out)
 	for _, c := range p.Classes {
-		fmt.Fprintf(out, "  %8s  %s\n", fmt.Sprintf("%.2f %%", 100*c.Probability), c.Class)
+		fmt.Fprintf(&text, "\n  %8s  %s", fmt.Sprintf("%.2f %%", 100*c.Probability), plain.Text(c.Class))
 	}
-	return nil
+	_, err := fmt.Fprintln(x.out, text.String())
+	return err
 }

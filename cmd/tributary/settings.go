@@ -151,6 +151,9 @@ func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setti
 	if err := overlay(cmd, append(c.Settings(), more...)); err != nil {
 		return nil, usageError{err}
 	}
+	if err := understand(cmd, &c); err != nil {
+		return nil, err
+	}
 	if err := check(&c); err != nil {
 		return nil, err
 	}
@@ -164,14 +167,29 @@ func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setti
 	return &c, nil
 }
 
-// check is Config.Check with what only the command line knows.
-func check(c *train.Config) error {
-	if _, err := inception.Lookup(c.Model); err != nil {
+// understand completes what names of networks and data the user has written, and says what it took a folder for.
+func understand(cmd *cobra.Command, c *train.Config) error {
+	n, err := inception.Lookup(c.Model)
+	if err != nil {
+		if u := (*graph.UnknownError)(nil); errors.As(err, &u) && u.Nearest == nil {
+			u.Nearest = train.Nearest("model", c.Model, nil, 1)
+		}
 		return usageError{fmt.Errorf("model: %w", err)}
 	}
-	if set, _, _ := strings.Cut(c.Data, ":"); !slices.Contains(dataset.Names(), set) {
-		return usageError{fmt.Errorf("data: %w", &graph.UnknownError{What: "data set", Name: set, Nearest: graph.Nearest(set, dataset.Names(), 3)})}
+	c.Model = n.Name
+	data, err := dataset.Resolve(c.Data)
+	if err != nil {
+		return usageError{fmt.Errorf("data: %w", err)}
 	}
+	if data != c.Data && !strings.Contains(c.Data, ":") && strings.Contains(data, ":") {
+		printNotes(cmd, []string{fmt.Sprintf("data: the folder %s is taken as %s", c.Data, data)})
+	}
+	c.Data = data
+	return nil
+}
+
+// check is Config.Check of a configuration that the user has a part in.
+func check(c *train.Config) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}

@@ -3,13 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,7 +19,7 @@ func TestTrainEvalResume(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	whole := command(t, trainArgs(data, out)...)
 	require.Equal(t, exitOK, whole.code, whole.errors)
-	for _, want := range []string{"test main", "test aux1", "2/2", "Main head:", "config.yaml", "log.jsonl", "tensorboard --logdir " + out, "decoded images stay in memory, up to ", "Next:", "eval --checkpoint"} {
+	for _, want := range []string{"epoch", "images/s", "aux1", "2/2", "4 classes of 12 images: quarter0, quarter1, quarter2, quarter3", "Main head:", "config.yaml", "log.jsonl", "tensorboard --logdir " + out, "decoded images stay in memory, up to ", "Next:", "eval --checkpoint"} {
 		require.Contains(t, whole.out, want)
 	}
 	require.NotContains(t, whole.out, "\r", "no bar where there is no terminal")
@@ -106,12 +104,33 @@ func TestInterruptAndResume(t *testing.T) {
 // A command line that cannot work leaves no folder behind.
 func TestNoFolderWithoutRun(t *testing.T) {
 	data, out := squares(t), filepath.Join(t.TempDir(), "runs")
-	for _, more := range [][]string{{"--batch", "64"}, {"--label-smoothing", "1"}, {"--accumulate", "50"}, {"--init", "missing"}} {
+	for _, more := range [][]string{{"--label-smoothing", "1"}, {"--accumulate", "50"}, {"--init", "missing"}} {
 		r := command(t, trainArgs(data, out, more...)...)
 		require.NotEqual(t, exitOK, r.code, more)
 		_, err := os.Stat(out)
 		require.ErrorIs(t, err, os.ErrNotExist, more)
 	}
+}
+
+// Few images lower the batch, which is said and kept; a folder is data.
+func TestFewImages(t *testing.T) {
+	data, out := squares(t), t.TempDir()
+	r := command(t, trainArgs(data, out, "--data", data, "--batch", "64", "--epochs", "1")...)
+	require.Equal(t, exitOK, r.code, r.errors)
+	require.Contains(t, r.errors, "note: data: the folder "+data+" is taken as folder:"+data)
+	require.Contains(t, r.errors, "note: batch: 48 instead of 64: there are only 48 training images")
+	require.Contains(t, r.out, "48 images a step")
+	config, err := os.ReadFile(filepath.Join(out, "first", "config.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, string(config), "batch: 48\n")
+	require.Contains(t, string(config), "data: folder:"+data)
+	r = command(t, "train", "--resume", filepath.Join(out, "first"))
+	require.Equal(t, exitOK, r.code, r.errors)
+	r = command(t, "eval", "--checkpoint", filepath.Join(out, "first"), "--data", data)
+	require.Equal(t, exitOK, r.code, r.errors)
+	r = command(t, "ablate", "--data", data, "--width", "0.25", "--image-size", "16", "--batch", "64", "--epochs", "1", "--warmup", "0", "--variants", "inception3b", "--seeds", "1", "--out", out)
+	require.Equal(t, exitOK, r.code, r.errors)
+	require.Equal(t, 1, strings.Count(r.errors, "batch: 48 instead of 64"), r.errors)
 }
 
 func TestTrainReportsDamage(t *testing.T) {
@@ -134,27 +153,6 @@ func TestTrainReportsDamage(t *testing.T) {
 	require.Contains(t, r.errors, "damaged")
 }
 
-// On a terminal there is a bar with the losses of every head.
-func TestBar(t *testing.T) {
-	var out bytes.Buffer
-	c := train.Default()
-	d := newDisplay(&out, &session{config: &c, folder: &train.Folder{Path: "runs/x"}})
-	d.terminal = true
-	d.report(train.Started{Steps: 20, Epochs: 2, StepImages: 8, Heads: []string{"main", "aux1"}})
-	heads := []train.HeadResult{{Name: "main", Loss: 1.5}, {Name: "aux1", Loss: 2.5}}
-	for i := range 9 {
-		d.report(train.Stepped{Step: i + 1, Steps: 20, Epoch: 1, EpochStep: i + 1, EpochSteps: 10, Result: train.Result{Heads: heads}})
-		time.Sleep(20 * time.Millisecond)
-	}
-	d.report(train.Evaluating{Images: 10, Of: 20})
-	d.report(train.EpochEnded{Epoch: 1, Test: train.Result{Heads: heads}, Best: true})
-	d.report(train.Warning{Message: "careful"})
-	d.clear()
-	for _, want := range []string{"epoch 1/2  loss main 1.500 aux1 2.500", "left", "images/s", "testing", "best", "warning: careful"} {
-		require.Contains(t, out.String(), want)
-	}
-}
-
 // The first command's network and data fit each other.
 func TestDefaultRunIsPossible(t *testing.T) {
 	c := train.Default()
@@ -170,23 +168,4 @@ func TestDefaultRunIsPossible(t *testing.T) {
 		c.Model = n.Name
 		require.NoError(t, check(&c))
 	}
-}
-
-// The first command keeps its promise. It takes a minute: go test without -short.
-func TestFirstCommand(t *testing.T) {
-	if testing.Short() {
-		t.Skip("trains for a minute")
-	}
-	out := t.TempDir()
-	begin := time.Now()
-	r := command(t, "train", "--out", out, "--name", "first")
-	require.Equal(t, exitOK, r.code, r.errors)
-	t.Logf("%s in %v", rows(r.out)[len(rows(r.out))-1], time.Since(begin).Round(time.Second))
-	text, err := os.ReadFile(filepath.Join(out, "first", "summary.json"))
-	require.NoError(t, err)
-	var s train.Summary
-	require.NoError(t, json.Unmarshal(text, &s))
-	main, ok := s.Last.Test.Head("main")
-	require.True(t, ok)
-	require.GreaterOrEqual(t, main.Top1, 0.86)
 }
