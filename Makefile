@@ -76,7 +76,7 @@ bench-cpu: ## training steps and a layer beside the peers' on this CPU, and the 
 	$(PYTHON) bench/cpu_peers.py --out bench/results/cpu-$$(uname -m).json
 
 bench-loader: ## the loader of photographs beside torchvision's on this CPU, and the ratios (needs torchvision, Pillow, pip and a network the first time)
-	tools/wheels.sh skimage --no-deps scikit-image==0.26.0
+	tools/wheels/install.sh skimage
 	$(PYTHON) bench/loader.py --out bench/results/loader-$$(uname -m).json
 
 generate: ## write the generated files again: assembly from tools/avo, Go mirrors of the kernels' parameters
