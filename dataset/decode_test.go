@@ -101,9 +101,11 @@ func TestDecodePillowImages(t *testing.T) {
 		t.Run(f[0], func(t *testing.T) {
 			file := readFile(t, "testdata/images/"+f[0])
 			for c, want := range map[int]string{3: f[2], 1: f[3]} {
-				var got Image
-				_, err := images.decode(file, c, &got)
+				var got, other Image
+				require.NoError(t, decodeInGo(&images, file, c, &got))
+				_, err := images.decode(file, c, &other)
 				require.NoError(t, err)
+				require.Equal(t, got.Pix, other.Pix)
 				require.Equal(t, f[1], fmt.Sprintf("%dx%d", got.W, got.H))
 				require.Equal(t, c, got.C)
 				require.Equal(t, want, digest(got.Pix), "%d channels", c)

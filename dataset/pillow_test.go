@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tributary-ml/tributary/dataset/internal/raster"
 )
 
 // arithmeticLimit is the size up to which Pillow reads JPEGs of arithmetic coding: its own reader gives it so many bytes at a time.
@@ -81,10 +83,32 @@ func comparePillow(t *testing.T, kind string, stream []byte) {
 	t.Logf("%d images, of which Pillow refuses %d", n, refused)
 }
 
+// decodeInGo decodes an image without the machine's libjpeg-turbo.
+func decodeInGo(images *decoder, file []byte, c int, dst *Image) error {
+	f, ok := formatOf(formats, file)
+	if !ok || f.name != "JPEG" {
+		_, err := images.decode(file, c, dst)
+		return err
+	}
+	h, err := f.header(file)
+	if err != nil {
+		return err
+	}
+	if err := checkSize(h.Width, h.Height, len(file)); err != nil {
+		return err
+	}
+	dst.Reshape(h.Height, h.Width, c)
+	return f.decode(images, file, &raster.Canvas{Pix: dst.Pix, W: h.Width, H: h.Height, C: c})
+}
+
 func pillowReads(images *decoder, file []byte, w, h int, rgb, grey []byte) string {
-	var got Image
 	for c, want := range map[int][]byte{3: rgb, 1: grey} {
-		if _, err := images.decode(file, c, &got); err != nil {
+		var got, other Image
+		err := decodeInGo(images, file, c, &got)
+		if _, otherErr := images.decode(file, c, &other); (err == nil) != (otherErr == nil) || err == nil && !bytes.Equal(got.Pix, other.Pix) {
+			return fmt.Sprintf("libjpeg-turbo and the decoder in Go do not agree: %v, %v", otherErr, err)
+		}
+		if err != nil {
 			// Damage makes millions of pixels of a few bytes. Whether Pillow comes to a PNG's wrong checksum depends on how its
 			// zlib reads ahead.
 			if text := err.Error(); strings.Contains(text, "far too many for a file") || strings.Contains(text, "zlib: invalid checksum") {
@@ -117,7 +141,7 @@ func pillowReads(images *decoder, file []byte, w, h int, rgb, grey []byte) strin
 // their pixels, are read here; so are JPEGs of arithmetic coding that are too long for Pillow.
 func pillowRefuses(images *decoder, file []byte, text string) string {
 	var got Image
-	_, err := images.decode(file, 3, &got)
+	err := decodeInGo(images, file, 3, &got)
 	switch {
 	case err != nil:
 	case strings.Contains(text, "truncated"), strings.Contains(text, "Truncated"):

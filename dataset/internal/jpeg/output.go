@@ -126,7 +126,7 @@ type output struct {
 }
 
 // emit writes the rows that are complete with a row of MCUs: all but those that need the samples of the next one.
-func (o *output) emit(row int, _ *scan) {
+func (o *output) emit(row int) {
 	d := o.d
 	h := &d.header
 	to := (row+1)*8*d.maxV - d.maxV

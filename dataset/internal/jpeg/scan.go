@@ -109,12 +109,11 @@ func (d *Decoder) decodeDirect(out *output) error {
 	if err := d.startScan(); err != nil {
 		return err
 	}
-	s := &d.scan
 	for row := range ceil(d.header.Height, 8*d.maxV) {
 		if err := d.directRow(row); err != nil {
 			return err
 		}
-		out.emit(row, s)
+		out.emit(row)
 	}
 	// What follows may be missing, but not be wrong as far as Pillow has read the file by now.
 	d.data = d.data[:min(ceil(max(d.pos, 1), readAhead)*readAhead, len(d.data))]
@@ -167,12 +166,7 @@ func (d *Decoder) directMCU(c *component, x, y, w, h int) error {
 			}
 		}
 	}
-	if s.empty {
-		return nil
-	}
-	var err error
-	s.empty, err = d.ended()
-	return err
+	return d.checkEnd()
 }
 
 // directBlock decodes a block and transforms it, unless it lies outside the image.
@@ -264,7 +258,7 @@ func (d *Decoder) decodeBuffered(out *output) error {
 			c := &d.comps[i]
 			d.transformRow(c, row, smooth)
 		}
-		out.emit(row, &d.scan)
+		out.emit(row)
 	}
 	return nil
 }
