@@ -109,7 +109,12 @@ func (f Filter) weights(w []int32, exact []float64, cut, size, i int) {
 	scale := max(float64(cut)/float64(size), 1)
 	var sum float64
 	for k := range w {
-		exact[k] = f.at((float64(first+k) + 0.5 - centre) / scale)
+		x := (float64(first+k) + 0.5 - centre) / scale
+		if f == Bilinear { // at, without a call
+			exact[k] = max(0, 1-math.Abs(x))
+		} else {
+			exact[k] = f.at(x)
+		}
 		sum += exact[k]
 	}
 	for k := range w {

@@ -26,59 +26,64 @@ func detect() []kernels {
 	return all
 }
 
-// resizeRows3 resizes rows of pixels of three bytes to rows of out, stride bytes apart, and says how many: those that it can without
-// reading past the region's end.
-func (t *taps) resizeRows3(all []kernels, out []byte, stride int, region []byte, pitch, rows int) int {
+// prepareRows3 prepares resizeRows3 for a region, and says how many of its rows that may read: its loads go past a pixel.
+func (t *taps) prepareRows3(all []kernels, region []byte, pitch, rows int) int {
 	if len(all) == 0 {
 		return 0
 	}
-	quads := (t.out + 3) / 4
-	t.pack(4*quads, groupTaps/2)
-	groups := t.packed.pairs / (groupTaps / 2)
+	t.pack((t.out+3)/4*4, groupTaps/2)
 	last := 0 // byte of a row that is read last
 	for _, at := range t.packed.offsets {
-		last = max(last, int(at)+(groups-1)*3*groupTaps+groupBytes)
+		last = max(last, int(at)+(t.packed.pairs/(groupTaps/2)-1)*3*groupTaps+groupBytes)
 	}
 	for rows > 0 && (rows-1)*pitch+last > len(region) {
 		rows--
 	}
-	y := 0
-	for _, k := range all {
-		for ; y+k.rows <= rows; y += k.rows {
-			k.rows3(&out[y*stride], stride, &region[y*pitch], pitch, &t.packed.offsets[0], &t.packed.weight[0], groups, quads)
+	return rows
+}
+
+// resizeRows3 resizes rows [from, to) of pixels of three bytes to rows of out, stride bytes apart, and says how many are resized then.
+// That many rows before the last few are done twice.
+func (t *taps) resizeRows3(all []kernels, out []byte, stride int, region []byte, pitch, from, to int) int {
+	y := from
+	for i, k := range all {
+		for y < to {
+			if y+k.rows > to {
+				if i+1 < len(all) || to < k.rows {
+					break // a narrower kernel's
+				}
+				y = to - k.rows
+			}
+			k.rows3(&out[y*stride], stride, &region[y*pitch], pitch, &t.packed.offsets[0], &t.packed.weight[0], t.packed.pairs/(groupTaps/2), len(t.packed.offsets)/4)
+			y += k.rows
 		}
 	}
 	return y
 }
 
-// columnsOf computes all rows of out, n bytes each, from those of in. It returns false where rows are too short for it.
-func (t *taps) columnsOf(all []kernels, out []byte, n int, in []byte, stride int) bool {
+// kernelColumn is column by kernels. It returns false where rows are too short for it, or the last of an odd number of rows would be
+// paired with one behind the end.
+func (t *taps) kernelColumn(all []kernels, out, in []byte, stride, y int) bool {
+	n, pairs := len(out), (t.count[y]+1)/2
 	if len(all) == 0 || n < all[len(all)-1].bytes {
 		return false
 	}
+	from := in[t.start[y]*stride:]
+	if pairs == 0 || (2*pairs-1)*stride+n > len(from) {
+		return false
+	}
 	t.pack(t.out, 1)
-	for y := range t.out {
-		weight, pairs := t.packed.weight[y*t.packed.pairs*2:], (t.count[y]+1)/2
-		row, from := out[y*n:][:n], in[t.start[y]*stride:]
-		if pairs == 0 {
-			clear(row)
-			continue
+	weight := &t.packed.weight[y*t.packed.pairs*2]
+	x := 0
+	for _, k := range all {
+		if chunks := (n - x) / k.bytes; chunks > 0 {
+			k.columns(&out[x], &from[x], stride, weight, pairs, chunks)
+			x += chunks * k.bytes
 		}
-		if (2*pairs-1)*stride+n > len(from) { // the last of an odd number of rows would be paired with one behind the end
-			t.column(row, in, stride, y)
-			continue
-		}
-		x := 0
-		for _, k := range all {
-			if chunks := (n - x) / k.bytes; chunks > 0 {
-				k.columns(&row[x], &from[x], stride, &weight[0], pairs, chunks)
-				x += chunks * k.bytes
-			}
-		}
-		if x < n { // some bytes once more
-			k := all[len(all)-1]
-			k.columns(&row[n-k.bytes], &from[n-k.bytes], stride, &weight[0], pairs, 1)
-		}
+	}
+	if x < n { // some bytes once more
+		k := all[len(all)-1]
+		k.columns(&out[n-k.bytes], &from[n-k.bytes], stride, weight, pairs, 1)
 	}
 	return true
 }

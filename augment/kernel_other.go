@@ -8,6 +8,8 @@ type kernels struct{ name string }
 // machine has no kernels for this machine.
 var machine []kernels
 
-func (*taps) resizeRows3([]kernels, []byte, int, []byte, int, int) int { return 0 }
+func (*taps) prepareRows3([]kernels, []byte, int, int) int { return 0 }
 
-func (*taps) columnsOf([]kernels, []byte, int, []byte, int) bool { return false }
+func (*taps) resizeRows3(_ []kernels, _ []byte, _ int, _ []byte, _, from, _ int) int { return from }
+
+func (*taps) kernelColumn([]kernels, []byte, []byte, int, int) bool { return false }

@@ -39,30 +39,16 @@ func (s *Resampler) RenderFrom(dst []byte, h, w, c int, r *Recipe, region []byte
 func (s *Resampler) Resample(dst []byte, h, w, c int, region []byte, pitch int, rows, cols Axis) {
 	s.cols.set(cols, w)
 	s.rows.set(rows, h)
-	n, all := w*c, s.machine()
-	// Kernels write a little more than a row, and read a row more, with a weight of zero.
+	n := w * c
 	stride := n + pastRow
-	if need := (rows.Region + 1) * stride; cap(s.middle) < need {
-		s.middle = make([]byte, need)
-	}
-	middle := s.middle[:(rows.Region+1)*stride]
-	y := 0
-	if c == 3 {
-		y = s.cols.resizeRows3(all, middle, stride, region, pitch, rows.Region)
-	}
-	for ; y < rows.Region; y++ {
-		in, out := region[y*pitch:][:cols.Region*c], middle[y*stride:][:n]
-		if c == 3 {
-			s.cols.row3(out, in)
-		} else {
-			s.cols.row(out, in, c)
+	// Kernels read a row more, with a weight of zero.
+	s.middle = slices.Grow(s.middle[:0], (rows.Region+1)*stride)[:(rows.Region+1)*stride]
+	pass := s.across(s.middle, stride, region, pitch, c, rows.Region)
+	for y := range h { // rows are resized shortly before they are needed, so that they are in the nearest cache
+		if need := s.rows.start[y] + s.rows.count[y]; need > pass.done {
+			pass.until(min(max(need, pass.done+rowsAtOnce), rows.Region))
 		}
-	}
-	if s.rows.columnsOf(all, dst, n, middle, stride) {
-		return
-	}
-	for y := range h {
-		s.rows.column(dst[y*n:][:n], middle, stride, y)
+		s.down(dst[y*n:][:n], s.middle, stride, y)
 	}
 }
 
@@ -70,27 +56,60 @@ func (s *Resampler) Resample(dst []byte, h, w, c int, region []byte, pitch int, 
 func (s *Resampler) ResampleRows(dst []byte, h, w, c int, region []byte, pitch int, rows, cols Axis) {
 	s.cols.set(cols, w)
 	s.rows.set(rows, h)
-	n, all := cols.Region*c, s.machine()
-	stride := w*c + pastRow
+	n, stride := cols.Region*c, w*c+pastRow
 	s.middle = slices.Grow(s.middle[:0], h*n+h*stride)[:h*n+h*stride]
 	middle, padded := s.middle[:h*n], s.middle[h*n:]
-	if !s.rows.columnsOf(all, middle, n, region, pitch) {
-		for y := range h {
-			s.rows.column(middle[y*n:][:n], region, pitch, y)
-		}
+	for y := range h {
+		s.down(middle[y*n:][:n], region, pitch, y)
 	}
-	y := 0
+	pass := s.across(padded, stride, middle, n, c, h)
+	pass.until(h)
+	for y := range h {
+		copy(dst[y*w*c:][:w*c], padded[y*stride:])
+	}
+}
+
+// rowsAtOnce is how many rows are resized before columns go on.
+const rowsAtOnce = 8
+
+// across is a pass over rows that resizes them from rows of in, pitch bytes apart, to rows of out, stride bytes apart.
+type across struct {
+	s             *Resampler
+	out, in       []byte
+	stride, pitch int
+	c             int
+	fast          int // rows that kernels may read
+	done          int // rows
+}
+
+func (s *Resampler) across(out []byte, stride int, in []byte, pitch, c, rows int) across {
+	p := across{s: s, out: out, stride: stride, in: in, pitch: pitch, c: c}
 	if c == 3 {
-		for y = s.cols.resizeRows3(all, padded, stride, middle, n, h); y < h; y++ {
-			s.cols.row3(padded[y*stride:][:w*c], middle[y*n:][:n])
-		}
-		for y := range h {
-			copy(dst[y*w*c:][:w*c], padded[y*stride:])
-		}
-		return
+		p.fast = s.cols.prepareRows3(s.machine(), in, pitch, rows)
 	}
-	for ; y < h; y++ {
-		s.cols.row(dst[y*w*c:][:w*c], middle[y*n:][:n], c)
+	return p
+}
+
+// until resizes all rows before row end.
+func (p *across) until(end int) {
+	t := &p.s.cols
+	if to := min(end, p.fast); to > p.done {
+		p.done = t.resizeRows3(p.s.machine(), p.out, p.stride, p.in, p.pitch, p.done, to)
+	}
+	for ; p.done < end; p.done++ {
+		in, out := p.in[p.done*p.pitch:][:t.axis.Region*p.c], p.out[p.done*p.stride:][:t.out*p.c]
+		if p.c == 3 {
+			t.row3(out, in)
+		} else {
+			t.row(out, in, p.c)
+		}
+	}
+}
+
+// down computes row y of the image from rows of in, stride bytes apart.
+func (s *Resampler) down(out, in []byte, stride, y int) {
+	if !s.rows.kernelColumn(s.machine(), out, in, stride, y) {
+		s.rows.column(out, in, stride, y)
 	}
 }
 
