@@ -143,6 +143,25 @@ func TestInterruptAndGoOn(t *testing.T) {
 	require.NotContains(t, err.Error(), "threads")
 }
 
+// What the first run of an ablation found out about the network's input, every later one takes, so that they compare.
+func TestInputStays(t *testing.T) {
+	b := newBench(t)
+	var means []string
+	b.onOpen = func(r *Run) {
+		means = append(means, r.Config.Mean)
+		if len(means) == 1 {
+			r.Config.Mean = "0.1"
+		}
+	}
+	o := Options{Variants: "default", Seeds: "1"}
+	_, err := b.ablation(baseConfig(), o).Run(t.Context())
+	require.NoError(t, err)
+	o.Seeds = "1,2"
+	_, err = b.ablation(baseConfig(), o).Run(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"auto", "0.1", "0.1", "0.1"}, means)
+}
+
 // Heads that a short run has placed stay where they are when a run goes on.
 func TestAutoHeadsStay(t *testing.T) {
 	o := Options{Variants: "auto", Seeds: "1"}

@@ -196,6 +196,7 @@ func TestFirstWeightsThatAreNone(t *testing.T) {
 		_, _, err := LoadFirst(f, g)
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "w.safetensors")
+		require.Equal(t, strings.Contains(want, "int64"), strings.Contains(err.Error(), "build the network with the classes"), err)
 		_, _, err = Load(f, g)
 		require.ErrorContains(t, err, want)
 	}

@@ -61,6 +61,7 @@ type loader struct {
 	anew     map[*graph.Param]bool // that the file's values are no use for
 	first    *graph.Param          // the first convolution's filters, which may be of another number of channels
 	problems []string
+	unfit    bool // some are about names or shapes
 }
 
 // prefixes are beginnings of names of tensors, one for each head.
@@ -78,8 +79,11 @@ func (p prefixes) of(name string) string {
 }
 
 func (l *loader) problem(format string, args ...any) {
-	l.problems = append(l.problems, fmt.Sprintf(format, args...))
+	l.problems, l.unfit = append(l.problems, fmt.Sprintf(format, args...)), true
 }
+
+// unusable notes a tensor that fits, and whose values are no weights.
+func (l *loader) unusable(err error) { l.problems = append(l.problems, err.Error()) }
 
 // freshHeads lists the heads of the graph of which the file has nothing.
 func (l *loader) freshHeads(g *graph.Graph) (out prefixes) {
@@ -124,12 +128,11 @@ func (l *loader) foreign(g *graph.Graph) (out prefixes) {
 
 func (l *loader) read(n Name, v Values) {
 	t, err := l.f.Tensor(n.File)
-	if err != nil {
-		l.problem("%v", err)
-		return
+	if err == nil {
+		err = usable(n.Param.Role, t)
 	}
-	if err := usable(n.Param.Role, t); err != nil {
-		l.problem("%v", err)
+	if err != nil {
+		l.unusable(err)
 		return
 	}
 	if n.Param == l.first {
@@ -147,6 +150,9 @@ func (l *loader) err(g *graph.Graph) error {
 	const most = 12
 	last := g.Losses()[0].Logits.Shape().C
 	list := plain.List{fmt.Sprintf("%s does not fit %s with %d classes; build the network with the classes and heads that the file was made with:", l.f.Path, g.Name(), last)}
+	if !l.unfit {
+		list[0] = l.f.Path + ": its weights cannot be used:"
+	}
 	for _, p := range l.problems[:min(most, len(l.problems))] {
 		list = append(list, "  "+p)
 	}
