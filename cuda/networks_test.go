@@ -14,7 +14,7 @@ import (
 func TestNetworks(t *testing.T) {
 	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, Warps: true},
 		"isolated": {Isolated: true}} {
-		seeds := 300
+		seeds := 200
 		if testing.Short() {
 			seeds = 6
 		}
