@@ -53,7 +53,10 @@ func (o *output) failed(err error) error {
 	if errors.As(err, &interrupted) {
 		return outputError{fmt.Errorf("%w; the run is saved after step %d, train --resume %s goes on", cause(o.err), interrupted.Step, quoted(interrupted.Checkpoint))}
 	}
-	return outputError{cause(o.err)}
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, o.err) {
+		return outputError{cause(o.err)}
+	}
+	return errors.Join(err, outputError{cause(o.err)}) // such as that nothing could be saved either
 }
 
 // outputError says that what a command said was lost.
