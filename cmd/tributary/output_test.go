@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,7 +27,9 @@ func TestLostOutputHidesNoError(t *testing.T) {
 	require.EqualError(t, o.failed(nil), lost)
 	require.EqualError(t, o.failed(context.Canceled), lost)
 	require.EqualError(t, o.failed(err), lost)
-	unsaved := errors.New("no checkpoint could be written")
+	_, again := o.Write([]byte("y"))
+	require.EqualError(t, o.failed(again), lost, "another write that failed")
+	unsaved := fmt.Errorf("no checkpoint could be written: %w", syscall.ENOSPC)
 	both := o.failed(unsaved)
 	require.EqualError(t, both, unsaved.Error()+"\n"+lost)
 	require.Equal(t, exitFailure, exitCode(both))
