@@ -321,7 +321,7 @@ func (e *encoded) scan(ctx context.Context, g group, known []string, unknown str
 		case len(subs) == 0:
 			err = errors.New("holds no class folders")
 		}
-		return nil, fileError(g.where(e.root), err, "put each class's images in a folder of its own")
+		return nil, fileError(g.where(e.root), err, e.noClasses(g, s.left.beside.n))
 	}
 	if known == nil {
 		e.noteAlike(subs)
@@ -367,23 +367,29 @@ func unknownClass(name string, classes []string) string {
 	return "rename or remove it; the classes are " + few(classes)
 }
 
+// noClasses is what to do about a group without class folders, beside which so many images lie.
+func (e *encoded) noClasses(g group, beside int) string {
+	switch left := &g.dirs[0].left; {
+	case g.dirs[0].archive != nil:
+		return "put each class's images in a folder or an archive of its own, or labels beside them: x.jpg with x.cls, x.json or x.txt"
+	case beside > 0:
+	case left.endings[".tar"] > 0:
+		return "it holds tar files: name it as tar:" + e.root.name
+	case left.packed != "":
+		name, how := unpacked(left.packed)
+		return "it holds " + left.packed + ", " + name + ": " + how
+	}
+	return "put each class's images in a folder of its own: train/CLASS/*.jpg and val/CLASS/*.jpg"
+}
+
 // classes are the names of class folders.
 func (e *encoded) classes(g group, subs []group, beside int) ([]string, error) {
 	if len(subs) < 2 {
 		err := fmt.Errorf("has %d class folders, at least 2 are needed", len(subs))
-		remedy := "put each class's images in a folder of its own: train/CLASS/*.jpg and val/CLASS/*.jpg"
-		switch left := &g.dirs[0].left; {
-		case g.dirs[0].archive != nil:
-			remedy = "put each class's images in a folder or an archive of its own, or labels beside them: x.jpg with x.cls, x.json or x.txt"
-		case beside > 0:
+		if beside > 0 && g.dirs[0].archive == nil {
 			err = fmt.Errorf("%w: %d images lie in none", err, beside)
-		case left.endings[".tar"] > 0:
-			remedy = "it holds tar files: name it as tar:" + e.root.name
-		case left.packed != "":
-			name, how := unpacked(left.packed)
-			remedy = "it holds " + left.packed + ", " + name + ": " + how
 		}
-		return nil, fileError(g.where(e.root), err, remedy)
+		return nil, fileError(g.where(e.root), err, e.noClasses(g, beside))
 	}
 	out := names(subs)
 	seen := map[string]bool{}

@@ -336,7 +336,10 @@ func TestLeftOut(t *testing.T) {
 	says(t, both.Notes, "1 file ends in .jxl and is left out") // of both parts' archive, once
 
 	for name, want := range map[string]string{"photos.zip": "it holds photos.zip, a zip file: unzip it", "x.tar": "name it as tar:", "x.tgz": "gunzip x.tgz"} {
-		_, err = openTree(tree(t, map[string][]byte{name: p}), OpenOptions{})
+		dir := tree(t, map[string][]byte{name: p})
+		_, err = openTree(dir, OpenOptions{})
 		require.ErrorContains(t, err, want)
+		_, err = OpenTest(t.Context(), "folder:"+dir, TestOptions{Classes: []string{"a", "b"}})
+		require.ErrorContains(t, err, want, "measuring a network")
 	}
 }

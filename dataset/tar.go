@@ -50,6 +50,12 @@ func unpacked(file string) (name, remedy string) {
 	return "", ""
 }
 
+// renamed is the remedy for a file that has not the ending that its program asks for.
+func renamed(base, remedy, ending string) string {
+	to := strings.TrimSuffix(base, path.Ext(base)) + ending
+	return "rename it to " + to + "; " + strings.ReplaceAll(remedy, "FILE", to)
+}
+
 // findTar finds the archives in root, in its folders for the parts, or of parts that their names say, and what is in them.
 func findTar(ctx context.Context, root folder, opt OpenOptions, known []string) (_ *encoded, err error) {
 	if st, err := os.Stat(root.name); err != nil || !st.IsDir() {
@@ -404,7 +410,7 @@ func readArchive(ctx context.Context, file string) (*archive, error) {
 	if n, _ := f.ReadAt(first[:], 0); n > 0 {
 		for _, p := range packed {
 			if bytes.HasPrefix(first[:n], []byte(p.magic)) {
-				return a, fileError(file, errors.New("is "+p.name+", whatever its name says: its images cannot be read in any order"), strings.ReplaceAll(p.remedy, "FILE", a.base))
+				return a, fileError(file, errors.New("is "+p.name+", whatever its name says: its images cannot be read in any order"), renamed(a.base, p.remedy, p.endings[0]))
 			}
 		}
 	}

@@ -111,7 +111,7 @@ func TestPackedArchives(t *testing.T) {
 		"x.tar.xz":  {nil, "unxz x.tar.xz"},
 		"x.tar.zst": {nil, "unzstd x.tar.zst"},
 		"x.zip":     {nil, "is a zip file: its images cannot be read in any order (unzip it, and name the folder as folder:DIR)"},
-		"0.tar":     {gzipped(t, good), "0.tar: is compressed by gzip, whatever its name says"},
+		"0.tar":     {gzipped(t, good), "0.tar: is compressed by gzip, whatever its name says: its images cannot be read in any order (rename it to 0.tar.gz; unpack it to a .tar: gunzip 0.tar.gz)"},
 		"1.tar":     {[]byte("BZh91AY&SY"), "1.tar: is compressed by bzip2, whatever"},
 		"2.tar":     {[]byte("\xfd7zXZ\x00\x00"), "2.tar: is compressed by xz"},
 		"3.tar":     {[]byte("\x28\xb5\x2f\xfd\x00"), "3.tar: is compressed by zstd"},

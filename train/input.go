@@ -123,8 +123,12 @@ func (c *Config) resolveResize(said, own inception.Input, varies bool, size int)
 		given = shorterSide(size, c.Crop.value)
 	}
 	if c.Resize != auto {
-		if n, err := parseResize(c.Resize); err == nil && given >= 0 && n != given {
+		n, err := parseResize(c.Resize)
+		switch {
+		case err == nil && given >= 0 && n != given:
 			return &ValueError{Key: "crop", Value: c.Crop.String(), Allowed: fmt.Sprintf("resize is %s, which says the same otherwise: leave one of them auto", c.Resize)}
+		case err == nil && n > 0 && n < size: // such as in the configuration of a run at another image size
+			return &ValueError{Key: "resize", Value: c.Resize, Allowed: fmt.Sprintf("the network's input is %d pixels, and what is lacking would be black: at least %[1]d, %s or %s", size, squash, auto)}
 		}
 		return nil
 	}

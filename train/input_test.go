@@ -95,6 +95,7 @@ func TestInputErrors(t *testing.T) {
 		`resize: "0" is not possible: it is a number of pixels from 1`:  func(c *Config) { c.Resize = "0" },
 		`crop: "1.5" is not possible: it is a number above 0`:           func(c *Config) { c.Crop = Num(1.5) },
 		`interpolation: "cubic" is not possible: it is one of auto`:     func(c *Config) { c.Interpolation = "cubic" },
+		`resize: "200" is not possible: the network's input is 224`:     func(c *Config) { c.Resize = "200" },
 		`crop: "0.9" is not possible: resize is 256, which says the`:    func(c *Config) { c.Resize, c.Crop = "256", Num(0.9) },
 		`crop: "0.9" is not possible: resize is squash, which says the`: func(c *Config) { c.Resize, c.Crop = squash, Num(0.9) },
 		"std: photos has none: set it":                                  func(c *Config) { c.Model = "mine"; c.Mean = "0.5" },
