@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -50,6 +51,10 @@ type running struct {
 // start starts tributary and waits until its output has a text.
 func start(t *testing.T, until string, cmd *exec.Cmd) *running {
 	t.Helper()
+	// A program under nohup hands the ignored SIGHUP on to its children; of a signal that it catches they have the default.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	r := &running{Cmd: cmd}
 	cmd.Stderr = &r.errors
 	pipe, err := cmd.StdoutPipe()
