@@ -157,8 +157,14 @@ func (g *generator) placed(s statement, h, w int) statement {
 	return s
 }
 
+// batchnorm adds a batch normalisation, of few values with a large eps: with a small one two come out as -1 and 1 whatever they are, and
+// what is left of their gradients is all rounding.
 func (g *generator) batchnorm(x string) string {
-	return g.node(statement{kind: "batchnorm"}.set("eps", pick(g.Rand, 0.001, 0.1, 0.5)), x)
+	eps := pick(g.Rand, 0.001, 0.1, 0.5)
+	if g.shapes[x].Pixels() < 4 {
+		eps = 0.5
+	}
+	return g.node(statement{kind: "batchnorm"}.set("eps", eps), x)
 }
 
 // layer is a convolution with what comes behind it in real networks.
