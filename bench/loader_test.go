@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 
@@ -42,7 +41,7 @@ func BenchmarkLoader(b *testing.B) {
 			}
 			b.ReportMetric(float64(images)/b.Elapsed().Seconds(), "img/s")
 			name, _ := dataset.JPEGDecoder()
-			b.Log(fmt.Sprintf("JPEG by %s", name))
+			b.Logf("JPEG by %s", name)
 		})
 	}
 }
