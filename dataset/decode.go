@@ -132,12 +132,7 @@ func (d *decoder) decodePiece(data []byte, c int, ask func(h, w int) need, dst *
 		}
 	}
 	if f.name == "JPEG" {
-		p, ok, err := d.turbo(data, h, c, ask, dst)
-		if ok && turned > 1 {
-			turn(dst, turned)
-			p = all(dst)
-		}
-		if ok || err != nil {
+		if p, ok, err := d.turbo(data, h, c, turned, ask, dst); ok || err != nil {
 			return p, 0, err
 		}
 	}
