@@ -86,16 +86,10 @@ func (m *budget) takePixels(l *lease, h raster.Header, pixels int64) (free func(
 	}, nil
 }
 
-// fits is an error where decoding an image of so many bytes takes more than there
-// is at all.
-func (m *budget) fits(h raster.Header, pixels int64) error {
-	if m == nil {
-		return nil
-	}
-	if err := m.pixels.check(pixels + h.Memory); err != nil {
-		return tooLarge(h, err)
-	}
-	return nil
+// fits says whether there can be as much memory as decoding an image of so many
+// bytes takes.
+func (m *budget) fits(h raster.Header, pixels int64) bool {
+	return m == nil || m.pixels.check(pixels+h.Memory) == nil
 }
 
 func tooLarge(h raster.Header, err error) error {

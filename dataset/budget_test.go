@@ -117,6 +117,22 @@ func TestMemoryOfOneImage(t *testing.T) {
 	require.ErrorContains(t, err, "its 32505856 bytes take 31 MiB, and there are 30 MiB")
 }
 
+// Grey of a coloured JPEG is decoded where there is memory for the grey, though none for the colours, whichever decoder it takes, and
+// whatever is needed of it.
+func TestMemoryOfGrey(t *testing.T) {
+	file := jpegFile(t, 900, 900)
+	h, err := jpegHeader(file)
+	require.NoError(t, err)
+	images := &decoder{memory: newBudget((2*900*900 + h.Memory) * 4 / 3)}
+	var m Image
+	_, err = images.decode(file, 3, &m)
+	require.ErrorContains(t, err, "JPEG: decoding its 900×900 pixels takes")
+	for _, n := range []need{everything(900, 900), {box: box{100, 100, 50, 50}, shrink: 1}} {
+		_, _, err = images.decodePiece(file, 1, func(int, int) need { return n }, &m)
+		require.NoError(t, err)
+	}
+}
+
 // An image's memory is taken until its user gives it back, and waiting for it ends with the context.
 func TestLease(t *testing.T) {
 	images := &decoder{memory: newBudget(1 << 20)}

@@ -88,16 +88,11 @@ type decoder struct {
 	jpegs  sync.Pool // *jpeg.Decoder
 }
 
-// decode decodes data to dst with c channels. Orientations are passed over unless
-// they are asked for (but that of TIFF, which its decoder knows), colour profiles
-// and transparency always, as by torchvision's default loader.
-// The offset is how far into data the fault is.
-func (d *decoder) decode(data []byte, c int, dst *Image) (offset int64, err error) {
-	_, offset, err = d.decodePiece(data, c, everything, dst)
-	return offset, err
-}
-
-// decodePiece is decode that leaves out what is not needed where that saves time.
+// decodePiece decodes data to dst with c channels, and leaves out what is not
+// needed where that saves time. Orientations are passed over unless they are asked
+// for (but that of TIFF, which its decoder knows), colour profiles and transparency
+// always, as by torchvision's default loader. The offset is how far into data the
+// fault is.
 func (d *decoder) decodePiece(data []byte, c int, ask func(h, w int) need, dst *Image) (p piece, offset int64, err error) {
 	dst.lease.release()
 	if len(data) == 0 {
@@ -132,12 +127,7 @@ func (d *decoder) decodePiece(data []byte, c int, ask func(h, w int) need, dst *
 		}
 	}
 	if f.name == "JPEG" {
-		p, ok, err := d.turbo(data, h, c, ask, dst)
-		if ok && turned > 1 {
-			turn(dst, turned)
-			p = all(dst)
-		}
-		if ok || err != nil {
+		if p, ok, err := d.turbo(data, h, c, turned, ask, dst); ok || err != nil {
 			return p, 0, err
 		}
 	}

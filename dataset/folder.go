@@ -417,7 +417,8 @@ func (e *encoded) walk(ctx context.Context, s *imageFolder, class group) error {
 	return nil
 }
 
-// walk appends the images in d and below, in the order of their names, as those of a folder that is called so. Members of archives go to members.
+// walk appends the images in d and below, in the order of their names, as those of a folder that is called so. Members of archives go
+// to members.
 func (s *imageFolder) walk(ctx context.Context, d *dir, called string, depth int, members map[string]*tarNode) error {
 	if err := ctx.Err(); err != nil {
 		return err

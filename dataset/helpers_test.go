@@ -103,6 +103,12 @@ func requireFileError(t *testing.T, err error, file string, offset int64, record
 	require.NotEmpty(t, f.Remedy)
 }
 
+// decode is decodePiece of everything.
+func (d *decoder) decode(data []byte, c int, dst *Image) (offset int64, err error) {
+	_, offset, err = d.decodePiece(data, c, everything, dst)
+	return offset, err
+}
+
 // decodeImage decodes an image without a limit on memory.
 func decodeImage(data []byte, c int, dst *Image) (offset int64, err error) {
 	return new(decoder).decode(data, c, dst)

@@ -31,11 +31,12 @@ func JPEGDecoder() (name, why string) {
 	return "libjpeg-turbo " + t.lib.Name(), t.lib.Path()
 }
 
-// turbo decodes what is needed of a JPEG to dst with libjpeg-turbo. It returns
-// false where there is none, or it is not for the file: then a decoder in Go says
-// what the file is. An image for which there would be too little memory as a whole
-// is an error, whatever is needed of it.
-func (d *decoder) turbo(data []byte, h raster.Header, c int, ask func(h, w int) need, dst *Image) (p piece, ok bool, err error) {
+// turbo decodes what is needed of a JPEG to dst with libjpeg-turbo, and turns it
+// as an orientation says, for which h has the memory and everything is needed. It
+// returns false where there is none, or it is not for the file, or there would be
+// too little memory for the image as a whole, whatever is needed of it: then a
+// decoder in Go says what the file is.
+func (d *decoder) turbo(data []byte, h raster.Header, c, turned int, ask func(h, w int) need, dst *Image) (p piece, ok bool, err error) {
 	t := machineJPEG()
 	if t.err != nil {
 		return p, false, nil
@@ -44,12 +45,12 @@ func (d *decoder) turbo(data []byte, h raster.Header, c int, ask func(h, w int) 
 	if err != nil || header.Width != h.Width || header.Height != h.Height {
 		return p, false, nil
 	}
-	if err := d.memory.fits(h, int64(h.Width)*int64(h.Height)*int64(c)); err != nil {
-		return p, false, fmt.Errorf("JPEG: %w", err)
-	}
 	planes := c
 	if header.Components == 3 {
 		planes = 3 // grey is made of colours, as Pillow does it
+	}
+	if !d.memory.fits(h, int64(h.Width)*int64(h.Height)*int64(planes)) {
+		return p, false, nil // the decoder in Go, which makes grey without colours, may have enough memory
 	}
 	n := ask(h.Height, h.Width)
 	wide := min(h.Width, n.box.w+turbojpeg.MoreColumns) // before it is decoded
@@ -73,6 +74,10 @@ func (d *decoder) turbo(data []byte, h raster.Header, c int, ask func(h, w int) 
 	if c < planes {
 		lumaOf(dst.Pix, dst.Pix)
 		dst.Reshape(dst.H, dst.W, c)
+	}
+	if turned > 1 {
+		turn(dst, turned)
+		return all(dst), true, nil
 	}
 	return piece{y: n.box.y, x: x, h: h.Height, w: h.Width, shrink: n.shrink}, true, nil
 }

@@ -342,25 +342,35 @@ func (l *Loader) seed(p *worker, epoch, sample int) {
 // takes. Where no recipe tells, or does the same faster, it is everything.
 func (l *Loader) need(h, w int, b *Batch, p *worker) need {
 	p.asked, p.draft = true, nil
+	whole := everything(h, w)
 	if !l.recipes {
-		return everything(h, w)
+		return whole
 	}
 	d := newDraft(h, w, b.C)
-	if !d.add(l.tf, p.r) || b.Recipes == nil && !d.resized {
-		return everything(h, w)
+	if !d.add(l.tf, p.r) {
+		return whole
+	}
+	// The same for each draw: one whose cut has the right size already, or is too
+	// large for a recipe, comes of the image that others decode smaller.
+	rows, cols := b.H, b.W
+	if d.resized {
+		rows, cols = d.rows.size, d.cols.size
+	}
+	whole.shrinks = l.opt.Scaled && h >= 2*rows && w >= 2*cols
+	if b.Recipes == nil && !d.resized {
+		return whole
 	}
 	if h, w := d.size(); h != b.H || w != b.W {
-		return everything(h, w)
+		return whole
 	}
-	n := need{shrink: 1}
+	n := need{shrink: 1, shrinks: whole.shrinks}
 	if l.opt.Scaled {
 		n.shrink = d.shrink()
-		n.shrinks = d.resized && h >= 2*d.rows.size && w >= 2*d.cols.size
 	}
 	for _, shrink := range []int{1, n.shrink} {
 		var r augment.Recipe
 		if r, n.box = d.recipe(shrink); r.Check(b.H, b.W, b.C, n.box.h*n.box.w*b.C) != nil {
-			return everything(h, w)
+			return whole
 		}
 	}
 	p.draft = d

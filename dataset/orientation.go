@@ -7,14 +7,19 @@ import (
 	"encoding/hex"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // orientationTag is EXIF's tag that says how an image is to be turned.
 const orientationTag = 274
 
-// maxProfile limits what is unpacked of a compressed text of a PNG file.
-const maxProfile = 1 << 20
+// What is unpacked of a compressed text of a PNG file, and of all of them, is limited: a file may have thousands, each of a thousand
+// times its size.
+const (
+	maxProfile  = 1 << 20
+	maxProfiles = 64 << 20
+)
 
 // orientation says how an encoded image is to be turned: 1 to 8 as EXIF's tag has it, 1 where the file says nothing. It reads, as
 // Pillow does, EXIF in JPEG, PNG and WebP, and where that does not say, XMP.
@@ -80,9 +85,9 @@ func jpegMetadata(data []byte) (exif, xmp []byte) {
 		segment := data[at+4 : end]
 		switch {
 		case marker == app1 && bytes.HasPrefix(segment, exifMagic) && exif == nil:
-			exif = segment
+			exif = slices.Clip(segment)
 		case marker == app1 && bytes.HasPrefix(segment, exifMagic):
-			exif = append(bytes.Clone(exif), segment[len(exifMagic):]...)
+			exif = append(exif, segment[len(exifMagic):]...)
 		case marker == app1 && bytes.HasPrefix(segment, xmpMagic):
 			xmp = segment[len(xmpMagic):]
 		}
@@ -94,6 +99,7 @@ func jpegMetadata(data []byte) (exif, xmp []byte) {
 // pngMetadata reads the chunks eXIf, and texts that hold EXIF in hexadecimal digits, as ImageMagick writes it, or XMP.
 func pngMetadata(data []byte) (exif, xmp []byte) {
 	var raw []byte
+	left := int64(maxProfiles)
 	for len(data) >= 12 {
 		n := binary.BigEndian.Uint32(data)
 		if uint64(n)+12 > uint64(len(data)) {
@@ -106,7 +112,7 @@ func pngMetadata(data []byte) (exif, xmp []byte) {
 			continue
 		}
 		keyword, text, ok := bytes.Cut(body, []byte{0})
-		if !ok {
+		if !ok || string(keyword) != rawEXIF && string(keyword) != rawXMP {
 			continue
 		}
 		switch kind {
@@ -115,7 +121,7 @@ func pngMetadata(data []byte) (exif, xmp []byte) {
 			if len(text) < 1 || text[0] != 0 {
 				continue
 			}
-			text = inflate(text[1:])
+			text = inflate(text[1:], &left)
 		case "iTXt": // compressed, method, language and translated keyword, each with its zero
 			if len(text) < 2 {
 				continue
@@ -124,31 +130,34 @@ func pngMetadata(data []byte) (exif, xmp []byte) {
 			_, text, _ = bytes.Cut(text[2:], []byte{0})
 			_, text, _ = bytes.Cut(text, []byte{0})
 			if packed {
-				text = inflate(text)
+				text = inflate(text, &left)
 			}
 		default:
 			continue
 		}
-		switch string(keyword) {
-		case "Raw profile type exif":
-			raw = rawProfile(text)
-		case "XML:com.adobe.xmp":
+		if string(keyword) == rawEXIF {
+			raw = text
+		} else {
 			xmp = text
 		}
 	}
 	if exif == nil {
-		exif = raw
+		exif = rawProfile(raw)
 	}
 	return exif, xmp
 }
 
-// inflate unpacks a text, or as much of it as there is.
-func inflate(packed []byte) []byte {
+// The keywords of texts that matter.
+const rawEXIF, rawXMP = "Raw profile type exif", "XML:com.adobe.xmp"
+
+// inflate unpacks a text, or as much of it as there is, and counts it.
+func inflate(packed []byte, left *int64) []byte {
 	r, err := zlib.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil
 	}
-	text, _ := io.ReadAll(io.LimitReader(r, maxProfile))
+	text, _ := io.ReadAll(io.LimitReader(r, min(maxProfile, *left)))
+	*left -= int64(len(text))
 	return text
 }
 

@@ -1,12 +1,17 @@
 package dataset
 
 import (
+	"bytes"
+	"compress/zlib"
 	"context"
 	_ "embed"
 	"encoding/base64"
+	"encoding/binary"
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -90,6 +95,47 @@ func TestOrientationOfSets(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Metadata that repeat themselves take little memory: texts of PNG files that unpack to a thousand times their size, EXIF in many
+// segments.
+func TestMetadataWithoutEnd(t *testing.T) {
+	packed := map[string][]byte{}
+	png := func(names ...string) []byte {
+		file := []byte("\x89PNG\r\n\x1a\n")
+		for _, name := range names {
+			keyword, text, _ := strings.Cut(name, "=")
+			if packed[text] == nil {
+				var out bytes.Buffer
+				z := zlib.NewWriter(&out)
+				_, err := z.Write([]byte(text))
+				require.NoError(t, err)
+				require.NoError(t, z.Close())
+				packed[text] = out.Bytes()
+			}
+			body := slices.Concat([]byte(keyword+"\x00\x00"), packed[text])
+			file = binary.BigEndian.AppendUint32(file, uint32(len(body)))
+			file = slices.Concat(file, []byte("zTXt"), body, make([]byte, 4))
+		}
+		return file
+	}
+	turned := rawXMP + `=<x tiff:Orientation="6"/>`
+	long := "=" + strings.Repeat(" ", 1<<20)
+	require.Equal(t, 6, orientation(png(turned)))
+	allocated := func(f func()) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	many := png(append(slices.Repeat([]string{"Comment" + long}, 100), turned)...)
+	require.Less(t, allocated(func() { require.Equal(t, 6, orientation(many)) }), uint64(1<<20), "of texts that say nothing")
+	require.Equal(t, 1, orientation(png(append(slices.Repeat([]string{rawEXIF + long}, 64), turned)...)))
+
+	segment := append([]byte("\xff\xe1\xff\xffExif\x00\x00"), make([]byte, 65535-8)...)
+	jpeg := slices.Concat([]byte("\xff\xd8"), slices.Repeat(segment, 100), []byte("\xff\xda\x00\x02"))
+	require.Less(t, allocated(func() { orientation(jpeg) }), uint64(64<<20))
 }
 
 // Metadata are not trusted: cut and changed files give some orientation, and no panic.

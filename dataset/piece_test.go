@@ -106,6 +106,45 @@ func TestPiecesAreOfTheWhole(t *testing.T) {
 	}
 }
 
+// Where images may be decoded smaller, a cache changes nothing, whatever is drawn: cuts that have the right size already, and such as are
+// too large for a recipe, come of whole images, which must not be kept for the others.
+func TestScaledWithACache(t *testing.T) {
+	if name, why := JPEGDecoder(); name == "Go" {
+		t.Skip(why)
+	}
+	for name, c := range map[string]struct {
+		side   int
+		images int
+		tf     Transform
+	}{
+		"cuts of the right size":     {8, 20, RandomResizedCrop{2, 2}},
+		"cuts too large for recipes": {700, 3, RandomResizedCrop{16, 16}},
+	} {
+		files := map[string][]byte{"val/a/1.jpg": photoFile(t, 20, 20, 98), "val/b/1.jpg": photoFile(t, 20, 20, 99)}
+		for i := range c.images {
+			files[fmt.Sprintf("train/%c/%d.jpg", 'a'+i%2, i)] = photoFile(t, c.side, c.side, uint64(i))
+		}
+		dir := tree(t, files)
+		for _, deferred := range []bool{false, true} {
+			var want []string
+			for _, cache := range []int64{0, 1 << 30} {
+				set, err := openTree(dir, OpenOptions{Cache: cache})
+				require.NoError(t, err)
+				l := newLoader(t, set.Train, Pipeline{c.tf, Flip{}}, LoaderOptions{Batch: 1, Shuffle: true, Seed: 3, Scaled: true, Workers: 1, Defer: deferred})
+				var got []string
+				for range 3 { // the epochs begin again, with what is kept by then
+					got = append(got, epochs(t, l)...)
+				}
+				set.Close()
+				if want == nil {
+					want = got
+				}
+				require.Equal(t, want, got, "%s, deferred %v", name, deferred)
+			}
+		}
+	}
+}
+
 // asked is a source that says what was asked of it.
 type asked struct {
 	pieceSource

@@ -40,8 +40,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // Position is the byte in the file.
 func (e *Error) Position() int { return e.Offset }
 
-// keptBytes is how much memory a decoder keeps for the next image: that of a progressive photograph of 5 megapixels, not that of the largest
-// image there is.
+// keptBytes is how much memory a decoder keeps for the next image: that of a progressive photograph of 5 megapixels, not that of the
+// largest image there is.
 const keptBytes = 16 << 20
 
 // Decoder decodes one image after the other and reuses its memory. The zero value is ready for use; one goroutine at a time owns it.

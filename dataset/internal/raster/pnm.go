@@ -28,8 +28,8 @@ func ReadPNMHeader(data []byte) (Header, error) {
 	return Header{p.w, p.h, 7 * int64(p.w)}, nil
 }
 
-// DecodePNM decodes a PBM, PGM or PPM (P1 to P6), of 8 or 16 bits. Grey of more than 8 bits is scaled to 16 bits and clipped at 255, as by
-// Pillow; colours are scaled to 8 bits.
+// DecodePNM decodes a PBM, PGM or PPM (P1 to P6), of 8 or 16 bits. Grey of more than 8 bits is scaled to 16 bits and clipped at 255,
+// as by Pillow; colours are scaled to 8 bits.
 func DecodePNM(data []byte, dst *Canvas) error {
 	p, err := readPNM(data)
 	if err != nil {

@@ -2,10 +2,12 @@ package raster
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +131,97 @@ func TestErrors(t *testing.T) {
 		}
 		require.ErrorContains(t, err, c.text)
 	}
+}
+
+// tiffOf is a TIFF of grey pixels of eight bits: its tags in their order, with values of four bytes, which lie behind the tags where there
+// are several, and data that follow.
+func tiffOf(data []byte, tags ...[]uint32) []byte {
+	const entry = 12
+	out := []byte("II*\x00\x08\x00\x00\x00")
+	out = binary.LittleEndian.AppendUint16(out, uint16(len(tags)))
+	var values []byte
+	behind := len(out) + entry*len(tags)
+	for _, tag := range tags {
+		out = binary.LittleEndian.AppendUint16(out, uint16(tag[0]))
+		out = binary.LittleEndian.AppendUint16(out, 4)
+		out = binary.LittleEndian.AppendUint32(out, uint32(len(tag)-1))
+		if len(tag) == 2 {
+			out = binary.LittleEndian.AppendUint32(out, tag[1])
+			continue
+		}
+		out = binary.LittleEndian.AppendUint32(out, uint32(behind+len(values)))
+		for _, v := range tag[1:] {
+			values = binary.LittleEndian.AppendUint32(values, v)
+		}
+	}
+	return slices.Concat(out, values, data)
+}
+
+// many is a tag of n equal values.
+func many(tag, n int, value uint32) []uint32 {
+	return append([]uint32{uint32(tag)}, slices.Repeat([]uint32{value}, n)...)
+}
+
+// Small files whose parts name the same bytes again and again do not take long.
+func TestPartsThatShareBytes(t *testing.T) {
+	const chunks = 1 << 14
+	head := func(w, h, compression uint32) [][]uint32 {
+		return [][]uint32{{tagWidth, w}, {tagHeight, h}, {tagBits, 8}, {tagCompression, compression}, {tagPhotometric, tiffBlackIsZero}}
+	}
+	ones := slices.Repeat([]byte{0x81, 0xff}, 1<<13) // 2^20 pixels of PackBits
+	padded := tiffOf(ones, slices.Concat(head(1, 16*chunks, tiffPackBits), [][]uint32{
+		{tagTileWidth, 1 << 16}, {tagTileHeight, 16}, many(tagTiles, chunks, 8), many(tagTileBytes, chunks, 1<<14)})...)
+	_, err := ReadTIFFHeader(padded)
+	require.ErrorContains(t, err, "far too large for an image of 1×262144")
+
+	nothing := slices.Repeat([]byte{0x80}, 1<<20) // of PackBits
+	shared := tiffOf(nothing, slices.Concat(head(1, chunks, tiffPackBits), [][]uint32{
+		many(tagStrips, chunks, 8), {tagStripRows, 1}, many(tagStripBytes, chunks, 1<<20)})...)
+	_, err = ReadTIFFHeader(shared)
+	require.ErrorContains(t, err, "strips or tiles of 17179869184 bytes in a file of")
+
+	// A strip's worth of padding is fine.
+	_, err = ReadTIFFHeader(tiffOf(ones, slices.Concat(head(10, 10, tiffPackBits), [][]uint32{
+		{tagTileWidth, 1 << 13}, {tagTileHeight, 1 << 13}, {tagTiles, 8}, {tagTileBytes, 1 << 14}})...))
+	require.NoError(t, err)
+
+	// All tags as long as can be, of the same bytes, take no memory.
+	var tags [][]uint32
+	for tag := tagOrientation; tag <= tagFormat; tag++ {
+		tags = append(tags, []uint32{uint32(tag), 0})
+	}
+	long := tiffOf(make([]byte, 1<<20), append(head(1, 1, tiffRaw), tags...)...)
+	for i := 5; i < 5+len(tags); i++ {
+		entry := long[10+12*i:]
+		if tag := binary.LittleEndian.Uint16(entry); tag != tagSamples {
+			binary.LittleEndian.PutUint16(entry[2:], 1)
+			binary.LittleEndian.PutUint32(entry[4:], 1<<20)
+		} else {
+			entry[8] = 1
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _ = ReadTIFFHeader(long)
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+}
+
+// Frames within frames are passed over, however many there are.
+func TestWebPFramesWithinFrames(t *testing.T) {
+	file, err := os.ReadFile("../../testdata/images/webp01")
+	require.NoError(t, err)
+	image := file[12:]
+	frame := func(content []byte) []byte {
+		return slices.Concat([]byte("ANMF"), binary.LittleEndian.AppendUint32(nil, uint32(16+len(content))), make([]byte, 16), content)
+	}
+	riff := func(content []byte) []byte {
+		return slices.Concat([]byte("RIFF"), binary.LittleEndian.AppendUint32(nil, uint32(4+len(content))), []byte("WEBP"), content)
+	}
+	_, err = ReadWebPHeader(riff(frame(image)))
+	require.NoError(t, err)
+	_, err = ReadWebPHeader(riff(frame(frame(image))))
+	require.ErrorContains(t, err, "no image in the file")
 }
 
 func FuzzDecode(f *testing.F) {

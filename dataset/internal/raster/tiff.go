@@ -38,10 +38,14 @@ const (
 	tagFormat       = 339
 )
 
-// Limits on what is taken from a file before its memory is known.
+// Limits on what is taken from a file before its memory is known, so that tags and chunks that name the same bytes again and again take
+// neither much memory nor much time.
 const (
-	tiffSide   = 1 << 24 // of the image
-	tiffValues = 1 << 20 // numbers of a tag
+	tiffSide    = 1 << 24 // of the image
+	tiffChunks  = 1 << 20 // strips or tiles
+	tiffValues  = 1 << 12 // numbers of another tag
+	tiffPadding = 1 << 28 // pixels that tiles have beside the image's, besides three times as many as that
+	tiffReads   = 1 << 26 // bytes that are read of a file, besides eight times as many as it has
 )
 
 // Photometric interpretations.
@@ -140,7 +144,12 @@ func (t *tiffFile) memory() int64 {
 func (t *tiffFile) values(entry []byte) ([]int, error) {
 	kind, n := t.order.Uint16(entry[2:]), int(t.order.Uint32(entry[4:]))
 	size := map[uint16]int{1: 1, 3: 2, 4: 4}[kind]
-	if size == 0 || n > tiffValues {
+	most := tiffValues
+	switch t.order.Uint16(entry) {
+	case tagStrips, tagStripBytes, tagTiles, tagTileBytes:
+		most = tiffChunks
+	}
+	if size == 0 || n > most {
 		return nil, nil // no tag that is needed has such
 	}
 	s := entry[8:12]
@@ -254,6 +263,18 @@ func (t *tiffFile) set(tags map[int][]int) error {
 	across, down := (t.w+t.cw-1)/t.cw, (t.h+t.ch-1)/t.ch
 	if n := len(t.offsets); n < across*down*t.planes() || t.compression != tiffRaw && len(t.counts) < n {
 		return fmt.Errorf("%d strips or tiles of %d", min(n, len(t.counts)), across*down*t.planes())
+	}
+	if pixels := across * t.cw * down * t.ch; t.tiled && pixels > 4*t.w*t.h+tiffPadding {
+		return fmt.Errorf("tiles of %d×%d pixels, far too large for an image of %d×%d", t.cw, t.ch, t.w, t.h)
+	}
+	if t.compression != tiffRaw {
+		read := 0
+		for _, n := range t.counts[:across*down*t.planes()] {
+			read += min(n, len(t.data))
+		}
+		if read > 8*len(t.data)+tiffReads {
+			return fmt.Errorf("strips or tiles of %d bytes in a file of %d", read, len(t.data))
+		}
 	}
 	return nil
 }

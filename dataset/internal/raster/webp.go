@@ -54,7 +54,7 @@ func readWebP(data []byte) (*webpFile, error) {
 	if end > len(data) {
 		return nil, truncated(len(data))
 	}
-	if err := f.chunks(12, end); err != nil {
+	if err := f.chunks(12, end, false); err != nil {
 		return nil, err
 	}
 	if f.n == 0 {
@@ -69,8 +69,9 @@ func readWebP(data []byte) (*webpFile, error) {
 	return f, nil
 }
 
-// chunks looks for image data from one position to another.
-func (f *webpFile) chunks(at, end int) error {
+// chunks looks for image data from one position to another, in the file or in a frame of it. A frame within a frame is passed over: a
+// file of nothing else would take a call for each.
+func (f *webpFile) chunks(at, end int, frame bool) error {
 	triple := func(at int) int {
 		return int(f.data[at]) | int(f.data[at+1])<<8 | int(f.data[at+2])<<16
 	}
@@ -83,9 +84,9 @@ func (f *webpFile) chunks(at, end int) error {
 		switch {
 		case name == "VP8X" && n >= 10:
 			f.w, f.h = triple(at+4)+1, triple(at+7)+1
-		case name == "ANMF" && n >= 16:
+		case name == "ANMF" && n >= 16 && !frame:
 			f.x, f.y = 2*triple(at), 2*triple(at+3)
-			if err := f.chunks(at+16, at+n); err != nil {
+			if err := f.chunks(at+16, at+n, true); err != nil {
 				return err
 			}
 		case name == "VP8 ":

@@ -178,8 +178,7 @@ func (d *Decoder) Decode(data []byte, channels int, dst []byte) error {
 }
 
 // DecodeRegion decodes at least a region of a file, of which ReadHeader has returned h. room is called once with a size in pixels and
-// returns as many bytes. It gets the region's rows, with more columns, of
-// which the first is column x of the image.
+// returns room for them: for the region's rows, with more columns, of which the first is column x of the image.
 func (d *Decoder) DecodeRegion(data []byte, h Header, channels int, r Region, room func(h, w int) []byte) (x int, err error) {
 	s := d.s
 	shrink := max(r.Shrink, 1)
