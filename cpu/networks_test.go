@@ -12,9 +12,9 @@ import (
 func TestNetworks(t *testing.T) {
 	for _, o := range append(variants(), Options{Precision: graph.FP64}) {
 		o.Threads, o.Poison = 1, true
-		name, seeds := o.ISA, 800
+		name, seeds := o.ISA, 600
 		if o.Precision == graph.FP64 {
-			name, seeds = "float64", 2400
+			name, seeds = "float64", 1600
 		}
 		if testing.Short() {
 			seeds /= 40
