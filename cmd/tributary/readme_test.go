@@ -207,6 +207,7 @@ func TestHelpExamples(t *testing.T) {
 		t.Skip("the flags of all examples are looked up, too")
 	}
 	photos := squares(t)
+	require.NoError(t, os.CopyFS(filepath.Join(photos, "test"), os.DirFS(filepath.Join(photos, "val"))))
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.Symlink(photos, "photos"))
 	require.NoError(t, os.WriteFile("run.yaml", []byte("model: inception_small\n"), 0o644))
