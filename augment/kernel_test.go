@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tributary-ml/tributary/internal/guard"
 )
 
 // randomAxis is an axis of up to most pixels to n positions, with all that a recipe can ask for.
@@ -40,7 +41,7 @@ func TestKernels(t *testing.T) {
 			rows, cols = randomAxis(rng, 900, h), randomAxis(rng, 900, w)
 		}
 		pitch := cols.Region*c + rng.IntN(3)*rng.IntN(20)
-		region := allocate[byte](t, max(0, rows.Region*pitch-(pitch-cols.Region*c)))
+		region := guard.Allocate[byte](t, max(0, rows.Region*pitch-(pitch-cols.Region*c)))
 		for j := range region {
 			region[j] = byte(rng.Uint32())
 			if i%3 == 0 {

@@ -115,13 +115,7 @@ func (b *backend[T]) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 			return nil, fmt.Errorf("cpu: the optimizer keeps moving averages, the state has none")
 		}
 	}
-	err := graph.FitBatch(b.name, p.Graph, p.Options.Batch, func(batch int) (needs, free int64, err error) {
-		q := p
-		if batch != p.Options.Batch {
-			if q, err = graph.Compile(p.Graph, p.Layout, p.Options.WithBatch(batch)); err != nil {
-				return 0, 0, err
-			}
-		}
+	err := graph.FitPlan(b.name, p, func(q *graph.Plan) (needs, free int64, err error) {
 		needs = st.scratch.growth(sizesOf(q))
 		return needs, b.free(needs), nil
 	})

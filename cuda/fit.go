@@ -27,13 +27,7 @@ func (b *Backend) Memory(l *graph.Layout, o graph.StateOptions, plans ...*graph.
 
 // fits returns a *graph.MemoryError if a program of the plan does not fit the memory that is free.
 func (s *state) fits(p *graph.Plan) error {
-	return graph.FitBatch(s.backend.Name(), p.Graph, p.Options.Batch, func(batch int) (needs, free int64, err error) {
-		q := p
-		if batch != p.Options.Batch {
-			if q, err = graph.Compile(p.Graph, p.Layout, p.Options.WithBatch(batch)); err != nil {
-				return 0, 0, err
-			}
-		}
+	return graph.FitPlan(s.backend.Name(), p, func(q *graph.Plan) (needs, free int64, err error) {
 		if needs, err = s.programBytes(q); err != nil {
 			return 0, 0, err
 		}

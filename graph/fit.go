@@ -49,6 +49,20 @@ func Fit(b Backend, l *Layout, o StateOptions, plans ...Options) error {
 	return FitBatch(b.Name(), l.Graph, plans[0].Batch, at)
 }
 
+// FitPlan returns a [*MemoryError] if a plan needs more than the free memory. at is asked about the plan, and about the same with
+// other batch sizes.
+func FitPlan(device string, p *Plan, at func(q *Plan) (needs, free int64, err error)) error {
+	return FitBatch(device, p.Graph, p.Options.Batch, func(batch int) (needs, free int64, err error) {
+		q := p
+		if batch != p.Options.Batch {
+			if q, err = Compile(p.Graph, p.Layout, p.Options.WithBatch(batch)); err != nil {
+				return 0, 0, err
+			}
+		}
+		return at(q)
+	})
+}
+
 // FitBatch returns a [*MemoryError] if a batch needs more than the free memory, and finds the largest batch that does not. A
 // batch for which at returns an error does not fit.
 func FitBatch(device string, g *Graph, batch int, at func(batch int) (needs, free int64, err error)) error {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tributary-ml/tributary/internal/guard"
 )
 
 func TestSums(t *testing.T) { each(t, testSums[float64], testSums[float32]) }
@@ -13,7 +14,7 @@ func testSums[T Float](t *testing.T) {
 	for _, shape := range shapes {
 		x := newFrame[T](t, shape[0], shape[1]).random()
 		want, wantsq := make([]float64, shape[1]), make([]float64, shape[1])
-		sum, sumsq, column := allocate[float64](t, shape[1]), allocate[float64](t, shape[1]), allocate[float64](t, shape[1])
+		sum, sumsq, column := guard.Allocate[float64](t, shape[1]), guard.Allocate[float64](t, shape[1]), guard.Allocate[float64](t, shape[1])
 		for c := range want {
 			sum[c], sumsq[c], column[c], want[c], wantsq[c] = 1, 2, 1, 1, 2
 			for i := range x.Rows {
@@ -49,7 +50,7 @@ func testProbe[T Float](t *testing.T) {
 				}
 			}
 		}
-		squares, zeros := allocate[float64](t, shape[1]), allocate[float64](t, shape[1])
+		squares, zeros := guard.Allocate[float64](t, shape[1]), guard.Allocate[float64](t, shape[1])
 		for c := range shape[1] {
 			squares[c], zeros[c] = 0, 2
 		}
@@ -88,7 +89,7 @@ func testBNBackward[T Float](t *testing.T) {
 				return dy.at(i, c)
 			}
 			wantb, wantg := make([]float64, shape[1]), make([]float64, shape[1])
-			dbeta, dgamma := allocate[float64](t, shape[1]), allocate[float64](t, shape[1])
+			dbeta, dgamma := guard.Allocate[float64](t, shape[1]), guard.Allocate[float64](t, shape[1])
 			for c := range wantb {
 				dbeta[c], dgamma[c], wantb[c], wantg[c] = 3, 4, 3, 4
 				for i := range x.Rows {

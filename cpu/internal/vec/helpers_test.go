@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tributary-ml/tributary/internal/guard"
 )
 
 // each runs a test for float64 (the reference path) and for float32 with every instruction set of this machine and without any.
@@ -44,7 +45,7 @@ func newFrame[T Float](t *testing.T, rows, cols int) *frame[T] {
 	if rand.IntN(4) == 0 {
 		stride = cols
 	}
-	b := allocate[T](t, before+max(0, (rows-1)*stride+cols))
+	b := guard.Allocate[T](t, before+max(0, (rows-1)*stride+cols))
 	for i := range b {
 		b[i] = T(math.Float32frombits(poison))
 	}

@@ -1,6 +1,7 @@
 package vec
 
 import (
+	"github.com/tributary-ml/tributary/internal/guard"
 	"math/rand/v2"
 	"testing"
 )
@@ -10,7 +11,7 @@ func TestNormalize(t *testing.T) { each(t, testNormalize[float64], testNormalize
 func testNormalize[T Float](t *testing.T) {
 	for _, cols := range []int{1, 2, 3, 4, 5} {
 		for _, rows := range []int{0, 1, 2, 7, 16, 33, 100} {
-			src := allocate[uint8](t, rows*cols)
+			src := guard.Allocate[uint8](t, rows*cols)
 			for i := range src {
 				src[i] = uint8(rand.Uint32())
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tributary-ml/tributary/internal/guard"
 )
 
 // poolCase is one dimension's geometry; the tests use it for both, with different sizes.
@@ -88,7 +89,7 @@ func testMaxPool[T Float](t *testing.T) {
 		}
 		x.Row(rand.IntN(x.Rows))[cols-1] = T(math.NaN())
 		x.Row(rand.IntN(x.Rows))[0] = T(math.Inf(-1))
-		index := Mat[uint8]{Data: allocate[uint8](t, (y.Rows-1)*(cols+3)+cols), Rows: y.Rows, Cols: cols, Stride: cols + 3}
+		index := Mat[uint8]{Data: guard.Allocate[uint8](t, (y.Rows-1)*(cols+3)+cols), Rows: y.Rows, Cols: cols, Stride: cols + 3}
 		for i := range index.Data {
 			index.Data[i] = 0xA5
 		}

@@ -1,4 +1,5 @@
-package vec
+// Package guard gives tests memory that ends at a page which cannot be read.
+package guard
 
 import (
 	"syscall"
@@ -8,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// allocate returns n elements that end at a page which cannot be read: a kernel that reads past the end crashes the test.
-func allocate[T any](t *testing.T, n int) []T {
+// Allocate returns n elements that end at a page which cannot be read: a kernel that reads past the end crashes the test.
+func Allocate[T any](t *testing.T, n int) []T {
 	var e T
 	page := syscall.Getpagesize()
 	size := n * int(unsafe.Sizeof(e))

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package vec
-
-import "testing"
-
-func allocate[T any](_ *testing.T, n int) []T { return make([]T, n) }
