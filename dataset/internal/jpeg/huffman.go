@@ -70,6 +70,9 @@ func (h *huffman) build() bool {
 		count := int(h.counts[n])
 		h.offset[n] = int32(at) - int32(code)
 		h.limit[n] = 0
+		if count > 0 && code+uint32(count) >= 1<<(n+1) { // no code is all ones
+			return false
+		}
 		for range count {
 			symbol := h.symbols[at]
 			h.order = max(h.order, symbol)
@@ -80,9 +83,6 @@ func (h *huffman) build() bool {
 			at++
 		}
 		if count > 0 {
-			if code >= 1<<(n+1) { // no code is all ones
-				return false
-			}
 			h.limit[n] = code << (15 - n)
 		}
 		code <<= 1

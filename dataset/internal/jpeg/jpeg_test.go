@@ -95,6 +95,7 @@ func TestErrors(t *testing.T) {
 	good := out.Bytes()
 	frame := bytes.Index(good, []byte{0xff, mSOF0})
 	scan := bytes.Index(good, []byte{0xff, mSOS})
+	table := bytes.Index(good, []byte{0xff, mDHT})
 	with := func(at int, b ...byte) []byte {
 		file := bytes.Clone(good)
 		copy(file[at:], b)
@@ -116,6 +117,8 @@ func TestErrors(t *testing.T) {
 		{"sampling factors of 2×2 beside 3×2", scan + 14, with(frame+11, 0x32, 0, 2, 0x22)},
 		{"quantization table 3 is missing", scan + 14, with(frame+12, 3)},
 		{"bad scan header", scan + 2, with(scan+5, 9)},
+		{"bad Huffman table 0", scan + 14, with(table+5, 12, 0, 0, 0, 0, 0, 0, 0, 0)}, // 12 codes of 1 bit
+		{"bad Huffman table 0", scan + 14, with(table+5, 0, 4, 8, 0, 0, 0, 0, 0, 0)},  // a code is all ones
 		{"unknown marker 0x02", scan + 2, with(scan+1, 2)},
 		{"two frames", frame + 21, append(append(bytes.Clone(good[:frame+19]), good[frame:frame+19]...), good[frame+19:]...)},
 		{"a second scan", len(good) - 2 + 14, append(append(bytes.Clone(good[:len(good)-2]), good[scan:scan+14]...), 0xff, mEOI)},
