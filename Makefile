@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build cuda emulate images gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu bench-loader picture generate notice fuzz clean help
+.PHONY: build cuda emulate cubins gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu bench-loader picture generate notice fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,9 +19,9 @@ emulate: ## build build/emulated/tributary: the same program with the emulator f
 	$(MAKE) -s -C kernels/emulator lib
 	cuda/cgo.sh $(GO) build -tags cuda -ldflags '-r $(CURDIR)/build/emulated' -o build/emulated/tributary ./cmd/tributary
 
-images: ## compile the kernels for GPUs into kernels/images (needs g++, python3 with pip, and a network the first time)
+cubins: ## compile the kernels for GPUs into kernels/cubins (needs g++, python3 with pip, and a network the first time)
 	tools/cudatoolchain/install.sh
-	$(GO) run ./kernels/internal/buildimages
+	$(GO) run ./kernels/internal/buildcubins
 
 gpu-pack: ## build build/gpu/pack.tgz, the programs that make gpu runs elsewhere (needs gcc and a C++17 compiler)
 	bench/pack.sh

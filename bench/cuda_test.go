@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tributary-ml/tributary/cuda"
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -141,14 +142,14 @@ func BenchmarkGPULaunch(b *testing.B) {
 
 type gpu struct {
 	*cuda.Backend
-	device *cuda.Device
+	device *driver.Device
 }
 
 func openGPU(b *testing.B, o cuda.Options) gpu {
 	b.Helper()
 	be, err := cuda.New(o)
 	require.NoError(b, err)
-	d, err := cuda.Open(0)
+	d, err := driver.Open(0)
 	require.NoError(b, err)
 	b.Cleanup(func() {
 		require.NoError(b, be.Close())
@@ -168,7 +169,7 @@ func (g gpu) used(b *testing.B) int64 {
 // profiled is a step with the time of each launch.
 type profiled struct {
 	timings []cuda.Timing
-	info    cuda.Info
+	info    driver.Info
 }
 
 func profile(b *testing.B, c gpuCase, p graph.Precision) profiled {
@@ -190,7 +191,7 @@ type kernelTime struct {
 	time, roof   time.Duration
 }
 
-func (k *kernelTime) add(t cuda.Timing, info cuda.Info) {
+func (k *kernelTime) add(t cuda.Timing, info driver.Info) {
 	k.launches++
 	k.flops += t.FLOPs
 	k.bytes += t.Bytes

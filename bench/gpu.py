@@ -122,7 +122,7 @@ class Run:
 
     def __init__(self, a):
         self.a = a
-        self.images = os.path.join(PACK, "images")
+        self.cubins = os.path.join(PACK, "cubins")
         with open(os.path.join(PACK, "manifest.json")) as f:
             manifest = json.load(f)
         options = [f"--{k} {v}" for k, v in (("only", a.only), ("skip", a.skip)) if v] + ["--dry"] * a.dry
@@ -146,19 +146,19 @@ class Run:
         if bool(emulated) != self.a.dry:
             return name, "that is the emulator: make gpu-dry" if emulated else "--dry is for the emulator"
         self.results["device"] = name
-        self.unpack_images(cubin or ptx or "sm_90a")
+        self.unpack_cubins(cubin or ptx or "sm_90a")
         return name, ""
 
-    def unpack_images(self, architecture):
-        """Writes the images for an architecture as files, for kernel_tests."""
-        shutil.rmtree(self.images, ignore_errors=True)
-        os.makedirs(self.images)
+    def unpack_cubins(self, architecture):
+        """Writes the cubins for an architecture as files, for kernel_tests."""
+        shutil.rmtree(self.cubins, ignore_errors=True)
+        os.makedirs(self.cubins)
         file = architecture + (".ptx" if architecture.startswith("compute_") else ".cubin")
-        archives = os.path.join(ROOT, "kernels", "images")
+        archives = os.path.join(ROOT, "kernels", "cubins")
         for name in sorted(os.listdir(archives)):
             if name.endswith(".zip"):
                 with zipfile.ZipFile(os.path.join(archives, name)) as z:
-                    with open(os.path.join(self.images, f"{name[:-4]}.{file}"), "wb") as f:
+                    with open(os.path.join(self.cubins, f"{name[:-4]}.{file}"), "wb") as f:
                         f.write(z.read(file))
 
     def tests(self, text):
@@ -209,8 +209,8 @@ class Run:
         def program(name, *args):
             return lambda seconds: [os.path.join(PACK, name), *args]
 
-        def go_test(run):
-            return lambda seconds: [os.path.join(PACK, "cuda.test"), "-test.v", go_timeout(seconds), run] + ["-test.short"] * dry
+        def go_test(run, of="cuda"):
+            return lambda seconds: [os.path.join(PACK, f"{of}.test"), "-test.v", go_timeout(seconds), run] + ["-test.short"] * dry
 
         def bench(which):
             return lambda seconds: [os.path.join(PACK, "bench.test"), "-test.run=^$", f"-test.bench={which}",
@@ -224,25 +224,25 @@ class Run:
             # kernel_tests looks for a kernel in one image after another: errors of the API are answers, not faults.
             return lambda seconds: [sanitizer, "--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no", *argv(seconds)]
 
-        images = {"TRIBUTARY_IMAGES": self.images}
+        cubins = {"TRIBUTARY_CUBINS": self.cubins}
         few = program("kernel_tests", "--rounds", "5")
         all_parts = [
             Part("driver", "device.log", 20, 5, lambda seconds: ["nvidia-smi", "-q"], self.driver,
                  skip="the emulator has none" if dry else "" if shutil.which("nvidia-smi") else "there is no nvidia-smi in PATH"),
             Part("devices", "device.log", 20, 5, program("tributary", "devices"), self.devices),
-            Part("images", "device.log", 90, 20, go_test("-test.run=^TestEmbeddedImages$"), self.tests, "cuda",
+            Part("cubins", "device.log", 90, 20, go_test("-test.run=^TestEmbeddedCubins$", "driver"), self.tests, "cuda/driver",
                  {"CUDA_CACHE_DISABLE": "1"}),
-            Part("kernels", "tests.log", 60, 10, few if dry else program("kernel_tests"), self.kernel_tests, env=images)]
+            Part("kernels", "tests.log", 60, 10, few if dry else program("kernel_tests"), self.kernel_tests, env=cubins)]
         for p in ("fp32", "tf32", "bf16_warps", "bf16"):
             which = f"-test.run=^TestCompliance$/^{p}$" + "/^optimizers$" * dry
             all_parts.append(Part(f"compliance-{p}", "tests.log", 60, 10, go_test(which), self.tests, "cuda"))
         all_parts += [
             Part("traces", "tests.log", 90, 30, go_test("-test.run=^TestTrainingTrace$" + "/^inception_small$/^fp32$" * dry), self.tests,
                  "cuda"),
-            Part("tests", "tests.log", 60, 15, go_test("-test.skip=^(TestEmbeddedImages|TestCompliance|TestTrainingTrace)$"), self.tests,
-                 "cuda"),
-            Part("memcheck", "sanitizer.log", 60, 20, sanitize("memcheck", few), self.sanitizer, env=images, skip=no_sanitizer),
-            Part("racecheck", "sanitizer.log", 60, 20, sanitize("racecheck", few), self.sanitizer, env=images, skip=no_sanitizer),
+            Part("tests", "tests.log", 60, 15, go_test("-test.skip=^(TestCompliance|TestTrainingTrace)$"), self.tests, "cuda"),
+            Part("driver-tests", "tests.log", 60, 10, go_test("-test.skip=^TestEmbeddedCubins$", "driver"), self.tests, "cuda/driver"),
+            Part("memcheck", "sanitizer.log", 60, 20, sanitize("memcheck", few), self.sanitizer, env=cubins, skip=no_sanitizer),
+            Part("racecheck", "sanitizer.log", 60, 20, sanitize("racecheck", few), self.sanitizer, env=cubins, skip=no_sanitizer),
             Part("memcheck-plans", "sanitizer.log", 60, 15, sanitize("memcheck", go_test("-test.run=^TestCompliance$/^bf16$/^plans$")),
                  self.sanitizer, "cuda", skip=no_sanitizer)]
         for model, size, batch in cases:  # ours and PyTorch's in turns: both find the machine in the same state
@@ -259,9 +259,9 @@ class Run:
                  minor=True),
             Part("gradflow", "bench.log", 60, 20, bench("^BenchmarkGPUGradientFlow$"), self.benchmarks(flow_rows, "gradflow"), "bench",
                  minor=True),
-            Part("synccheck", "sanitizer.log", 60, 20, sanitize("synccheck", few), self.sanitizer, env=images, minor=True,
+            Part("synccheck", "sanitizer.log", 60, 20, sanitize("synccheck", few), self.sanitizer, env=cubins, minor=True,
                  skip=no_sanitizer),
-            Part("initcheck", "sanitizer.log", 60, 20, sanitize("initcheck", few), self.sanitizer, env=images, minor=True,
+            Part("initcheck", "sanitizer.log", 60, 20, sanitize("initcheck", few), self.sanitizer, env=cubins, minor=True,
                  skip=no_sanitizer),
             Part("compile", "torch.log", 3600, 60, torch("--modes", "compile", *(":".join(map(str, c)) for c in cases)), self.torch,
                  "bench", minor=True, skip="needs a GPU" if dry else no_torch)]

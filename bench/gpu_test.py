@@ -43,7 +43,7 @@ TORCH = """/usr/lib/python3/dist-packages/torch/autocast_mode.py: UserWarning: {
 
 TABLE = """NVIDIA H100, driver 580.159.04, CUDA 13.0, PyTorch 2.11.0+cu130, commit abc1234 and changes, 2026-11-24
 
-images                       ok            1.5 s  6 passed, 0 failed, 0 skipped
+cubins                       ok            1.5 s  6 passed, 0 failed, 0 skipped
 traces                       failed       90.0 s  not done after 90 s
     | panic: test timed out
 
@@ -114,7 +114,7 @@ class Reading(unittest.TestCase):
 class Writing(unittest.TestCase):
     def results(self):
         versions, ceilings, rows = gpu.read_torch(TORCH)
-        parts = [{"part": "images", "outcome": "ok", "seconds": 1.5, "summary": "6 passed, 0 failed, 0 skipped"},
+        parts = [{"part": "cubins", "outcome": "ok", "seconds": 1.5, "summary": "6 passed, 0 failed, 0 skipped"},
                  {"part": "traces", "outcome": "failed", "seconds": 90, "summary": "", "error": "not done after 90 s", "tail": ["panic: test timed out"]}]
         return {"driver": "580.159.04", "cuda": "13.0", "commit": "abc1234", "dirty": True, "date": "2026-11-24", **versions, "ceilings": ceilings,
                 "parts": parts, "rows": gpu.step_rows(STEPS) + rows, "gradflow": gpu.flow_rows(FLOW), "launches": gpu.kernel_rows(LAUNCHES)[:1]}

@@ -7,14 +7,14 @@ most=60000000 # bytes that the pack and the sources may be
 
 mkdir -p build/gpu build/pack
 cuda/cgo.sh go build -tags cuda -ldflags '-s -w' -o build/pack/tributary ./cmd/tributary
-for package in cuda bench; do
-	cuda/cgo.sh go test -c -tags cuda -ldflags '-s -w' -o "build/pack/$package.test" "./$package"
+for package in cuda cuda/driver bench; do
+	cuda/cgo.sh go test -c -tags cuda -ldflags '-s -w' -o "build/pack/$(basename "$package").test" "./$package"
 done
 cuda/cgo.sh make -s -C kernels/emulator gpu-kernel-tests
 dirty=false
 [ -z "$(git status --porcelain)" ] || dirty=true
 printf '{"commit": "%s", "dirty": %s}\n' "$(git rev-parse --short HEAD)" "$dirty" >build/pack/manifest.json
-tar -C build/pack -czf build/gpu/pack.tgz tributary cuda.test bench.test kernel_tests manifest.json
+tar -C build/pack -czf build/gpu/pack.tgz tributary cuda.test driver.test bench.test kernel_tests manifest.json
 
 pack=$(stat -c %s build/gpu/pack.tgz)
 sources=$(git ls-files -z --cached --others --exclude-standard | xargs -0 cat | wc -c)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -30,8 +31,8 @@ type Options struct {
 // Backend runs plans on a GPU.
 type Backend struct {
 	options Options
-	device  *Device
-	library *library
+	device  *driver.Device
+	library *driver.Library
 }
 
 var _ graph.Backend = (*Backend)(nil)
@@ -45,15 +46,15 @@ func New(o Options) (*Backend, error) {
 		return nil, &graph.UnknownError{What: "precision of the CUDA backend", Name: string(o.Precision),
 			Nearest: []string{string(graph.FP32), string(graph.TF32), string(graph.BF16)}}
 	}
-	d, err := Open(o.Device)
+	d, err := driver.Open(o.Device)
 	if err != nil {
 		return nil, err
 	}
-	images, err := imagesFor(d.Info)
+	l, err := driver.NewLibrary(d)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return &Backend{options: o, device: d, library: newLibrary(d, images)}, nil
+	return &Backend{options: o, device: d, library: l}, nil
 }
 
 // Name implements graph.Backend.
@@ -97,7 +98,7 @@ func (b *Backend) arithmetic() string {
 func (b *Backend) Close() error { return errors.Join(b.library.Close(), b.device.Close()) }
 
 // CompilerLog is what the driver's compiler has said of the kernels loaded so far (Module.CompilerLog), by source.
-func (b *Backend) CompilerLog() string { return b.library.compilerLog() }
+func (b *Backend) CompilerLog() string { return b.library.CompilerLog() }
 
 // Load implements graph.Backend. It names every step that no kernel runs.
 func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {

@@ -16,6 +16,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 	"gorgonia.org/tensor"
+
+	"github.com/tributary-ml/tributary/cuda/driver"
+	"github.com/tributary-ml/tributary/cuda/driver/drivertest"
 )
 
 // network has every operation that needs no convolution.
@@ -109,7 +112,10 @@ func (p *pair) feed(step int) *graph.Feed {
 		f.HeadWeights = append(f.HeadWeights, p.rng.Float64())
 	}
 	if n := plan.Options.Batch * plan.Images.Shape.Elements(); plan.Pixels.Valid() {
-		f.Pixels = randomBytes(int64(n))
+		f.Pixels = make([]byte, n)
+		for i := range f.Pixels {
+			f.Pixels[i] = byte(p.rng.Uint32())
+		}
 	} else {
 		for range n {
 			f.Images = append(f.Images, float32(p.rng.NormFloat64()))
@@ -320,7 +326,7 @@ func TestFusedSumsAgainstCPU(t *testing.T) {
 		plan.Steps = plan.Steps[:slices.Index(plan.Phases, graph.Backward)]
 		p.programs[i], err = b.Load(plan, p.states[i])
 		require.NoError(t, err)
-		defer closeAll(t, p.programs[i])
+		defer drivertest.Close(t, p.programs[i])
 	}
 	p.run(p.feed(0))
 	p.wantSame("relu", "logits")
@@ -347,7 +353,7 @@ func TestBlockingProgram(t *testing.T) {
 // A fault in a step comes out of the program, with what can be said about it.
 func TestFaultInAStep(t *testing.T) {
 	needEmulator(t)
-	if isChild() {
+	if drivertest.IsChild() {
 		p := newPair(t, Options{}, network(graph.Shape{H: 5, W: 5, C: 4}))
 		p.load(graph.Options{Batch: 2, Training: true})
 		if err := p.programs[0].Run(context.Background(), p.feed(0)); err != nil {
@@ -362,7 +368,7 @@ func TestFaultInAStep(t *testing.T) {
 		"EMULATOR_LAZY=1":        "metrics: cuda: cuEventSynchronize: " + lost + ": a fault in one of the ",
 		"CUDA_LAUNCH_BLOCKING=1": ": kernel maxpool_f32 of node max: " + lost,
 	} {
-		if out := child(t, "TestFaultInAStep", "EMULATOR_FAULT=maxpool_f32", setting); !strings.Contains(out, says) {
+		if out := drivertest.Child(t, "TestFaultInAStep", "EMULATOR_FAULT=maxpool_f32", setting); !strings.Contains(out, says) {
 			t.Errorf("%s: no %q in\n%s", setting, says, out)
 		}
 	}
@@ -414,8 +420,8 @@ func TestTooManyHeads(t *testing.T) {
 // A plan that does not fit is refused before anything is allocated, and the batch that the error names does fit.
 func TestPlanTooLarge(t *testing.T) {
 	needEmulator(t)
-	if !isChild() {
-		child(t, "TestPlanTooLarge", "EMULATOR_MEMORY=1024")
+	if !drivertest.IsChild() {
+		drivertest.Child(t, "TestPlanTooLarge", "EMULATOR_MEMORY=1024")
 		return
 	}
 	b, err := New(Options{})
@@ -460,7 +466,7 @@ func TestPlanTooLarge(t *testing.T) {
 	// Without sharing, which the estimate does not count, the driver itself runs out of memory.
 	b.options.Isolated = true
 	p, err = b.Load(compile(short.Largest), s)
-	require.ErrorIs(t, err, OutOfMemory)
+	require.ErrorIs(t, err, driver.OutOfMemory)
 	require.True(t, p == nil)
 }
 
@@ -482,7 +488,7 @@ func TestTwoBlocksOfWarpgroups(t *testing.T) {
 	}
 	for _, tile := range []kernels.ConvTile{{Rows: 128, Cols: 128}, {Rows: 128, Cols: 64}} {
 		for _, name := range []string{tile.Name("conv_forward", "tma"), tile.Name("conv_forward", "wgmma"), tile.Name("conv_backward_data", "wgmma")} {
-			f, err := b.library.function(name)
+			f, err := b.library.Function(name)
 			require.NoError(t, err)
 			require.NoError(t, f.AllowShared(tile.Shared()))
 			n, err := f.Occupancy(kernels.Threads, tile.Shared())

@@ -5,6 +5,7 @@ package cuda
 import (
 	"fmt"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
@@ -111,7 +112,7 @@ type binder struct {
 	ring     kernels.DevicePtr // StepMetrics
 	places   []graph.Place
 	counting bool // addresses mean nothing
-	launches []Launch
+	launches []driver.Launch
 	first    []int  // launch of each step, and the end
 	node     string // of the step at hand
 	*lane           // of the step at hand
@@ -131,7 +132,7 @@ type region struct {
 
 func (r *region) take(bytes int64) kernels.DevicePtr {
 	at := r.address + kernels.DevicePtr(r.next)
-	r.next += (bytes + Alignment - 1) / Alignment * Alignment
+	r.next += (bytes + driver.Alignment - 1) / driver.Alignment * driver.Alignment
 	r.needed = max(r.needed, r.next)
 	return at
 }
@@ -167,7 +168,7 @@ func (b *binder) bind() error {
 }
 
 // share gives a step's arithmetic and memory traffic to those of its launches that have not said themselves what they do, evenly.
-func share(launches []Launch, s graph.Step) {
+func share(launches []driver.Launch, s graph.Step) {
 	var flops, bytes []*int64
 	for i := range launches {
 		if l := &launches[i]; l.FLOPs == 0 {
@@ -189,17 +190,17 @@ func share(launches []Launch, s graph.Step) {
 func (b *binder) moves(bytes int) { b.launches[len(b.launches)-1].Bytes = int64(bytes) }
 
 // launch adds a launch.
-func (b *binder) launch(kernel string, grid Dim, params any) error {
+func (b *binder) launch(kernel string, grid driver.Dim, params any) error {
 	return b.launchShared(kernel, grid, 0, params)
 }
 
 // launchOver is launch of the kernel for activations of the plan's type.
-func (b *binder) launchOver(kernel string, grid Dim, params any) error {
+func (b *binder) launchOver(kernel string, grid driver.Dim, params any) error {
 	return b.launchOverShared(kernel, grid, 0, params)
 }
 
 // launchOverShared is launchOver with so many bytes of dynamic shared memory.
-func (b *binder) launchOverShared(kernel string, grid Dim, shared int, params any) error {
+func (b *binder) launchOverShared(kernel string, grid driver.Dim, shared int, params any) error {
 	return b.launchShared(kernel+elementSuffix[b.state.backend.activation()], grid, shared, params)
 }
 
@@ -207,17 +208,17 @@ func (b *binder) launchOverShared(kernel string, grid Dim, shared int, params an
 var elementSuffix = map[graph.Elem]string{graph.Float: "_f32", graph.BFloat16: "_bf16"}
 
 // launchShared is launch with so many bytes of dynamic shared memory.
-func (b *binder) launchShared(kernel string, grid Dim, shared int, params any) error {
-	f, err := b.state.backend.library.function(kernel)
+func (b *binder) launchShared(kernel string, grid driver.Dim, shared int, params any) error {
+	f, err := b.state.backend.library.Function(kernel)
 	if err != nil {
 		return err
 	}
-	if shared > defaultSharedPerBlock-f.Shared {
+	if shared > driver.DefaultSharedPerBlock-f.Shared {
 		if err := f.AllowShared(shared); err != nil {
 			return err
 		}
 	}
-	b.launches = append(b.launches, Launch{Function: f, Node: b.node, Grid: grid, Block: Dim{kernels.Threads, 1, 1}, Shared: shared, Params: params})
+	b.launches = append(b.launches, driver.Launch{Function: f, Node: b.node, Grid: grid, Block: driver.Dim{X: kernels.Threads, Y: 1, Z: 1}, Shared: shared, Params: params})
 	return nil
 }
 

@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
@@ -21,7 +22,7 @@ func (b *binder) normalization(z graph.Normalization) (scale, shift kernels.Devi
 		scales[i] = float32(1 / (255 * float64(std)))
 		shifts[i] = float32(-float64(z.Mean[i]) / float64(std))
 	}
-	return b.table(Bytes(scales)), b.table(Bytes(shifts))
+	return b.table(driver.Bytes(scales)), b.table(driver.Bytes(shifts))
 }
 
 // augment is two passes: the images in bytes, with their brightness where contrast asks for it, then their colours.
@@ -29,7 +30,7 @@ func (b *binder) augment(s *graph.AugmentStep) error {
 	in := s.Y.Shape
 	tiles, blocks := kernels.AugmentTiles(in.H, in.W), kernels.AugmentBlocks(in.H, in.W)
 	pixels, sums := b.vector(s.Pixels), b.work.take(4*int64(s.Y.N*tiles))
-	err := b.launch("augment_resize", Dim{s.Y.N * tiles, 1, 1}, kernels.AugmentResizeParams{
+	err := b.launch("augment_resize", driver.Dim{X: s.Y.N * tiles, Y: 1, Z: 1}, kernels.AugmentResizeParams{
 		Regions: b.vector(s.Regions), Recipes: b.recipes, Pixels: pixels, Sums: sums,
 		H: int32(in.H), W: int32(in.W), Channels: int32(in.C), Tiles: int32(tiles)})
 	if err != nil {
@@ -37,7 +38,7 @@ func (b *binder) augment(s *graph.AugmentStep) error {
 	}
 	b.moves(2 * s.Pixels.Bytes())
 	scale, shift := b.normalization(s.Normalization)
-	err = b.launchOver("augment_store", Dim{s.Y.N * blocks, 1, 1}, kernels.AugmentStoreParams{
+	err = b.launchOver("augment_store", driver.Dim{X: s.Y.N * blocks, Y: 1, Z: 1}, kernels.AugmentStoreParams{
 		Pixels: pixels, Recipes: b.recipes, Sums: sums, Scale: scale, Shift: shift, Y: b.view(s.Y),
 		H: int32(in.H), W: int32(in.W), Channels: int32(in.C), Padded: int32(in.C + s.Y.Zeros), Tiles: int32(tiles), Blocks: int32(blocks)})
 	if err != nil {

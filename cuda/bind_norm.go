@@ -5,6 +5,7 @@ package cuda
 import (
 	"unsafe"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
@@ -79,7 +80,7 @@ func (b *binder) batchNormFold(s *graph.BatchNormFold) error {
 			Gamma: b.param(n.Gamma), Beta: b.param(n.Beta), Mean: b.param(n.RunningMean), Var: b.param(n.RunningVar),
 			Scale: b.vector(s.Scale[i]), Shift: b.vector(s.Shift[i]), Eps: n.Eps, Cols: int32(s.Scale[i].Shape.C)}
 	}
-	return b.launch("batchnorm_fold", Dim{len(entries), 1, 1}, kernels.BatchNormFoldParams{Entries: b.table(memoryOf(entries))})
+	return b.launch("batchnorm_fold", driver.Dim{X: len(entries), Y: 1, Z: 1}, kernels.BatchNormFoldParams{Entries: b.table(memoryOf(entries))})
 }
 
 // memoryOf is the memory of a slice of structs without pointers and padding.

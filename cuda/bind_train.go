@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
@@ -18,7 +19,7 @@ func (b *binder) loss(s *graph.SoftmaxCrossEntropy) error {
 			Distill: float32(h.Distill), Temperature: float32(h.Temperature), Classes: int32(h.Logits.Shape.C),
 			Smoothing: float32(h.Smoothing), Index: int32(h.Index)}
 	}
-	return b.launchOver("softmax_cross_entropy", Dim{rows, len(s.Heads), 1}, p)
+	return b.launchOver("softmax_cross_entropy", driver.Dim{X: rows, Y: len(s.Heads), Z: 1}, p)
 }
 
 var rules = map[graph.Rule]int32{
@@ -50,7 +51,7 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	}
 	norm := 0 // bytes
 	if trained > 0 {
-		err := b.launch("gradient_norm", Dim{trained, 1, 1}, kernels.GradientNormParams{
+		err := b.launch("gradient_norm", driver.Dim{X: trained, Y: 1, Z: 1}, kernels.GradientNormParams{
 			Gradient: parts[graph.Gradient].Address, Chunks: table, Partial: b.work.take(8 * int64(trained)), Counter: b.counters.take(4),
 			Run: b.run, Ring: b.ring, Scalars: scalars, MaxNorm: s.ClipNorm})
 		if err != nil {
@@ -72,7 +73,7 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	if s.EMA {
 		p.Average = parts[graph.Average].Address
 	}
-	if err := b.launch("update", Dim{len(all), 1, 1}, p); err != nil {
+	if err := b.launch("update", driver.Dim{X: len(all), Y: 1, Z: 1}, p); err != nil {
 		return err
 	}
 	b.moves(int(graph.StepBytes(s)) - norm)

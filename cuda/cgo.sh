@@ -6,16 +6,16 @@
 # it is first called (forward.awk). So one program serves machines with and without a driver.
 set -e
 root=$(cd "$(dirname "$0")/.." && pwd)
-header=$root/cuda/include/cuda.h
-forward=$root/cuda/forward.awk
+header=$root/cuda/driver/include/cuda.h
+forward=$root/cuda/driver/forward.awk
 library=$root/build/driver/libcuda.a
 
 if [ ! "$library" -nt "$header" ] || [ ! "$library" -nt "$forward" ]; then
 	# At once, by mv: builds may run side by side.
 	new=$root/build/driver/$$
 	mkdir -p "$new"
-	printf '#include <cuda.h>\n' | ${CC:-cc} -E -P -DCUDA_INIT_NOW "-I$root/cuda/include" - | awk -f "$forward" >"$new/driver.c"
-	${CC:-cc} -O2 -fPIC -fvisibility=hidden -DCUDA_INIT_NOW "-I$root/cuda/include" -c "$new/driver.c" -o "$new/driver.o"
+	printf '#include <cuda.h>\n' | ${CC:-cc} -E -P -DCUDA_INIT_NOW "-I$root/cuda/driver/include" - | awk -f "$forward" >"$new/driver.c"
+	${CC:-cc} -O2 -fPIC -fvisibility=hidden -DCUDA_INIT_NOW "-I$root/cuda/driver/include" -c "$new/driver.c" -o "$new/driver.o"
 	${AR:-ar} rc "$new/libcuda.a" "$new/driver.o"
 	mv "$new/libcuda.a" "$library"
 	rm -r "$new"
@@ -23,6 +23,6 @@ fi
 
 # Go's build cache does not see headers and libraries outside a package: the checksum makes it build again when they change.
 export CGO_ENABLED=1
-export CGO_CFLAGS="${CGO_CFLAGS:--O2 -g} -I$root/cuda/include -DCUDA_H=$(cat "$header" "$forward" | cksum | cut -d' ' -f1)"
+export CGO_CFLAGS="${CGO_CFLAGS:--O2 -g} -I$root/cuda/driver/include -DCUDA_H=$(cat "$header" "$forward" | cksum | cut -d' ' -f1)"
 export CGO_LDFLAGS="${CGO_LDFLAGS:--O2 -g} -L$root/build/driver -ldl"
 exec "$@"

@@ -6,27 +6,28 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
 
 // comparer compares parts of a state: a table of chunks, room for the results, and a list of launches for each pair of parts.
 type comparer struct {
-	memory *Arena // pieces: the table, the results
+	memory *driver.Arena // pieces: the table, the results
 	chunks []kernels.Chunk
 	owner  []int // of each chunk: the parameter's index in the layout
-	lists  map[[2]graph.Part]*List
+	lists  map[[2]graph.Part]*driver.List
 }
 
 // comparable is the memory of a part that Copy and Compare take, as far as it is in use.
-func (s *state) comparable(p graph.Part) (Span, error) {
+func (s *state) comparable(p graph.Part) (driver.Span, error) {
 	if span, ok := s.copies[p]; ok {
 		return span, nil
 	}
 	if p == graph.Value || p == graph.Gradient {
 		return s.parts[p], nil
 	}
-	return Span{}, fmt.Errorf("cuda: part %q is neither the values, the gradient nor one of the state's %d scratch parts", p, len(s.copies))
+	return driver.Span{}, fmt.Errorf("cuda: part %q is neither the values, the gradient nor one of the state's %d scratch parts", p, len(s.copies))
 }
 
 // Copy implements graph.State.
@@ -84,7 +85,7 @@ func (s *state) Compare(a, b graph.Part) ([]graph.Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.compute.Read(Bytes(sums), from); err != nil {
+	if err := s.compute.Read(driver.Bytes(sums), from); err != nil {
 		return nil, err
 	}
 	for i, o := range c.owner[:count] {
@@ -107,7 +108,7 @@ func (c *comparer) prepare(s *state) (err error) {
 		}
 	}
 	table := memoryOf(c.chunks)
-	c.lists = map[[2]graph.Part]*List{}
+	c.lists = map[[2]graph.Part]*driver.List{}
 	if c.memory, err = s.backend.device.NewArena([]int64{int64(len(table)), 3 * 8 * int64(len(c.chunks))}, s.backend.options.Isolated); err != nil {
 		return err
 	}
@@ -115,16 +116,16 @@ func (c *comparer) prepare(s *state) (err error) {
 }
 
 // list is the launch that compares the first chunks of two parts.
-func (c *comparer) list(s *state, a, b graph.Part, chunks int) (*List, error) {
+func (c *comparer) list(s *state, a, b graph.Part, chunks int) (*driver.List, error) {
 	key := [2]graph.Part{a, b}
 	if l := c.lists[key]; l != nil && l.Launches()[0].Grid.X == chunks {
 		return l, nil
 	}
-	f, err := s.backend.library.function("compare")
+	f, err := s.backend.library.Function("compare")
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.backend.device.NewList([]Launch{{Function: f, Node: fmt.Sprintf("%s and %s", a, b), Grid: Dim{chunks, 1, 1}, Block: Dim{kernels.Threads, 1, 1},
+	l, err := s.backend.device.NewList([]driver.Launch{{Function: f, Node: fmt.Sprintf("%s and %s", a, b), Grid: driver.Dim{X: chunks, Y: 1, Z: 1}, Block: driver.Dim{X: kernels.Threads, Y: 1, Z: 1},
 		Params: kernels.CompareParams{A: s.parts[a].Address, B: s.parts[b].Address, Chunks: c.memory.Span(0).Address, Y: c.memory.Span(1).Address}}})
 	if err != nil {
 		return nil, err

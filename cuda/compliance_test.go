@@ -5,6 +5,8 @@ package cuda
 import (
 	"testing"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
+
 	"github.com/stretchr/testify/require"
 	"github.com/tributary-ml/tributary/cpu"
 	"github.com/tributary-ml/tributary/graph"
@@ -28,5 +30,13 @@ func TestCompliance(t *testing.T) {
 			}
 			backendtest.RunAll(t, b, model, 1)
 		})
+	}
+}
+
+// needEmulator skips a test of what only the emulator does.
+func needEmulator(t *testing.T) {
+	t.Helper()
+	if all, err := driver.Devices(); err != nil || !all[0].Emulated() {
+		t.Skip("needs the emulator")
 	}
 }

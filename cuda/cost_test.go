@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
 )
@@ -82,7 +83,7 @@ type costTable struct {
 
 var variant = regexp.MustCompile(`_(f32|tf32|bf16)(_\d+x\d+)?$`)
 
-func newCostTable(launches []Launch) *costTable {
+func newCostTable(launches []driver.Launch) *costTable {
 	c := &costTable{}
 	for _, l := range launches {
 		name := variant.ReplaceAllString(l.Function.Name, "")
@@ -141,17 +142,4 @@ func TestProfile(t *testing.T) {
 	require.ErrorContains(t, err, "0 runs")
 	_, err = Profile(context.Background(), p.programs[1], f, 1)
 	require.ErrorContains(t, err, "another backend")
-}
-
-func TestRoof(t *testing.T) {
-	h100 := Info{Major: 9, SMs: 132, ClockKHz: 1980000, MemoryClockKHz: 2619000, MemoryBusBits: 5120}
-	require.InEpsilon(t, 3.35e12, h100.Bandwidth(), 0.01)
-	require.InEpsilon(t, 1.07e15, h100.FLOPS("conv_forward_bf16_128x64"), 0.01)
-	require.InEpsilon(t, 5.35e14, h100.FLOPS("conv_backward_data_tf32_128x64"), 0.01)
-	require.InEpsilon(t, 6.7e13, h100.FLOPS("affine_bf16"), 0.01)
-	l := Launch{Function: &Function{Name: "affine_bf16"}, FLOPs: 1000, Bytes: 3.35e9}
-	require.InEpsilon(t, time.Millisecond, h100.Roof(l), 0.01)
-	l = Launch{Function: &Function{Name: "conv_forward_bf16_128x64"}, FLOPs: 1.07e12, Bytes: 1000}
-	require.InEpsilon(t, time.Millisecond, h100.Roof(l), 0.01)
-	require.Zero(t, Info{Major: 7, Minor: 5}.Roof(l))
 }

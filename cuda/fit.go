@@ -3,13 +3,14 @@
 package cuda
 
 import (
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 )
 
 // Memory implements graph.Backend. What the driver takes for itself, such as a captured graph's nodes, is not in it.
 func (b *Backend) Memory(l *graph.Layout, o graph.StateOptions, plans ...*graph.Plan) (needs, free int64, err error) {
 	_, sizes := b.stateSizes(l, o)
-	needs = arenaBytes(sizes...)
+	needs = driver.ArenaBytes(sizes...)
 	s := &state{backend: b, layout: l, ema: o.EMA, operands: map[graph.Part]*operand{graph.Value: {}}}
 	var scratch scratchSizes
 	for _, p := range plans {
@@ -20,7 +21,7 @@ func (b *Backend) Memory(l *graph.Layout, o graph.StateOptions, plans ...*graph.
 		needs += n
 		scratch = scratch.with(p)
 	}
-	needs += arenaBytes(scratch[:]...)
+	needs += driver.ArenaBytes(scratch[:]...)
 	free, _, err = b.device.FreeMemory()
 	return needs, free, err
 }
@@ -32,7 +33,7 @@ func (s *state) fits(p *graph.Plan) error {
 			return 0, 0, err
 		}
 		have, want := s.scratch.sizes, s.scratch.sizes.with(q)
-		needs += arenaBytes(want[:]...) - arenaBytes(have[:]...)
+		needs += driver.ArenaBytes(want[:]...) - driver.ArenaBytes(have[:]...)
 		free, _, err = s.backend.device.FreeMemory()
 		return needs, free, err
 	})
@@ -50,9 +51,9 @@ func (s *state) programBytes(p *graph.Plan) (int64, error) {
 	for _, r := range b.regions() {
 		between = append(between, r.needed)
 	}
-	tables := int64(len(program{}.slots)) * arenaBytes(b.tables.needed)
+	tables := int64(len(program{}.slots)) * driver.ArenaBytes(b.tables.needed)
 	if s.ema {
 		tables *= 2
 	}
-	return int64(len(program{}.slots))*arenaBytes(slotSizes(p)...) + arenaBytes(between...) + tables, nil
+	return int64(len(program{}.slots))*driver.ArenaBytes(slotSizes(p)...) + driver.ArenaBytes(between...) + tables, nil
 }

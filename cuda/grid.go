@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
@@ -12,26 +13,26 @@ import (
 
 func (b *binder) elementBytes() int { return b.state.backend.activation().Size() }
 
-func dim(g kernels.Grid) Dim { return Dim{int(g.X), int(g.Y), int(g.Z)} }
+func dim(g kernels.Grid) driver.Dim { return driver.Dim{X: int(g.X), Y: int(g.Y), Z: int(g.Z)} }
 
 func (b *binder) processors() int { return b.state.backend.device.SMs }
 
 // overElements is the grid of a kernel whose threads take the packs of a matrix in turn.
-func (b *binder) overElements(v graph.View) Dim {
+func (b *binder) overElements(v graph.View) driver.Dim {
 	return dim(kernels.ElementGrid(v.Rows(), v.Shape.C, b.elementBytes(), b.processors()))
 }
 
 // overChannels is the grid of a kernel whose threads keep their channels.
-func (b *binder) overChannels(v graph.View) Dim {
+func (b *binder) overChannels(v graph.View) driver.Dim {
 	return dim(kernels.ColumnGrid(v.Rows(), v.Shape.C, b.elementBytes(), b.processors()))
 }
 
 // reduction is a grid that sums k values of each channel over all rows, with its partial sums and counters.
-func (b *binder) reduction(v graph.View, k int) (grid Dim, partial, counters kernels.DevicePtr) {
+func (b *binder) reduction(v graph.View, k int) (grid driver.Dim, partial, counters kernels.DevicePtr) {
 	return b.reductionOn(kernels.ReductionGrid(v.Rows(), v.Shape.C, b.elementBytes(), b.processors()), v.Shape.C, k)
 }
 
 // reductionOn is reduction with a grid of the caller's.
-func (b *binder) reductionOn(g kernels.Grid, cols, k int) (grid Dim, partial, counters kernels.DevicePtr) {
+func (b *binder) reductionOn(g kernels.Grid, cols, k int) (grid driver.Dim, partial, counters kernels.DevicePtr) {
 	return dim(g), b.work.take(int64(g.X) * int64(k*cols) * 8), b.counters.take(int64(g.Y) * 4)
 }

@@ -5,6 +5,7 @@ package cuda
 import (
 	"errors"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -28,11 +29,11 @@ type lane struct {
 
 // capture records a run: between the copies that belong to it, the launches of every step in the stream of its lane, behind what the
 // step waits for in other lanes. first are the launches of each step, as binder has them.
-func (b *bound) capture(s *state, in *slot, places []graph.Place, first []int) (g *Graph, err error) {
-	streams := append([]*Stream{s.compute}, s.beside...)
+func (b *bound) capture(s *state, in *slot, places []graph.Place, first []int) (g *driver.Graph, err error) {
+	streams := append([]*driver.Stream{s.compute}, s.beside...)
 	// Behind every step, and at the ends of all lanes; that of the first lane is the begin. They are made before the capture, in which
 	// the driver may refuse it.
-	var marks []*Event
+	var marks []*driver.Event
 	defer func() {
 		for _, e := range marks {
 			err = errors.Join(err, e.Close())
@@ -47,7 +48,7 @@ func (b *bound) capture(s *state, in *slot, places []graph.Place, first []int) (
 	}
 	done, ends := marks[:len(places)], marks[len(places):]
 	used := make([]bool, len(streams))
-	steps := func(compute *Stream) error {
+	steps := func(compute *driver.Stream) error {
 		if err := ends[0].Record(compute); err != nil {
 			return err
 		}

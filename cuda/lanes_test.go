@@ -11,6 +11,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
 	"gorgonia.org/tensor"
+
+	"github.com/tributary-ml/tributary/cuda/driver/drivertest"
 )
 
 // Steps side by side give the bits that they give one after another. With EMULATOR_SEED the emulator runs them in another order than
@@ -24,10 +26,10 @@ func TestLanes(t *testing.T) {
 	for i, serial := range []bool{true, false} {
 		b, err := New(Options{Precision: graph.BF16, Serial: serial})
 		require.NoError(t, err)
-		defer closeAll(t, b)
+		defer drivertest.Close(t, b)
 		st, err := b.NewState(layout, graph.StateOptions{Slots: 1})
 		require.NoError(t, err)
-		defer closeAll(t, st)
+		defer drivertest.Close(t, st)
 		rng := rand.New(rand.NewPCG(7, 8))
 		for _, q := range layout.Params {
 			v := make([]float32, q.Elements())
@@ -40,7 +42,7 @@ func TestLanes(t *testing.T) {
 		require.NoError(t, err)
 		pr, err := b.Load(plan, st)
 		require.NoError(t, err)
-		defer closeAll(t, pr)
+		defer drivertest.Close(t, pr)
 		f := &graph.Feed{Labels: []int32{3, 1, 4, 9}, LR: 0.1}
 		for range 4 * plan.Images.Shape.Elements() {
 			f.Images = append(f.Images, float32(rng.NormFloat64()))
@@ -66,21 +68,4 @@ func TestLanes(t *testing.T) {
 		require.Len(t, st.(*state).beside, map[bool]int{true: 0, false: maxLanes - 1}[serial])
 	}
 	require.Equal(t, results[0], results[1])
-}
-
-// The first lane goes first.
-func TestStreamPriorities(t *testing.T) {
-	d := open(t)
-	normal := stream(t, d)
-	urgent, err := d.NewUrgentStream()
-	require.NoError(t, err)
-	defer closeAll(t, urgent)
-	require.NoError(t, d.call(func() error {
-		n, err := normal.s.Priority()
-		require.NoError(t, err)
-		u, err := urgent.s.Priority()
-		require.NoError(t, err)
-		require.Less(t, u, n, "numbers fall with urgency")
-		return nil
-	}))
 }

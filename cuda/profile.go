@@ -9,12 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 )
 
 // Timing is how long one launch of a step takes on the GPU, the gap to the launch before it included.
 type Timing struct {
-	Launch
+	driver.Launch
 	Time time.Duration // median over the runs
 }
 
@@ -41,7 +42,7 @@ func Profile(ctx context.Context, pr graph.Program, f *graph.Feed, runs int) (ou
 		var s *singly
 		err = p.run(ctx, f, func(b *bound) (err error) {
 			if s = byBound[b]; s == nil {
-				if s, err = device.singly(b.list.Launches()); err != nil {
+				if s, err = newSingly(device, b.list.Launches()); err != nil {
 					return err
 				}
 				byBound[b] = s
@@ -74,11 +75,11 @@ func Profile(ctx context.Context, pr graph.Program, f *graph.Feed, runs int) (ou
 
 // singly is a list whose launches are run one by one, between marks.
 type singly struct {
-	lists []*List
-	marks []*Event
+	lists []*driver.List
+	marks []*driver.Event
 }
 
-func (d *Device) singly(launches []Launch) (*singly, error) {
+func newSingly(d *driver.Device, launches []driver.Launch) (*singly, error) {
 	s := &singly{}
 	for i := range len(launches) + 1 {
 		e, err := d.NewEvent(true)
@@ -98,7 +99,7 @@ func (d *Device) singly(launches []Launch) (*singly, error) {
 	return s, nil
 }
 
-func (s *singly) run(on *Stream) error {
+func (s *singly) run(on *driver.Stream) error {
 	if err := s.marks[0].Record(on); err != nil {
 		return err
 	}

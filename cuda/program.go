@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 	"gorgonia.org/tensor"
@@ -21,9 +22,9 @@ type program struct {
 	places   []graph.Place // of its steps
 	state    *state
 	slots    [2]slot
-	next     int    // slot of the next run
-	own      *Arena // the buffers of an isolated program
-	between  *Arena // what launches pass to each other: binder.regions
+	next     int           // slot of the next run
+	own      *driver.Arena // the buffers of an isolated program
+	between  *driver.Arena // what launches pass to each other: binder.regions
 	at       map[*graph.Buffer]kernels.DevicePtr
 	version  int // of the scratch memory that at and bound are for
 	bound    []*bound
@@ -35,9 +36,9 @@ type program struct {
 type bound struct {
 	slot   int
 	values *operand
-	tables *Arena
-	list   *List
-	graph  *Graph // nil on a blocking device
+	tables *driver.Arena
+	list   *driver.List
+	graph  *driver.Graph // nil on a blocking device
 }
 
 func newProgram(s *state, p *graph.Plan) (*program, error) {
@@ -131,7 +132,7 @@ func (p *program) fill(b *bound) error {
 }
 
 // reserve is the memory for what launches pass to each other. Runs of a program follow one another, so they share it.
-func (p *program) reserve(bd *binder) (*Arena, error) {
+func (p *program) reserve(bd *binder) (*driver.Arena, error) {
 	var sizes []int64
 	for _, r := range bd.regions() {
 		sizes = append(sizes, r.needed)
@@ -248,7 +249,7 @@ func (p *program) Read(node string) (*tensor.Dense, error) {
 	}
 	c, size := v.Shape.C, v.Buffer.Elem.Size()
 	raw := make([]byte, ((v.Rows()-1)*v.Stride+c)*size)
-	from := Span{Address: at + kernels.DevicePtr(v.Offset*size), Bytes: int64(len(raw))}
+	from := driver.Span{Address: at + kernels.DevicePtr(v.Offset*size), Bytes: int64(len(raw))}
 	if err := p.state.compute.Read(raw, from); err != nil {
 		return nil, err
 	}
@@ -284,7 +285,7 @@ func (p *program) Measures() ([]graph.Measure, error) {
 		}
 		c := s.X.Shape.C
 		y := make([]float64, 2*c)
-		if err := p.state.compute.Read(Bytes(y), Span{Address: p.at[s.Y.Buffer], Bytes: 8 * int64(len(y))}); err != nil {
+		if err := p.state.compute.Read(driver.Bytes(y), driver.Span{Address: p.at[s.Y.Buffer], Bytes: 8 * int64(len(y))}); err != nil {
 			return nil, err
 		}
 		out[i] = graph.Measure{Probe: s.Probe, Rows: s.X.Rows(), Squares: y[:c:c], Zeros: y[c:]}
@@ -330,7 +331,7 @@ func (p *program) Close() error {
 	for i := range p.slots {
 		err = errors.Join(err, p.slots[i].close())
 	}
-	for _, m := range []*Arena{p.own, p.between} {
+	for _, m := range []*driver.Arena{p.own, p.between} {
 		if m != nil {
 			err = errors.Join(err, m.Close())
 		}

@@ -5,13 +5,14 @@ package cuda
 import (
 	"fmt"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
 
 // scratch is the memory of the plans' arenas, shared by all plans of a state.
 type scratch struct {
-	memory  *Arena
+	memory  *driver.Arena
 	sizes   scratchSizes
 	version int // changes when memory has moved
 }
@@ -62,7 +63,7 @@ func (s *state) locate(p *graph.Plan) map[*graph.Buffer]kernels.DevicePtr {
 }
 
 // isolate gives every buffer of a plan memory of its own.
-func (b *Backend) isolate(p *graph.Plan) (map[*graph.Buffer]kernels.DevicePtr, *Arena, error) {
+func (b *Backend) isolate(p *graph.Plan) (map[*graph.Buffer]kernels.DevicePtr, *driver.Arena, error) {
 	var sizes []int64
 	var buffers []*graph.Buffer
 	for _, f := range p.Buffers {

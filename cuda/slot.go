@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/tributary-ml/tributary/augment"
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
@@ -15,11 +16,11 @@ import (
 // slot is what passes between host and device in one run: the input and the run's scalars on the way there, metrics on the way
 // back. There are two, so that the host fills one while the device reads the other.
 type slot struct {
-	memory  *Arena // pieces: see below
-	host    *Pinned
+	memory  *driver.Arena // pieces: see below
+	host    *driver.Pinned
 	offsets [slotPieces + 1]int64 // of the pieces in host
-	arrived *Event
-	done    *Event
+	arrived *driver.Event
+	done    *driver.Event
 	used    bool
 }
 
@@ -52,7 +53,7 @@ func inputOf(p *graph.Plan, f *graph.Feed) []byte {
 	case p.Pixels.Valid():
 		return f.Pixels
 	}
-	return Bytes(f.Images)
+	return driver.Bytes(f.Images)
 }
 
 func recipeBytes(p *graph.Plan) int64 {
@@ -73,7 +74,7 @@ func (s *slot) allocate(st *state, p *graph.Plan) (err error) {
 		return err
 	}
 	for i, n := range sizes {
-		s.offsets[i+1] = s.offsets[i] + (n+Alignment-1)/Alignment*Alignment
+		s.offsets[i+1] = s.offsets[i] + (n+driver.Alignment-1)/driver.Alignment*driver.Alignment
 	}
 	if s.host, err = d.NewPinned(s.offsets[slotPieces]); err != nil {
 		return err
@@ -99,7 +100,7 @@ func (s *slot) addresses(p *graph.Plan) map[*graph.Buffer]kernels.DevicePtr {
 func (s *slot) piece(i int) []byte { return s.host.Bytes()[s.offsets[i]:s.offsets[i+1]] }
 
 // load starts the way of a feed to the device. It waits until the run before the last one, which had the slot, is done.
-func (s *slot) load(upload *Stream, p *graph.Plan, f *graph.Feed) error {
+func (s *slot) load(upload *driver.Stream, p *graph.Plan, f *graph.Feed) error {
 	if s.used {
 		if err := s.done.Synchronize(); err != nil {
 			return err
@@ -108,7 +109,7 @@ func (s *slot) load(upload *Stream, p *graph.Plan, f *graph.Feed) error {
 	used := [...]int{
 		slotInput:   copy(s.piece(slotInput), inputOf(p, f)),
 		slotRecipes: copy(s.piece(slotRecipes), memoryOf(recipesOf(p, f))),
-		slotLabels:  copy(s.piece(slotLabels), Bytes(f.Labels)),
+		slotLabels:  copy(s.piece(slotLabels), driver.Bytes(f.Labels)),
 	}
 	*(*kernels.RunState)(unsafe.Pointer(&s.piece(slotRun)[0])) = runState(p, f)
 	for i, n := range used {
@@ -127,7 +128,7 @@ func (s *slot) load(upload *Stream, p *graph.Plan, f *graph.Feed) error {
 }
 
 // around runs a step between the copies that belong to it: the scalars before, the metrics after.
-func (s *slot) around(compute *Stream, step func(*Stream) error) error {
+func (s *slot) around(compute *driver.Stream, step func(*driver.Stream) error) error {
 	if err := compute.Upload(s.memory.Span(slotRun), s.host, s.offsets[slotRun]); err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func (s *slot) metrics() kernels.StepMetrics {
 
 func (s *slot) close() error {
 	var err error
-	for _, e := range []*Event{s.arrived, s.done} {
+	for _, e := range []*driver.Event{s.arrived, s.done} {
 		if e != nil {
 			err = errors.Join(err, e.Close())
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 	"gorgonia.org/tensor"
@@ -19,23 +20,23 @@ type state struct {
 	layout   *graph.Layout
 	slots    int
 	ema      bool
-	memory   *Arena
-	parts    map[graph.Part]Span
-	operands map[graph.Part]*operand // of Value and Average
-	copies   map[graph.Part]Span     // scratch parts, as far as they are in use
+	memory   *driver.Arena
+	parts    map[graph.Part]driver.Span
+	operands map[graph.Part]*operand    // of Value and Average
+	copies   map[graph.Part]driver.Span // scratch parts, as far as they are in use
 	comparer comparer
 	scratch  scratch
-	compute  *Stream   // runs, one after another
-	beside   []*Stream // lanes of a run besides the first
-	upload   *Stream   // input of the next run, meanwhile
+	compute  *driver.Stream   // runs, one after another
+	beside   []*driver.Stream // lanes of a run besides the first
+	upload   *driver.Stream   // input of the next run, meanwhile
 }
 
 // operand is a part that the steps of a plan read: values or moving averages.
 type operand struct {
-	floats  Span
-	halves  Span  // in BF16: a copy of all, which convolutions multiply
-	convert *List // makes the copy
-	current bool  // the copy is up to date
+	floats  driver.Span
+	halves  driver.Span  // in BF16: a copy of all, which convolutions multiply
+	convert *driver.List // makes the copy
+	current bool         // the copy is up to date
 }
 
 // refresh makes the copy of an operand. The optimizer writes the one of the values along with them; this is for what came from
@@ -63,9 +64,9 @@ func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, 
 	if needs > free {
 		return nil, &graph.MemoryError{Network: l.Graph.Name(), Device: b.Name(), Needs: needs, Free: free}
 	}
-	s := &state{backend: b, layout: l, slots: o.Slots, ema: o.EMA, parts: map[graph.Part]Span{}, operands: map[graph.Part]*operand{}, copies: map[graph.Part]Span{}}
+	s := &state{backend: b, layout: l, slots: o.Slots, ema: o.EMA, parts: map[graph.Part]driver.Span{}, operands: map[graph.Part]*operand{}, copies: map[graph.Part]driver.Span{}}
 	for i := range o.Scratch {
-		s.copies[graph.Scratch(i)] = Span{}
+		s.copies[graph.Scratch(i)] = driver.Span{}
 	}
 	err = s.allocate(b.stateSizes(l, o))
 	for _, p := range []graph.Part{graph.Value, graph.Average} {
@@ -108,13 +109,13 @@ func (s *state) addOperand(p graph.Part) error {
 		return nil
 	}
 	o.halves = s.memory.Span(len(s.parts) + len(s.operands) - 1)
-	f, err := s.backend.library.function("convert_bf16")
+	f, err := s.backend.library.Function("convert_bf16")
 	if err != nil {
 		return err
 	}
 	n := s.layout.Elements
-	o.convert, err = s.backend.device.NewList([]Launch{{Function: f, Node: string(p), Grid: dim(kernels.ElementGrid(1, n, graph.BFloat16.Size(), s.backend.device.SMs)),
-		Block: Dim{kernels.Threads, 1, 1}, Params: kernels.ConvertParams{X: o.floats.Address,
+	o.convert, err = s.backend.device.NewList([]driver.Launch{{Function: f, Node: string(p), Grid: dim(kernels.ElementGrid(1, n, graph.BFloat16.Size(), s.backend.device.SMs)),
+		Block: driver.Dim{X: kernels.Threads, Y: 1, Z: 1}, Params: kernels.ConvertParams{X: o.floats.Address,
 			Y: kernels.View{Data: o.halves.Address, Stride: int32(n)}, Rows: 1, Channels: int32(n), Padded: int32(n)}}})
 	return err
 }
@@ -171,7 +172,7 @@ func (s *state) Close() error {
 			err = errors.Join(err, x.Close())
 		}
 	}
-	for _, a := range []*Arena{s.memory, s.scratch.memory} {
+	for _, a := range []*driver.Arena{s.memory, s.scratch.memory} {
 		if a != nil {
 			err = errors.Join(err, a.Close())
 		}
@@ -180,16 +181,16 @@ func (s *state) Close() error {
 }
 
 // span is the memory of one part of a parameter.
-func (s *state) span(part graph.Part, p *graph.Param) (Span, error) {
+func (s *state) span(part graph.Part, p *graph.Param) (driver.Span, error) {
 	arena, ok := s.parts[part]
 	if !ok {
-		return Span{}, fmt.Errorf("cuda: the state keeps no part %q, only %v", part, s.Parts())
+		return driver.Span{}, fmt.Errorf("cuda: the state keeps no part %q, only %v", part, s.Parts())
 	}
 	if !slices.Contains(s.layout.Params, p) {
-		return Span{}, fmt.Errorf("cuda: parameter %q is not of this state's network", p.Name)
+		return driver.Span{}, fmt.Errorf("cuda: parameter %q is not of this state's network", p.Name)
 	}
 	if part != graph.Value && part != graph.Average && !s.layout.IsTrained(p) {
-		return Span{}, fmt.Errorf("cuda: parameter %q is not trained: it has no part %q", p.Name, part)
+		return driver.Span{}, fmt.Errorf("cuda: parameter %q is not trained: it has no part %q", p.Name, part)
 	}
 	return arena.Sub(4*int64(s.layout.Offset(p)), 4*int64(p.Elements()))
 }
@@ -200,7 +201,7 @@ func (s *state) Get(part graph.Part, p *graph.Param) (*tensor.Dense, error) {
 		return nil, err
 	}
 	v := make([]float32, p.Elements())
-	if err := s.compute.Read(Bytes(v), from); err != nil {
+	if err := s.compute.Read(driver.Bytes(v), from); err != nil {
 		return nil, err
 	}
 	return tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(v)), nil
@@ -235,5 +236,5 @@ func (s *state) Set(part graph.Part, p *graph.Param, v *tensor.Dense) error {
 	if o := s.operands[part]; o != nil {
 		o.current = false
 	}
-	return s.compute.Write(to, Bytes(data))
+	return s.compute.Write(to, driver.Bytes(data))
 }

@@ -12,7 +12,7 @@ type Architecture struct {
 	Major, Minor int    // compute capability
 }
 
-// Architectures lists what the images are built for. The PTX is for GPUs that no machine code here is for, above all later ones:
+// Architectures lists what the cubins are built for. The PTX is for GPUs that no machine code here is for, above all later ones:
 // it is of the oldest architecture, because a driver compiles PTX for any GPU that is not older.
 var Architectures = []Architecture{
 	{"sm_80", 8, 0},
@@ -22,10 +22,10 @@ var Architectures = []Architecture{
 	{"compute_80", 8, 0},
 }
 
-// PTX says that the images are PTX, which the driver compiles when it loads them.
+// PTX says that the cubins are PTX, which the driver compiles when it loads them.
 func (a Architecture) PTX() bool { return strings.HasPrefix(a.Name, "compute_") }
 
-// Extension is the usual end of the name of an image's file.
+// Extension is the usual end of the name of a cubin's file.
 func (a Architecture) Extension() string {
 	if a.PTX() {
 		return ".ptx"
@@ -40,7 +40,7 @@ func (a Architecture) String() string {
 	return a.Name + " machine code"
 }
 
-// RunsOn says whether a GPU of this compute capability takes the images. Machine code runs on GPUs of the same major and the same
+// RunsOn says whether a GPU of this compute capability takes the cubins. Machine code runs on GPUs of the same major and the same
 // or a higher minor version, with two exceptions: code for sm_90a and the like runs on exactly that version, and NVIDIA's promise
 // is for desktop and server GPUs, not for the systems on a chip that are 8.7 and 8.8.
 func (a Architecture) RunsOn(major, minor int) bool {
@@ -55,7 +55,7 @@ func (a Architecture) RunsOn(major, minor int) bool {
 	return a.Major == major && a.Minor < minor
 }
 
-// ArchitectureFor chooses the images for a GPU by its compute capability: machine code for exactly this one, else machine code that
+// ArchitectureFor chooses the cubins for a GPU by its compute capability: machine code for exactly this one, else machine code that
 // runs on it, else PTX.
 func ArchitectureFor(major, minor int) (Architecture, error) {
 	return choose(Architectures, major, minor)

@@ -3,7 +3,7 @@
 // One operation is one .cu file, which says what its kernels compute, over which shapes and at which cost. params.h has one
 // plain struct for each kernel, and params_gen.go its mirror in Go; gpu/ is the thin layer that device and host compilers share;
 // emulator/ compiles the same sources for the host, behind a stand-in libcuda.so.1, and finds races, wrong addresses and forgotten
-// waits without a GPU. images/ holds what the sources are compiled to for GPUs: make images writes it.
+// waits without a GPU. cubins/ holds what the sources are compiled to for GPUs: make cubins writes it.
 //
 // The tests build the emulator with make and a C++ compiler, run every kernel against a reference in double precision, and
 // run planted bugs to prove that the tools find them.
@@ -13,7 +13,7 @@ import "slices"
 
 //go:generate go run ./internal/genparams
 
-// Kernel is an entry point of the images.
+// Kernel is an entry point of the cubins.
 type Kernel struct {
 	Name      string
 	File      string  // its source

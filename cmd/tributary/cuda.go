@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/tributary-ml/tributary/cuda"
+	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -20,7 +21,7 @@ func newCUDA(index int, p graph.Precision) (graph.Backend, error) {
 
 // listCUDA writes a line for each GPU. That there is none is no failure of a listing.
 func listCUDA(out io.Writer) error {
-	all, err := cuda.Devices()
+	all, err := driver.Devices()
 	if err != nil {
 		_, err = fmt.Fprintf(out, "cuda    %v\n", err)
 		return err

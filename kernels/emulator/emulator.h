@@ -189,7 +189,7 @@ struct Kernel {
   unsigned max_threads;
   void (*call)(const void* params);
   const Kernel* next;
-  unsigned registers = 0;  // of a thread; 0: what kernels/images/resources.txt says of sm_90a, or nothing known
+  unsigned registers = 0;  // of a thread; 0: what kernels/cubins/resources.txt says of sm_90a, or nothing known
 };
 extern const Kernel* kernels;
 const Kernel* find_kernel(const char* name);

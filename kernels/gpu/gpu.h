@@ -2,7 +2,7 @@
 //
 // The same source is compiled three ways:
 //
-//   nvcc                          device code, the images that ship              -> device.h
+//   nvcc                          device code, the cubins that ship              -> device.h
 //   clang -x cuda -nocudainc ...  device code without any toolkit installed      -> device.h
 //   g++ or clang++ -x c++         host code, each GPU thread a fiber             -> host.h
 //

@@ -7,7 +7,7 @@ namespace driver {
 
 int registers(const emu::Kernel& k) {
   static const struct { const char* kernel; int registers; } known[] = {
-#include "registers.inc"  // the Makefile writes it from kernels/images/resources.txt
+#include "registers.inc"  // the Makefile writes it from kernels/cubins/resources.txt
   };
   if (k.registers) return (int)k.registers;
   for (const auto& row : known)

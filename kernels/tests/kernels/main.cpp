@@ -2,7 +2,7 @@
 //
 //   kernel_tests [--seed n] [--rounds percent] [name ...]
 //
-// TRIBUTARY_IMAGES names a folder of cubin or PTX files, which a real GPU needs; without it the emulator's kernels are taken.
+// TRIBUTARY_CUBINS names a folder of cubin or PTX files, which a real GPU needs; without it the emulator's kernels are taken.
 #include <dirent.h>
 #include <stdarg.h>
 
@@ -45,15 +45,15 @@ CUfunction kernel(const std::string& name) {
   CUfunction& f = known[name];
   for (size_t i = 0; !f && i < modules.size(); i++) {
     const CUresult r = cuModuleGetFunction(&f, modules[i], name.c_str());
-    if (r && r != 500) CHECK(r);  // 500: in another image
+    if (r && r != 500) CHECK(r);  // 500: in another cubin
   }
-  if (!f) fprintf(stderr, "no image has kernel %s\n", name.c_str()), exit(2);
+  if (!f) fprintf(stderr, "no cubin has kernel %s\n", name.c_str()), exit(2);
   return f;
 }
 
-static void load(const std::string& image) {
+static void load(const std::string& cubin) {
   CUmodule m;
-  CHECK(cuModuleLoadData(&m, image.c_str()));
+  CHECK(cuModuleLoadData(&m, cubin.c_str()));
   modules.push_back(m);
 }
 
@@ -70,7 +70,7 @@ static std::string read_file(const char* path) {
   return s;
 }
 
-// has_wgmma says whether this GPU is an sm_90, for which the images have sm_90a code.
+// has_wgmma says whether this GPU is an sm_90, for which the cubins have sm_90a code.
 static bool has_wgmma() {
   const int compute_capability_major = 75, compute_capability_minor = 76;
   CUdevice d;
@@ -81,7 +81,7 @@ static bool has_wgmma() {
   return major == 9 && minor == 0;
 }
 
-static void load_images(const std::string& folder) {
+static void load_cubins(const std::string& folder) {
   DIR* d = opendir(folder.c_str());
   if (!d) {
     perror(folder.c_str());
@@ -108,8 +108,8 @@ int main(int argc, char** argv) {
   }
   setvbuf(stdout, nullptr, _IOLBF, 0);  // in a log, what a crash says comes after what passed
   current_context();
-  if (const char* folder = getenv("TRIBUTARY_IMAGES"))
-    test::load_images(folder);
+  if (const char* folder = getenv("TRIBUTARY_CUBINS"))
+    test::load_cubins(folder);
   else
     test::load("tributary emulated kernels");
   int ran = 0;
