@@ -4,28 +4,14 @@ import (
 	"math"
 	"testing"
 
+	"github.com/tributary-ml/tributary/layers/layerstest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
-
-// trunk is three modules m1 to m3 of side×side×8 with two towers each, and the main classifier.
-func trunk(t *testing.T, side int) *graph.Graph {
-	g := graph.New("trunk")
-	unit := layers.ConvBN(1e-3, 0.1, nil)
-	x := g.Input("input", graph.Shape{H: side, W: side, C: 3})
-	for _, m := range []string{"m1", "m2", "m3"} {
-		a := g.Mark(m+"/tower1x1", unit(g, m+"/tower1x1", x, 4, graph.Square(1, 1, 0)))
-		b := g.Mark(m+"/tower3x3", unit(g, m+"/tower3x3", x, 4, graph.Square(3, 1, 1)))
-		x = g.Mark(m, g.Concat(m+"/concat", a, b))
-	}
-	x = g.GlobalAvgPool("avgpool", x)
-	g.AddLoss(graph.Loss{Name: Main, Logits: layers.FC(g, "fc", x, 5, nil, layers.Bias{}), Weight: 1})
-	require.NoError(t, g.Err())
-	return g
-}
 
 func attachAll(t *testing.T, g *graph.Graph, specs ...Spec) []Head {
 	heads, err := Attach(g, specs, Options{Classes: 5})
@@ -41,7 +27,7 @@ func names(heads []Head) (out []string) {
 }
 
 func TestAttachNumbersByDepth(t *testing.T) {
-	g := trunk(t, 8)
+	g := layerstest.Trunk(t, 8)
 	heads := attachAll(t, g, Spec{At: "m3", Kind: "gap", Weight: 0.1}, Spec{At: "m1/tower3x3", Kind: "gap"}, Spec{At: "m2", Kind: "torchvision", Weight: 0.3})
 	assert.Equal(t, []string{"aux1@m1/tower3x3", "aux2@m2", "aux3@m3"}, names(heads))
 	require.Len(t, g.Losses(), 4)
@@ -67,17 +53,17 @@ func TestAttachPlaces(t *testing.T) {
 		"every:2":           {"aux1@m2"},
 		"m1/tower[^1]*/bn*": {"aux1@m1/tower3x3/bn"},
 	} {
-		assert.Equal(t, want, names(attachAll(t, trunk(t, 8), Spec{At: at, Kind: "gap"})), at)
+		assert.Equal(t, want, names(attachAll(t, layerstest.Trunk(t, 8), Spec{At: at, Kind: "gap"})), at)
 	}
 }
 
 func TestAttachNames(t *testing.T) {
-	heads := attachAll(t, trunk(t, 8), Spec{At: "m3", Kind: "gap"}, Spec{At: "m2", Kind: "gap", Name: "aux1"}, Spec{At: "m1", Kind: "gap"})
+	heads := attachAll(t, layerstest.Trunk(t, 8), Spec{At: "m3", Kind: "gap"}, Spec{At: "m2", Kind: "gap", Name: "aux1"}, Spec{At: "m1", Kind: "gap"})
 	assert.Equal(t, []string{"aux2@m1", "aux1@m2", "aux3@m3"}, names(heads))
 }
 
 func TestOwnBuilder(t *testing.T) {
-	g := trunk(t, 8)
+	g := layerstest.Trunk(t, 8)
 	build := func(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
 		return layers.FC(g, name+"/fc", x, classes, nil, layers.Bias{})
 	}
@@ -87,7 +73,7 @@ func TestOwnBuilder(t *testing.T) {
 	assert.NoError(t, err)
 
 	bad := func(g *graph.Graph, name string, x *graph.Node, _ int) *graph.Node { return g.ReLU(name+"/relu", x) }
-	_, err = Attach(trunk(t, 8), []Spec{{At: "m1", Build: bad}}, Options{Classes: 5})
+	_, err = Attach(layerstest.Trunk(t, 8), []Spec{{At: "m1", Build: bad}}, Options{Classes: 5})
 	assert.ErrorContains(t, err, "head aux1 at m1: ")
 	assert.ErrorContains(t, err, "logits have shape 8x8x8")
 }
@@ -112,7 +98,7 @@ func TestAttachErrors(t *testing.T) {
 		"head m1: the network has nodes of this name": {{At: "m2", Kind: "gap", Name: "m1"}},
 		"a head of kind inception_v3 needs a feature map of at least 17x17, this one is 8x8x8": {{At: "m1", Kind: "inception_v3"}},
 	} {
-		g := trunk(t, 8)
+		g := layerstest.Trunk(t, 8)
 		_, err := Attach(g, specs, Options{Classes: 5})
 		require.ErrorContains(t, err, want)
 		assert.ErrorIs(t, g.Err(), err, "the graph remembers")
@@ -123,14 +109,14 @@ func TestAttachErrors(t *testing.T) {
 func TestSmallestFeatureMaps(t *testing.T) {
 	for _, k := range Kinds() {
 		for side := 1; side <= k.Smallest+6; side++ {
-			_, err := Attach(trunk(t, side), []Spec{{At: "m1", Kind: k.Name}}, Options{Classes: 5})
+			_, err := Attach(layerstest.Trunk(t, side), []Spec{{At: "m1", Kind: k.Name}}, Options{Classes: 5})
 			if side >= k.Smallest {
 				assert.NoError(t, err, "%s at %d", k.Name, side)
 				continue
 			}
 			var small *TooSmallError
 			assert.ErrorAs(t, err, &small, "%s at %d", k.Name, side)
-			g := trunk(t, side) // without the table the window itself does not fit
+			g := layerstest.Trunk(t, side) // without the table the window itself does not fit
 			x, _ := g.Find("m1")
 			k.Build(g, "aux1", x, 5)
 			var window *graph.TooSmallError
@@ -140,13 +126,13 @@ func TestSmallestFeatureMaps(t *testing.T) {
 }
 
 func TestStripAndOwn(t *testing.T) {
-	g := trunk(t, 8)
+	g := layerstest.Trunk(t, 8)
 	attachAll(t, g, Spec{At: "m1", Kind: "torchvision", Weight: 0.3}, Spec{At: "m3", Kind: "gap"})
 	layout, err := graph.NewLayout(g)
 	require.NoError(t, err)
 	plan, err := graph.Compile(g, layout, Strip(graph.Options{Batch: 2}))
 	require.NoError(t, err)
-	own, err := Own(g, "aux1")
+	own, err := g.Own("aux1")
 	require.NoError(t, err)
 	var params int
 	for _, n := range own {
@@ -157,9 +143,9 @@ func TestStripAndOwn(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1+4+2+2, params)
-	_, err = Own(g, "aux9")
+	_, err = g.Own("aux9")
 	assert.ErrorContains(t, err, "the nearest: aux1")
-	main, err := Own(g, Main)
+	main, err := g.Own(Main)
 	require.NoError(t, err)
 	assert.Equal(t, "avgpool", main[0].Name(), "m3 is a head's as well")
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
 
 // Kind is a way to build a head.

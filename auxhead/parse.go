@@ -44,6 +44,9 @@ func ParseSpecs(text string, d Defaults) ([]Spec, error) {
 	return specs, err
 }
 
+// Auto is what the command line takes for heads whose places the gradient flow of a short run finds.
+const Auto = "auto"
+
 // ParseAuto reads auto[:weight[:kind]], heads for which a short run finds the places (Choose): the spec is that of each of them but for
 // its place, Auto; its kind is empty where the text has none. ok is false where the text asks for other heads.
 func ParseAuto(text string, d Defaults) (spec Spec, ok bool, err error) {

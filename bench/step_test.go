@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/cpu"
+	"github.com/tributary-ml/tributary/gradflow"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
 	"gorgonia.org/tensor"
@@ -141,9 +142,9 @@ func step(b *testing.B, be graph.Backend, st graph.State, batch int, o graph.Opt
 // one. A measurement every N updates is to cost no more than 1/N of a step, so this is to be no more than 1.
 func gradientFlow(b *testing.B, be graph.Backend, model string, size, batch int, o graph.Options) {
 	b.Helper()
-	st := network(b, be, model, size, true, auxhead.MeterScratch(3))
+	st := network(b, be, model, size, true, gradflow.MeterScratch(3))
 	pr, feed := step(b, be, st, batch, o)
-	m, err := auxhead.NewMeter(be, st, pr.Plan().Options)
+	m, err := gradflow.NewMeter(be, st, pr.Plan().Options)
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, m.Close()) })
 	run := func(measure bool) time.Duration {

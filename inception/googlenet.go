@@ -3,7 +3,7 @@ package inception
 import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
 
 // googlenet is torchvision.models.GoogLeNet: batch normalisation with ε 0.001 instead of LRN and biases, and a 3×3 convolution

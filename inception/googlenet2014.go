@@ -3,7 +3,7 @@ package inception
 import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
 
 // googlenet2014 is the network of Szegedy et al. 2014, table 1, as Caffe's bvlc_googlenet has it: no batch normalisation, local

@@ -3,7 +3,7 @@ package inception
 import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
 
 // deepModules is the deep network's table: fourteen modules at three resolutions. At 32²: the stem at 32², 3a–3b at 16², 4a–4h at

@@ -5,7 +5,7 @@ import (
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
 
 // inceptionResNetV2 is Inception-ResNet v2 (Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections

@@ -3,7 +3,7 @@ package inception
 import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
 
 // inceptionV3 is torchvision.models.Inception3 (Szegedy et al. 2015, "Rethinking the Inception Architecture"). At 299²: stem

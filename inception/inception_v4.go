@@ -3,7 +3,7 @@ package inception
 import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
 
 // inceptionV4 is Inception v4 (Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections on

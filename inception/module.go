@@ -2,7 +2,7 @@ package inception
 
 import (
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
 
 // network builds one network: the graph under construction and its kind of unit.

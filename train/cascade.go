@@ -8,14 +8,14 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/graph"
 )
 
 // ExitResult is what a cascade did with the test images.
 type ExitResult struct {
-	auxhead.Outcome
+	exits.Outcome
 	Seconds float64 // of computing, without waiting for images
 }
 
@@ -25,14 +25,14 @@ func (r *ExitResult) Rate() float64 { return float64(r.Images) / max(r.Seconds, 
 // Departure is an image that has left a cascade.
 type Departure struct {
 	Label         int32
-	Exit          int             // index in Cascade.Exits
-	Guesses       []auxhead.Guess // of that exit and those before it
-	Probabilities []float64       // of that exit; valid until the call returns
+	Exit          int           // index in Cascade.Exits
+	Guesses       []exits.Guess // of that exit and those before it
+	Probabilities []float64     // of that exit; valid until the call returns
 }
 
 // Exits evaluates a cascade of the network by a rule: images that leave are taken out of their batch, and only those that stay go
 // on through the rest of the trunk. A rule without thresholds lets none leave.
-func (e *Evaluation) Exits(ctx context.Context, c *auxhead.Cascade, rule auxhead.ExitRule) (ExitResult, error) {
+func (e *Evaluation) Exits(ctx context.Context, c *exits.Cascade, rule exits.Rule) (ExitResult, error) {
 	var r ExitResult
 	err := e.labelled()
 	if err == nil {
@@ -45,12 +45,12 @@ func (e *Evaluation) Exits(ctx context.Context, c *auxhead.Cascade, rule auxhead
 
 // Records runs all test images through all of a cascade and notes what every exit says, in the order in which they arrive at the
 // end.
-func (e *Evaluation) Records(ctx context.Context, c *auxhead.Cascade) ([]auxhead.Record, error) {
-	var out []auxhead.Record
+func (e *Evaluation) Records(ctx context.Context, c *exits.Cascade) ([]exits.Record, error) {
+	var out []exits.Record
 	err := e.labelled()
 	if err == nil {
-		_, err = e.Cascade(ctx, c, auxhead.ExitRule{}, func(d Departure) {
-			out = append(out, auxhead.Record{Label: int(d.Label), Guesses: d.Guesses})
+		_, err = e.Cascade(ctx, c, exits.Rule{}, func(d Departure) {
+			out = append(out, exits.Record{Label: int(d.Label), Guesses: d.Guesses})
 		})
 	}
 	return out, err
@@ -58,7 +58,7 @@ func (e *Evaluation) Records(ctx context.Context, c *auxhead.Cascade) ([]auxhead
 
 // Cascade runs all images of e.Test, whose labels only leave cares for, through a cascade of the network, and calls leave for each
 // one when it leaves, in no particular order. It returns the seconds that computing took, without waiting for images.
-func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhead.ExitRule, leave func(Departure)) (seconds float64, err error) {
+func (e *Evaluation) Cascade(ctx context.Context, c *exits.Cascade, rule exits.Rule, leave func(Departure)) (seconds float64, err error) {
 	in, err := e.Input()
 	if err != nil {
 		return 0, err
@@ -85,7 +85,7 @@ func (e *Evaluation) Cascade(ctx context.Context, c *auxhead.Cascade, rule auxhe
 }
 
 // cascade is Cascade on the batches of a loader. It calls after when each batch is on its way.
-func (e *Evaluation) cascade(ctx context.Context, c *auxhead.Cascade, rule auxhead.ExitRule, in Input, l *dataset.Loader, leave func(Departure), after func(*runner, *dataset.Batch) error) (seconds float64, err error) {
+func (e *Evaluation) cascade(ctx context.Context, c *exits.Cascade, rule exits.Rule, in Input, l *dataset.Loader, leave func(Departure), after func(*runner, *dataset.Batch) error) (seconds float64, err error) {
 	if err := rule.Check(c, len(e.Checkpoint.Data.Classes)); err != nil {
 		return 0, err
 	}
@@ -126,8 +126,8 @@ func (e *Evaluation) cascade(ctx context.Context, c *auxhead.Cascade, rule auxhe
 // that batches stay full however many images leave, and at the end with the rest and rows that count for nothing. All plans read
 // one state. Activations wait in the host's memory, as float32.
 type runner struct {
-	*auxhead.Cascade
-	rule     auxhead.ExitRule
+	*exits.Cascade
+	rule     exits.Rule
 	programs []graph.Program // of the stages
 	queues   []queue         // what the stages read; the first one's stays empty
 	first    []int           // index of each stage's first exit
@@ -147,10 +147,10 @@ type queue struct {
 // travelling is an image on its way through a cascade.
 type travelling struct {
 	label   int32
-	guesses []auxhead.Guess
+	guesses []exits.Guess
 }
 
-func newRunner(b graph.Backend, s graph.State, c *auxhead.Cascade, rule auxhead.ExitRule, l *dataset.Loader, in Input) (*runner, error) {
+func newRunner(b graph.Backend, s graph.State, c *exits.Cascade, rule exits.Rule, l *dataset.Loader, in Input) (*runner, error) {
 	batch, _, _, _ := l.Shape()
 	r := &runner{Cascade: c, rule: rule, batch: batch, labels: make([]int32, batch), queues: make([]queue, len(c.Stages))}
 	for i := range r.labels {
@@ -287,8 +287,8 @@ func (r *runner) depart(k int, t *travelling, logits [][]float64, row int) bool 
 		exit := r.first[k] + j
 		classes := len(l) / r.batch
 		probabilities := l[row*classes:][:classes]
-		auxhead.Softmax(probabilities)
-		g := auxhead.NewGuess(probabilities)
+		exits.Softmax(probabilities)
+		g := exits.NewGuess(probabilities)
 		t.guesses = append(t.guesses, g)
 		if exit == len(r.Cascade.Exits)-1 || r.rule.Leaves(exit, g) {
 			r.leave(Departure{t.label, exit, t.guesses, probabilities})

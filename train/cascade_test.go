@@ -9,6 +9,7 @@ import (
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
 )
@@ -29,7 +30,7 @@ func (s numberedBars) Decode(i int, dst *dataset.Image) (int32, error) {
 
 // cascadeRun is a checkpoint of a small Inception after an epoch, with a head on a module and one on a tower, and what is needed to
 // evaluate it.
-func cascadeRun(t *testing.T, ema float64) (Evaluation, *auxhead.Cascade) {
+func cascadeRun(t *testing.T, ema float64) (Evaluation, *exits.Cascade) {
 	t.Helper()
 	c := tinyConfig()
 	c.Epochs, c.Augment, c.EMA = 1, "none", ema
@@ -45,7 +46,7 @@ func cascadeRun(t *testing.T, ema float64) (Evaluation, *auxhead.Cascade) {
 	ck, err := OpenCheckpoint(f.Last())
 	require.NoError(t, err)
 	t.Cleanup(func() { ck.Close() })
-	cascade, err := auxhead.NewCascade(m.Graph, nil)
+	cascade, err := exits.NewCascade(m.Graph, nil)
 	require.NoError(t, err)
 	require.Len(t, cascade.Stages, 3)
 	return Evaluation{Graph: m.Graph, Backend: s.Backend, Test: s.Data.Test, Checkpoint: ck, Config: c}, cascade
@@ -73,7 +74,7 @@ func (p counted) Run(ctx context.Context, f *graph.Feed) error {
 }
 
 // everything runs all images through one plan of all heads, and returns what each exit says of each image, by its number.
-func everything(t *testing.T, e *Evaluation, c *auxhead.Cascade) (guesses [][]auxhead.Guess, probabilities [][][]float64) {
+func everything(t *testing.T, e *Evaluation, c *exits.Cascade) (guesses [][]exits.Guess, probabilities [][][]float64) {
 	t.Helper()
 	n := e.Test.Len()
 	s, averages, err := e.restore()
@@ -93,7 +94,7 @@ func everything(t *testing.T, e *Evaluation, c *auxhead.Cascade) (guesses [][]au
 		_, err = run(context.Background(), p, &graph.Feed{Pixels: b.Images, Labels: labels, UseAverages: averages})
 		require.NoError(t, err)
 	}
-	guesses, probabilities = make([][]auxhead.Guess, n), make([][][]float64, n)
+	guesses, probabilities = make([][]exits.Guess, n), make([][][]float64, n)
 	for _, exit := range c.Exits {
 		d, err := p.Read(exit.Logits)
 		require.NoError(t, err)
@@ -101,8 +102,8 @@ func everything(t *testing.T, e *Evaluation, c *auxhead.Cascade) (guesses [][]au
 		require.NoError(t, err)
 		for i := range n {
 			row := slices.Clone(x[i*len(x)/n:][:len(x)/n])
-			auxhead.Softmax(row)
-			guesses[i] = append(guesses[i], auxhead.NewGuess(row))
+			exits.Softmax(row)
+			guesses[i] = append(guesses[i], exits.NewGuess(row))
 			probabilities[i] = append(probabilities[i], row)
 		}
 	}
@@ -117,7 +118,7 @@ func TestCascadeEqualsWholeNetwork(t *testing.T) {
 		guesses, probabilities := everything(t, &e, c)
 		count := runs{e.Backend, map[string]int{}}
 		e.Backend = count
-		middle := func(exit int, value func(auxhead.Guess) float64) float64 {
+		middle := func(exit int, value func(exits.Guess) float64) float64 {
 			var all []float64
 			for _, g := range guesses {
 				all = append(all, value(g[exit]))
@@ -125,13 +126,13 @@ func TestCascadeEqualsWholeNetwork(t *testing.T) {
 			slices.Sort(all)
 			return (all[len(all)/2] + all[len(all)/2-1]) / 2
 		}
-		entropy := func(g auxhead.Guess) float64 { return g.Entropy }
-		confidence := func(g auxhead.Guess) float64 { return g.Confidence }
-		for _, rule := range []auxhead.ExitRule{
-			{}, {Measure: auxhead.Entropy, Thresholds: []float64{0}}, {Measure: auxhead.Confidence, Thresholds: []float64{1}},
-			{Measure: auxhead.Entropy, Thresholds: []float64{middle(0, entropy), middle(1, entropy)}},
-			{Measure: auxhead.Confidence, Thresholds: []float64{middle(1, confidence)}},
-			{Measure: auxhead.Confidence, Thresholds: []float64{0}},
+		entropy := func(g exits.Guess) float64 { return g.Entropy }
+		confidence := func(g exits.Guess) float64 { return g.Confidence }
+		for _, rule := range []exits.Rule{
+			{}, {Criterion: exits.Entropy, Thresholds: []float64{0}}, {Criterion: exits.Confidence, Thresholds: []float64{1}},
+			{Criterion: exits.Entropy, Thresholds: []float64{middle(0, entropy), middle(1, entropy)}},
+			{Criterion: exits.Confidence, Thresholds: []float64{middle(1, confidence)}},
+			{Criterion: exits.Confidence, Thresholds: []float64{0}},
 		} {
 			for _, batch := range []int{1, 3, 8, 22, 30} {
 				clear(count.counts)
@@ -171,10 +172,10 @@ func TestExitsAndRecords(t *testing.T) {
 	e, c := cascadeRun(t, 0)
 	plain, err := e.Run(context.Background())
 	require.NoError(t, err)
-	r, err := e.Exits(context.Background(), c, auxhead.ExitRule{})
+	r, err := e.Exits(context.Background(), c, exits.Rule{})
 	require.NoError(t, err)
 	require.Equal(t, plain.Heads[0].Hits1, r.Hits)
-	require.Equal(t, []auxhead.ExitCounts{{}, {}, {Images: 22, Hits: r.Hits}}, r.Outcome.Exits)
+	require.Equal(t, []exits.Counts{{}, {}, {Images: 22, Hits: r.Hits}}, r.Outcome.Exits)
 	require.Positive(t, r.Rate())
 
 	records, err := e.Records(context.Background(), c)
@@ -190,10 +191,10 @@ func TestExitsAndRecords(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, head.Hits1, hits, h)
 	}
-	points, err := auxhead.Curve(records, auxhead.Entropy, c, 4)
+	points, err := exits.Curve(records, exits.Entropy, c, 4)
 	require.NoError(t, err)
-	for _, p := range []auxhead.CurvePoint{points[0], points[len(points)/2], points[len(points)-1]} {
-		r, err := e.Exits(context.Background(), c, auxhead.ExitRule{Measure: auxhead.Entropy, Thresholds: []float64{p.Threshold}})
+	for _, p := range []exits.Point{points[0], points[len(points)/2], points[len(points)-1]} {
+		r, err := e.Exits(context.Background(), c, exits.Rule{Criterion: exits.Entropy, Thresholds: []float64{p.Threshold}})
 		require.NoError(t, err)
 		require.Equal(t, p.Outcome, r.Outcome)
 	}
@@ -201,20 +202,20 @@ func TestExitsAndRecords(t *testing.T) {
 
 func TestExitsRefuse(t *testing.T) {
 	e, c := cascadeRun(t, 0)
-	_, err := e.Exits(context.Background(), c, auxhead.ExitRule{Measure: auxhead.Entropy, Thresholds: []float64{1.5}})
+	_, err := e.Exits(context.Background(), c, exits.Rule{Criterion: exits.Entropy, Thresholds: []float64{1.5}})
 	require.ErrorContains(t, err, "threshold 1.5 is not from 0 to 1.386")
 	e.Test = numberedBars{bars{22, -1}}
 	_, err = e.Records(context.Background(), c)
 	require.ErrorContains(t, err, "cannot tell these classes apart")
 	e.Test = bars{22, 3}
-	_, err = e.Exits(context.Background(), c, auxhead.ExitRule{})
+	_, err = e.Exits(context.Background(), c, exits.Rule{})
 	require.ErrorContains(t, err, "bars/7.png")
 	e.Config.SkipBad = true
-	r, err := e.Exits(context.Background(), c, auxhead.ExitRule{})
+	r, err := e.Exits(context.Background(), c, exits.Rule{})
 	require.NoError(t, err)
 	require.Equal(t, 21, r.Images)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = e.Exits(ctx, c, auxhead.ExitRule{})
+	_, err = e.Exits(ctx, c, exits.Rule{})
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -11,8 +11,8 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/gradflow"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/internal/plainfile"
@@ -104,7 +104,7 @@ type Progress struct {
 	Training  Tally   `json:"training"` // of the epoch under way
 	Interval  Tally   `json:"interval"` // of the log line under way
 
-	Uncertainty *auxhead.Uncertainty `json:"uncertainty,omitempty"` // what the heads' weights have learnt, if they learn
+	Uncertainty *gradflow.Uncertainty `json:"uncertainty,omitempty"` // what the heads' weights have learnt, if they learn
 }
 
 // CheckpointError says what is wrong with a checkpoint file, and what helps.

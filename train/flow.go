@@ -9,13 +9,13 @@ import (
 	"io"
 	"io/fs"
 
-	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/gradflow"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
 // Flowed is a measurement of the gradient flow, with the update that followed it.
-type Flowed struct{ *auxhead.Flow }
+type Flowed struct{ *gradflow.Flow }
 
 func (Flowed) event() {}
 
@@ -34,7 +34,7 @@ func (e Flowed) scalars() (int, []tagged) {
 		for i, h := range e.Heads {
 			all = append(all, tagged{"gradflow_layer/" + h + "/" + l.Name, l.Gradient[i]})
 		}
-		for k, pair := range auxhead.Pairs(len(e.Heads)) {
+		for k, pair := range gradflow.Pairs(len(e.Heads)) {
 			if l.Gradient[pair[0]] != 0 && l.Gradient[pair[1]] != 0 {
 				all = append(all, tagged{"gradflow_cosine/" + e.Heads[pair[0]] + "-" + e.Heads[pair[1]] + "/" + l.Name, l.Cosine[k]})
 			}
@@ -50,8 +50,8 @@ func (e Flowed) scalars() (int, []tagged) {
 // flowMeter measures every so many updates.
 type flowMeter struct {
 	every int
-	meter *auxhead.Meter
-	watch auxhead.Watch
+	meter *gradflow.Meter
+	watch gradflow.Watch
 	log   *log
 }
 
@@ -60,15 +60,15 @@ func (t *Trainer) newFlowMeter(o graph.Options) (*flowMeter, error) {
 	if t.Config.GradflowEvery == 0 {
 		return nil, nil
 	}
-	m, err := auxhead.NewMeter(t.Backend, t.state, o)
+	m, err := gradflow.NewMeter(t.Backend, t.state, o)
 	if err != nil {
 		return nil, fmt.Errorf("measuring gradient flow: %w", err)
 	}
-	return &flowMeter{every: t.Config.GradflowEvery, meter: m, watch: auxhead.Watch{Warmup: min(t.perEpoch, 1000)}}, nil
+	return &flowMeter{every: t.Config.GradflowEvery, meter: m, watch: gradflow.Watch{Warmup: min(t.perEpoch, 1000)}}, nil
 }
 
 // before measures ahead of an update, if that is due: nil if not.
-func (f *flowMeter) before(ctx context.Context, feed *graph.Feed) (*auxhead.Flow, error) {
+func (f *flowMeter) before(ctx context.Context, feed *graph.Feed) (*gradflow.Flow, error) {
 	if f == nil || feed.Step%uint64(f.every) != 0 {
 		return nil, nil
 	}
@@ -80,7 +80,7 @@ func (f *flowMeter) before(ctx context.Context, feed *graph.Feed) (*auxhead.Flow
 }
 
 // after completes a measurement, and reports it and its alarms.
-func (t *Trainer) flowed(flow *auxhead.Flow) error {
+func (t *Trainer) flowed(flow *gradflow.Flow) error {
 	if err := t.flow.meter.After(flow); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (f *flowMeter) close() error {
 }
 
 // ReadFlows reads the measurements of a run, oldest first.
-func (f *Folder) ReadFlows() ([]*auxhead.Flow, error) {
+func (f *Folder) ReadFlows() ([]*gradflow.Flow, error) {
 	file, err := plainfile.Open(f.Gradflow())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the run %s has no measurements of its gradient flow: train with --gradflow-every N", f.Path)
@@ -108,7 +108,7 @@ func (f *Folder) ReadFlows() ([]*auxhead.Flow, error) {
 		return nil, err
 	}
 	defer file.Close()
-	var out []*auxhead.Flow
+	var out []*gradflow.Flow
 	r := bufio.NewReader(file)
 	for line := 1; ; line++ {
 		text, err := r.ReadBytes('\n')
@@ -118,7 +118,7 @@ func (f *Folder) ReadFlows() ([]*auxhead.Flow, error) {
 		if err != nil {
 			return nil, err
 		}
-		flow := new(auxhead.Flow)
+		flow := new(gradflow.Flow)
 		if err := json.Unmarshal(text, flow); err != nil {
 			return nil, fmt.Errorf("%s, line %d: %w", f.Gradflow(), line, err)
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/gradflow"
 )
 
 // A run that measures its gradient flow is the same run to the bit, and a resumed one goes on measuring at the same updates.
@@ -76,7 +76,7 @@ func TestReadFlowsErrors(t *testing.T) {
 	require.NoError(t, os.WriteFile(f.Gradflow(), []byte("{\"step\": 3}\n{\"step\": 6"), 0o644))
 	flows, err := f.ReadFlows()
 	require.NoError(t, err)
-	require.Equal(t, []*auxhead.Flow{{Step: 3}}, flows, "a cut line is one that was being written")
+	require.Equal(t, []*gradflow.Flow{{Step: 3}}, flows, "a cut line is one that was being written")
 }
 
 // A run that diverges says where its numbers stopped being finite.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/exits"
 )
 
 // Answer is what a network tells of an image.
@@ -23,7 +23,7 @@ const heldBatches = 8
 // for each in their order as soon as it and all before it are there. Images that cannot be read are told of at their places. An image
 // that waits for a full batch before a later stage holds up those behind it: not for long, then what waits runs as it is. An error of
 // tell ends it.
-func (e *Evaluation) Predict(ctx context.Context, c *auxhead.Cascade, rule auxhead.ExitRule, tell func(Answer) error) error {
+func (e *Evaluation) Predict(ctx context.Context, c *exits.Cascade, rule exits.Rule, tell func(Answer) error) error {
 	in, err := e.Input()
 	if err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/exits"
 )
 
 // damagedBars are numbered bars of which some cannot be read.
@@ -33,7 +33,7 @@ func TestPredict(t *testing.T) {
 	for i := 16; i < 32; i++ { // whole batches
 		bad[i] = true
 	}
-	for _, rule := range []auxhead.ExitRule{{}, {Measure: auxhead.Confidence, Thresholds: []float64{0.3}}, {Measure: auxhead.Confidence, Thresholds: []float64{0}}} {
+	for _, rule := range []exits.Rule{{}, {Criterion: exits.Confidence, Thresholds: []float64{0.3}}, {Criterion: exits.Confidence, Thresholds: []float64{0}}} {
 		e.Test = numberedBars{bars{n, -1}}
 		e.Config.Batch = 8
 		type answer struct {
@@ -68,7 +68,7 @@ func TestPredict(t *testing.T) {
 		}
 	}
 	stop := errors.New("stop")
-	require.ErrorIs(t, e.Predict(context.Background(), c, auxhead.ExitRule{}, func(Answer) error { return stop }), stop)
+	require.ErrorIs(t, e.Predict(context.Background(), c, exits.Rule{}, func(Answer) error { return stop }), stop)
 }
 
 // An image that waits before a later stage for others to come holds up only some batches behind it.
@@ -78,14 +78,14 @@ func TestPredictDoesNotWaitForEver(t *testing.T) {
 	e.Config.Batch, e.Config.Workers = batch, 1
 	var confidence [2]float64
 	e.Test = numberedBars{bars{2, -1}}
-	_, err := e.Cascade(context.Background(), c, auxhead.ExitRule{}, func(d Departure) { confidence[d.Label] = d.Guesses[0].Confidence })
+	_, err := e.Cascade(context.Background(), c, exits.Rule{}, func(d Departure) { confidence[d.Label] = d.Guesses[0].Confidence })
 	require.NoError(t, err)
 	require.NotEqual(t, confidence[0], confidence[1])
 	odd := 0 // the image that stays, between others that leave
 	if confidence[1] < confidence[0] {
 		odd = 1
 	}
-	rule := auxhead.ExitRule{Measure: auxhead.Confidence, Thresholds: []float64{(confidence[0] + confidence[1]) / 2, 1}}
+	rule := exits.Rule{Criterion: exits.Confidence, Thresholds: []float64{(confidence[0] + confidence[1]) / 2, 1}}
 	var seen atomic.Int64
 	e.Test = oddBars{numberedBars{bars{n, -1}}, odd, &seen}
 	told, way := 0, 0

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tributary-ml/tributary/augment"
 	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/gradflow"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -52,7 +53,7 @@ func (c *Config) Settings() []Setting {
 	b.parsed("head-schedule", &c.HeadSchedule, auxhead.ScheduleNames(),
 		"`course` of the heads' weights: constant; linear or cosine to zero, both with [:FRACTION] of the run; until:EPOCH, then zero",
 		func(s string) error { _, err := auxhead.ParseSchedule(s); return err })
-	b.name("head-balance", &c.HeadBalance, auxhead.Balances(), "`way` in which the heads' weights follow what training finds: none; uncertainty (Kendall et al. 2018); pcgrad (Yu et al. 2020), which costs a pass for each head")
+	b.name("head-balance", &c.HeadBalance, gradflow.Balances(), "`way` in which the heads' weights follow what training finds: none; uncertainty (Kendall et al. 2018); pcgrad (Yu et al. 2020), which costs a pass for each head")
 	b.whole("image-size", &c.ImageSize, 0, 4096, "`side` of the network's input in pixels; 0: the data's, or the network's where the data varies")
 	b.number("channels", &c.Channels, "0, 1 or 3", func() bool { return c.Channels == 0 || c.Channels == 1 || c.Channels == 3 },
 		"`channels` of the images: 3 repeats grey, 1 makes grey; 0: the data's")

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/gradflow"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -28,7 +28,7 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 	own := f.HeadWeights
 	var sum Tally
 	var norm float64
-	var flow *auxhead.Flow
+	var flow *gradflow.Flow
 	for i := range k {
 		b, err, ok := next()
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/gradflow"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
 )
@@ -46,8 +47,8 @@ type Trainer struct {
 	watched      map[int]string // GradNorms, by their index in the layout
 	progress     Progress
 	guard        deadTrunk
-	flow         *flowMeter         // nil where nothing is measured
-	conflicts    *auxhead.Conflicts // nil unless the heads' balance is pcgrad
+	flow         *flowMeter          // nil where nothing is measured
+	conflicts    *gradflow.Conflicts // nil unless the heads' balance is pcgrad
 	options      graph.Options
 	folder       *Folder
 	log          *log
@@ -101,7 +102,7 @@ func (t *Trainer) build() error {
 	}
 	want := graph.StateOptions{Slots: update.Slots(), EMA: update.EMA}
 	if c.GradflowEvery > 0 || c.HeadBalance == "pcgrad" {
-		want.Scratch = auxhead.MeterScratch(len(t.Graph.Losses()))
+		want.Scratch = gradflow.MeterScratch(len(t.Graph.Losses()))
 	}
 	info := infoOf(t.Data.Train)
 	t.options = graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),
@@ -120,11 +121,11 @@ func (t *Trainer) build() error {
 	}
 	switch c.HeadBalance {
 	case "pcgrad":
-		if t.conflicts, err = auxhead.NewConflicts(t.Backend, t.state, t.options); err != nil {
+		if t.conflicts, err = gradflow.NewConflicts(t.Backend, t.state, t.options); err != nil {
 			return err
 		}
 	case "uncertainty":
-		t.progress.Uncertainty = &auxhead.Uncertainty{}
+		t.progress.Uncertainty = &gradflow.Uncertainty{}
 	}
 	if t.eval, err = loadEval(t.Backend, t.state, t.test, t.input, nil); err != nil {
 		return err

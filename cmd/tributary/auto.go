@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/gradflow"
 	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -26,8 +27,8 @@ func autoHeads(c *train.Config) (auxhead.Spec, bool, error) {
 // shortConfig is the configuration of the run that places heads.
 func shortConfig(c *train.Config) train.Config {
 	short := *c
-	short.Heads, short.HeadSchedule, short.HeadBalance, short.Distill, short.EMA = auxhead.AutoSpecs, "constant", "none", 0, 0
-	short.GradflowEvery, short.Init = auxhead.AutoUpdates/auxhead.AutoMeasurements, ""
+	short.Heads, short.HeadSchedule, short.HeadBalance, short.Distill, short.EMA = gradflow.AutoSpecs, "constant", "none", 0, 0
+	short.GradflowEvery, short.Init = gradflow.AutoUpdates/gradflow.AutoMeasurements, ""
 	return short
 }
 
@@ -60,7 +61,7 @@ func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
 	for _, h := range p.model.Heads {
 		places[h.Name] = h.At
 	}
-	picked, all := auxhead.Choose(flows, places, auxhead.AutoHeads)
+	picked, all := gradflow.Choose(flows, places, gradflow.AutoHeads)
 	var scores []string
 	for _, s := range all {
 		scores = append(scores, fmt.Sprintf("%s %+.3f", s.At, s.Score))
@@ -79,12 +80,12 @@ func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
 		c.Heads = heads("gap") // the network's own kind of head does not fit there
 	}
 	printf(out, "heads auto: %s, from %d measurements in %d updates; what a head there adds along the main head's gradient: %s\n",
-		c.Heads, len(flows), auxhead.AutoUpdates, strings.Join(scores, ", "))
+		c.Heads, len(flows), gradflow.AutoUpdates, strings.Join(scores, ", "))
 	return nil
 }
 
 // shortRun trains for some updates in a folder that it removes. The folder is where the run's own will be: there is room for a run.
-func shortRun(ctx context.Context, c *train.Config, p *parts) ([]*auxhead.Flow, error) {
+func shortRun(ctx context.Context, c *train.Config, p *parts) ([]*gradflow.Flow, error) {
 	_, err := os.Stat(c.Out)
 	made := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
@@ -106,13 +107,13 @@ func shortRun(ctx context.Context, c *train.Config, p *parts) ([]*auxhead.Flow, 
 	}
 	short, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var flows []*auxhead.Flow
+	var flows []*gradflow.Flow
 	t, err := train.New(train.Setup{Config: *c, Graph: p.model.Graph, Backend: p.backend, Data: p.data, Report: func(e train.Event) {
 		switch e := e.(type) {
 		case train.Flowed:
 			flows = append(flows, e.Flow)
 		case train.Stepped:
-			if e.Step >= auxhead.AutoUpdates {
+			if e.Step >= gradflow.AutoUpdates {
 				cancel()
 			}
 		}

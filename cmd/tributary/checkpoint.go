@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -101,18 +101,18 @@ type exitFlags struct{ rule, exits string }
 func (f *exitFlags) add(cmd *cobra.Command, fs *pflag.FlagSet, usage string) {
 	fs.StringVar(&f.rule, "early-exit", "", usage)
 	fs.StringVar(&f.exits, "exits", "", "`heads` that are exits, with commas between; empty: all")
-	cmd.RegisterFlagCompletionFunc("early-exit", cobra.FixedCompletions(auxhead.EarlyExitForms, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+	cmd.RegisterFlagCompletionFunc("early-exit", cobra.FixedCompletions(exits.Forms, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
 // parse reads the flags; nil where the user wants no early exits.
-func (f *exitFlags) parse() (*auxhead.EarlyExit, error) {
+func (f *exitFlags) parse() (*exits.Request, error) {
 	if f.rule == "" {
 		if f.exits != "" {
 			return nil, usageError{fmt.Errorf("--exits goes with --early-exit, which says when images leave")}
 		}
 		return nil, nil
 	}
-	e, err := auxhead.ParseEarlyExit(f.rule)
+	e, err := exits.Parse(f.rule)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +120,8 @@ func (f *exitFlags) parse() (*auxhead.EarlyExit, error) {
 }
 
 // cascade cuts a network at the exits and verifies that a rule is one for them.
-func (f *exitFlags) cascade(m *inception.Model, rule auxhead.ExitRule) (*auxhead.Cascade, error) {
-	c, err := auxhead.NewCascade(m.Graph, exitNames(f.exits))
+func (f *exitFlags) cascade(m *inception.Model, rule exits.Rule) (*exits.Cascade, error) {
+	c, err := exits.NewCascade(m.Graph, exitNames(f.exits))
 	if err != nil {
 		return nil, err
 	}

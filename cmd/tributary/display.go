@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -65,15 +66,15 @@ func (d *display) start(e train.Started) {
 	d.started, d.begun, d.shown = e, time.Now(), time.Now()
 	c := d.session.config
 	d.say("%s, heads %s, %s parameters; %s, %s training and %s test images", c.Model, strings.Join(e.Heads, " "),
-		thousands(e.Parameters), c.Data, thousands(e.TrainImages), thousands(e.TestImages))
+		human.Thousands(e.Parameters), c.Data, human.Thousands(e.TrainImages), human.Thousands(e.TestImages))
 	if p := d.session.parts; p != nil {
 		d.say("%s", classesText(p.data.Train.Info().Classes, dataset.Counts(p.data.Train)))
 	}
 	d.say("%s, %s; %d images a step, memory for activations %s (reduced from %s)", e.Device, c.Precision,
-		e.StepImages, size(e.ArenaBytes), size(e.UnsharedBytes))
+		e.StepImages, human.Bytes(e.ArenaBytes), human.Bytes(e.UnsharedBytes))
 	fmt.Fprintf(d.out, "input: %s\n", e.Input)
 	if e.CacheBytes > 0 {
-		d.say("decoded images stay in memory, up to %s (--cache)", size(e.CacheBytes))
+		d.say("decoded images stay in memory, up to %s (--cache)", human.Bytes(e.CacheBytes))
 	}
 	if e.Augments {
 		d.say("the device augments the images (%s), the host's cores decode them", c.Augment)
@@ -98,22 +99,22 @@ func classesText(classes []string, counts []int) string {
 	if counts != nil {
 		least, most = slices.Min(counts), slices.Max(counts)
 	}
-	text := thousands(n) + " classes"
+	text := human.Thousands(n) + " classes"
 	if least == most && counts != nil {
-		text += " of " + count(least, "image")
+		text += " of " + human.Count(least, "image")
 	}
 	names := slices.Clone(classes[:shown])
 	for i := range names {
 		if least < most {
-			names[i] += " " + thousands(counts[i])
+			names[i] += " " + human.Thousands(counts[i])
 		}
 	}
 	text += ": " + strings.Join(names, ", ")
 	if shown < n {
-		text += fmt.Sprintf(" … and %s more", thousands(n-shown))
+		text += fmt.Sprintf(" … and %s more", human.Thousands(n-shown))
 		if least < most {
-			text += fmt.Sprintf("; from %s (%s) to %s (%s)", count(least, "image"), classes[slices.Index(counts, least)],
-				count(most, "image"), classes[slices.Index(counts, most)])
+			text += fmt.Sprintf("; from %s (%s) to %s (%s)", human.Count(least, "image"), classes[slices.Index(counts, least)],
+				human.Count(most, "image"), classes[slices.Index(counts, most)])
 		}
 	}
 	return text
@@ -133,7 +134,7 @@ func (d *display) step(e train.Stepped) {
 		b.losses = append(b.losses, fmt.Sprintf("%s %.3f", h.Name, d.smooth[i]))
 	}
 	if d.interval.ImagesPerSecond > 0 {
-		b.rate = thousands(int(d.interval.ImagesPerSecond+0.5)) + " images/s"
+		b.rate = human.Thousands(int(d.interval.ImagesPerSecond+0.5)) + " images/s"
 	}
 	if d.out.terminal() {
 		d.draw(b)
@@ -149,7 +150,7 @@ func (d *display) step(e train.Stepped) {
 func (d *display) left(e train.Stepped) string {
 	done := e.Step - d.started.Step
 	each := time.Since(d.begun).Seconds() / float64(max(1, done))
-	return duration(each * float64(e.Steps-e.Step))
+	return human.Duration(each * float64(e.Steps-e.Step))
 }
 
 // evaluating moves the bar of an evaluation.
@@ -191,7 +192,7 @@ func epochCells(e train.EpochEnded, epochs int) []cell {
 	for _, h := range e.Test.Heads[1:] {
 		cells = append(cells, cell{"test", h.Name, fmt.Sprintf("%.2f%%", 100*h.Top1), 7})
 	}
-	cells = append(cells, cell{"", "images/s", fmt.Sprintf("%.0f", e.ImagesPerSecond), 8}, cell{"", "time", duration(e.Seconds), 6})
+	cells = append(cells, cell{"", "images/s", fmt.Sprintf("%.0f", e.ImagesPerSecond), 8}, cell{"", "time", human.Duration(e.Seconds), 6})
 	best := ""
 	if e.Best {
 		best = "best"

@@ -12,7 +12,9 @@ import (
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -143,7 +145,7 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 }
 
 // check says which flags do not go together.
-func (f *evalFlags) check(early *auxhead.EarlyExit) error {
+func (f *evalFlags) check(early *exits.Request) error {
 	switch {
 	case f.part != "" && !slices.Contains(dataset.Parts(), f.part):
 		return &train.ValueError{Key: "part", Value: f.part, Allowed: "it is one of " + strings.Join(dataset.Parts(), ", "), Nearest: graph.Nearest(f.part, dataset.Parts(), 1)}
@@ -163,7 +165,7 @@ func printSubject(out io.Writer, e *train.Evaluation, images int) {
 	if ck.Has(graph.Average) {
 		what = "moving averages"
 	}
-	printf(out, "%s: %s after step %d, %s\n%s, %s images\n", ck.Path, ck.Network, ck.Progress.Step, what, e.Test.Info().Name, thousands(images))
+	printf(out, "%s: %s after step %d, %s\n%s, %s images\n", ck.Path, ck.Network, ck.Progress.Step, what, e.Test.Info().Name, human.Thousands(images))
 	if in, err := e.Input(); err == nil {
 		fmt.Fprintf(out, "input: %s\n", in)
 	}
@@ -175,7 +177,7 @@ func printResult(out io.Writer, e *train.Evaluation, r train.Result) {
 	fmt.Fprintf(out, "%-10s %9s %20s %20s\n", "head", "loss", "top 1", "top 5")
 	for _, h := range r.Heads {
 		share := func(hits int, v float64) string {
-			return fmt.Sprintf("%.2f %% (%s)", 100*v, thousands(hits))
+			return fmt.Sprintf("%.2f %% (%s)", 100*v, human.Thousands(hits))
 		}
 		fmt.Fprintf(out, "%-10s %9.4f %20s %20s\n", h.Name, h.Loss, share(h.Hits1, h.Top1), share(h.Hits5, h.Top5))
 	}

@@ -14,7 +14,9 @@ import (
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/draw"
+	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
+	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -22,16 +24,16 @@ import (
 type exitReport struct {
 	out        io.Writer
 	evaluation *train.Evaluation
-	cascade    *auxhead.Cascade
+	cascade    *exits.Cascade
 	classes    int
 	clear      func() // takes the bar away
 	file       string // for the points of a curve
 }
 
-func (x *exitReport) run(ctx context.Context, early *auxhead.EarlyExit) error {
+func (x *exitReport) run(ctx context.Context, early *exits.Request) error {
 	switch {
 	case early.Curve:
-		return x.curve(ctx, early.Rule.Measure)
+		return x.curve(ctx, early.Rule.Criterion)
 	case early.Budget > 0:
 		return x.budget(ctx, early)
 	}
@@ -39,9 +41,9 @@ func (x *exitReport) run(ctx context.Context, early *auxhead.EarlyExit) error {
 }
 
 // rule measures a rule, beside the network without exits on the same images.
-func (x *exitReport) rule(ctx context.Context, rule auxhead.ExitRule, note string) error {
+func (x *exitReport) rule(ctx context.Context, rule exits.Rule, note string) error {
 	e := x.evaluation
-	alone, err := auxhead.NewCascade(e.Graph, []string{auxhead.Main})
+	alone, err := exits.NewCascade(e.Graph, []string{auxhead.Main})
 	if err != nil {
 		return err
 	}
@@ -50,28 +52,28 @@ func (x *exitReport) rule(ctx context.Context, rule auxhead.ExitRule, note strin
 		x.clear()
 		return err
 	}
-	without, err := e.Exits(ctx, alone, auxhead.ExitRule{})
+	without, err := e.Exits(ctx, alone, exits.Rule{})
 	x.clear()
 	if err != nil {
 		return err
 	}
 	printSubject(x.out, e, with.Images)
 	fmt.Fprint(x.out, note)
-	fmt.Fprintf(x.out, "early exit %s: leave at the first head %s\n\n", rule, x.meaning(rule.Measure))
+	fmt.Fprintf(x.out, "early exit %s: leave at the first head %s\n\n", rule, x.meaning(rule.Criterion))
 	c := x.cascade
 	fmt.Fprintf(x.out, "%-8s %-24s %18s %11s %14s %8s\n", "exit", "at", "images", "accuracy", "MACs an image", "share")
 	for i, n := range with.Outcome.Exits {
 		exit := c.Exits[i]
 		accuracy := "-"
 		if n.Images > 0 {
-			accuracy = percent(float64(n.Hits) / float64(n.Images))
+			accuracy = human.Percent(float64(n.Hits) / float64(n.Images))
 		}
-		fmt.Fprintf(x.out, "%-8s %-24s %18s %11s %14s %8s\n", exit.Name, exit.At, fmt.Sprintf("%s (%s)", thousands(n.Images), percent(float64(n.Images)/float64(max(1, with.Images)))),
-			accuracy, quantity(exit.MACs), percent(float64(exit.MACs)/float64(c.Whole)))
+		fmt.Fprintf(x.out, "%-8s %-24s %18s %11s %14s %8s\n", exit.Name, exit.At, fmt.Sprintf("%s (%s)", human.Thousands(n.Images), human.Percent(float64(n.Images)/float64(max(1, with.Images)))),
+			accuracy, human.Quantity(exit.MACs), human.Percent(float64(exit.MACs)/float64(c.Whole)))
 	}
 	fmt.Fprintf(x.out, "\n%-20s %11s %14s %8s %10s\n", "", "accuracy", "MACs an image", "share", "images/s")
-	row := func(name string, r train.ExitResult, c *auxhead.Cascade) {
-		fmt.Fprintf(x.out, "%-20s %11s %14s %8s %10s\n", name, percent(r.Accuracy()), quantity(int64(math.Round(r.MACs(c)))), percent(r.Share(c)), thousands(int(r.Rate())))
+	row := func(name string, r train.ExitResult, c *exits.Cascade) {
+		fmt.Fprintf(x.out, "%-20s %11s %14s %8s %10s\n", name, human.Percent(r.Accuracy()), human.Quantity(int64(math.Round(r.MACs(c)))), human.Percent(r.Share(c)), human.Thousands(int(r.Rate())))
 	}
 	row("with early exits", with, c)
 	row("main head alone", without, alone)
@@ -80,18 +82,18 @@ func (x *exitReport) rule(ctx context.Context, rule auxhead.ExitRule, note strin
 }
 
 // meaning says what a measure's threshold does.
-func (x *exitReport) meaning(m auxhead.Measure) string {
-	if m == auxhead.Confidence {
+func (x *exitReport) meaning(m exits.Criterion) string {
+	if m == exits.Confidence {
 		return "whose largest probability is above the threshold"
 	}
 	return fmt.Sprintf("whose entropy is below the threshold (in nats, natural logarithm: at most ln %d = %.3f)", x.classes, math.Log(float64(x.classes)))
 }
 
 // budget chooses a threshold on one half of the test images and measures it on the other.
-func (x *exitReport) budget(ctx context.Context, early *auxhead.EarlyExit) error {
+func (x *exitReport) budget(ctx context.Context, early *exits.Request) error {
 	e := *x.evaluation
 	all := e.Test
-	choose, measure := auxhead.Halves(all.Len())
+	choose, measure := exits.Halves(all.Len())
 	if len(choose) == 0 {
 		return fmt.Errorf("early exit: a threshold is chosen on one half of the test images and measured on the other: %s has only %d", all.Info().Name, all.Len())
 	}
@@ -101,35 +103,35 @@ func (x *exitReport) budget(ctx context.Context, early *auxhead.EarlyExit) error
 	if err != nil {
 		return err
 	}
-	points, err := auxhead.Curve(records, early.Rule.Measure, x.cascade, x.classes)
+	points, err := exits.Curve(records, early.Rule.Criterion, x.cascade, x.classes)
 	if err != nil {
 		return err
 	}
-	best, err := auxhead.Best(points, x.cascade, early.Budget)
+	best, err := exits.Best(points, x.cascade, early.Budget)
 	if err != nil {
 		return usageError{err}
 	}
-	rule := auxhead.ExitRule{Measure: early.Rule.Measure, Thresholds: []float64{best.Threshold}}
+	rule := exits.Rule{Criterion: early.Rule.Criterion, Thresholds: []float64{best.Threshold}}
 	note := fmt.Sprintf("budget: at most %s of the network's multiply-accumulates. The threshold was chosen on the other %s of the %s images (the same ones\nevery time), where it gives %s at %s\n\n",
-		percent(early.Budget), thousands(len(records)), thousands(all.Len()), percent(best.Accuracy()), percent(best.Share(x.cascade)))
+		human.Percent(early.Budget), human.Thousands(len(records)), human.Thousands(all.Len()), human.Percent(best.Accuracy()), human.Percent(best.Share(x.cascade)))
 	x.evaluation.Test = dataset.Subset(all, measure)
 	return x.rule(ctx, rule, note)
 }
 
 // curveFormats writes all points of a curve, by the ending of the file's name.
-var curveFormats = map[string]func(*exitReport, []auxhead.CurvePoint, auxhead.Measure) ([]byte, error){
+var curveFormats = map[string]func(*exitReport, []exits.Point, exits.Criterion) ([]byte, error){
 	".csv": (*exitReport).curveCSV, ".json": (*exitReport).curveJSON, ".svg": (*exitReport).curveSVG,
 }
 
 // curve measures accuracy against computation for all thresholds.
-func (x *exitReport) curve(ctx context.Context, m auxhead.Measure) error {
+func (x *exitReport) curve(ctx context.Context, m exits.Criterion) error {
 	e, c := x.evaluation, x.cascade
 	records, err := e.Records(ctx, c)
 	x.clear()
 	if err != nil {
 		return err
 	}
-	points, err := auxhead.Curve(records, m, c, x.classes)
+	points, err := exits.Curve(records, m, c, x.classes)
 	if err != nil {
 		return err
 	}
@@ -142,9 +144,9 @@ func (x *exitReport) curve(ctx context.Context, m auxhead.Measure) error {
 	fmt.Fprintln(x.out)
 	const rows = 12
 	for _, p := range spread(points, c, rows) {
-		fmt.Fprintf(x.out, "%10.4g %9s %14s %8s", p.Threshold, percent(p.Accuracy()), quantity(int64(math.Round(p.MACs(c)))), percent(p.Share(c)))
+		fmt.Fprintf(x.out, "%10.4g %9s %14s %8s", p.Threshold, human.Percent(p.Accuracy()), human.Quantity(int64(math.Round(p.MACs(c)))), human.Percent(p.Share(c)))
 		for _, n := range p.Exits {
-			fmt.Fprintf(x.out, " %9s", percent(float64(n.Images)/float64(p.Images)))
+			fmt.Fprintf(x.out, " %9s", human.Percent(float64(n.Images)/float64(p.Images)))
 		}
 		fmt.Fprintln(x.out)
 	}
@@ -158,14 +160,14 @@ func (x *exitReport) curve(ctx context.Context, m auxhead.Measure) error {
 	if err := atomicfile.WriteBytes(x.file, text); err != nil {
 		return err
 	}
-	printf(x.out, "\n%s points written to %s\n", thousands(len(points)), x.file)
+	printf(x.out, "\n%s points written to %s\n", human.Thousands(len(points)), x.file)
 	return nil
 }
 
 // spread picks up to n points at equal distances of computation.
-func spread(points []auxhead.CurvePoint, c *auxhead.Cascade, n int) []auxhead.CurvePoint {
+func spread(points []exits.Point, c *exits.Cascade, n int) []exits.Point {
 	high, low := points[0].MACs(c), points[len(points)-1].MACs(c)
-	var out []auxhead.CurvePoint
+	var out []exits.Point
 	last := -1
 	for i := range n {
 		want := high + (low-high)*float64(i)/float64(n-1)
@@ -183,7 +185,7 @@ func spread(points []auxhead.CurvePoint, c *auxhead.Cascade, n int) []auxhead.Cu
 }
 
 // curveSVG draws accuracy over computation.
-func (x *exitReport) curveSVG(points []auxhead.CurvePoint, m auxhead.Measure) ([]byte, error) {
+func (x *exitReport) curveSVG(points []exits.Point, m exits.Criterion) ([]byte, error) {
 	var early []draw.Point
 	for _, p := range points {
 		early = append(early, draw.Point{X: 100 * p.Share(x.cascade), Y: 100 * p.Accuracy()})
@@ -196,7 +198,7 @@ func (x *exitReport) curveSVG(points []auxhead.CurvePoint, m auxhead.Measure) ([
 		}})
 }
 
-func (x *exitReport) curveCSV(points []auxhead.CurvePoint, m auxhead.Measure) ([]byte, error) {
+func (x *exitReport) curveCSV(points []exits.Point, m exits.Criterion) ([]byte, error) {
 	var text bytes.Buffer
 	out := csv.NewWriter(&text)
 	header := []string{string(m), "images", "hits", "accuracy", "macs", "share"}
@@ -216,7 +218,7 @@ func (x *exitReport) curveCSV(points []auxhead.CurvePoint, m auxhead.Measure) ([
 	return text.Bytes(), out.Error()
 }
 
-func (x *exitReport) curveJSON(points []auxhead.CurvePoint, m auxhead.Measure) ([]byte, error) {
+func (x *exitReport) curveJSON(points []exits.Point, m exits.Criterion) ([]byte, error) {
 	type exit struct {
 		Name string `json:"name"`
 		At   string `json:"at,omitempty"`
@@ -254,6 +256,3 @@ func (x *exitReport) curveJSON(points []auxhead.CurvePoint, m auxhead.Measure) (
 	text, err := json.Marshal(all)
 	return append(text, '\n'), err
 }
-
-// percent writes a share.
-func percent(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) }

@@ -16,6 +16,7 @@ import (
 	"github.com/tributary-ml/tributary/cpu"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/interop"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -100,9 +101,9 @@ func runExport(cmd *cobra.Command, checkpoint, exits, out string) error {
 	for _, h := range m.Heads {
 		names = append(names, h.Name)
 	}
-	printf(cmd.OutOrStdout(), "%s: %s, %s parameters, exits %s", out, ck.Network, thousands(m.Parameters()), strings.Join(names, " "))
+	printf(cmd.OutOrStdout(), "%s: %s, %s parameters, exits %s", out, ck.Network, human.Thousands(m.Parameters()), strings.Join(names, " "))
 	if left := whole.Parameters() - m.Parameters(); left > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "; left out: %s parameters of other heads", thousands(left))
+		fmt.Fprintf(cmd.OutOrStdout(), "; left out: %s parameters of other heads", human.Thousands(left))
 	}
 	fmt.Fprintln(cmd.OutOrStdout())
 	return nil

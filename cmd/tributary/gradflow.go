@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tributary-ml/tributary/auxhead"
-	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/gradflow"
+	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -75,17 +73,17 @@ func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
 		return fmt.Errorf("the run %s ended before its first measurement", s.folder.Path)
 	}
 	out := cmd.OutOrStdout()
-	printFlow(out, flows[len(flows)-1], f.layers)
-	network := newFlowGraph(s.parts.model)
+	gradflow.Print(out, flows[len(flows)-1], f.layers)
+	network := gradflow.NewNetwork(s.parts.model.Graph)
 	if f.html == "" {
 		f.html = filepath.Join(s.folder.Path, "gradflow.html")
 	}
-	if err := writeFlowReport(f.html, s.folder.Path, network, flows); err != nil {
+	if err := gradflow.WriteReport(f.html, s.folder.Path, network, flows); err != nil {
 		return err
 	}
-	printf(out, "\nreport on %s: %s\n", count(len(flows), "measurement"), f.html)
+	printf(out, "\nreport on %s: %s\n", human.Count(len(flows), "measurement"), f.html)
 	if f.svg != "" {
-		if err := writeDrawing(f.svg, network.draw(flows, len(flows)-1)); err != nil {
+		if err := writeDrawing(f.svg, network.Draw(flows, len(flows)-1)); err != nil {
 			return err
 		}
 		printf(out, "drawn: %s\n", f.svg)
@@ -158,129 +156,8 @@ func (f gradflowFlags) measure(cmd *cobra.Command) (*session, error) {
 	d.clear()
 	var ended *train.InterruptedError
 	if errors.As(err, &ended) && cmd.Context().Err() == nil {
-		printf(cmd.OutOrStdout(), "ended after %s; %s train --resume %s goes on\n\n", count(ended.Step, "update"), programName(), quoted(s.folder.Path))
+		printf(cmd.OutOrStdout(), "ended after %s; %s train --resume %s goes on\n\n", human.Count(ended.Step, "update"), programName(), quoted(s.folder.Path))
 		err = nil
 	}
 	return s, err
-}
-
-// printFlow writes a measurement as tables.
-func printFlow(out io.Writer, f *auxhead.Flow, layers bool) {
-	var heads []string
-	for i, h := range f.Heads {
-		heads = append(heads, fmt.Sprintf("%s %.3g", h, f.Weights[i]))
-	}
-	printf(out, "after %s updates, on %d images; heads and weights: %s\n\n", thousands(f.Step), f.Images, strings.Join(heads, ", "))
-	row := func(name string, cells ...string) {
-		printf(out, "%-34s", name)
-		for _, c := range cells {
-			printf(out, " %11s", c)
-		}
-		fmt.Fprintln(out)
-	}
-	from := func() (cells []string) {
-		for _, h := range f.Heads {
-			cells = append(cells, "from "+h)
-		}
-		return cells
-	}
-	row("gradient at", from()...)
-	for _, p := range f.Places {
-		if !layers && strings.Contains(p.Name, "/") && !attached(f, p) {
-			continue
-		}
-		row(p.Name, norms(p.Gradient)...)
-	}
-	fmt.Fprintln(out)
-	head := append([]string{"layers"}, from()...)
-	for _, p := range auxhead.Pairs(len(f.Heads)) {
-		head = append(head, "cos "+f.Heads[p[0]][:1]+"·"+f.Heads[p[1]])
-	}
-	row("median over a module's layers of", append(head, "upd/weight")...)
-	for _, g := range groupLayers(f, layers) {
-		row(g.name, g.cells()...)
-	}
-	var dead, channels int
-	for _, r := range f.ReLUs {
-		dead, channels = dead+r.Dead, channels+r.Channels
-	}
-	fmt.Fprintf(out, "\ndead ReLU channels: %s of %s", thousands(dead), thousands(channels))
-	for _, r := range f.ReLUs {
-		if r.Dead > 0 && (layers || 4*r.Dead > r.Channels) {
-			printf(out, "\n  %-32s %d of %d", r.Name, r.Dead, r.Channels)
-		}
-	}
-	fmt.Fprintln(out)
-}
-
-// attached says whether a tower is where a gradient of its own comes in, as from a head on it: then it is listed with the modules.
-func attached(f *auxhead.Flow, p auxhead.PlaceFlow) bool {
-	module, _, _ := strings.Cut(p.Name, "/")
-	for _, m := range f.Places {
-		if m.Name != module {
-			continue
-		}
-		for i := range p.Gradient {
-			if p.Gradient[i] > 0 && m.Gradient[i] == 0 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func norms(v []float64) []string {
-	cells := make([]string, len(v))
-	for i, x := range v {
-		cells[i] = "·"
-		if x > 0 {
-			cells[i] = fmt.Sprintf("%.3g", x)
-		}
-	}
-	return cells
-}
-
-// layerGroup is the layers of a module, or one layer.
-type layerGroup struct {
-	name   string
-	layers []auxhead.LayerFlow
-}
-
-func groupLayers(f *auxhead.Flow, each bool) []layerGroup {
-	var out []layerGroup
-	for _, l := range f.Layers {
-		name := strings.TrimSuffix(l.Name, "/"+string(graph.Weight))
-		if !each {
-			name, _, _ = strings.Cut(name, "/")
-		}
-		if len(out) == 0 || out[len(out)-1].name != name {
-			out = append(out, layerGroup{name: name})
-		}
-		g := &out[len(out)-1]
-		g.layers = append(g.layers, l)
-	}
-	return out
-}
-
-func (g layerGroup) cells() []string {
-	of := func(value func(auxhead.LayerFlow) float64) float64 {
-		var v []float64
-		for _, l := range g.layers {
-			v = append(v, value(l))
-		}
-		return auxhead.Median(v)
-	}
-	cells := []string{fmt.Sprint(len(g.layers))}
-	first := g.layers[0]
-	for i := range first.Gradient {
-		cells = append(cells, norms([]float64{of(func(l auxhead.LayerFlow) float64 { return l.Gradient[i] })})...)
-	}
-	for k, p := range auxhead.Pairs(len(first.Gradient)) {
-		c := "·"
-		if first.Gradient[p[0]] > 0 && first.Gradient[p[1]] > 0 {
-			c = fmt.Sprintf("%+.2f", of(func(l auxhead.LayerFlow) float64 { return l.Cosine[k] }))
-		}
-		cells = append(cells, c)
-	}
-	return append(cells, fmt.Sprintf("%.1e", of(auxhead.LayerFlow.Ratio)))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -100,7 +101,7 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 		printSteps(out, r.training)
 	}
 	if f.svg != "" {
-		if err := writeDrawing(f.svg, drawNetwork(m)); err != nil {
+		if err := writeDrawing(f.svg, drawModel(m)); err != nil {
 			return err
 		}
 		printf(out, "\ndrawn: %s\n", f.svg)
@@ -117,7 +118,7 @@ func listNetworks(out io.Writer) {
 			fmt.Fprintf(out, "  %-20s %v\n", n.Name, err)
 			continue
 		}
-		fmt.Fprintf(out, "  %-20s %9s %9s  at %d², smallest %d²  %s\n", n.Name, quantity(int64(m.Parameters())), quantity(m.MACs()), n.Size, n.SmallestWithHeads, n.Paper)
+		fmt.Fprintf(out, "  %-20s %9s %9s  at %d², smallest %d²  %s\n", n.Name, human.Quantity(int64(m.Parameters())), human.Quantity(m.MACs()), n.Size, n.SmallestWithHeads, n.Paper)
 		for _, h := range m.Heads {
 			fmt.Fprintf(out, "  %-20s   %s: --heads %s:%v:%s\n", "", h.Name, h.At, h.Weight, h.Kind)
 		}
@@ -199,7 +200,7 @@ func newReport(m *inception.Model, c *train.Config, b graph.Backend) (*report, e
 		if err != nil {
 			return nil, err
 		}
-		own, err := auxhead.Own(m.Graph, h.Name)
+		own, err := m.Graph.Own(h.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -223,42 +224,42 @@ func (r *report) print(out io.Writer) {
 		heads = []string{"no heads"}
 	}
 	fmt.Fprintf(out, "%s: %s\n", m.Network.Name, m.Network.Paper)
-	fmt.Fprintf(out, "input %s, %s classes, %s\n", in, thousands(m.Config.Classes), strings.Join(heads, ", "))
+	fmt.Fprintf(out, "input %s, %s classes, %s\n", in, human.Thousands(m.Config.Classes), strings.Join(heads, ", "))
 	if r.photographs != "" {
 		fmt.Fprintf(out, "photographs: %s\n", r.photographs)
 	}
 	fmt.Fprintln(out)
 	fmt.Fprintf(out, "%-24s %14s %14s\n", "", "without heads", "with heads")
-	fmt.Fprintf(out, "%-24s %14s %14s\n", "parameters", thousands(m.Parameters(auxhead.Main)), thousands(m.Parameters()))
-	fmt.Fprintf(out, "%-24s %14s %14s\n", "MACs an image, forward", quantity(m.MACs(auxhead.Main)), quantity(m.MACs()))
+	fmt.Fprintf(out, "%-24s %14s %14s\n", "parameters", human.Thousands(m.Parameters(auxhead.Main)), human.Thousands(m.Parameters()))
+	fmt.Fprintf(out, "%-24s %14s %14s\n", "MACs an image, forward", human.Quantity(m.MACs(auxhead.Main)), human.Quantity(m.MACs()))
 
 	fmt.Fprintf(out, "\nplans for %s, batch %d\n", r.backend.Name(), r.training.Options.Batch)
 	fmt.Fprintf(out, "%-24s %14s %14s %14s\n", "", "inference", "training", "with heads")
 	row := func(name string, value func(*graph.Plan) string) {
 		fmt.Fprintf(out, "%-24s %14s %14s %14s\n", name, value(r.evaluation), value(r.mainOnly), value(r.training))
 	}
-	row("nodes", func(p *graph.Plan) string { return thousands(nodes(p)) })
-	row("steps", func(p *graph.Plan) string { return thousands(len(p.Steps)) })
+	row("nodes", func(p *graph.Plan) string { return human.Thousands(nodes(p)) })
+	row("steps", func(p *graph.Plan) string { return human.Thousands(len(p.Steps)) })
 	for _, phase := range []graph.Phase{graph.Forward, graph.LossPhase, graph.Backward, graph.UpdatePhase} {
-		row("  "+phase.String(), func(p *graph.Plan) string { return thousands(countPhase(p, phase)) })
+		row("  "+phase.String(), func(p *graph.Plan) string { return human.Thousands(countPhase(p, phase)) })
 	}
 	if r.sideBySide() {
-		row("longest chain of steps", func(p *graph.Plan) string { return thousands(p.Depth()) })
+		row("longest chain of steps", func(p *graph.Plan) string { return human.Thousands(p.Depth()) })
 	}
-	row("FLOPs", func(p *graph.Plan) string { return quantity(p.FLOPs()) })
-	row("bytes moved, at least", func(p *graph.Plan) string { return size(p.Bytes()) })
-	row("sum of all tensors", func(p *graph.Plan) string { return size(p.Unshared) })
-	row("arena", func(p *graph.Plan) string { return size(p.ArenaBytes()) })
+	row("FLOPs", func(p *graph.Plan) string { return human.Quantity(p.FLOPs()) })
+	row("bytes moved, at least", func(p *graph.Plan) string { return human.Bytes(p.Bytes()) })
+	row("sum of all tensors", func(p *graph.Plan) string { return human.Bytes(p.Unshared) })
+	row("arena", func(p *graph.Plan) string { return human.Bytes(p.ArenaBytes()) })
 	t := r.training
-	fmt.Fprintf(out, "\nmemory of a training step: reduced from %s to %s (%.1f times)\n", size(t.Unshared), size(t.ArenaBytes()), float64(t.Unshared)/float64(t.ArenaBytes()))
+	fmt.Fprintf(out, "\nmemory of a training step: reduced from %s to %s (%.1f times)\n", human.Bytes(t.Unshared), human.Bytes(t.ArenaBytes()), float64(t.Unshared)/float64(t.ArenaBytes()))
 	if len(r.heads) == 0 {
 		return
 	}
 	fmt.Fprintf(out, "\nwhat each head adds to a training step\n")
 	fmt.Fprintf(out, "%-8s %-28s %-14s %7s %12s %9s %6s %9s %11s\n", "head", "at", "kind", "weight", "parameters", "MACs", "steps", "FLOPs", "bytes")
 	for _, h := range r.heads {
-		fmt.Fprintf(out, "%-8s %-28s %-14s %7.3g %12s %9s %6d %9s %11s\n", h.Name, h.At, h.Kind, h.Weight, thousands(h.parameters),
-			quantity(h.macs), h.steps, quantity(h.flops), size(h.bytes))
+		fmt.Fprintf(out, "%-8s %-28s %-14s %7.3g %12s %9s %6d %9s %11s\n", h.Name, h.At, h.Kind, h.Weight, human.Thousands(h.parameters),
+			human.Quantity(h.macs), h.steps, human.Quantity(h.flops), human.Bytes(h.bytes))
 	}
 	if r.sideBySide() {
 		fmt.Fprintf(out, "\nall heads together make the longest chain of steps %d longer: their other steps run beside the trunk's\n", r.training.Depth()-r.mainOnly.Depth())
@@ -293,8 +294,8 @@ func printSteps(out io.Writer, p *graph.Plan) {
 	for i, s := range p.Steps {
 		gradients := ""
 		if n := len(s.Gradients()); n > 0 {
-			gradients = thousands(n)
+			gradients = human.Thousands(n)
 		}
-		fmt.Fprintf(out, "%5d %-9s %-24s %9s %11s %10s  %s\n", i, p.Phases[i], s.Kind(), quantity(s.FLOPs()), size(graph.StepBytes(s)), gradients, s.NodeName())
+		fmt.Fprintf(out, "%5d %-9s %-24s %9s %11s %10s  %s\n", i, p.Phases[i], s.Kind(), human.Quantity(s.FLOPs()), human.Bytes(graph.StepBytes(s)), gradients, s.NodeName())
 	}
 }

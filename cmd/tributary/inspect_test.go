@@ -46,7 +46,7 @@ func TestInspectDraws(t *testing.T) {
 	text, err := os.ReadFile(svg)
 	require.NoError(t, err)
 	drawtest.RequireInert(t, text)
-	for _, want := range []string{"inception_small, 28x28x1, 10 classes", "aux1: gap, weight 0.3", headColours[0], headColours[1], "3×3 conv", "loss main"} {
+	for _, want := range []string{"inception_small, 28x28x1, 10 classes", "aux1: gap, weight 0.3", "#f4b183", "#9dc3e6", "3×3 conv", "loss main"} {
 		require.Contains(t, string(text), want)
 	}
 	r = command(t, "inspect", "--model", "inception_small", "--svg", filepath.Join(dir, "missing", "n.svg"))
@@ -70,7 +70,7 @@ func TestDrawNetworks(t *testing.T) {
 			m, err := inception.Build(n.Name, inception.Config{Heads: specs})
 			require.NoError(t, err)
 			t.Run(n.Name+" "+heads, func(t *testing.T) {
-				d := drawtest.Check(t, drawNetwork(m))
+				d := drawtest.Check(t, drawModel(m))
 				require.Less(t, d.Page.X1, 4*d.Page.Y1)
 				require.Less(t, d.Page.Y1, 4*d.Page.X1)
 			})
@@ -86,7 +86,7 @@ func TestDrawHeads(t *testing.T) {
 	}
 	m, err := inception.Build("inception_small", inception.Config{Heads: specs})
 	require.NoError(t, err)
-	n := drawNetwork(m)
+	n := drawModel(m)
 	beside := map[string]string{}
 	for _, x := range n.Nodes {
 		if x.Beside != "" {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/exits"
+	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/internal/plain"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -79,7 +81,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	var rule auxhead.ExitRule
+	var rule exits.Rule
 	if early != nil {
 		if rule = early.Rule; rule.Thresholds == nil {
 			return usageError{fmt.Errorf("--early-exit %s needs labelled images: use it with eval, and take a rule that it finds", f.exits.rule)}
@@ -141,7 +143,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 	})
 	x.display.clear()
 	if err == nil && x.bad > 0 && !f.run.skipBad {
-		err = fmt.Errorf("%s of %s could not be read", thousands(x.bad), count(files.Len(), "image"))
+		err = fmt.Errorf("%s of %s could not be read", human.Thousands(x.bad), human.Count(files.Len(), "image"))
 	}
 	return err
 }

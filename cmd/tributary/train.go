@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/internal/plain"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -101,7 +102,7 @@ func runTrain(cmd *cobra.Command, f trainFlags) error {
 	}
 	defer t.Close()
 	if n := t.LeftOut(); n > 0 {
-		printNotes(cmd, []string{fmt.Sprintf("%s of the %s training images do not fill a last batch: every epoch leaves out others", thousands(n), thousands(s.parts.data.Train.Len()))})
+		printNotes(cmd, []string{fmt.Sprintf("%s of the %s training images do not fill a last batch: every epoch leaves out others", human.Thousands(n), human.Thousands(s.parts.data.Train.Len()))})
 	}
 	if s.folder == nil {
 		if s.folder, err = newFolder(s.config); err != nil {
@@ -240,7 +241,7 @@ func ending(out io.Writer, s *session, r *train.Summary) {
 	}
 	main := r.Last.Test.Heads[0]
 	printf(out, "\nMain head: %.2f %% of %s test images right; best %.2f %% after epoch %d. %s in all.\n",
-		100*main.Top1, thousands(r.Last.Test.Images), 100*r.BestTop1, r.BestEpoch, duration(r.Seconds))
+		100*main.Top1, human.Thousands(r.Last.Test.Images), 100*r.BestTop1, r.BestEpoch, human.Duration(r.Seconds))
 	printf(out, "\nWritten:\n  %s  the configuration\n  %s  the log, drawn by: tensorboard --logdir %s\n  %s, %s\n",
 		f.Config(), f.Log(), quoted(filepath.Dir(f.Path)), f.Last(), f.Best())
 	printf(out, "\nNext:\n  %[1]s eval --checkpoint %[2]s\n  %[1]s inspect --model %[3]s --svg network.svg\n  %[1]s train --init %[2]s --lr 0.005   (train on from these weights)\n  %[1]s train --help\n",

@@ -1,4 +1,4 @@
-package auxhead
+package gradflow
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package main
+package gradflow
 
 import (
 	"bytes"
@@ -9,46 +9,45 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/draw"
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
+	"github.com/tributary-ml/tributary/internal/human"
 )
 
-// flowColours are the colours of the heads' gradients, the main head's first.
-var flowColours = []string{"#c00000", "#e07b00", "#1f6fb5", "#7b3fb0", "#2e8b57", "#8c564b", "#d6459a", "#6b6b6b"}
+// colours are the colours of the heads' gradients, the main head's first.
+var colours = []string{"#c00000", "#e07b00", "#1f6fb5", "#7b3fb0", "#2e8b57", "#8c564b", "#d6459a", "#6b6b6b"}
 
-func flowColour(head int) string { return flowColours[head%len(flowColours)] }
+func colour(head int) string { return colours[head%len(colours)] }
 
-// flowGraph is a network as gradient flows through it: its modules, those of their towers that heads read, and its heads.
-type flowGraph struct {
+// Network is a network as gradient flows through it: its modules, those of their towers that heads read, and its heads.
+type Network struct {
 	title  string
-	places []flowPlace // modules and towers, by depth
-	heads  []flowHead
-	edges  []flowEdge
+	places []place // modules and towers, by depth
+	heads  []head
+	edges  []edge
 }
 
-// flowPlace is an end point of the network.
-type flowPlace struct {
+// place is an end point of the network.
+type place struct {
 	name, shape string
 	module      string // of a tower: the module that it is in
 	split       bool   // of a module: its towers are places, too
 }
 
-// flowHead is a head at the place that it reads.
-type flowHead struct{ name, at string }
+// head is a head at the place that it reads.
+type head struct{ name, at string }
 
-// flowEdge is where a head's gradient comes down to a place, from the place or the head above that reads it.
-type flowEdge struct {
+// edge is where a head's gradient comes down to a place, from the place or the head above that reads it.
+type edge struct {
 	place, reader string
 	head          int
 }
 
-// newFlowGraph joins the nodes of a network's modules. A module is one place, but if a head reads one of its towers: then each tower is.
-func newFlowGraph(m *inception.Model) *flowGraph {
-	f := &flowGraph{title: m.Network.Name}
-	ends := m.Graph.EndPoints()
+// NewNetwork joins the nodes of a network's modules. A module is one place, but if a head reads one of its towers: then each tower is.
+func NewNetwork(g *graph.Graph) *Network {
+	f := &Network{title: g.Name()}
+	ends := g.EndPoints()
 	named := map[string]*graph.Node{}
 	at := map[*graph.Node]string{} // the end point that a node is
 	for _, e := range ends {
@@ -79,7 +78,7 @@ func newFlowGraph(m *inception.Model) *flowGraph {
 	module := func(name string) string { before, _, _ := strings.Cut(name, "/"); return before }
 	read := map[string][]string{} // by heads: the end points nearest below them
 	split := map[string]bool{}
-	for _, l := range m.Graph.Losses() {
+	for _, l := range g.Losses() {
 		read[l.Name] = down([]*graph.Node{l.Logits}, func(string) bool { return true })
 		for _, place := range read[l.Name] {
 			split[module(place)] = split[module(place)] || place != module(place)
@@ -94,22 +93,22 @@ func newFlowGraph(m *inception.Model) *flowGraph {
 			continue
 		}
 		shown[e.Name] = true
-		f.places = append(f.places, flowPlace{e.Name, e.Node.Shape().String(), in, split[e.Name]})
+		f.places = append(f.places, place{e.Name, e.Node.Shape().String(), in, split[e.Name]})
 	}
-	for i, l := range m.Graph.Losses() {
-		h := flowHead{name: l.Name}
+	for i, l := range g.Losses() {
+		h := head{name: l.Name}
 		if below := down([]*graph.Node{l.Logits}, func(name string) bool { return shown[name] }); len(below) > 0 {
 			h.at = below[0]
 		}
 		f.heads = append(f.heads, h)
 		if h.at != "" {
-			f.edges = append(f.edges, flowEdge{h.at, headBox(h.name), i})
+			f.edges = append(f.edges, edge{h.at, headBox(h.name), i})
 		}
 	}
 	join := func(reader string, from []*graph.Node, wanted func(string) bool) {
 		for _, place := range down(from, wanted) {
 			for i := range f.heads {
-				f.edges = append(f.edges, flowEdge{place, reader, i})
+				f.edges = append(f.edges, edge{place, reader, i})
 			}
 		}
 	}
@@ -124,7 +123,7 @@ func newFlowGraph(m *inception.Model) *flowGraph {
 					towers = append(towers, t.Node.Inputs()...)
 				}
 			}
-			join(flowFrame(in), towers, func(name string) bool { return shown[name] && module(name) != in })
+			join(frameName(in), towers, func(name string) bool { return shown[name] && module(name) != in })
 		default:
 			join(e.Name, e.Node.Inputs(), func(name string) bool { return shown[name] && module(name) == name })
 		}
@@ -135,21 +134,21 @@ func newFlowGraph(m *inception.Model) *flowGraph {
 // headBox is the name of a head's box: a module may bear the head's name.
 func headBox(name string) string { return "head " + name }
 
-// flowFrame is the name of the frame around a module's towers.
-func flowFrame(module string) string { return "frame " + module }
+// frameName is the name of the frame around a module's towers.
+func frameName(module string) string { return "frame " + module }
 
-// draw describes a drawing of one of several measurements. An edge is as thick as the gradient that a head sends down along it: half as
+// Draw describes a drawing of one of several measurements. An edge is as thick as the gradient that a head sends down along it: half as
 // thick for a hundredth of the largest in all measurements. Edges have the room that they need in any of these.
-func (f *flowGraph) draw(flows []*auxhead.Flow, at int) *draw.Network {
+func (f *Network) Draw(flows []*Flow, at int) *draw.Network {
 	flow := flows[at]
-	d := &draw.Network{Title: fmt.Sprintf("%s: gradient after %s updates", f.title, thousands(flow.Step)), Up: true}
+	d := &draw.Network{Title: fmt.Sprintf("%s: gradient after %s updates", f.title, human.Thousands(flow.Step)), Up: true}
 	for _, p := range f.places {
 		n := draw.Node{Name: p.name, Heading: p.name, Lines: []string{p.shape}, Fill: "#f4f4f4"}
 		if p.split {
-			n.In, n.Heading = flowFrame(p.name), "concat"
+			n.In, n.Heading = frameName(p.name), "concat"
 		}
 		if p.module != "" {
-			n.In, n.Heading = flowFrame(p.module), strings.TrimPrefix(p.name, p.module+"/")
+			n.In, n.Heading = frameName(p.module), strings.TrimPrefix(p.name, p.module+"/")
 			if !slices.ContainsFunc(d.Frames, func(x draw.Frame) bool { return x.Name == n.In }) {
 				d.Frames = append(d.Frames, draw.Frame{Name: n.In, Label: p.module})
 			}
@@ -157,7 +156,7 @@ func (f *flowGraph) draw(flows []*auxhead.Flow, at int) *draw.Network {
 		d.Nodes = append(d.Nodes, n)
 	}
 	for i, h := range f.heads {
-		n := draw.Node{Name: headBox(h.name), Heading: h.name, Stroke: flowColour(i), Pill: true}
+		n := draw.Node{Name: headBox(h.name), Heading: h.name, Stroke: colour(i), Pill: true}
 		if i < len(flow.Weights) {
 			n.Lines = append(n.Lines, fmt.Sprintf("loss %.3f, weight %.3g", flow.Losses[i], flow.Weights[i]))
 		}
@@ -166,31 +165,31 @@ func (f *flowGraph) draw(flows []*auxhead.Flow, at int) *draw.Network {
 		}
 		d.Nodes = append(d.Nodes, n)
 	}
-	scale := newFlowScale(flows)
+	scale := newScale(flows)
 	gradient, most := f.gradients(flow), f.most(flows)
 	for k, e := range f.edges {
 		if most[e] == 0 {
 			continue
 		}
 		g := gradient[e]
-		d.Edges = append(d.Edges, draw.Edge{From: e.place, To: e.reader, ID: edgeID(k), Colour: flowColour(e.head), Back: true, Hidden: !(g > 0),
+		d.Edges = append(d.Edges, draw.Edge{From: e.place, To: e.reader, ID: edgeID(k), Colour: colour(e.head), Back: true, Hidden: !(g > 0),
 			Width: scale.width(g), Room: scale.width(most[e]), Note: fmt.Sprintf("gradient of %s at %s: %.3g", f.heads[e.head].name, e.place, g)})
 	}
 	return d
 }
 
 // gradients are what a measurement says of the edges: a head's gradient at a place counts on the edge from a reader that it comes from.
-func (f *flowGraph) gradients(flow *auxhead.Flow) map[flowEdge]float64 {
+func (f *Network) gradients(flow *Flow) map[edge]float64 {
 	at := map[string][]float64{}
 	for _, p := range flow.Places {
 		at[p.Name] = p.Gradient
 	}
 	reaches := func(place string, head int) bool { return head < len(at[place]) && at[place][head] > 0 }
-	out := map[flowEdge]float64{}
+	out := map[edge]float64{}
 	for _, e := range f.edges {
 		comes := e.reader == headBox(f.heads[e.head].name) || reaches(e.reader, e.head)
 		for _, p := range f.places { // from a frame: out of any tower
-			comes = comes || e.reader == flowFrame(p.module) && reaches(p.name, e.head)
+			comes = comes || e.reader == frameName(p.module) && reaches(p.name, e.head)
 		}
 		if comes && reaches(e.place, e.head) {
 			out[e] = at[e.place][e.head]
@@ -200,8 +199,8 @@ func (f *flowGraph) gradients(flow *auxhead.Flow) map[flowEdge]float64 {
 }
 
 // most are the largest gradients along the edges that have any, in all measurements.
-func (f *flowGraph) most(flows []*auxhead.Flow) map[flowEdge]float64 {
-	out := map[flowEdge]float64{}
+func (f *Network) most(flows []*Flow) map[edge]float64 {
+	out := map[edge]float64{}
 	for _, flow := range flows {
 		for e, g := range f.gradients(flow) {
 			out[e] = max(out[e], g)
@@ -212,16 +211,16 @@ func (f *flowGraph) most(flows []*auxhead.Flow) map[flowEdge]float64 {
 
 func edgeID(k int) string { return fmt.Sprintf("edge-%d", k) }
 
-// flowScale turns gradients into widths of lines.
-type flowScale struct{ largest float64 }
+// scale turns gradients into widths of lines.
+type scale struct{ largest float64 }
 
 const (
 	widest  = 9.0
 	decades = 4.0 // from the widest line to a third of a point
 )
 
-func newFlowScale(flows []*auxhead.Flow) flowScale {
-	var s flowScale
+func newScale(flows []*Flow) scale {
+	var s scale
 	for _, f := range flows {
 		for _, p := range f.Places {
 			for _, g := range p.Gradient {
@@ -234,28 +233,28 @@ func newFlowScale(flows []*auxhead.Flow) flowScale {
 	return s
 }
 
-func (s flowScale) width(g float64) float64 {
+func (s scale) width(g float64) float64 {
 	if !(g > 0) || s.largest == 0 {
 		return 0.3
 	}
 	return max(0.3, widest*(1+math.Log10(g/s.largest)/decades))
 }
 
-//go:embed flow.html
-var flowPage string
+//go:embed report.html
+var page string
 
-var flowTemplate = template.Must(template.New("flow").Parse(flowPage))
+var pageTemplate = template.Must(template.New("flow").Parse(page))
 
-// flowReportEdge is an edge in the report: its line, and the gradient along it in each measurement.
-type flowReportEdge struct {
+// reportEdge is an edge in the report: its line, and the gradient along it in each measurement.
+type reportEdge struct {
 	ID       string
 	Note     string
 	Gradient []float64
 }
 
-// writeFlowReport writes the report: one file, which needs nothing else.
-func writeFlowReport(path, run string, network *flowGraph, flows []*auxhead.Flow) error {
-	d := network.draw(flows, len(flows)-1)
+// WriteReport writes the report: one file, which needs nothing else.
+func WriteReport(path, run string, network *Network, flows []*Flow) error {
+	d := network.Draw(flows, len(flows)-1)
 	d.Title = "" // what belongs to one measurement is beside the drawing
 	for k := range d.Nodes {
 		if d.Nodes[k].Pill {
@@ -266,13 +265,13 @@ func writeFlowReport(path, run string, network *flowGraph, flows []*auxhead.Flow
 	if err != nil {
 		return err
 	}
-	var edges []flowReportEdge
+	var edges []reportEdge
 	most := network.most(flows)
 	for k, e := range network.edges {
 		if most[e] == 0 {
 			continue
 		}
-		x := flowReportEdge{ID: edgeID(k), Note: fmt.Sprintf("gradient of %s at %s: ", network.heads[e.head].name, e.place)}
+		x := reportEdge{ID: edgeID(k), Note: fmt.Sprintf("gradient of %s at %s: ", network.heads[e.head].name, e.place)}
 		for _, f := range flows {
 			x.Gradient = append(x.Gradient, network.gradients(f)[e])
 		}
@@ -282,10 +281,10 @@ func writeFlowReport(path, run string, network *flowGraph, flows []*auxhead.Flow
 	for _, p := range network.places {
 		modules = append(modules, p.name)
 	}
-	data := map[string]any{"flows": flows, "edges": edges, "colours": flowColours, "modules": modules,
-		"largest": newFlowScale(flows).largest, "widest": widest, "decades": decades, "arrow": draw.ThinLine}
+	data := map[string]any{"flows": flows, "edges": edges, "colours": colours, "modules": modules,
+		"largest": newScale(flows).largest, "widest": widest, "decades": decades, "arrow": draw.ThinLine}
 	var b bytes.Buffer
-	if err := flowTemplate.Execute(&b, map[string]any{"Run": run, "Drawing": template.HTML(drawing), "Data": data, "Last": len(flows) - 1}); err != nil {
+	if err := pageTemplate.Execute(&b, map[string]any{"Run": run, "Drawing": template.HTML(drawing), "Data": data, "Last": len(flows) - 1}); err != nil {
 		return err
 	}
 	return atomicfile.WriteBytes(path, b.Bytes())

@@ -1,4 +1,4 @@
-package auxhead
+package exits
 
 import (
 	"fmt"

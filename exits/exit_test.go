@@ -1,16 +1,25 @@
-package auxhead
+package exits
 
 import (
 	"math"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/tributary-ml/tributary/layers/layerstest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception/layers"
+	"github.com/tributary-ml/tributary/layers"
 )
+
+func attachAll(t *testing.T, g *graph.Graph, specs ...auxhead.Spec) {
+	t.Helper()
+	_, err := auxhead.Attach(g, specs, auxhead.Options{Classes: 5})
+	require.NoError(t, err)
+}
 
 func exits(c *Cascade) (out []string) {
 	for _, s := range c.Stages {
@@ -35,18 +44,18 @@ func TestCascadeCuts(t *testing.T) {
 		{"a tower", []string{"m2/tower3x3"}, nil, []string{">m2/concat aux1", "m2/concat> main"}},
 		{"within a tower", []string{"m2/tower1x1/bn", "m2"}, nil, []string{">m2/concat aux1 aux2", "m2/concat> main"}},
 		{"one of two", []string{"m1", "m3"}, []string{"aux2", "main"}, []string{">m3/concat aux2", "m3/concat> main"}},
-		{"main alone", []string{"m1"}, []string{Main}, []string{"> main"}},
+		{"main alone", []string{"m1"}, []string{auxhead.Main}, []string{"> main"}},
 		{"the images", []string{"input"}, nil, []string{">input aux1", "input> main"}},
 		{"before the classifier", []string{"avgpool"}, nil, []string{">avgpool aux1", "avgpool> main"}},
 	} {
-		g := trunk(t, 8)
+		g := layerstest.Trunk(t, 8)
 		for _, at := range c.heads {
-			attachAll(t, g, Spec{At: at, Kind: "gap"})
+			attachAll(t, g, auxhead.Spec{At: at, Kind: "gap"})
 		}
 		got, err := NewCascade(g, c.exits)
 		require.NoError(t, err, c.name)
 		assert.Equal(t, c.want, exits(got), c.name)
-		assert.Equal(t, Main, got.Names()[len(got.Exits)-1])
+		assert.Equal(t, auxhead.Main, got.Names()[len(got.Exits)-1])
 		// Every stage is a plan.
 		l, err := graph.NewLayout(g)
 		require.NoError(t, err)
@@ -62,8 +71,8 @@ func TestCascadeCuts(t *testing.T) {
 }
 
 func TestCascadeCosts(t *testing.T) {
-	g := trunk(t, 8)
-	attachAll(t, g, Spec{At: "m1", Kind: "gap"}, Spec{At: "m2/tower1x1", Kind: "gap"})
+	g := layerstest.Trunk(t, 8)
+	attachAll(t, g, auxhead.Spec{At: "m1", Kind: "gap"}, auxhead.Spec{At: "m2/tower1x1", Kind: "gap"})
 	c, err := NewCascade(g, nil)
 	require.NoError(t, err)
 	m1 := int64(64 * (4*3 + 4*9*3)) // 1×1 and 3×3 of 3 channels
@@ -71,31 +80,31 @@ func TestCascadeCosts(t *testing.T) {
 	assert.Equal(t, m1+2*m2+8*5, c.Whole)
 	assert.Equal(t, []int64{m1 + 8*5, m1 + 8*5 + m2 + 4*5, c.Whole + 8*5 + 4*5}, []int64{c.Exits[0].MACs, c.Exits[1].MACs, c.Exits[2].MACs})
 	assert.Equal(t, []string{"m1", "m2/tower1x1", ""}, []string{c.Exits[0].At, c.Exits[1].At, c.Exits[2].At})
-	alone, err := NewCascade(g, []string{Main})
+	alone, err := NewCascade(g, []string{auxhead.Main})
 	require.NoError(t, err)
 	assert.Equal(t, c.Whole, alone.Exits[0].MACs)
 }
 
 func TestCascadeErrors(t *testing.T) {
-	_, err := NewCascade(trunk(t, 8), nil)
+	_, err := NewCascade(layerstest.Trunk(t, 8), nil)
 	require.ErrorContains(t, err, "has no heads to leave at")
-	g := trunk(t, 8)
-	attachAll(t, g, Spec{At: "fc/linear", Kind: "gap"})
+	g := layerstest.Trunk(t, 8)
+	attachAll(t, g, auxhead.Spec{At: "fc/linear", Kind: "gap"})
 	_, err = NewCascade(g, nil)
 	require.NoError(t, err, "the bias is still to come")
-	g = trunk(t, 8)
-	attachAll(t, g, Spec{At: "fc/bias", Kind: "gap"}, Spec{At: "m1", Kind: "gap", Name: "early"})
+	g = layerstest.Trunk(t, 8)
+	attachAll(t, g, auxhead.Spec{At: "fc/bias", Kind: "gap"}, auxhead.Spec{At: "m1", Kind: "gap", Name: "early"})
 	_, err = NewCascade(g, []string{"aux1"})
 	require.ErrorContains(t, err, "no image can leave trunk early at aux1")
 	c, err := NewCascade(g, nil)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"early", Main}, c.Names(), "heads that save nothing are left out")
+	assert.Equal(t, []string{"early", auxhead.Main}, c.Names(), "heads that save nothing are left out")
 	_, err = NewCascade(g, []string{"aux9"})
 	require.ErrorContains(t, err, `unknown head of trunk "aux9"; the nearest: aux1`)
 
 	// A head that reads what lies before another one's cut.
-	g = trunk(t, 8)
-	attachAll(t, g, Spec{At: "m1", Kind: "gap"})
+	g = layerstest.Trunk(t, 8)
+	attachAll(t, g, auxhead.Spec{At: "m1", Kind: "gap"})
 	early, _ := g.Find("m1/tower1x1")
 	late, _ := g.Find("m2")
 	x := g.Concat("wide/concat", early, late)
@@ -120,13 +129,13 @@ func TestGuess(t *testing.T) {
 	assert.Equal(t, Guess{2, 0, 1}, NewGuess([]float64{0, 0, 1}))
 	bad := []float64{1, math.Inf(1), 0}
 	Softmax(bad)
-	for _, m := range Measures() {
-		assert.False(t, ExitRule{Measure(m), []float64{0}}.Leaves(0, NewGuess(bad)))
+	for _, m := range Criteria() {
+		assert.False(t, Rule{Criterion(m), []float64{0}}.Leaves(0, NewGuess(bad)))
 	}
 }
 
 // three is a cascade of three exits that cost 1, 2 and 5 (4 without heads).
-var three = &Cascade{Whole: 4, Exits: []Exit{{Name: "aux1", MACs: 1}, {Name: "aux2", MACs: 2}, {Name: Main, MACs: 5}}}
+var three = &Cascade{Whole: 4, Exits: []Exit{{Name: "aux1", MACs: 1}, {Name: "aux2", MACs: 2}, {Name: auxhead.Main, MACs: 5}}}
 
 func guess(class int, entropy float64) Guess {
 	return Guess{Class: class, Entropy: entropy, Confidence: 1 - entropy/3}
@@ -135,16 +144,16 @@ func guess(class int, entropy float64) Guess {
 func TestRule(t *testing.T) {
 	g := []Guess{guess(1, 0.5), guess(2, 0.2), guess(3, 0.9)}
 	for _, c := range []struct {
-		rule ExitRule
+		rule Rule
 		want int
 	}{
-		{ExitRule{}, 2}, {ExitRule{Entropy, []float64{0.2}}, 2}, {ExitRule{Entropy, []float64{0.3}}, 1}, {ExitRule{Entropy, []float64{0.5}}, 1},
-		{ExitRule{Entropy, []float64{0.6}}, 0}, {ExitRule{Entropy, []float64{0.6, 0}}, 0}, {ExitRule{Entropy, []float64{0.1, 0.3}}, 1},
-		{ExitRule{Confidence, []float64{0.9}}, 1}, {ExitRule{Confidence, []float64{0.8}}, 0}, {ExitRule{Confidence, []float64{1}}, 2},
+		{Rule{}, 2}, {Rule{Entropy, []float64{0.2}}, 2}, {Rule{Entropy, []float64{0.3}}, 1}, {Rule{Entropy, []float64{0.5}}, 1},
+		{Rule{Entropy, []float64{0.6}}, 0}, {Rule{Entropy, []float64{0.6, 0}}, 0}, {Rule{Entropy, []float64{0.1, 0.3}}, 1},
+		{Rule{Confidence, []float64{0.9}}, 1}, {Rule{Confidence, []float64{0.8}}, 0}, {Rule{Confidence, []float64{1}}, 2},
 	} {
 		assert.Equal(t, c.want, c.rule.Exit(g), "%v", c.rule)
 	}
-	for want, r := range map[string]ExitRule{
+	for want, r := range map[string]Rule{
 		"3 thresholds for 2 exits (aux1, aux2)":             {Entropy, []float64{0, 0, 0}},
 		"threshold 2.5 is not from 0 to 2.303 (nats":        {Entropy, []float64{2.5}},
 		"threshold 1.5 is not from 0 to 1 (a probability":   {Confidence, []float64{0.5, 1.5}},
@@ -153,8 +162,8 @@ func TestRule(t *testing.T) {
 	} {
 		assert.ErrorContains(t, r.Check(three, 10), want)
 	}
-	assert.NoError(t, ExitRule{Entropy, []float64{0.1, 2.3}}.Check(three, 10))
-	assert.NoError(t, ExitRule{}.Check(three, 10))
+	assert.NoError(t, Rule{Entropy, []float64{0.1, 2.3}}.Check(three, 10))
+	assert.NoError(t, Rule{}.Check(three, 10))
 }
 
 func TestOutcome(t *testing.T) {
@@ -163,15 +172,15 @@ func TestOutcome(t *testing.T) {
 	o.Add(0, 3, false)
 	o.Add(2, 3, true)
 	o.Add(1, 3, true)
-	assert.Equal(t, Outcome{4, 3, []ExitCounts{{2, 1}, {1, 1}, {1, 1}}}, o)
+	assert.Equal(t, Outcome{4, 3, []Counts{{2, 1}, {1, 1}, {1, 1}}}, o)
 	assert.Equal(t, 0.75, o.Accuracy())
 	assert.Equal(t, 9.0/4, o.MACs(three))
 	assert.Equal(t, 9.0/16, o.Share(three))
 }
 
 // outcome is what a rule gives on records, one by one.
-func outcome(records []Record, r ExitRule) (o Outcome) {
-	o.Exits = make([]ExitCounts, len(three.Exits))
+func outcome(records []Record, r Rule) (o Outcome) {
+	o.Exits = make([]Counts, len(three.Exits))
 	for _, x := range records {
 		at := r.Exit(x.Guesses)
 		o.Add(at, len(x.Guesses), x.Guesses[at].Class == x.Label)
@@ -203,12 +212,12 @@ func TestCurveIsExact(t *testing.T) {
 		}
 		records = append(records, x)
 	}
-	for _, m := range measures {
+	for _, m := range criteria {
 		points, err := Curve(records, m.name, three, classes)
 		require.NoError(t, err)
 		require.Greater(t, len(points), 100)
 		for i, p := range points {
-			rule := ExitRule{m.name, []float64{p.Threshold}}
+			rule := Rule{m.name, []float64{p.Threshold}}
 			require.NoError(t, rule.Check(three, classes))
 			require.Equal(t, outcome(records, rule), p.Outcome, "point %d: %v", i, rule)
 			if i > 0 {
@@ -216,7 +225,7 @@ func TestCurveIsExact(t *testing.T) {
 			}
 		}
 		for range 200 {
-			rule := ExitRule{m.name, []float64{r.Float64() * m.most(classes)}}
+			rule := Rule{m.name, []float64{r.Float64() * m.most(classes)}}
 			want := outcome(records, rule)
 			require.True(t, func() bool {
 				for _, p := range points {
@@ -244,13 +253,13 @@ func TestBest(t *testing.T) {
 	}
 	points, err := Curve(records, Entropy, three, 10)
 	require.NoError(t, err)
-	assert.Equal(t, []ExitCounts{{0, 0}, {0, 0}, {4, 3}}, points[0].Exits)
+	assert.Equal(t, []Counts{{0, 0}, {0, 0}, {4, 3}}, points[0].Exits)
 	for budget, want := range map[float64]struct {
 		hits  int
-		exits []ExitCounts
+		exits []Counts
 	}{
-		1:   {3, []ExitCounts{{2, 2}, {0, 0}, {2, 1}}}, // 12/16, the cheapest with three hits
-		0.7: {2, []ExitCounts{{4, 2}, {0, 0}, {0, 0}}}, 0.25: {2, []ExitCounts{{4, 2}, {0, 0}, {0, 0}}},
+		1:   {3, []Counts{{2, 2}, {0, 0}, {2, 1}}}, // 12/16, the cheapest with three hits
+		0.7: {2, []Counts{{4, 2}, {0, 0}, {0, 0}}}, 0.25: {2, []Counts{{4, 2}, {0, 0}, {0, 0}}},
 	} {
 		p, err := Best(points, three, budget)
 		require.NoError(t, err)
@@ -291,16 +300,16 @@ func TestHalves(t *testing.T) {
 }
 
 func TestParseEarlyExit(t *testing.T) {
-	for text, want := range map[string]EarlyExit{
-		"entropy=0.5":           {Rule: ExitRule{Entropy, []float64{0.5}}},
-		"entropy=0.3/0.5":       {Rule: ExitRule{Entropy, []float64{0.3, 0.5}}},
-		"confidence=0.9":        {Rule: ExitRule{Confidence, []float64{0.9}}},
-		"curve":                 {Rule: ExitRule{Measure: Entropy}, Curve: true},
-		"curve:confidence":      {Rule: ExitRule{Measure: Confidence}, Curve: true},
-		"budget=0.6":            {Rule: ExitRule{Measure: Entropy}, Budget: 0.6},
-		"budget=0.6:confidence": {Rule: ExitRule{Measure: Confidence}, Budget: 0.6},
+	for text, want := range map[string]Request{
+		"entropy=0.5":           {Rule: Rule{Entropy, []float64{0.5}}},
+		"entropy=0.3/0.5":       {Rule: Rule{Entropy, []float64{0.3, 0.5}}},
+		"confidence=0.9":        {Rule: Rule{Confidence, []float64{0.9}}},
+		"curve":                 {Rule: Rule{Criterion: Entropy}, Curve: true},
+		"curve:confidence":      {Rule: Rule{Criterion: Confidence}, Curve: true},
+		"budget=0.6":            {Rule: Rule{Criterion: Entropy}, Budget: 0.6},
+		"budget=0.6:confidence": {Rule: Rule{Criterion: Confidence}, Budget: 0.6},
 	} {
-		got, err := ParseEarlyExit(text)
+		got, err := Parse(text)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got, text)
 		if got.Rule.Thresholds != nil {
@@ -321,8 +330,8 @@ func TestParseEarlyExit(t *testing.T) {
 		"budget=0.5:gini": `at position 12: unknown rule of early exits "gini"`,
 		"curve=3":         "curve takes no value",
 	} {
-		_, err := ParseEarlyExit(text)
+		_, err := Parse(text)
 		require.ErrorContains(t, err, want, text)
-		require.ErrorAs(t, err, new(*ParseError))
+		require.ErrorAs(t, err, new(*auxhead.ParseError))
 	}
 }

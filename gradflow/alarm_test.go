@@ -1,20 +1,21 @@
-package auxhead
+package gradflow
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/tributary-ml/tributary/auxhead"
 )
 
 func TestWatch(t *testing.T) {
 	flow := func(aux, cosine float64, dead int) *Flow {
-		f := &Flow{Heads: []string{Main, "aux1"}, Weights: []float64{1, 0.3}, ReLUs: []ReLUFlow{{Name: "m1/relu", Channels: 8, Dead: dead}}}
+		f := &Flow{Heads: []string{auxhead.Main, "aux1"}, Weights: []float64{1, 0.3}, ReLUs: []ReLU{{Name: "m1/relu", Channels: 8, Dead: dead}}}
 		for range 3 {
-			f.Layers = append(f.Layers, LayerFlow{Gradient: []float64{2, 2 * aux}, Cosine: []float64{cosine}})
+			f.Layers = append(f.Layers, Layer{Gradient: []float64{2, 2 * aux}, Cosine: []float64{cosine}})
 		}
 		// What one head alone reaches says nothing about the two.
-		f.Layers = append(f.Layers, LayerFlow{Gradient: []float64{5, 0}, Cosine: []float64{0}}, LayerFlow{Gradient: []float64{0, 1e9}, Cosine: []float64{0}})
+		f.Layers = append(f.Layers, Layer{Gradient: []float64{5, 0}, Cosine: []float64{0}}, Layer{Gradient: []float64{0, 1e9}, Cosine: []float64{0}})
 		return f
 	}
 	kinds := func(w *Watch, f *Flow) (out []string) {

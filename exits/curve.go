@@ -1,4 +1,4 @@
-package auxhead
+package exits
 
 import (
 	"cmp"
@@ -15,8 +15,8 @@ type Record struct {
 	Guesses []Guess
 }
 
-// CurvePoint is what one threshold for all exits gives.
-type CurvePoint struct {
+// Point is what one threshold for all exits gives.
+type Point struct {
 	Threshold float64
 	Outcome
 }
@@ -27,8 +27,8 @@ type CurvePoint struct {
 //
 // As the threshold lets more images leave, an image moves from one exit to an earlier one where it passes the doubt there; so the
 // points are running sums over those moves.
-func Curve(records []Record, of Measure, c *Cascade, classes int) ([]CurvePoint, error) {
-	m, err := lookupMeasure(string(of))
+func Curve(records []Record, of Criterion, c *Cascade, classes int) ([]Point, error) {
+	m, err := lookupCriterion(string(of))
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func Curve(records []Record, of Measure, c *Cascade, classes int) ([]CurvePoint,
 		hitFrom, hitThen bool
 	}
 	last := len(c.Exits) - 1
-	now := Outcome{Exits: make([]ExitCounts, len(c.Exits))}
+	now := Outcome{Exits: make([]Counts, len(c.Exits))}
 	var moves []move
 	for _, r := range records {
 		if len(r.Guesses) != len(c.Exits) {
@@ -71,7 +71,7 @@ func Curve(records []Record, of Measure, c *Cascade, classes int) ([]CurvePoint,
 	if m.sign < 0 {
 		surest, least = -m.most(classes), 0
 	}
-	points := []CurvePoint{{Threshold: m.sign * surest, Outcome: now.clone()}}
+	points := []Point{{Threshold: m.sign * surest, Outcome: now.clone()}}
 	for i := 0; i < len(moves); {
 		doubt := moves[i].doubt
 		for ; i < len(moves) && moves[i].doubt == doubt; i++ {
@@ -87,14 +87,14 @@ func Curve(records []Record, of Measure, c *Cascade, classes int) ([]CurvePoint,
 			t = next
 		}
 		if t > doubt && t <= least { // otherwise no threshold is that high
-			points = append(points, CurvePoint{m.sign * t, now.clone()})
+			points = append(points, Point{m.sign * t, now.clone()})
 		}
 	}
 	return points, nil
 }
 
 // byDoubt are the exits from the surest on, the deeper one of equals first; those that are not numbers are left out.
-func byDoubt(guesses []Guess, m measure) []int {
+func byDoubt(guesses []Guess, m criterion) []int {
 	var order []int
 	for i := len(guesses) - 1; i >= 0; i-- {
 		if !math.IsNaN(m.doubt(guesses[i])) {
@@ -123,7 +123,7 @@ func (e *BudgetError) Error() string {
 
 // Best is the point of the highest accuracy whose mean computation is at most a share of the network's without heads; of equals
 // the one that takes the least. Where there is none, the error is a *BudgetError.
-func Best(points []CurvePoint, c *Cascade, budget float64) (CurvePoint, error) {
+func Best(points []Point, c *Cascade, budget float64) (Point, error) {
 	best := -1
 	for i := range points {
 		p := &points[i]
@@ -135,8 +135,8 @@ func Best(points []CurvePoint, c *Cascade, budget float64) (CurvePoint, error) {
 		}
 	}
 	if best < 0 {
-		least := slices.MinFunc(points, func(a, b CurvePoint) int { return cmp.Compare(a.MACs(c), b.MACs(c)) })
-		return CurvePoint{}, &BudgetError{budget, least.Share(c), c.Exits[0].Name}
+		least := slices.MinFunc(points, func(a, b Point) int { return cmp.Compare(a.MACs(c), b.MACs(c)) })
+		return Point{}, &BudgetError{budget, least.Share(c), c.Exits[0].Name}
 	}
 	return points[best], nil
 }

@@ -1,4 +1,4 @@
-package auxhead
+package exits
 
 import (
 	"fmt"
@@ -50,18 +50,18 @@ func NewGuess(probabilities []float64) Guess {
 	return g
 }
 
-// Measure is how sure of its guess a head is: a name of Measures.
-type Measure string
+// Criterion is how an exit judges how sure a head is of its guess: a name of Criteria.
+type Criterion string
 
-// The measures.
+// The criteria.
 const (
-	Entropy    Measure = "entropy"    // leave below a threshold (Teerapittayanon et al. 2016, algorithm 1), in nats
-	Confidence Measure = "confidence" // leave above a threshold, a probability
+	Entropy    Criterion = "entropy"    // leave below a threshold (Teerapittayanon et al. 2016, algorithm 1), in nats
+	Confidence Criterion = "confidence" // leave above a threshold, a probability
 )
 
-// measure is a line of the table of measures.
-type measure struct {
-	name Measure
+// criterion is a line of the table of criteria.
+type criterion struct {
+	name Criterion
 	// doubt falls as a head is surer; an image leaves where it is below sign·threshold.
 	doubt func(Guess) float64
 	sign  float64
@@ -69,51 +69,51 @@ type measure struct {
 	unit  string
 }
 
-var measures = []measure{
+var criteria = []criterion{
 	{Entropy, func(g Guess) float64 { return g.Entropy }, 1, func(classes int) float64 { return math.Log(float64(classes)) }, "nats, at most the logarithm of the number of classes"},
 	{Confidence, func(g Guess) float64 { return -g.Confidence }, -1, func(int) float64 { return 1 }, "a probability"},
 }
 
-// Measures lists the names of the measures.
-func Measures() []string {
+// Criteria lists the names of the criteria.
+func Criteria() []string {
 	var names []string
-	for _, m := range measures {
+	for _, m := range criteria {
 		names = append(names, string(m.name))
 	}
 	return names
 }
 
-func lookupMeasure(name string) (measure, error) {
-	for _, m := range measures {
+func lookupCriterion(name string) (criterion, error) {
+	for _, m := range criteria {
 		if string(m.name) == name {
 			return m, nil
 		}
 	}
-	return measure{}, &graph.UnknownError{What: "rule of early exits", Name: name, Nearest: graph.Nearest(name, Measures(), 1)}
+	return criterion{}, &graph.UnknownError{What: "rule of early exits", Name: name, Nearest: graph.Nearest(name, Criteria(), 1)}
 }
 
-// ExitRule says at which exit an image leaves: the first one, in order of depth, that is sure enough, else the main classifier.
-type ExitRule struct {
-	Measure    Measure
+// Rule says at which exit an image leaves: the first one, in order of depth, that is sure enough, else the main classifier.
+type Rule struct {
+	Criterion  Criterion
 	Thresholds []float64 // one for each exit but the main one, or one for all of them; none: no image leaves early
 }
 
-// String writes the rule as ParseEarlyExit reads it.
-func (r ExitRule) String() string {
+// String writes the rule as Parse reads it.
+func (r Rule) String() string {
 	var list []string
 	for _, t := range r.Thresholds {
 		list = append(list, strconv.FormatFloat(t, 'g', -1, 64))
 	}
-	return string(r.Measure) + "=" + strings.Join(list, "/")
+	return string(r.Criterion) + "=" + strings.Join(list, "/")
 }
 
 // Check returns an error where the rule is none for a cascade that tells a number of classes apart: another number of thresholds,
 // or one that no head can reach.
-func (r ExitRule) Check(c *Cascade, classes int) error {
+func (r Rule) Check(c *Cascade, classes int) error {
 	if len(r.Thresholds) == 0 {
 		return nil
 	}
-	m, err := lookupMeasure(string(r.Measure))
+	m, err := lookupCriterion(string(r.Criterion))
 	if err != nil {
 		return err
 	}
@@ -130,11 +130,11 @@ func (r ExitRule) Check(c *Cascade, classes int) error {
 
 // Leaves says whether an image leaves at an exit that is not the main one, counted from 0 in order of depth. A guess that is not a
 // number never leaves.
-func (r ExitRule) Leaves(exit int, g Guess) bool {
+func (r Rule) Leaves(exit int, g Guess) bool {
 	if len(r.Thresholds) == 0 {
 		return false
 	}
-	m, err := lookupMeasure(string(r.Measure))
+	m, err := lookupCriterion(string(r.Criterion))
 	t := r.Thresholds[0]
 	if len(r.Thresholds) > 1 {
 		t = r.Thresholds[exit]
@@ -143,7 +143,7 @@ func (r ExitRule) Leaves(exit int, g Guess) bool {
 }
 
 // Exit is the exit where an image leaves of which every exit has said something, the main one last.
-func (r ExitRule) Exit(guesses []Guess) int {
+func (r Rule) Exit(guesses []Guess) int {
 	for i, g := range guesses[:len(guesses)-1] {
 		if r.Leaves(i, g) {
 			return i
@@ -155,17 +155,17 @@ func (r ExitRule) Exit(guesses []Guess) int {
 // Outcome counts what became of images.
 type Outcome struct {
 	Images int
-	Hits   int          // whose label was the guess of the exit where they left
-	Exits  []ExitCounts // in order of depth, the main one last
+	Hits   int      // whose label was the guess of the exit where they left
+	Exits  []Counts // in order of depth, the main one last
 }
 
-// ExitCounts are the images that left at one exit.
-type ExitCounts struct{ Images, Hits int }
+// Counts are the images that left at one exit.
+type Counts struct{ Images, Hits int }
 
 // Add counts an image that left at an exit of a number of them.
 func (o *Outcome) Add(exit, exits int, hit bool) {
 	if o.Exits == nil {
-		o.Exits = make([]ExitCounts, exits)
+		o.Exits = make([]Counts, exits)
 	}
 	o.Images++
 	o.Exits[exit].Images++

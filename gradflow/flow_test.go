@@ -1,4 +1,4 @@
-package auxhead
+package gradflow
 
 import (
 	"context"
@@ -6,10 +6,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/tributary-ml/tributary/layers/layerstest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/cpu"
 	"github.com/tributary-ml/tributary/graph"
 )
@@ -25,8 +28,9 @@ type flowRun struct {
 }
 
 func newFlowRun(t *testing.T, p graph.Precision, batch int) *flowRun {
-	g := trunk(t, 8)
-	attachAll(t, g, Spec{At: "m1", Kind: "gap", Weight: 0.3}, Spec{At: "m2/tower3x3", Kind: "gap", Weight: 0.2})
+	g := layerstest.Trunk(t, 8)
+	_, err := auxhead.Attach(g, []auxhead.Spec{{At: "m1", Kind: "gap", Weight: 0.3}, {At: "m2/tower3x3", Kind: "gap", Weight: 0.2}}, auxhead.Options{Classes: 5})
+	require.NoError(t, err)
 	g.Losses()[1].Distill, g.Losses()[1].Temperature = 0.4, 2
 	b, err := cpu.New(cpu.Options{Precision: p})
 	require.NoError(t, err)
@@ -88,7 +92,7 @@ func TestFlowAddsUp(t *testing.T) {
 	require.LessOrEqual(t, work, r.load(r.options).Plan().FLOPs()*3/4, "a measurement costs no more than a step")
 	f, err := m.Measure(context.Background(), &r.feed)
 	require.NoError(t, err)
-	require.Equal(t, []string{Main, "aux1", "aux2"}, f.Heads)
+	require.Equal(t, []string{auxhead.Main, "aux1", "aux2"}, f.Heads)
 	require.Equal(t, []float64{1, 0.3, 0.2}, f.Weights)
 
 	o := r.options
@@ -119,14 +123,14 @@ func TestFlowAddsUp(t *testing.T) {
 		}
 		assert.InEpsilon(t, want, squares[l.Name], 1e-9, l.Name)
 	}
-	layer := func(name string) LayerFlow {
+	layer := func(name string) Layer {
 		for _, l := range f.Layers {
 			if l.Name == name {
 				return l
 			}
 		}
 		t.Fatalf("no layer %s", name)
-		return LayerFlow{}
+		return Layer{}
 	}
 	stem := layer("m1/tower3x3/conv/weight")
 	for _, g := range stem.Gradient {

@@ -1,4 +1,4 @@
-package auxhead
+package gradflow
 
 import (
 	"context"
@@ -17,19 +17,19 @@ type Flow struct {
 	Weights []float64 `json:"weights"`
 	Losses  []float64 `json:"losses"`
 
-	Places []PlaceFlow `json:"places"` // in forward order
-	Layers []LayerFlow `json:"layers"` // in forward order
-	ReLUs  []ReLUFlow  `json:"relus"`  // in forward order
+	Places []Place `json:"places"` // in forward order
+	Layers []Layer `json:"layers"` // in forward order
+	ReLUs  []ReLU  `json:"relus"`  // in forward order
 }
 
-// PlaceFlow is an end point of the network, or the image: what comes in from above.
-type PlaceFlow struct {
+// Place is an end point of the network, or the image: what comes in from above.
+type Place struct {
 	Name     string    `json:"name"`
 	Gradient []float64 `json:"gradient"` // L2 norm of the gradient by the activation, over all images, by head; 0 where a head is below
 }
 
-// LayerFlow is one layer: its filters, or what else it trains as one tensor.
-type LayerFlow struct {
+// Layer is one layer: its filters, or what else it trains as one tensor.
+type Layer struct {
 	Name     string    `json:"name"`     // of the parameter
 	Gradient []float64 `json:"gradient"` // L2 norm, by head
 	// Cosine is the similarity of the gradients of two heads, in the order of Pairs: 1 where they agree, -1 where they fight, 0 where
@@ -40,22 +40,22 @@ type LayerFlow struct {
 }
 
 // Ratio is the size of the update relative to the weights: about 1e-3 where training goes well.
-func (l LayerFlow) Ratio() float64 {
+func (l Layer) Ratio() float64 {
 	if l.Weight == 0 {
 		return 0
 	}
 	return l.Update / l.Weight
 }
 
-// ReLUFlow is one rectifier.
-type ReLUFlow struct {
+// ReLU is one rectifier.
+type ReLU struct {
 	Name     string  `json:"name"`
 	Channels int     `json:"channels"`
 	Dead     int     `json:"dead"`  // channels that were zero in every pixel of every image
 	Zeros    float64 `json:"zeros"` // share of all values that were zero
 }
 
-// Pairs are the pairs of n heads in the order of LayerFlow.Cosine: (0,1), (0,2), …, (1,2), ….
+// Pairs are the pairs of n heads in the order of Layer.Cosine: (0,1), (0,2), …, (1,2), ….
 func Pairs(n int) [][2]int {
 	var out [][2]int
 	for i := range n {
@@ -161,14 +161,14 @@ func (m *Meter) Measure(ctx context.Context, feed *graph.Feed) (*Flow, error) {
 	}
 	for _, p := range m.places {
 		if gradient[p] != nil {
-			f.Places = append(f.Places, PlaceFlow{p, gradient[p]})
+			f.Places = append(f.Places, Place{p, gradient[p]})
 		}
 	}
 	return f, m.compare(f)
 }
 
-func relu(s graph.Measure) ReLUFlow {
-	r := ReLUFlow{Name: s.Node, Channels: len(s.Zeros)}
+func relu(s graph.Measure) ReLU {
+	r := ReLU{Name: s.Node, Channels: len(s.Zeros)}
 	for _, z := range s.Zeros {
 		if int(z) == s.Rows {
 			r.Dead++
@@ -208,7 +208,7 @@ func (m *Meter) compare(f *Flow) error {
 			continue
 		}
 		at := index[p]
-		l := LayerFlow{Name: p.Name, Gradient: make([]float64, heads), Cosine: make([]float64, len(pairs)), Weight: math.Sqrt(weight[at].Squares)}
+		l := Layer{Name: p.Name, Gradient: make([]float64, heads), Cosine: make([]float64, len(pairs)), Weight: math.Sqrt(weight[at].Squares)}
 		for i := range heads {
 			if m.reached[i][p] {
 				l.Gradient[i] = math.Sqrt(products[i][i][at].Squares)
@@ -235,7 +235,7 @@ func (m *Meter) After(f *Flow) error {
 	}
 	layout := m.state.Layout()
 	for i, p := range layout.Params {
-		k := slices.IndexFunc(f.Layers, func(l LayerFlow) bool { return l.Name == p.Name })
+		k := slices.IndexFunc(f.Layers, func(l Layer) bool { return l.Name == p.Name })
 		if k >= 0 {
 			f.Layers[k].Update = math.Sqrt(changes[i].Apart)
 		}

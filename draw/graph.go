@@ -1,16 +1,11 @@
-package main
+package draw
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/tributary-ml/tributary/auxhead"
-	"github.com/tributary-ml/tributary/draw"
 	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/inception"
-	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
 // headColours are the fills of heads, in their order, over and over.
@@ -21,60 +16,74 @@ var kindColours = map[string]string{
 	"conv": "#d9ead3", "linear": "#d9ead3", "maxpool": "#e3e3e3", "avgpool": "#e3e3e3", "adaptive_avgpool": "#e3e3e3", "concat": "#fff2cc",
 }
 
-// drawNetwork describes a drawing of a network: a box for each node, a frame for each module, a lane for each tower, and beside what
-// it reads a box for each head, with the weight of its loss. What follows a convolution alone (bias, batch normalisation, ReLU) is in
-// the convolution's box.
-func drawNetwork(m *inception.Model) *draw.Network {
-	d := &draw.Network{Title: fmt.Sprintf("%s, %s, %d classes", m.Network.Name, m.Graph.InputNode().Shape(), m.Config.Classes)}
-	heads := map[*graph.Node]bool{}
-	for _, h := range m.Heads {
-		if own, err := auxhead.Own(m.Graph, h.Name); err == nil {
-			for _, n := range own {
-				heads[n] = true
-			}
+// Graph describes the drawing of a network: a box for each node, a frame for each module, a lane for each tower, and beside what it
+// reads a box for each head. What follows a convolution alone (bias, batch normalisation, ReLU) is in the convolution's box. The
+// label of a head, by its name, is the heading of its box; a head without one has its name and the weight of its loss.
+func Graph(g *graph.Graph, title string, labels map[string]string) *Network {
+	d := &Network{Title: title}
+	main := g.Losses()[0]
+	heads := map[string][]*graph.Node{} // what only they need
+	isHead := map[*graph.Node]bool{}
+	for _, l := range g.Losses()[1:] {
+		own, err := g.Own(l.Name)
+		if err != nil {
+			continue // a loss of the graph is in the graph
+		}
+		heads[l.Name] = own
+		for _, n := range own {
+			isHead[n] = true
 		}
 	}
-	c := newChains(m.Graph)
+	c := newChains(g)
 	var trunk []*graph.Node
-	for _, n := range m.Graph.Nodes() {
-		if c.start[n] == n && !heads[n] {
+	for _, n := range g.Nodes() {
+		if c.start[n] == n && !isHead[n] {
 			trunk = append(trunk, n)
 		}
 	}
 	frames := newFrames(d, trunk)
 	for _, n := range trunk {
 		in := frames[n]
-		d.Nodes = append(d.Nodes, draw.Node{Name: n.Name(), In: in, Heading: nameWithin(n, in), Lines: []string{c.what(n), n.Shape().String()}, Note: c.names(n), Fill: kindColours[n.Op().Kind()]})
+		d.Nodes = append(d.Nodes, Node{Name: n.Name(), In: in, Heading: nameWithin(n, in), Lines: []string{c.what(n), n.Shape().String()}, Note: c.names(n), Fill: kindColours[n.Op().Kind()]})
 		for _, x := range n.Inputs() {
-			d.Edges = append(d.Edges, draw.Edge{From: c.start[x].Name(), To: n.Name(), Width: 1.3})
+			d.Edges = append(d.Edges, Edge{From: c.start[x].Name(), To: n.Name(), Width: 1.3})
 		}
 	}
-	for i, h := range m.Heads {
+	for i, l := range g.Losses()[1:] {
 		// A head's name has no node, and so no frame, beside it (auxhead.Attach).
-		at := c.start[h.Node]
-		box := draw.Node{Name: h.Name, In: frames[at], Beside: at.Name(), Fill: headColours[i%len(headColours)],
-			Heading: fmt.Sprintf("%s: %s, weight %v", h.Name, h.Kind, h.Weight)}
-		own, err := auxhead.Own(m.Graph, h.Name)
-		if err != nil {
-			continue // a head of the model is in its graph
+		at := c.start[readBy(heads[l.Name], l)]
+		box := Node{Name: l.Name, In: frames[at], Beside: at.Name(), Fill: headColours[i%len(headColours)], Heading: labels[l.Name]}
+		if box.Heading == "" {
+			box.Heading = fmt.Sprintf("%s: weight %v", l.Name, l.Weight)
 		}
-		for _, n := range own {
+		for _, n := range heads[l.Name] {
 			if c.start[n] == n {
 				box.Lines = append(box.Lines, c.what(n)+" → "+n.Shape().String())
 			}
 		}
 		d.Nodes = append(d.Nodes, box)
-		d.Edges = append(d.Edges, draw.Edge{From: at.Name(), To: h.Name, Width: 1.3})
+		d.Edges = append(d.Edges, Edge{From: at.Name(), To: l.Name, Width: 1.3})
 	}
-	main := m.Graph.Losses()[0]
-	d.Nodes = append(d.Nodes, draw.Node{Name: "loss " + main.Name, Heading: "loss " + main.Name, Lines: []string{fmt.Sprintf("weight %v", main.Weight)}, Fill: "#e88b8b", Pill: true})
-	d.Edges = append(d.Edges, draw.Edge{From: c.start[main.Logits].Name(), To: "loss " + main.Name, Width: 1.3})
+	d.Nodes = append(d.Nodes, Node{Name: "loss " + main.Name, Heading: "loss " + main.Name, Lines: []string{fmt.Sprintf("weight %v", main.Weight)}, Fill: "#e88b8b", Pill: true})
+	d.Edges = append(d.Edges, Edge{From: c.start[main.Logits].Name(), To: "loss " + main.Name, Width: 1.3})
 	return d
+}
+
+// readBy returns the node of the trunk that a head reads first; a head without nodes of its own takes its logits from the trunk.
+func readBy(own []*graph.Node, head *graph.Loss) *graph.Node {
+	for _, n := range own {
+		for _, x := range n.Inputs() {
+			if !slices.Contains(own, x) {
+				return x
+			}
+		}
+	}
+	return head.Logits
 }
 
 // newFrames adds a frame to a drawing for each module, and a lane for each of its towers, by the first two parts of the nodes' names. It
 // says which frame each node is in: none where it is alone.
-func newFrames(d *draw.Network, nodes []*graph.Node) map[*graph.Node]string {
+func newFrames(d *Network, nodes []*graph.Node) map[*graph.Node]string {
 	parts := func(n *graph.Node) []string { return strings.Split(n.Name(), "/") }
 	count := map[string]int{}
 	for _, n := range nodes {
@@ -82,7 +91,7 @@ func newFrames(d *draw.Network, nodes []*graph.Node) map[*graph.Node]string {
 	}
 	frames := map[*graph.Node]string{}
 	known := map[string]bool{}
-	add := func(f draw.Frame) string {
+	add := func(f Frame) string {
 		if !known[f.Name] {
 			known[f.Name] = true
 			d.Frames = append(d.Frames, f)
@@ -94,9 +103,9 @@ func newFrames(d *draw.Network, nodes []*graph.Node) map[*graph.Node]string {
 		if count[p[0]] == 1 {
 			continue
 		}
-		frames[n] = add(draw.Frame{Name: "frame " + p[0], Label: p[0]})
+		frames[n] = add(Frame{Name: "frame " + p[0], Label: p[0]})
 		if len(p) > 2 {
-			frames[n] = add(draw.Frame{Name: "frame " + p[0] + "/" + p[1], In: frames[n], Label: p[1], Lane: true})
+			frames[n] = add(Frame{Name: "frame " + p[0] + "/" + p[1], In: frames[n], Label: p[1], Lane: true})
 		}
 	}
 	return frames
@@ -182,21 +191,4 @@ func (c chains) names(n *graph.Node) string {
 		names = append(names, x.Name())
 	}
 	return strings.Join(names, "\n")
-}
-
-// checkDrawing checks the file of a drawing.
-func checkDrawing(flag, path string) error {
-	if end := filepath.Ext(path); end != "" && !strings.EqualFold(end, ".svg") {
-		return usageError{fmt.Errorf("--%s %s: drawings are SVG: name a file that ends in .svg", flag, quoted(path))}
-	}
-	return nil
-}
-
-// writeDrawing writes a drawing as SVG.
-func writeDrawing(path string, d *draw.Network) error {
-	text, err := d.SVG()
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteBytes(path, text)
 }

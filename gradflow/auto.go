@@ -1,9 +1,6 @@
-package auxhead
+package gradflow
 
 import "slices"
-
-// Auto is what the command line takes for heads where the gradient flow of a short run says: see ParseAuto and Choose.
-const Auto = "auto"
 
 // What a run for Choose is like: a light head on every module, so many updates, and as many measurements as make a mean of them.
 const (

@@ -1,17 +1,18 @@
-package auxhead
+package gradflow
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/tributary-ml/tributary/auxhead"
 )
 
 func TestChoose(t *testing.T) {
 	places := map[string]string{"aux1": "m1", "aux2": "m2", "aux3": "m3", "aux4": "m4"}
 	flow := func(along ...float64) *Flow {
-		f := &Flow{Heads: []string{Main, "aux1", "aux2", "aux3", "aux4"}}
+		f := &Flow{Heads: []string{auxhead.Main, "aux1", "aux2", "aux3", "aux4"}}
 		for range 3 { // layers that all heads reach; cosines of 0.5
-			l := LayerFlow{Gradient: []float64{2}, Cosine: make([]float64, 10)}
+			l := Layer{Gradient: []float64{2}, Cosine: make([]float64, 10)}
 			for i, a := range along {
 				size := 4 * a
 				l.Cosine[i] = 0.5

@@ -1,4 +1,4 @@
-package auxhead
+package exits
 
 import (
 	"fmt"
@@ -6,42 +6,43 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// EarlyExit is what a user asks of early exits: a rule, or that one is chosen.
-type EarlyExit struct {
-	Rule   ExitRule // without thresholds where Curve or Budget is set
-	Curve  bool     // measure all thresholds
-	Budget float64  // choose the threshold that is best within this share of the network's multiply-accumulates; 0: do not
+// Request is what a user asks of early exits: a rule, or that one is chosen.
+type Request struct {
+	Rule   Rule    // without thresholds where Curve or Budget is set
+	Curve  bool    // measure all thresholds
+	Budget float64 // choose the threshold that is best within this share of the network's multiply-accumulates; 0: do not
 }
 
-// EarlyExitForms are what a text for ParseEarlyExit begins with.
-var EarlyExitForms = []string{"entropy=", "confidence=", "curve", "budget="}
+// Forms are what a text for Parse begins with.
+var Forms = []string{"entropy=", "confidence=", "curve", "budget="}
 
-// ParseEarlyExit reads what a user writes for early exits:
+// Parse reads what a user writes for early exits:
 //
 //	entropy=T[/T...]          leave at the first head whose entropy is below T, in nats
 //	confidence=T[/T...]       leave at the first head whose largest probability is above T
 //	curve[:MEASURE]           accuracy and computation for all thresholds of entropy (or of confidence)
 //	budget=SHARE[:MEASURE]    the best threshold within SHARE of the network's computation
 //
-// One threshold is for all heads, a list has one for each in order of depth. ExitRule.Check says whether they are possible. Errors
+// One threshold is for all heads, a list has one for each in order of depth. Rule.Check says whether they are possible. Errors
 // are of type *ParseError; under it a *graph.UnknownError where a rule is not known.
-func ParseEarlyExit(text string) (EarlyExit, error) {
-	fail := func(pos int, err error) (EarlyExit, error) {
-		return EarlyExit{}, &ParseError{"early exit", text, pos, err}
+func Parse(text string) (Request, error) {
+	fail := func(pos int, err error) (Request, error) {
+		return Request{}, &auxhead.ParseError{What: "early exit", Text: text, Pos: pos, Err: err}
 	}
 	head, of, hasMeasure := strings.Cut(text, ":")
 	name, value, hasValue := strings.Cut(head, "=")
 	if name == "curve" || name == "budget" {
-		e := EarlyExit{Rule: ExitRule{Measure: Entropy}, Curve: name == "curve"}
+		e := Request{Rule: Rule{Criterion: Entropy}, Curve: name == "curve"}
 		if hasMeasure {
-			m, err := lookupMeasure(of)
+			m, err := lookupCriterion(of)
 			if err != nil {
 				return fail(len(head)+1, err)
 			}
-			e.Rule.Measure = m.name
+			e.Rule.Criterion = m.name
 		}
 		if e.Curve {
 			if hasValue {
@@ -56,16 +57,16 @@ func ParseEarlyExit(text string) (EarlyExit, error) {
 		e.Budget = v
 		return e, nil
 	}
-	m, err := lookupMeasure(name)
+	m, err := lookupCriterion(name)
 	if err != nil {
-		known := append(Measures(), "curve", "budget")
+		known := append(Criteria(), "curve", "budget")
 		return fail(0, fmt.Errorf("%w; there are %s=T, curve and budget=SHARE", &graph.UnknownError{What: "rule of early exits", Name: name,
-			Nearest: graph.Nearest(name, known, 1)}, strings.Join(Measures(), "=T, ")))
+			Nearest: graph.Nearest(name, known, 1)}, strings.Join(Criteria(), "=T, ")))
 	}
 	if hasMeasure {
 		return fail(len(head), fmt.Errorf("%q is too much: thresholds have / between them", text[len(head):]))
 	}
-	e := EarlyExit{Rule: ExitRule{Measure: m.name}}
+	e := Request{Rule: Rule{Criterion: m.name}}
 	pos := len(name) + 1
 	for item := range strings.SplitSeq(value, "/") {
 		t, err := strconv.ParseFloat(item, 64)

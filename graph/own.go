@@ -1,0 +1,28 @@
+package graph
+
+// Own returns the nodes that only one head needs, in order of creation: what a plan without the head saves. The head's
+// parameters are theirs. An unknown head is an *UnknownError.
+func (g *Graph) Own(head string) ([]*Node, error) {
+	var mine *Loss
+	var theirs []*Node
+	var names []string
+	for _, l := range g.Losses() {
+		names = append(names, l.Name)
+		if l.Name == head {
+			mine = l
+			continue
+		}
+		theirs = append(theirs, l.Logits)
+	}
+	if mine == nil {
+		return nil, &UnknownError{What: "head of " + g.Name(), Name: head, Nearest: Nearest(head, names, 3)}
+	}
+	all, others := Ancestors(mine.Logits), Ancestors(theirs...)
+	var own []*Node
+	for _, n := range g.Nodes() {
+		if all[n] && !others[n] {
+			own = append(own, n)
+		}
+	}
+	return own, nil
+}
