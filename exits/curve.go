@@ -110,6 +110,26 @@ func (o Outcome) clone() Outcome {
 	return o
 }
 
+// Spread picks up to n points at equal distances of computation.
+func Spread(points []Point, c *Cascade, n int) []Point {
+	high, low := points[0].MACs(c), points[len(points)-1].MACs(c)
+	var out []Point
+	last := -1
+	for i := range n {
+		want := high + (low-high)*float64(i)/float64(n-1)
+		best := 0
+		for j := range points {
+			if math.Abs(points[j].MACs(c)-want) < math.Abs(points[best].MACs(c)-want) {
+				best = j
+			}
+		}
+		if best > last {
+			out, last = append(out, points[best]), best
+		}
+	}
+	return out
+}
+
 // BudgetError says that a budget is below what the first exit takes.
 type BudgetError struct {
 	Budget, Least float64 // shares of the network's multiply-accumulates

@@ -223,3 +223,12 @@ func CheckFeed(p *Plan, f *Feed) error {
 	}
 	return nil
 }
+
+// Load compiles a plan of the graph that a state belongs to, and makes it ready to run on the state. Close the program after use.
+func Load(b Backend, s State, o Options) (Program, error) {
+	p, err := Compile(s.Layout().Graph, s.Layout(), o)
+	if err != nil {
+		return nil, err
+	}
+	return b.Load(p, s)
+}

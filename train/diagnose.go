@@ -26,7 +26,7 @@ func firstNonFinite(ctx context.Context, b graph.Backend, s graph.State, o graph
 	for _, n := range g.Nodes() {
 		o.Probes = append(o.Probes, graph.Probe{Node: n.Name()}, graph.Probe{Node: n.Name(), Gradient: true})
 	}
-	p, err := load(b, s, o)
+	p, err := graph.Load(b, s, o)
 	if err != nil {
 		return "", err
 	}

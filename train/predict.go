@@ -48,15 +48,15 @@ func (e *Evaluation) Predict(ctx context.Context, c *exits.Cascade, rule exits.R
 			}
 		}
 	}
-	_, err = e.cascade(ctx, c, rule, in, l, func(d Departure) {
+	_, err = e.cascade(ctx, c, rule, in, l, func(d exits.Departure) {
 		held[int(d.Label)] = Answer{Image: int(d.Label), Exit: d.Exit, Probabilities: slices.Clone(d.Probabilities)}
-	}, func(r *runner, b *dataset.Batch) error {
+	}, func(r *exits.Runner, b *dataset.Batch) error {
 		for i, image := range b.SkippedImages {
 			held[image] = Answer{Image: image, Err: b.Skipped[i]}
 		}
 		err := said()
-		if err == nil && len(held) >= heldBatches*r.batch {
-			if err = r.flush(ctx); err == nil {
+		if err == nil && len(held) >= heldBatches*e.Config.Batch {
+			if err = r.Flush(ctx); err == nil {
 				err = said()
 			}
 		}

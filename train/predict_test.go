@@ -41,7 +41,7 @@ func TestPredict(t *testing.T) {
 			probabilities []float64
 		}
 		want := make([]answer, n)
-		_, err := e.Cascade(context.Background(), c, rule, func(d Departure) {
+		_, err := e.Cascade(context.Background(), c, rule, func(d exits.Departure) {
 			want[d.Label] = answer{d.Exit, append([]float64(nil), d.Probabilities...)}
 		})
 		require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestPredictDoesNotWaitForEver(t *testing.T) {
 	e.Config.Batch, e.Config.Workers = batch, 1
 	var confidence [2]float64
 	e.Test = numberedBars{bars{2, -1}}
-	_, err := e.Cascade(context.Background(), c, exits.Rule{}, func(d Departure) { confidence[d.Label] = d.Guesses[0].Confidence })
+	_, err := e.Cascade(context.Background(), c, exits.Rule{}, func(d exits.Departure) { confidence[d.Label] = d.Guesses[0].Confidence })
 	require.NoError(t, err)
 	require.NotEqual(t, confidence[0], confidence[1])
 	odd := 0 // the image that stays, between others that leave

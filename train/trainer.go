@@ -113,7 +113,7 @@ func (t *Trainer) build() error {
 	if t.state, err = t.Backend.NewState(layout, want); err != nil {
 		return err
 	}
-	if t.train, err = load(t.Backend, t.state, t.options); err != nil {
+	if t.train, err = graph.Load(t.Backend, t.state, t.options); err != nil {
 		return err
 	}
 	if t.flow, err = t.newFlowMeter(t.options); err != nil {
@@ -212,18 +212,9 @@ func evalLoader(test dataset.Source, in Input, c *Config, b graph.Backend) (*dat
 		Batch: c.Batch, SkipBad: c.SkipBad, Workers: c.Workers, Defer: b.Target().Augments})
 }
 
-// load compiles a plan and makes it ready to run.
-func load(b graph.Backend, s graph.State, o graph.Options) (graph.Program, error) {
-	p, err := graph.Compile(s.Layout().Graph, s.Layout(), o)
-	if err != nil {
-		return nil, err
-	}
-	return b.Load(p, s)
-}
-
 // loadEval is load of an evaluation of some heads on a loader's batches; nil means all.
 func loadEval(b graph.Backend, s graph.State, l *dataset.Loader, in Input, heads []string) (graph.Program, error) {
-	return load(b, s, evalOptions(b, l, in, heads))
+	return graph.Load(b, s, evalOptions(b, l, in, heads))
 }
 
 func evalOptions(b graph.Backend, l *dataset.Loader, in Input, heads []string) graph.Options {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -153,8 +152,8 @@ func (f *evalFlags) check(early *exits.Request) error {
 		return fmt.Errorf("--heads %s: early exits choose their heads with --exits", f.heads)
 	case f.out != "" && (early == nil || !early.Curve):
 		return fmt.Errorf("--out goes with --early-exit curve, whose points it writes")
-	case f.out != "" && curveFormats[filepath.Ext(f.out)] == nil:
-		return &train.ValueError{Key: "out", Value: f.out, Allowed: "the file's name ends in one of " + strings.Join(slices.Sorted(maps.Keys(curveFormats)), ", ")}
+	case f.out != "" && !slices.Contains(exits.FileEndings(), filepath.Ext(f.out)):
+		return &train.ValueError{Key: "out", Value: f.out, Allowed: "the file's name ends in one of " + strings.Join(exits.FileEndings(), ", ")}
 	}
 	return nil
 }

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
-	"strconv"
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
-	"github.com/tributary-ml/tributary/draw"
 	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
 	"github.com/tributary-ml/tributary/internal/human"
@@ -118,11 +112,6 @@ func (x *exitReport) budget(ctx context.Context, early *exits.Request) error {
 	return x.rule(ctx, rule, note)
 }
 
-// curveFormats writes all points of a curve, by the ending of the file's name.
-var curveFormats = map[string]func(*exitReport, []exits.Point, exits.Criterion) ([]byte, error){
-	".csv": (*exitReport).curveCSV, ".json": (*exitReport).curveJSON, ".svg": (*exitReport).curveSVG,
-}
-
 // curve measures accuracy against computation for all thresholds.
 func (x *exitReport) curve(ctx context.Context, m exits.Criterion) error {
 	e, c := x.evaluation, x.cascade
@@ -143,7 +132,7 @@ func (x *exitReport) curve(ctx context.Context, m exits.Criterion) error {
 	}
 	fmt.Fprintln(x.out)
 	const rows = 12
-	for _, p := range spread(points, c, rows) {
+	for _, p := range exits.Spread(points, c, rows) {
 		fmt.Fprintf(x.out, "%10.4g %9s %14s %8s", p.Threshold, human.Percent(p.Accuracy()), human.Quantity(int64(math.Round(p.MACs(c)))), human.Percent(p.Share(c)))
 		for _, n := range p.Exits {
 			fmt.Fprintf(x.out, " %9s", human.Percent(float64(n.Images)/float64(p.Images)))
@@ -153,7 +142,8 @@ func (x *exitReport) curve(ctx context.Context, m exits.Criterion) error {
 	if x.file == "" {
 		return nil
 	}
-	text, err := curveFormats[filepath.Ext(x.file)](x, points, m)
+	r := exits.Report{Checkpoint: e.Checkpoint.Path, Network: e.Checkpoint.Network, Data: e.Test.Info().Name, Criterion: m, Cascade: c, Points: points}
+	text, err := r.File(x.file)
 	if err != nil {
 		return fmt.Errorf("%s: %w; --out with a name that ends in .csv writes the points", x.file, err)
 	}
@@ -162,97 +152,4 @@ func (x *exitReport) curve(ctx context.Context, m exits.Criterion) error {
 	}
 	printf(x.out, "\n%s points written to %s\n", human.Thousands(len(points)), x.file)
 	return nil
-}
-
-// spread picks up to n points at equal distances of computation.
-func spread(points []exits.Point, c *exits.Cascade, n int) []exits.Point {
-	high, low := points[0].MACs(c), points[len(points)-1].MACs(c)
-	var out []exits.Point
-	last := -1
-	for i := range n {
-		want := high + (low-high)*float64(i)/float64(n-1)
-		best := 0
-		for j := range points {
-			if math.Abs(points[j].MACs(c)-want) < math.Abs(points[best].MACs(c)-want) {
-				best = j
-			}
-		}
-		if best > last {
-			out, last = append(out, points[best]), best
-		}
-	}
-	return out
-}
-
-// curveSVG draws accuracy over computation.
-func (x *exitReport) curveSVG(points []exits.Point, m exits.Criterion) ([]byte, error) {
-	var early []draw.Point
-	for _, p := range points {
-		early = append(early, draw.Point{X: 100 * p.Share(x.cascade), Y: 100 * p.Accuracy()})
-	}
-	alone := 100 * points[0].Accuracy() // at the threshold that lets no image leave
-	return draw.Figure(draw.Panel{Title: fmt.Sprintf("early exits by %s, %s", m, x.evaluation.Checkpoint.Network),
-		X: "multiply-accumulates (% of the network's)", Y: "accuracy (%)", Curves: []draw.Curve{
-			{Name: "main head alone", Colour: 0, Points: []draw.Point{{X: 100, Y: alone}, {X: early[len(early)-1].X, Y: alone}}},
-			{Name: "early exits", Colour: 2, Points: early},
-		}})
-}
-
-func (x *exitReport) curveCSV(points []exits.Point, m exits.Criterion) ([]byte, error) {
-	var text bytes.Buffer
-	out := csv.NewWriter(&text)
-	header := []string{string(m), "images", "hits", "accuracy", "macs", "share"}
-	for _, n := range x.cascade.Names() {
-		header = append(header, "left_"+n)
-	}
-	out.Write(header)
-	float := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	for _, p := range points {
-		row := []string{float(p.Threshold), strconv.Itoa(p.Images), strconv.Itoa(p.Hits), float(p.Accuracy()), float(p.MACs(x.cascade)), float(p.Share(x.cascade))}
-		for _, n := range p.Exits {
-			row = append(row, strconv.Itoa(n.Images))
-		}
-		out.Write(row)
-	}
-	out.Flush()
-	return text.Bytes(), out.Error()
-}
-
-func (x *exitReport) curveJSON(points []exits.Point, m exits.Criterion) ([]byte, error) {
-	type exit struct {
-		Name string `json:"name"`
-		At   string `json:"at,omitempty"`
-		MACs int64  `json:"macs"`
-	}
-	type point struct {
-		Threshold float64 `json:"threshold"`
-		Hits      int     `json:"hits"`
-		Accuracy  float64 `json:"accuracy"`
-		MACs      float64 `json:"macs"`
-		Share     float64 `json:"share"`
-		Left      []int   `json:"left"` // at each exit
-	}
-	e, c := x.evaluation, x.cascade
-	all := struct {
-		Checkpoint string  `json:"checkpoint"`
-		Network    string  `json:"network"`
-		Data       string  `json:"data"`
-		Images     int     `json:"images"`
-		Measure    string  `json:"measure"`
-		WholeMACs  int64   `json:"whole_macs"`
-		Exits      []exit  `json:"exits"`
-		Points     []point `json:"points"`
-	}{e.Checkpoint.Path, e.Checkpoint.Network, e.Test.Info().Name, points[0].Images, string(m), c.Whole, nil, nil}
-	for _, x := range c.Exits {
-		all.Exits = append(all.Exits, exit{x.Name, x.At, x.MACs})
-	}
-	for _, p := range points {
-		y := point{p.Threshold, p.Hits, p.Accuracy(), p.MACs(c), p.Share(c), nil}
-		for _, n := range p.Exits {
-			y.Left = append(y.Left, n.Images)
-		}
-		all.Points = append(all.Points, y)
-	}
-	text, err := json.Marshal(all)
-	return append(text, '\n'), err
 }

@@ -98,10 +98,12 @@ func everything(t *testing.T, e *Evaluation, c *exits.Cascade) (guesses [][]exit
 	for _, exit := range c.Exits {
 		d, err := p.Read(exit.Logits)
 		require.NoError(t, err)
-		x, err := floats[float64](d)
-		require.NoError(t, err)
+		x := d.Data().([]float32)
 		for i := range n {
-			row := slices.Clone(x[i*len(x)/n:][:len(x)/n])
+			row := make([]float64, len(x)/n)
+			for j := range row {
+				row[j] = float64(x[i*len(row)+j])
+			}
 			exits.Softmax(row)
 			guesses[i] = append(guesses[i], exits.NewGuess(row))
 			probabilities[i] = append(probabilities[i], row)
@@ -139,7 +141,7 @@ func TestCascadeEqualsWholeNetwork(t *testing.T) {
 				e.Config.Batch = batch
 				seen := map[int32]bool{}
 				reached := make([]int, 3) // images at each stage
-				_, err := e.Cascade(context.Background(), c, rule, func(d Departure) {
+				_, err := e.Cascade(context.Background(), c, rule, func(d exits.Departure) {
 					require.False(t, seen[d.Label])
 					seen[d.Label] = true
 					want := guesses[d.Label]
