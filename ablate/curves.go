@@ -30,7 +30,7 @@ func (r *Results) Curves() []byte {
 	for _, run := range r.runs() {
 		for _, e := range run.epochs {
 			rows = append(rows, []string{run.heads, strconv.FormatUint(run.Seed, 10), strconv.Itoa(e.Epoch), strconv.Itoa(e.Step),
-				number(main(e.Train).Loss), number(main(e.Train).Top1), number(main(e.Test).Loss), number(main(e.Test).Top1),
+				number(e.Train.Main().Loss), number(e.Train.Main().Top1), number(e.Test.Main().Loss), number(e.Test.Main().Top1),
 				number(run.stemIn(e.Epoch)), number(trainSeconds(e))})
 		}
 	}
@@ -44,7 +44,7 @@ func (r *Results) Steps() []byte {
 	for _, run := range r.runs() {
 		for _, i := range run.intervals {
 			rows = append(rows, []string{run.heads, strconv.FormatUint(run.Seed, 10), number(run.position(i.Step)), strconv.Itoa(i.Step),
-				number(main(i.Train).Loss), number(i.GradNorms[r.Stem]), number(i.GradNorm)})
+				number(i.Train.Main().Loss), number(i.GradNorms[r.Stem]), number(i.GradNorm)})
 		}
 	}
 	return csvText(rows)

@@ -20,7 +20,7 @@ func (r *Results) Figure() ([]byte, error) {
 	}
 	tests := func(run *RunResult) (out []draw.Point) {
 		for _, e := range run.epochs {
-			out = append(out, draw.Point{X: float64(e.Epoch), Y: 100 * main(e.Test).Top1})
+			out = append(out, draw.Point{X: float64(e.Epoch), Y: 100 * e.Test.Main().Top1})
 		}
 		return out
 	}
@@ -34,7 +34,7 @@ func (r *Results) Figure() ([]byte, error) {
 		return p
 	}
 	return draw.Figure(
-		panel("training loss, main head", false, steps(func(i train.Interval) float64 { return main(i.Train).Loss })),
+		panel("training loss, main head", false, steps(func(i train.Interval) float64 { return i.Train.Main().Loss })),
 		panel("test accuracy, main head (%)", false, tests),
 		panel("gradient norm of "+r.Stem, true, steps(func(i train.Interval) float64 { return i.GradNorms[r.Stem] })),
 	)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -129,7 +128,7 @@ func (r *Results) read(run *Run) (*RunResult, error) {
 	out.Stem = out.stemIn(1)
 	if n := len(out.epochs); n > 0 {
 		last := out.epochs[n-1]
-		out.Top1, out.TrainLoss = main(last.Test).Top1, main(last.Train).Loss
+		out.Top1, out.TrainLoss = last.Test.Main().Top1, last.Train.Main().Loss
 		var seconds []float64
 		for _, e := range out.epochs {
 			seconds = append(seconds, trainSeconds(e))
@@ -138,12 +137,6 @@ func (r *Results) read(run *Run) (*RunResult, error) {
 		out.Seconds = (seconds[(n-1)/2] + seconds[n/2]) / 2
 	}
 	return out, nil
-}
-
-// main is the main head's part of a result.
-func main(r train.Result) train.HeadResult {
-	h, _ := r.Head(auxhead.Main)
-	return h
 }
 
 // trainSeconds is what the training of a whole epoch takes at its images a second: the epoch of a run that was resumed is measured
@@ -183,7 +176,7 @@ func (r *RunResult) firstBelow(loss float64) float64 {
 		images, sum, from := 0, 0.0, 0
 		for j := i; j >= 0; j-- {
 			images += r.intervals[j].Train.Images
-			sum += float64(r.intervals[j].Train.Images) * main(r.intervals[j].Train).Loss
+			sum += float64(r.intervals[j].Train.Images) * r.intervals[j].Train.Main().Loss
 			if from = 0; j > 0 {
 				from = r.intervals[j-1].Step
 			}

@@ -31,7 +31,7 @@ func TestAttachNumbersByDepth(t *testing.T) {
 	heads := attachAll(t, g, Spec{At: "m3", Kind: "gap", Weight: 0.1}, Spec{At: "m1/tower3x3", Kind: "gap"}, Spec{At: "m2", Kind: "torchvision", Weight: 0.3})
 	assert.Equal(t, []string{"aux1@m1/tower3x3", "aux2@m2", "aux3@m3"}, names(heads))
 	require.Len(t, g.Losses(), 4)
-	for i, l := range g.Losses()[1:] {
+	for i, l := range g.AuxLosses() {
 		assert.Equal(t, heads[i].Name, l.Name)
 		assert.Equal(t, heads[i].Weight, l.Weight)
 		assert.Equal(t, heads[i].At, l.At)
@@ -130,7 +130,7 @@ func TestStripAndOwn(t *testing.T) {
 	attachAll(t, g, Spec{At: "m1", Kind: "torchvision", Weight: 0.3}, Spec{At: "m3", Kind: "gap"})
 	layout, err := graph.NewLayout(g)
 	require.NoError(t, err)
-	plan, err := graph.Compile(g, layout, Strip(graph.Options{Batch: 2}))
+	plan, err := graph.Compile(g, layout, Strip(g, graph.Options{Batch: 2}))
 	require.NoError(t, err)
 	own, err := g.Own("aux1")
 	require.NoError(t, err)

@@ -108,7 +108,7 @@ func (s Schedule) Weights(losses []*graph.Loss, base []float64, epoch, total flo
 		if base != nil {
 			out[i] = base[i]
 		}
-		if l.Name != Main {
+		if i > 0 {
 			out[i] *= f
 		}
 	}

@@ -58,7 +58,7 @@ func BenchmarkGPUStep(b *testing.B) {
 			name    string
 			options cuda.Options
 		}{
-			{"bf16", cuda.Options{Precision: graph.BF16}}, {"bf16_warps", cuda.Options{Precision: graph.BF16, Warps: true}},
+			{"bf16", cuda.Options{Precision: graph.BF16}}, {"bf16_warps", cuda.Options{Precision: graph.BF16, NoWgmma: true}},
 			{"bf16_serial", cuda.Options{Precision: graph.BF16, Serial: true}},
 			{"tf32", cuda.Options{Precision: graph.TF32}}, {"fp32", cuda.Options{}},
 		} {
@@ -68,7 +68,7 @@ func BenchmarkGPUStep(b *testing.B) {
 				}
 				b.Run(fmt.Sprintf("%s/%s/%s", c, a.name, heads), func(b *testing.B) {
 					gpu := openGPU(b, a.options)
-					if a.options.Warps && !gpu.device.Warpgroups() {
+					if a.options.NoWgmma && !gpu.device.Warpgroups() {
 						b.Skip("bf16 is by warps already")
 					}
 					before := gpu.used(b)

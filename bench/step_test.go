@@ -101,7 +101,7 @@ func network(b *testing.B, be graph.Backend, model string, size int, heads bool,
 	require.NoError(b, err)
 	l, err := graph.NewLayout(m.Graph)
 	require.NoError(b, err)
-	st, err := be.NewState(l, graph.StateOptions{Slots: 1, Scratch: scratch})
+	st, err := be.NewState(l, graph.StateOptions{Slots: 1, Snapshots: scratch})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, st.Close()) })
 	for _, p := range l.Params {
@@ -132,7 +132,7 @@ func step(b *testing.B, be graph.Backend, st graph.State, batch int, o graph.Opt
 		}
 	}
 	for i := range feed.Labels {
-		feed.Labels[i] = int32(rng.IntN(g.Losses()[0].Logits.Shape().C))
+		feed.Labels[i] = int32(rng.IntN(g.MainLoss().Logits.Shape().C))
 	}
 	require.NoError(b, pr.Run(context.Background(), feed))
 	return pr, feed
@@ -142,7 +142,7 @@ func step(b *testing.B, be graph.Backend, st graph.State, batch int, o graph.Opt
 // one. A measurement every N updates is to cost no more than 1/N of a step, so this is to be no more than 1.
 func gradientFlow(b *testing.B, be graph.Backend, model string, size, batch int, o graph.Options) {
 	b.Helper()
-	st := network(b, be, model, size, true, gradflow.MeterScratch(3))
+	st := network(b, be, model, size, true, gradflow.MeterSnapshots(3))
 	pr, feed := step(b, be, st, batch, o)
 	m, err := gradflow.NewMeter(be, st, pr.Plan().Options)
 	require.NoError(b, err)

@@ -142,7 +142,7 @@ func (b *backend[T]) free(needs int64) int64 {
 
 // Memory implements graph.Backend.
 func (b *backend[T]) Memory(l *graph.Layout, o graph.StateOptions, plans ...*graph.Plan) (needs, free int64, err error) {
-	elements := l.Elements*(1+o.Scratch) + l.Trained*(1+o.Slots)
+	elements := l.Elements*(1+o.Snapshots) + l.Trained*(1+o.Slots)
 	if o.EMA {
 		elements += l.Elements
 	}

@@ -380,7 +380,7 @@ func (b *binder[T]) loss(s *graph.SoftmaxCrossEntropy) func(*run) {
 			w := r.feed.Weight(b.plan, h.Index)
 			st := vec.SoftmaxCrossEntropy(vec.CrossEntropy{Ignore: graph.IgnoreLabel, Smoothing: h.Smoothing, GradScale: scale * w / n,
 				Distill: h.Distill, Temperature: h.Temperature}, h.dlogits, h.logits, h.teacher, r.feed.Labels)
-			r.metrics.Heads[h.Index] = graph.HeadMetrics{Name: h.Name, Weight: w, Loss: st.Loss / n, Top1: st.Top1, Top5: st.Top5}
+			r.metrics.Heads[h.Index] = graph.HeadMetrics{Name: h.Name, Weight: w, Loss: st.Loss / n, Correct1: st.Correct1, Correct5: st.Correct5}
 		})
 		r.metrics.Total = 0
 		for _, h := range r.metrics.Heads {

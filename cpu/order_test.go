@@ -63,14 +63,14 @@ func TestStepsInAnyOrder(t *testing.T) {
 		return all
 	}
 	for _, slack := range []int{0, 8} {
-		o.Slack, o.SweepPerLoss = slack, slack == 0
+		o.ReuseDistance, o.SweepPerLoss = slack, slack == 0
 		p, err := graph.Compile(m.Graph, layout, o)
 		require.NoError(t, err)
 		want := result(p)
 		for range 5 {
 			q := *p
 			q.Steps, q.Phases = nil, nil
-			after, done := p.Order(), make([]bool, len(p.Steps))
+			after, done := p.Dependencies(), make([]bool, len(p.Steps))
 			for len(q.Steps) < len(p.Steps) {
 				var ready []int
 				for i, list := range after {

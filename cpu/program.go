@@ -92,12 +92,12 @@ func (p *program[T]) Metrics() (*graph.Metrics, error) {
 
 func (p *program[T]) Launches() int { return len(p.plan.Steps) }
 
-func (p *program[T]) Measures() ([]graph.Measure, error) {
+func (p *program[T]) ProbeResults() ([]graph.ProbeResult, error) {
 	b := &binder[T]{program: p, state: p.state}
-	out := make([]graph.Measure, len(p.plan.Probes))
+	out := make([]graph.ProbeResult, len(p.plan.Probes))
 	for i, s := range p.plan.Probes {
 		y, c := b.doubles(s.Y), s.X.Shape.C
-		out[i] = graph.Measure{Probe: s.Probe, Rows: s.X.Rows(), Squares: slices.Clone(y[:c]), Zeros: slices.Clone(y[c:])}
+		out[i] = graph.ProbeResult{Probe: s.Probe, Rows: s.X.Rows(), Squares: slices.Clone(y[:c]), Zeros: slices.Clone(y[c:])}
 	}
 	return out, nil
 }

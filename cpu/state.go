@@ -17,7 +17,7 @@ type state[T vec.Float] struct {
 	gradients []T
 	average   []T
 	slots     [][]T
-	copies    [][]T // scratch parts, each as long as what was copied to it last
+	copies    [][]T // snapshots, each as long as what was copied to it last
 	scratch   scratch[T]
 }
 
@@ -39,7 +39,7 @@ func (b *backend[T]) NewState(l *graph.Layout, o graph.StateOptions) (graph.Stat
 	for range o.Slots {
 		s.slots = append(s.slots, alignedSlice[T](l.Trained))
 	}
-	for range o.Scratch {
+	for range o.Snapshots {
 		s.copies = append(s.copies, alignedSlice[T](l.Elements)[:0])
 	}
 	return s, nil
@@ -56,10 +56,10 @@ func (s *state[T]) Parts() []graph.Part {
 	return append(parts, []graph.Part{graph.Slot0, graph.Slot1}[:len(s.slots)]...)
 }
 
-// scratchPart is the index of a scratch part, -1 for any other.
+// scratchPart is the index of a snapshot, -1 for any other.
 func (s *state[T]) scratchPart(p graph.Part) int {
 	for i := range s.copies {
-		if p == graph.Scratch(i) {
+		if p == graph.Snapshot(i) {
 			return i
 		}
 	}
@@ -76,7 +76,7 @@ func (s *state[T]) comparable(p graph.Part) ([]T, error) {
 	case p == graph.Gradient:
 		return s.gradients, nil
 	}
-	return nil, fmt.Errorf("cpu: part %q is neither the values, the gradient nor one of the state's %d scratch parts", p, len(s.copies))
+	return nil, fmt.Errorf("cpu: part %q is neither the values, the gradient nor one of the state's %d snapshots", p, len(s.copies))
 }
 
 func (s *state[T]) Copy(to, from graph.Part) error {
@@ -86,7 +86,7 @@ func (s *state[T]) Copy(to, from graph.Part) error {
 	}
 	i := s.scratchPart(to)
 	if i < 0 {
-		return fmt.Errorf("cpu: copies go to scratch parts, of which the state has %d, not to %q", len(s.copies), to)
+		return fmt.Errorf("cpu: copies go to snapshots, of which the state has %d, not to %q", len(s.copies), to)
 	}
 	s.copies[i] = s.copies[i][:len(src)]
 	copy(s.copies[i], src)

@@ -86,11 +86,11 @@ func deferredBatches(t *testing.T, precision graph.Precision, tf dataset.Transfo
 		require.NoError(t, pr.Run(context.Background(), &graph.Feed{Regions: batch.Regions, Recipes: batch.Recipes, Labels: batch.Labels}))
 		d, err := pr.Read("image")
 		require.NoError(t, err)
-		got := make([]byte, 0, len(want.Images))
+		got := make([]byte, 0, len(want.Pixels))
 		for _, v := range d.Data().([]float32) {
 			got = append(got, byte(math.Round(float64(v))))
 		}
-		require.Equal(t, want.Images, got)
+		require.Equal(t, want.Pixels, got)
 		batch.Release()
 	}
 }

@@ -20,9 +20,9 @@ type Options struct {
 	// Isolated gives every buffer of a plan an allocation of its own, so that the emulator and compute-sanitizer see a kernel
 	// run over its end. It takes the memory of a plan without sharing: for tests.
 	Isolated bool
-	// Warps multiplies bfloat16 as on GPUs before sm_90, warp by warp, where warpgroups could (Info.Warpgroups): the baseline that
+	// NoWgmma multiplies bfloat16 as on GPUs before sm_90, warp by warp, where warpgroups could (Info.Warpgroups): the baseline that
 	// tests and benchmarks compare with.
-	Warps bool
+	NoWgmma bool
 	// Serial runs the steps of a plan one after another, where branches and heads could run side by side: the baseline that tests and
 	// benchmarks compare with.
 	Serial bool
@@ -63,8 +63,8 @@ func (b *Backend) Name() string { return b.device.Info.String() }
 // Target implements graph.Backend.
 func (b *Backend) Target() graph.Target {
 	t := graph.Target{Precision: b.options.Precision, Fusions: graph.AllFusions, PadInput: true, Augments: true}
-	if b.lanes() > 1 {
-		t.Slack = 8
+	if b.streams() > 1 {
+		t.ReuseDistance = 8
 	}
 	if b.options.Fusions != nil {
 		t.Fusions = *b.options.Fusions
@@ -86,7 +86,7 @@ func (b *Backend) arithmetic() string {
 	case graph.TF32:
 		return "tf32"
 	case graph.BF16:
-		if b.device.Warpgroups() && !b.options.Warps {
+		if b.device.Warpgroups() && !b.options.NoWgmma {
 			return "wgmma"
 		}
 		return "bf16"

@@ -103,21 +103,21 @@ func limit(s graph.Step) string {
 // binder turns the steps of a plan into launches over given memory. It runs twice: once to find how much memory of their own the
 // launches need, with addresses that mean nothing, and once for good.
 type binder struct {
-	state    *state
-	plan     *graph.Plan
-	values   *operand // the parameters: values or moving averages
-	at       map[*graph.Buffer]kernels.DevicePtr
-	recipes  kernels.DevicePtr // AugmentRecipe, one for each image
-	run      kernels.DevicePtr // RunState
-	ring     kernels.DevicePtr // StepMetrics
-	places   []graph.Place
-	counting bool // addresses mean nothing
-	launches []driver.Launch
-	first    []int  // launch of each step, and the end
-	node     string // of the step at hand
-	*lane           // of the step at hand
+	state         *state
+	plan          *graph.Plan
+	values        *operand // the parameters: values or moving averages
+	at            map[*graph.Buffer]kernels.DevicePtr
+	recipes       kernels.DevicePtr // AugmentRecipe, one for each image
+	run           kernels.DevicePtr // RunState
+	ring          kernels.DevicePtr // StepMetrics
+	schedule      []graph.StreamStep
+	counting      bool // addresses mean nothing
+	launches      []driver.Launch
+	first         []int  // launch of each step, and the end
+	node          string // of the step at hand
+	*streamMemory        // of the step at hand
 
-	lanes    []lane
+	streams  []streamMemory
 	kept     region // what a step leaves for a later one, besides the plan's buffers
 	sums     map[*graph.Buffer]partialSums
 	tables   region // constant
@@ -140,11 +140,11 @@ func (r *region) take(bytes int64) kernels.DevicePtr {
 // regions are what launches have of memory of their own, besides the tables. The counters come first.
 func (b *binder) regions() []*region {
 	r := []*region{}
-	for i := range b.lanes {
-		r = append(r, &b.lanes[i].counters)
+	for i := range b.streams {
+		r = append(r, &b.streams[i].counters)
 	}
-	for i := range b.lanes {
-		r = append(r, &b.lanes[i].work)
+	for i := range b.streams {
+		r = append(r, &b.streams[i].work)
 	}
 	return append(r, &b.kept)
 }
@@ -154,7 +154,7 @@ func (b *binder) bind() error {
 	b.launches, b.first, b.constant, b.tables.next, b.kept.next = nil, nil, nil, 0, 0
 	b.sums = map[*graph.Buffer]partialSums{}
 	for i, s := range b.plan.Steps {
-		b.node, b.lane = s.NodeName(), &b.lanes[b.places[i].Lane]
+		b.node, b.streamMemory = s.NodeName(), &b.streams[b.schedule[i].Stream]
 		b.work.next, b.counters.next = 0, 0
 		first := len(b.launches)
 		b.first = append(b.first, first)
@@ -256,7 +256,7 @@ func (b *binder) weight(p *graph.Param) kernels.DevicePtr {
 	if b.state.backend.activation() == graph.Float {
 		return b.param(p)
 	}
-	return b.values.halves.Address + 2*kernels.DevicePtr(b.state.layout.Offset(p))
+	return b.values.bf16.Address + 2*kernels.DevicePtr(b.state.layout.Offset(p))
 }
 
 // gradient is the address of a parameter's gradient, 0 for none and for what is not trained.

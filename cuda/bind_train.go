@@ -69,7 +69,7 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	if s.Slots() > 1 {
 		p.Slot1 = parts[graph.Slot1].Address
 	}
-	p.BF16 = b.state.operands[graph.Value].halves.Address
+	p.BF16 = b.state.operands[graph.Value].bf16.Address
 	if s.EMA {
 		p.Average = parts[graph.Average].Address
 	}

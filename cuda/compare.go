@@ -27,7 +27,7 @@ func (s *state) comparable(p graph.Part) (driver.Span, error) {
 	if p == graph.Value || p == graph.Gradient {
 		return s.parts[p], nil
 	}
-	return driver.Span{}, fmt.Errorf("cuda: part %q is neither the values, the gradient nor one of the state's %d scratch parts", p, len(s.copies))
+	return driver.Span{}, fmt.Errorf("cuda: part %q is neither the values, the gradient nor one of the state's %d snapshots", p, len(s.copies))
 }
 
 // Copy implements graph.State.
@@ -37,7 +37,7 @@ func (s *state) Copy(to, from graph.Part) error {
 		return err
 	}
 	if _, ok := s.copies[to]; !ok {
-		return fmt.Errorf("cuda: copies go to scratch parts, of which the state has %d, not to %q", len(s.copies), to)
+		return fmt.Errorf("cuda: copies go to snapshots, of which the state has %d, not to %q", len(s.copies), to)
 	}
 	dst, err := s.parts[to].Sub(0, src.Bytes)
 	if err != nil {

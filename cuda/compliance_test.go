@@ -15,12 +15,12 @@ import (
 
 // The suite that every backend passes. The CPU's float64, rounded in the same places, is the model of the precisions that round.
 func TestCompliance(t *testing.T) {
-	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, Warps: true}} {
+	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, NoWgmma: true}} {
 		t.Run(name, func(t *testing.T) {
 			b, err := New(o)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, b.Close()) }()
-			if o.Warps && !b.device.Warpgroups() {
+			if o.NoWgmma && !b.device.Warpgroups() {
 				t.Skip("bf16 is by warps already")
 			}
 			var model graph.Backend

@@ -39,11 +39,11 @@ func (s *state) fits(p *graph.Plan) error {
 	})
 }
 
-// programBytes is the device memory of a program of a plan, without the scratch memory that it shares with others: its slots,
-// what launches pass to each other, and the tables of every slot, for the values and for the averages.
+// programBytes is the device memory of a program of a plan, without the scratch memory that it shares with others: its transfers,
+// what launches pass to each other, and the tables of every transfer, for the values and for the averages.
 func (s *state) programBytes(p *graph.Plan) (int64, error) {
-	n := s.backend.lanes()
-	b := &binder{state: s, plan: p, values: s.operands[graph.Value], places: p.Places(n), lanes: make([]lane, n), counting: true}
+	n := s.backend.streams()
+	b := &binder{state: s, plan: p, values: s.operands[graph.Value], schedule: p.AssignStreams(n), streams: make([]streamMemory, n), counting: true}
 	if err := b.bind(); err != nil {
 		return 0, err
 	}
@@ -51,9 +51,9 @@ func (s *state) programBytes(p *graph.Plan) (int64, error) {
 	for _, r := range b.regions() {
 		between = append(between, r.needed)
 	}
-	tables := int64(len(program{}.slots)) * driver.ArenaBytes(b.tables.needed)
+	tables := int64(len(program{}.transfers)) * driver.ArenaBytes(b.tables.needed)
 	if s.ema {
 		tables *= 2
 	}
-	return int64(len(program{}.slots))*driver.ArenaBytes(slotSizes(p)...) + driver.ArenaBytes(between...) + tables, nil
+	return int64(len(program{}.transfers))*driver.ArenaBytes(transferSizes(p)...) + driver.ArenaBytes(between...) + tables, nil
 }

@@ -12,7 +12,7 @@ import (
 
 // Random networks, as on the CPU, but of each only some of the plans.
 func TestNetworks(t *testing.T) {
-	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, Warps: true},
+	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, NoWgmma: true},
 		"isolated": {Isolated: true}} {
 		seeds := 200
 		if testing.Short() {

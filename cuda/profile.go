@@ -31,7 +31,7 @@ func Profile(ctx context.Context, pr graph.Program, f *graph.Feed, runs int) (ou
 		return nil, fmt.Errorf("cuda: a profile of %d runs", runs)
 	}
 	device := p.state.backend.device
-	byBound := map[*bound]*singly{} // one for each slot
+	byBound := map[*bound]*singly{} // one for each transfer
 	defer func() {
 		for _, s := range byBound {
 			err = errors.Join(err, s.close())
@@ -47,7 +47,7 @@ func Profile(ctx context.Context, pr graph.Program, f *graph.Feed, runs int) (ou
 				}
 				byBound[b] = s
 			}
-			return p.slots[b.slot].around(p.state.compute, s.run)
+			return p.transfers[b.transfer].around(p.state.compute, s.run)
 		})
 		if err != nil {
 			return nil, err

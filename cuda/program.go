@@ -15,34 +15,34 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// program is a plan that is bound to memory. A run copies its input to one of two slots, on the upload stream, and launches the
-// graph that was captured for the slot: so the input of a step travels while the step before it computes.
+// program is a plan that is bound to memory. A run copies its input to one of two transfers, on the upload stream, and launches the
+// graph that was captured for the transfer: so the input of a step travels while the step before it computes.
 type program struct {
-	plan     *graph.Plan
-	places   []graph.Place // of its steps
-	state    *state
-	slots    [2]slot
-	next     int           // slot of the next run
-	own      *driver.Arena // the buffers of an isolated program
-	between  *driver.Arena // what launches pass to each other: binder.regions
-	at       map[*graph.Buffer]kernels.DevicePtr
-	version  int // of the scratch memory that at and bound are for
-	bound    []*bound
-	launches int            // of a run
-	metrics  *graph.Metrics // of the last run, as far as the host knows them
+	plan      *graph.Plan
+	schedule  []graph.StreamStep // of its steps
+	state     *state
+	transfers [2]transfer
+	next      int           // transfer of the next run
+	own       *driver.Arena // the buffers of an isolated program
+	between   *driver.Arena // what launches pass to each other: binder.regions
+	at        map[*graph.Buffer]kernels.DevicePtr
+	version   int // of the scratch memory that at and bound are for
+	bound     []*bound
+	launches  int            // of a run
+	metrics   *graph.Metrics // of the last run, as far as the host knows them
 }
 
-// bound is the launches for one slot and one arena of parameters.
+// bound is the launches for one transfer and one arena of parameters.
 type bound struct {
-	slot   int
-	values *operand
-	tables *driver.Arena
-	list   *driver.List
-	graph  *driver.Graph // nil on a blocking device
+	transfer int
+	values   *operand
+	tables   *driver.Arena
+	list     *driver.List
+	graph    *driver.Graph // nil on a blocking device
 }
 
 func newProgram(s *state, p *graph.Plan) (*program, error) {
-	pr := &program{plan: p, places: p.Places(s.backend.lanes()), state: s}
+	pr := &program{plan: p, schedule: p.AssignStreams(s.backend.streams()), state: s}
 	if err := pr.prepare(); err != nil {
 		return nil, errors.Join(err, pr.Close())
 	}
@@ -50,8 +50,8 @@ func newProgram(s *state, p *graph.Plan) (*program, error) {
 }
 
 func (p *program) prepare() (err error) {
-	for i := range p.slots {
-		if err := p.slots[i].allocate(p.state, p.plan); err != nil {
+	for i := range p.transfers {
+		if err := p.transfers[i].allocate(p.state, p.plan); err != nil {
 			return err
 		}
 	}
@@ -60,7 +60,7 @@ func (p *program) prepare() (err error) {
 	} else {
 		err = p.state.reserve(p.plan)
 	}
-	for i := 0; i < len(p.slots) && err == nil; i++ {
+	for i := 0; i < len(p.transfers) && err == nil; i++ {
 		_, err = p.bind(i, p.state.operands[graph.Value])
 	}
 	return err
@@ -69,8 +69,8 @@ func (p *program) prepare() (err error) {
 // Plan implements graph.Program.
 func (p *program) Plan() *graph.Plan { return p.plan }
 
-// bind returns the launches of a slot over an arena of parameters.
-func (p *program) bind(slot int, values *operand) (*bound, error) {
+// bind returns the launches of a transfer over an arena of parameters.
+func (p *program) bind(transfer int, values *operand) (*bound, error) {
 	if v := p.state.scratch.version; v != p.version {
 		if err := p.unbind(); err != nil {
 			return nil, err
@@ -78,11 +78,11 @@ func (p *program) bind(slot int, values *operand) (*bound, error) {
 		p.version, p.at = v, p.state.locate(p.plan)
 	}
 	for _, b := range p.bound {
-		if b.slot == slot && b.values == values {
+		if b.transfer == transfer && b.values == values {
 			return b, nil
 		}
 	}
-	b := &bound{slot: slot, values: values}
+	b := &bound{transfer: transfer, values: values}
 	if err := p.fill(b); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -92,11 +92,11 @@ func (p *program) bind(slot int, values *operand) (*bound, error) {
 
 // fill makes launches, and captures them between the copies of what the step reads from the host and reports to it.
 func (p *program) fill(b *bound) error {
-	s, in := p.state, &p.slots[b.slot]
+	s, in := p.state, &p.transfers[b.transfer]
 	at := in.addresses(p.plan)
 	maps.Copy(at, p.at)
-	bd := &binder{state: s, plan: p.plan, values: b.values, at: at, places: p.places, lanes: make([]lane, s.backend.lanes()), counting: true,
-		recipes: in.memory.Span(slotRecipes).Address, run: in.memory.Span(slotRun).Address, ring: in.memory.Span(slotMetrics).Address}
+	bd := &binder{state: s, plan: p.plan, values: b.values, at: at, schedule: p.schedule, streams: make([]streamMemory, s.backend.streams()), counting: true,
+		recipes: in.memory.Span(pieceRecipes).Address, run: in.memory.Span(pieceRun).Address, ring: in.memory.Span(pieceMetrics).Address}
 	if err := bd.bind(); err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (p *program) fill(b *bound) error {
 	if b.list, err = d.NewList(bd.launches); err != nil || d.Blocking {
 		return err
 	}
-	b.graph, err = b.capture(s, in, p.places, bd.first)
+	b.graph, err = b.capture(s, in, p.schedule, bd.first)
 	return err
 }
 
@@ -142,7 +142,7 @@ func (p *program) reserve(bd *binder) (*driver.Arena, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range bd.lanes {
+	for i := range bd.streams {
 		if counters := m.Span(i); counters.Bytes > 0 {
 			if err := s.compute.Fill(counters, 0); err != nil {
 				return nil, errors.Join(err, m.Close())
@@ -158,7 +158,7 @@ func (p *program) Run(ctx context.Context, f *graph.Feed) error {
 		if b.graph != nil {
 			return b.graph.Launch(p.state.compute)
 		}
-		return p.slots[b.slot].around(p.state.compute, b.list.Run)
+		return p.transfers[b.transfer].around(p.state.compute, b.list.Run)
 	})
 }
 
@@ -180,7 +180,7 @@ func (p *program) run(ctx context.Context, f *graph.Feed, step func(*bound) erro
 	if err != nil {
 		return err
 	}
-	in, s := &p.slots[p.next], p.state
+	in, s := &p.transfers[p.next], p.state
 	if err := in.load(s.upload, p.plan, f); err != nil {
 		return err
 	}
@@ -202,8 +202,8 @@ func (p *program) run(ctx context.Context, f *graph.Feed, step func(*bound) erro
 	return in.done.Record(s.compute)
 }
 
-// last is the slot of the last run.
-func (p *program) last() *slot { return &p.slots[1-p.next] }
+// last is the transfer of the last run.
+func (p *program) last() *transfer { return &p.transfers[1-p.next] }
 
 func newMetrics(p *graph.Plan, f *graph.Feed) *graph.Metrics {
 	m := &graph.Metrics{Heads: make([]graph.HeadMetrics, len(p.Losses))}
@@ -227,7 +227,7 @@ func (p *program) Metrics() (*graph.Metrics, error) {
 	m.Heads = make([]graph.HeadMetrics, len(p.metrics.Heads))
 	m.Rows, m.GradNorm = int(from.Rows), from.GradNorm
 	for i, h := range p.metrics.Heads {
-		h.Loss, h.Top1, h.Top5 = from.Heads[i].Loss, int(from.Heads[i].Top1), int(from.Heads[i].Top5)
+		h.Loss, h.Correct1, h.Correct5 = from.Heads[i].Loss, int(from.Heads[i].Top1), int(from.Heads[i].Top5)
 		m.Heads[i] = h
 		m.Total += h.Weight * h.Loss
 	}
@@ -276,9 +276,9 @@ func (p *program) Read(node string) (*tensor.Dense, error) {
 // Launches implements graph.Program.
 func (p *program) Launches() int { return p.launches }
 
-// Measures implements graph.Program.
-func (p *program) Measures() ([]graph.Measure, error) {
-	out := make([]graph.Measure, len(p.plan.Probes))
+// ProbeResults implements graph.Program.
+func (p *program) ProbeResults() ([]graph.ProbeResult, error) {
+	out := make([]graph.ProbeResult, len(p.plan.Probes))
 	for i, s := range p.plan.Probes {
 		if err := p.readable(); err != nil {
 			return nil, err
@@ -288,7 +288,7 @@ func (p *program) Measures() ([]graph.Measure, error) {
 		if err := p.state.compute.Read(driver.Bytes(y), driver.Span{Address: p.at[s.Y.Buffer], Bytes: 8 * int64(len(y))}); err != nil {
 			return nil, err
 		}
-		out[i] = graph.Measure{Probe: s.Probe, Rows: s.X.Rows(), Squares: y[:c:c], Zeros: y[c:]}
+		out[i] = graph.ProbeResult{Probe: s.Probe, Rows: s.X.Rows(), Squares: y[:c:c], Zeros: y[c:]}
 	}
 	return out, nil
 }
@@ -328,8 +328,8 @@ func (b *bound) close() error {
 // Close implements graph.Program.
 func (p *program) Close() error {
 	err := p.unbind()
-	for i := range p.slots {
-		err = errors.Join(err, p.slots[i].close())
+	for i := range p.transfers {
+		err = errors.Join(err, p.transfers[i].close())
 	}
 	for _, m := range []*driver.Arena{p.own, p.between} {
 		if m != nil {

@@ -23,18 +23,18 @@ type state struct {
 	memory   *driver.Arena
 	parts    map[graph.Part]driver.Span
 	operands map[graph.Part]*operand    // of Value and Average
-	copies   map[graph.Part]driver.Span // scratch parts, as far as they are in use
+	copies   map[graph.Part]driver.Span // snapshots, as far as they are in use
 	comparer comparer
 	scratch  scratch
 	compute  *driver.Stream   // runs, one after another
-	beside   []*driver.Stream // lanes of a run besides the first
+	beside   []*driver.Stream // streams of a run besides the first
 	upload   *driver.Stream   // input of the next run, meanwhile
 }
 
 // operand is a part that the steps of a plan read: values or moving averages.
 type operand struct {
 	floats  driver.Span
-	halves  driver.Span  // in BF16: a copy of all, which convolutions multiply
+	bf16    driver.Span  // in BF16: a copy of all, which convolutions multiply
 	convert *driver.List // makes the copy
 	current bool         // the copy is up to date
 }
@@ -65,8 +65,8 @@ func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, 
 		return nil, &graph.MemoryError{Network: l.Graph.Name(), Device: b.Name(), Needs: needs, Free: free}
 	}
 	s := &state{backend: b, layout: l, slots: o.Slots, ema: o.EMA, parts: map[graph.Part]driver.Span{}, operands: map[graph.Part]*operand{}, copies: map[graph.Part]driver.Span{}}
-	for i := range o.Scratch {
-		s.copies[graph.Scratch(i)] = driver.Span{}
+	for i := range o.Snapshots {
+		s.copies[graph.Snapshot(i)] = driver.Span{}
 	}
 	err = s.allocate(b.stateSizes(l, o))
 	for _, p := range []graph.Part{graph.Value, graph.Average} {
@@ -90,8 +90,8 @@ func (b *Backend) stateSizes(l *graph.Layout, o graph.StateOptions) (names []gra
 	if o.EMA {
 		names, sizes, copies = append(names, graph.Average), append(sizes, all), 2
 	}
-	for i := range o.Scratch {
-		names, sizes = append(names, graph.Scratch(i)), append(sizes, all)
+	for i := range o.Snapshots {
+		names, sizes = append(names, graph.Snapshot(i)), append(sizes, all)
 	}
 	if b.activation() == graph.BFloat16 {
 		for range copies {
@@ -108,7 +108,7 @@ func (s *state) addOperand(p graph.Part) error {
 	if s.backend.activation() == graph.Float {
 		return nil
 	}
-	o.halves = s.memory.Span(len(s.parts) + len(s.operands) - 1)
+	o.bf16 = s.memory.Span(len(s.parts) + len(s.operands) - 1)
 	f, err := s.backend.library.Function("convert_bf16")
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (s *state) addOperand(p graph.Part) error {
 	n := s.layout.Elements
 	o.convert, err = s.backend.device.NewList([]driver.Launch{{Function: f, Node: string(p), Grid: dim(kernels.ElementGrid(1, n, graph.BFloat16.Size(), s.backend.device.SMs)),
 		Block: driver.Dim{X: kernels.Threads, Y: 1, Z: 1}, Params: kernels.ConvertParams{X: o.floats.Address,
-			Y: kernels.View{Data: o.halves.Address, Stride: int32(n)}, Rows: 1, Channels: int32(n), Padded: int32(n)}}})
+			Y: kernels.View{Data: o.bf16.Address, Stride: int32(n)}, Rows: 1, Channels: int32(n), Padded: int32(n)}}})
 	return err
 }
 
@@ -125,7 +125,7 @@ func (s *state) allocate(names []graph.Part, sizes []int64) (err error) {
 	if s.compute, err = d.NewUrgentStream(); err != nil {
 		return err
 	}
-	for range s.backend.lanes() - 1 {
+	for range s.backend.streams() - 1 {
 		x, err := d.NewStream()
 		if err != nil {
 			return err

@@ -12,7 +12,7 @@ const Ignored = -1
 
 // Batch is N images of one size and their labels.
 type Batch struct {
-	Images []byte  // (N, H, W, C); nil of a loader that defers
+	Pixels []byte  // (N, H, W, C); nil of a loader that defers
 	Labels []int32 // (N); Ignored from Rows on
 
 	// Regions and Recipes are what the images of a loader that defers are made
@@ -42,8 +42,8 @@ type Batch struct {
 // garbage collector.
 func (b *Batch) Release() {
 	if home := b.home; home != nil {
-		home.put(batchMemory{b.Images, b.Regions, b.Labels, b.Recipes})
-		b.home, b.Images, b.Regions, b.Labels, b.Recipes = nil, nil, nil, nil, nil
+		home.put(batchMemory{b.Pixels, b.Regions, b.Labels, b.Recipes})
+		b.home, b.Pixels, b.Regions, b.Labels, b.Recipes = nil, nil, nil, nil, nil
 	}
 }
 
@@ -67,7 +67,7 @@ type batchMemory struct {
 // one, so that a second Release of an old one does no harm.
 func (p *batchPool) get() *Batch {
 	m := p.memory()
-	return &Batch{N: p.n, H: p.h, W: p.w, C: p.c, Images: m.images, Labels: m.labels, Regions: m.regions, Recipes: m.recipes, home: p}
+	return &Batch{N: p.n, H: p.h, W: p.w, C: p.c, Pixels: m.images, Labels: m.labels, Regions: m.regions, Recipes: m.recipes, home: p}
 }
 
 func (p *batchPool) memory() batchMemory {

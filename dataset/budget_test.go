@@ -106,7 +106,7 @@ func TestMemoryOfOneImage(t *testing.T) {
 	_, err = images.decode(pngFile(t, pattern(1000, 900)), 3, &m)
 	require.NoError(t, err)
 
-	// Images of more than 67 megapixels are read where they fit.
+	// Pixels of more than 67 megapixels are read where they fit.
 	images = &decoder{memory: newBudget(120 << 20)}
 	_, err = images.decode(blackPNG(t, 9000, 8000, 1), 1, &m)
 	require.NoError(t, err)

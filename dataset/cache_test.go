@@ -34,7 +34,7 @@ func (c *counting) Decode(i int, dst *Image) (int32, error) {
 	return int32(i % 5), nil
 }
 
-// Images come back as they were decoded, from several goroutines, and are decoded once as long as the budget lasts.
+// Pixels come back as they were decoded, from several goroutines, and are decoded once as long as the budget lasts.
 func TestCache(t *testing.T) {
 	var all int64
 	var img Image

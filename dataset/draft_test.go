@@ -134,7 +134,7 @@ func (s photos) Decode(i int, dst *Image) (int32, error) {
 // rendered are a batch's images, whoever makes them.
 func rendered(b *Batch) []byte {
 	if b.Recipes == nil {
-		return b.Images
+		return b.Pixels
 	}
 	var s augment.Resampler
 	size := b.H * b.W * b.C
@@ -175,12 +175,12 @@ func TestLoaderDefers(t *testing.T) {
 				require.NoError(t, err)
 				w := all[n]
 				n++
-				require.Nil(t, b.Images)
+				require.Nil(t, b.Pixels)
 				require.LessOrEqual(t, len(b.Regions), got.Regions())
 				for _, r := range b.Recipes {
 					require.NoError(t, r.Check(b.H, b.W, b.C, len(b.Regions)))
 				}
-				require.Equal(t, w.Images, rendered(b), "batch %d", n)
+				require.Equal(t, w.Pixels, rendered(b), "batch %d", n)
 				require.Equal(t, w.Labels, b.Labels)
 				require.Equal(t, w.Rows, b.Rows)
 				require.Equal(t, fmt.Sprint(w.Skipped), fmt.Sprint(b.Skipped))

@@ -49,7 +49,7 @@ func (b *Batch) move(to, from int) {
 		b.Recipes[to] = b.Recipes[from]
 	} else {
 		size := b.H * b.W * b.C
-		copy(b.Images[to*size:][:size], b.Images[from*size:])
+		copy(b.Pixels[to*size:][:size], b.Pixels[from*size:])
 	}
 	b.Labels[to] = b.Labels[from]
 }
@@ -59,7 +59,7 @@ func (b *Batch) blacken() {
 	if b.Recipes != nil {
 		clear(b.Recipes[b.Rows:])
 	} else {
-		clear(b.Images[b.Rows*b.H*b.W*b.C:])
+		clear(b.Pixels[b.Rows*b.H*b.W*b.C:])
 	}
 	for row := b.Rows; row < b.N; row++ {
 		b.Labels[row] = Ignored

@@ -407,7 +407,7 @@ func (j *job) finished(row int) []byte {
 	b := j.batch
 	n := b.H * b.W * b.C
 	if b.Recipes == nil {
-		return b.Images[row*n:][:n]
+		return b.Pixels[row*n:][:n]
 	}
 	offset, _ := j.place(n, n)
 	b.Recipes[row] = augment.Recipe{Offset: offset, Rows: augment.Resized(b.H, b.H), Cols: augment.Resized(b.W, b.W)}

@@ -19,7 +19,7 @@ func collect(t *testing.T, l *Loader, epoch, first int) []*Batch {
 	for b, err := range l.Epoch(context.Background(), epoch, first) {
 		require.NoError(t, err)
 		c := *b
-		c.home, c.Images, c.Labels = nil, slices.Clone(b.Images), slices.Clone(b.Labels)
+		c.home, c.Pixels, c.Labels = nil, slices.Clone(b.Pixels), slices.Clone(b.Labels)
 		out = append(out, &c)
 		b.Release()
 		b.Release() // harmless
@@ -46,7 +46,7 @@ func TestLoaderSameForAnyWorkers(t *testing.T) {
 		}
 		require.Equal(t, want, got, "%d workers", workers)
 	}
-	require.NotEqual(t, want[0].Images, want[12].Images, "epochs differ")
+	require.NotEqual(t, want[0].Pixels, want[12].Pixels, "epochs differ")
 }
 
 func TestLoaderResume(t *testing.T) {
@@ -68,7 +68,7 @@ func TestLoaderShuffle(t *testing.T) {
 		var firsts []int
 		for _, b := range collect(t, l, epoch, 0) {
 			for row := range b.N {
-				firsts = append(firsts, int(b.Images[row*16]))
+				firsts = append(firsts, int(b.Pixels[row*16]))
 			}
 		}
 		return firsts
@@ -93,7 +93,7 @@ func TestLoaderLastBatch(t *testing.T) {
 		last := batches[2]
 		require.Equal(t, 2, last.Rows)
 		require.Equal(t, []int32{2, 0, Ignored, Ignored}, last.Labels)
-		require.Equal(t, make([]byte, 2*16), last.Images[2*16:])
+		require.Equal(t, make([]byte, 2*16), last.Pixels[2*16:])
 		require.Equal(t, []int{0, 2}, []int{last.Epoch, last.Index})
 	}
 	require.Equal(t, 2, newLoader(t, numbered{n: 10}, nil, LoaderOptions{Batch: 4, DropLast: true}).Batches())
@@ -133,7 +133,7 @@ func TestLoaderSkip(t *testing.T) {
 		batches := collect(t, newLoader(t, src, nil, opt), 0, 0)
 		require.Len(t, batches, 3)
 		require.Equal(t, []int32{1, 0, Ignored, Ignored}, batches[0].Labels) // samples 1 and 3
-		require.Equal(t, []byte{1, 3, 0, 0}, []byte{batches[0].Images[0], batches[0].Images[16], batches[0].Images[32], batches[0].Images[48]})
+		require.Equal(t, []byte{1, 3, 0, 0}, []byte{batches[0].Pixels[0], batches[0].Pixels[16], batches[0].Pixels[32], batches[0].Pixels[48]})
 		require.Equal(t, []int{2, 3, 2}, []int{batches[0].Rows, batches[1].Rows, batches[2].Rows})
 		require.Len(t, batches[0].Skipped, 2)
 		require.ErrorContains(t, batches[1].Skipped[0], "5.jpg")
@@ -270,7 +270,7 @@ func TestLoaderRecyclesMemory(t *testing.T) {
 	seen := map[*byte]bool{}
 	for b, err := range l.Epoch(context.Background(), 0, 0) {
 		require.NoError(t, err)
-		seen[&b.Images[0]] = true
+		seen[&b.Pixels[0]] = true
 		b.Release()
 	}
 	require.LessOrEqual(t, len(seen), defaultPrefetch+3)

@@ -25,7 +25,7 @@ import (
 //go:embed testdata/orientation.txt
 var oriented string
 
-// Images are turned as Pillow turns them, of whichever part of the file says so; by default they stay, but TIFF files.
+// Pixels are turned as Pillow turns them, of whichever part of the file says so; by default they stay, but TIFF files.
 func TestOrientation(t *testing.T) {
 	dir := t.TempDir()
 	var upright Image

@@ -21,10 +21,10 @@ var kindColours = map[string]string{
 // label of a head, by its name, is the heading of its box; a head without one has its name and the weight of its loss.
 func Graph(g *graph.Graph, title string, labels map[string]string) *Network {
 	d := &Network{Title: title}
-	main := g.Losses()[0]
+	main := g.MainLoss()
 	heads := map[string][]*graph.Node{} // what only they need
 	isHead := map[*graph.Node]bool{}
-	for _, l := range g.Losses()[1:] {
+	for _, l := range g.AuxLosses() {
 		own, err := g.Own(l.Name)
 		if err != nil {
 			continue // a loss of the graph is in the graph
@@ -49,7 +49,7 @@ func Graph(g *graph.Graph, title string, labels map[string]string) *Network {
 			d.Edges = append(d.Edges, Edge{From: c.start[x].Name(), To: n.Name(), Width: 1.3})
 		}
 	}
-	for i, l := range g.Losses()[1:] {
+	for i, l := range g.AuxLosses() {
 		// A head's name has no node, and so no frame, beside it (auxhead.Attach).
 		at := c.start[readBy(heads[l.Name], l)]
 		box := Node{Name: l.Name, In: frames[at], Beside: at.Name(), Fill: headColours[i%len(headColours)], Heading: labels[l.Name]}

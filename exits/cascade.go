@@ -64,7 +64,7 @@ func NewCascade(g *graph.Graph, names []string) (*Cascade, error) {
 			g.Name(), strings.Join(behind, ", "))
 	}
 	slices.SortStableFunc(heads, func(a, b *graph.Loss) int { return cut[a] - cut[b] })
-	main := g.Losses()[0]
+	main := g.MainLoss()
 	cut[main] = len(t.cuts) - 1
 	return t.cascade(append(heads, main), cut)
 }
@@ -107,7 +107,7 @@ type backbone struct {
 func newBackbone(g *graph.Graph) *backbone {
 	t := &backbone{g: g, at: map[*graph.Node]int{}}
 	needed := map[*graph.Node]bool{}
-	visit(g.Losses()[0].Logits, nil, needed)
+	visit(g.MainLoss().Logits, nil, needed)
 	for _, n := range g.Nodes() {
 		if needed[n] {
 			t.at[n] = len(t.nodes)

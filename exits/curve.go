@@ -62,8 +62,8 @@ func Curve(records []Record, of Criterion, c *Cascade, classes int) ([]Point, er
 	count := func(exit, n int, hit bool) {
 		now.Exits[exit].Images += n
 		if hit {
-			now.Exits[exit].Hits += n
-			now.Hits += n
+			now.Exits[exit].Correct += n
+			now.Correct += n
 		}
 	}
 	// Doubts run from the surest to the least sure: entropy from 0 to its most, confidence from -1 to 0.
@@ -150,7 +150,7 @@ func Best(points []Point, c *Cascade, budget float64) (Point, error) {
 		if p.Share(c) > budget {
 			continue
 		}
-		if best < 0 || p.Hits > points[best].Hits || p.Hits == points[best].Hits && p.MACs(c) < points[best].MACs(c) {
+		if best < 0 || p.Correct > points[best].Correct || p.Correct == points[best].Correct && p.MACs(c) < points[best].MACs(c) {
 			best = i
 		}
 	}
@@ -161,7 +161,7 @@ func Best(points []Point, c *Cascade, budget float64) (Point, error) {
 	return points[best], nil
 }
 
-// Halves splits n images into two halves by chance, always the same for the same n: one to choose a threshold on, the other to
+// BF16 splits n images into two halves by chance, always the same for the same n: one to choose a threshold on, the other to
 // measure it on. Of an odd number the second half has one more. Each is in order.
 func Halves(n int) (choose, measure []int) {
 	r := graph.NewRandom(0, "early exit halves")

@@ -154,13 +154,13 @@ func (r Rule) Exit(guesses []Guess) int {
 
 // Outcome counts what became of images.
 type Outcome struct {
-	Images int
-	Hits   int      // whose label was the guess of the exit where they left
-	Exits  []Counts // in order of depth, the main one last
+	Images  int
+	Correct int      // whose label was the guess of the exit where they left
+	Exits   []Counts // in order of depth, the main one last
 }
 
 // Counts are the images that left at one exit.
-type Counts struct{ Images, Hits int }
+type Counts struct{ Images, Correct int }
 
 // Add counts an image that left at an exit of a number of them.
 func (o *Outcome) Add(exit, exits int, hit bool) {
@@ -170,13 +170,13 @@ func (o *Outcome) Add(exit, exits int, hit bool) {
 	o.Images++
 	o.Exits[exit].Images++
 	if hit {
-		o.Hits++
-		o.Exits[exit].Hits++
+		o.Correct++
+		o.Exits[exit].Correct++
 	}
 }
 
 // Accuracy is the share of images whose guess was right.
-func (o *Outcome) Accuracy() float64 { return float64(o.Hits) / float64(max(1, o.Images)) }
+func (o *Outcome) Accuracy() float64 { return float64(o.Correct) / float64(max(1, o.Images)) }
 
 // MACs is the mean of the multiply-accumulates for an image.
 func (o *Outcome) MACs(c *Cascade) float64 {

@@ -263,7 +263,7 @@ func TestBest(t *testing.T) {
 	} {
 		p, err := Best(points, three, budget)
 		require.NoError(t, err)
-		assert.Equal(t, want.hits, p.Hits, budget)
+		assert.Equal(t, want.hits, p.Correct, budget)
 		assert.Equal(t, want.exits, p.Exits, budget)
 		assert.LessOrEqual(t, p.Share(three), budget)
 	}

@@ -62,7 +62,7 @@ func (r *Report) CSV() ([]byte, error) {
 	out.Write(header)
 	float := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 	for _, p := range r.Points {
-		row := []string{float(p.Threshold), strconv.Itoa(p.Images), strconv.Itoa(p.Hits), float(p.Accuracy()), float(p.MACs(r.Cascade)), float(p.Share(r.Cascade))}
+		row := []string{float(p.Threshold), strconv.Itoa(p.Images), strconv.Itoa(p.Correct), float(p.Accuracy()), float(p.MACs(r.Cascade)), float(p.Share(r.Cascade))}
 		for _, n := range p.Exits {
 			row = append(row, strconv.Itoa(n.Images))
 		}
@@ -101,7 +101,7 @@ func (r *Report) JSON() ([]byte, error) {
 		all.Exits = append(all.Exits, exit{x.Name, x.At, x.MACs})
 	}
 	for _, p := range r.Points {
-		y := point{p.Threshold, p.Hits, p.Accuracy(), p.MACs(r.Cascade), p.Share(r.Cascade), nil}
+		y := point{p.Threshold, p.Correct, p.Accuracy(), p.MACs(r.Cascade), p.Share(r.Cascade), nil}
 		for _, n := range p.Exits {
 			y.Left = append(y.Left, n.Images)
 		}

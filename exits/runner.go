@@ -85,7 +85,7 @@ func (r *Runner) Close() error {
 	return errors.Join(errs...)
 }
 
-// Images sends a batch of images on its way, whose first rows have labels. The labels are only handed on to Departure.
+// Pixels sends a batch of images on its way, whose first rows have labels. The labels are only handed on to Departure.
 func (r *Runner) Images(ctx context.Context, labels []int32, f *graph.Feed) error {
 	if len(labels) == 0 {
 		return nil

@@ -22,7 +22,7 @@ type Flow struct {
 	ReLUs  []ReLU  `json:"relus"`  // in forward order
 }
 
-// Place is an end point of the network, or the image: what comes in from above.
+// StreamStep is an end point of the network, or the image: what comes in from above.
 type Place struct {
 	Name     string    `json:"name"`
 	Gradient []float64 `json:"gradient"` // L2 norm of the gradient by the activation, over all images, by head; 0 where a head is below
@@ -67,15 +67,15 @@ func Pairs(n int) [][2]int {
 }
 
 // Meter measures gradient flow with plans of its own, one for each head, over the parameters of a run: no plan of the run changes,
-// and neither do its results. It writes the state's gradient, which the next update overwrites, and scratch parts.
+// and neither do its results. It writes the state's gradient, which the next update overwrites, and snapshots.
 type Meter struct {
 	sweeps
 	places []string
 }
 
-// MeterScratch is how many scratch parts the state of a network with so many heads needs for a Meter or a Conflicts
-// (graph.StateOptions.Scratch): one for each head's gradient, and one for the values before an update.
-func MeterScratch(heads int) int { return heads + 1 }
+// MeterSnapshots is how many snapshots the state of a network with so many heads needs for a Meter or a Conflicts
+// (graph.StateOptions.Snapshots): one for each head's gradient, and one for the values before an update.
+func MeterSnapshots(heads int) int { return heads + 1 }
 
 // NewMeter prepares the measuring of a network's heads on batches of a run. The options are those of the run's training plan.
 // The meter takes so many of each batch's images that measuring takes no longer than one training step, and at least two: its sweeps
@@ -128,7 +128,7 @@ func (m *Meter) probes(i int) (out []graph.Probe) {
 	return out
 }
 
-// Images is how many images of a batch are measured.
+// Pixels is how many images of a batch are measured.
 func (m *Meter) Images() int { return m.images }
 
 // Measure measures the flow on the first images of a training batch, with the feed's head weights and dropout masks. Call it between
@@ -144,7 +144,7 @@ func (m *Meter) Measure(ctx context.Context, feed *graph.Feed) (*Flow, error) {
 			return nil, err
 		}
 		f.Losses = append(f.Losses, loss)
-		measures, err := m.programs[i].Measures()
+		measures, err := m.programs[i].ProbeResults()
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +167,7 @@ func (m *Meter) Measure(ctx context.Context, feed *graph.Feed) (*Flow, error) {
 	return f, m.compare(f)
 }
 
-func relu(s graph.Measure) ReLU {
+func relu(s graph.ProbeResult) ReLU {
 	r := ReLU{Name: s.Node, Channels: len(s.Zeros)}
 	for _, z := range s.Zeros {
 		if int(z) == s.Rows {
@@ -186,7 +186,7 @@ func sum(v []float64) (s float64) {
 	return s
 }
 
-// compare fills in the layers from the heads' gradients, which are in the scratch parts.
+// compare fills in the layers from the heads' gradients, which are in the snapshots.
 func (m *Meter) compare(f *Flow) error {
 	heads := len(f.Heads)
 	pairs := Pairs(heads)
@@ -225,11 +225,11 @@ func (m *Meter) compare(f *Flow) error {
 }
 
 // Before notes the values before an update, which After compares with those after it.
-func (m *Meter) Before() error { return m.state.Copy(graph.Scratch(len(m.programs)), graph.Value) }
+func (m *Meter) Before() error { return m.state.Copy(graph.Snapshot(len(m.programs)), graph.Value) }
 
-// After adds the sizes of the update that has been made since Before.
+// WaitFor adds the sizes of the update that has been made since Before.
 func (m *Meter) After(f *Flow) error {
-	changes, err := m.state.Compare(graph.Scratch(len(m.programs)), graph.Value)
+	changes, err := m.state.Compare(graph.Snapshot(len(m.programs)), graph.Value)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func newFlowRun(t *testing.T, p graph.Precision, batch int) *flowRun {
 	require.NoError(t, err)
 	layout, err := graph.NewLayout(g)
 	require.NoError(t, err)
-	s, err := b.NewState(layout, graph.StateOptions{Slots: 1, EMA: true, Scratch: MeterScratch(len(g.Losses()))})
+	s, err := b.NewState(layout, graph.StateOptions{Slots: 1, EMA: true, Snapshots: MeterSnapshots(len(g.Losses()))})
 	require.NoError(t, err)
 	for _, q := range layout.Params {
 		require.NoError(t, s.Set(graph.Value, q, tensor.New(tensor.WithShape(q.Dims...), tensor.WithBacking(q.Initial(1)))))
@@ -142,7 +142,7 @@ func TestFlowAddsUp(t *testing.T) {
 	assert.Equal(t, []float64{0, 0, 0}, deep.Cosine)
 	assert.Zero(t, layer("aux1/fc/linear/weight").Gradient[0])
 
-	measures, err := whole.Measures()
+	measures, err := whole.ProbeResults()
 	require.NoError(t, err)
 	places := map[string][]float64{}
 	for _, p := range f.Places {

@@ -69,7 +69,7 @@ func (s *sweeps) weight(i int, feed *graph.Feed) float64 {
 	return s.state.Layout().Graph.Losses()[i].Weight
 }
 
-// run computes the gradient of the i-th head's weighted loss, puts it into its scratch part, and returns the loss.
+// run computes the gradient of the i-th head's weighted loss, puts it into its snapshot, and returns the loss.
 func (s *sweeps) run(ctx context.Context, i int, feed *graph.Feed) (float64, error) {
 	one := feed.First(s.programs[i].Plan())
 	one.HeadWeights, one.GradScale, one.Accumulate, one.SkipUpdate = make([]float64, len(s.losses(i))), 0, false, false
@@ -82,10 +82,10 @@ func (s *sweeps) run(ctx context.Context, i int, feed *graph.Feed) (float64, err
 	if err != nil {
 		return 0, err
 	}
-	return m.Heads[own].Loss, s.state.Copy(graph.Scratch(i), graph.Gradient)
+	return m.Heads[own].Loss, s.state.Copy(graph.Snapshot(i), graph.Gradient)
 }
 
-// products compares the heads' gradients, which are in the scratch parts: [i][j], of which the second is no less than the first,
+// products compares the heads' gradients, which are in the snapshots: [i][j], of which the second is no less than the first,
 // says for every parameter of the layout what State.Compare does.
 func (s *sweeps) products() ([][][]graph.Comparison, error) {
 	n := len(s.programs)
@@ -94,7 +94,7 @@ func (s *sweeps) products() ([][][]graph.Comparison, error) {
 		out[i] = make([][]graph.Comparison, n)
 		for j := min(i+1, n-1); j < n; j++ {
 			var err error
-			if out[i][j], err = s.state.Compare(graph.Scratch(i), graph.Scratch(j)); err != nil {
+			if out[i][j], err = s.state.Compare(graph.Snapshot(i), graph.Snapshot(j)); err != nil {
 				return nil, err
 			}
 		}

@@ -29,10 +29,10 @@ type Target struct {
 	PadInput bool
 	// Augments says that the device had better cut, resize and recolour images (Options.Regions) than the host's cores.
 	Augments bool
-	// Slack is for how many steps memory rests between two buffers of a plan. With some, steps that could run side by side rarely wait
+	// ReuseDistance is for how many steps memory rests between two buffers of a plan. With some, steps that could run side by side rarely wait
 	// for each other because of memory alone (Plan.Order). Of GoogLeNet's step at batch 32, 178 of 298 steps follow from one another
 	// without slack and 109 with a slack of 8, for which the plan needs 2 % more memory.
-	Slack int
+	ReuseDistance int
 }
 
 // Check returns an error if a plan is none that a backend with this target runs: its elements and its input's padding lie in
@@ -66,9 +66,9 @@ type Backend interface {
 
 // StateOptions say what a state holds besides parameter values and gradients.
 type StateOptions struct {
-	Slots   int  // optimizer state tensors for each trained parameter (Optimizer.Slots)
-	EMA     bool // moving averages of all parameters
-	Scratch int  // parts that no plan touches, for what is measured between runs (Scratch, State.Copy, State.Compare)
+	Slots     int  // optimizer state tensors for each trained parameter (Optimizer.Slots)
+	EMA       bool // moving averages of all parameters
+	Snapshots int  // parts that no plan touches, for what is measured between runs (Snapshot, State.Copy, State.Compare)
 }
 
 // Part names one of the tensors that a state keeps for a parameter.
@@ -83,9 +83,9 @@ const (
 	Slot1    Part = "slot1"
 )
 
-// Scratch is the i-th scratch part. It holds a copy of another part: of the gradient, which only trained parameters have, or of the
+// Snapshot is the i-th snapshot. It holds a copy of another part: of the gradient, which only trained parameters have, or of the
 // values.
-func Scratch(i int) Part { return Part(fmt.Sprintf("scratch%d", i)) }
+func Snapshot(i int) Part { return Part(fmt.Sprintf("snapshot%d", i)) }
 
 // Comparison is what State.Compare says about one parameter in two parts a and b.
 type Comparison struct {
@@ -103,7 +103,7 @@ type State interface {
 	Get(part Part, p *Param) (*tensor.Dense, error)
 	// Set copies a tensor of the parameter's dimensions in, of either float type.
 	Set(part Part, p *Param, v *tensor.Dense) error
-	// Copy copies the gradient or the values to a scratch part, on the device.
+	// Copy copies the gradient or the values to a snapshot, on the device.
 	Copy(to, from Part) error
 	// Compare compares two parts, on the device, parameter by parameter in the layout's order. What a part does not have, as a
 	// gradient of running statistics, is left at zero. It waits for the last run.
@@ -156,10 +156,10 @@ func (f *Feed) First(p *Plan) *Feed {
 
 // HeadMetrics is what the loss step says about one head.
 type HeadMetrics struct {
-	Name       string
-	Weight     float64 // as used in this run
-	Loss       float64 // mean over the counted rows
-	Top1, Top5 int     // hits
+	Name               string
+	Weight             float64 // as used in this run
+	Loss               float64 // mean over the counted rows
+	Correct1, Correct5 int     // hits
 }
 
 // Metrics is the result of one run.
@@ -182,9 +182,9 @@ type Program interface {
 	Read(node string) (*tensor.Dense, error)
 	// Launches is how many pieces of work a run hands to the device one after another: on a GPU launches of kernels, on a CPU steps.
 	Launches() int
-	// Measures waits for the last run and returns what the plan's probes saw, in the order of Plan.Probes. As Read, call it before
+	// ProbeResults waits for the last run and returns what the plan's probes saw, in the order of Plan.Probes. As Read, call it before
 	// another plan of the same state runs.
-	Measures() ([]Measure, error)
+	ProbeResults() ([]ProbeResult, error)
 	Close() error
 }
 

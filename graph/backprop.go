@@ -84,8 +84,8 @@ func (c *compiler) grad(n *Node) View {
 		return v
 	}
 	var v View
-	if c.slotted(n) {
-		s := c.slot[n]
+	if c.inSlice(n) {
+		s := c.sliceOf[n]
 		v = c.grad(s.concat).Channels(c.channelsBefore(s), n.shape.C)
 	} else if m := c.gradHost(n); m != nil {
 		v = c.grad(m)
@@ -96,11 +96,11 @@ func (c *compiler) grad(n *Node) View {
 	return v
 }
 
-// slotted says whether the gradient of a node lies in its slot in that of a concatenation. It does where the concatenation's part is
-// the first that the sweep has for the node; later ones are added to the slot, when the concatenation has no more use for it. An
-// earlier part in the slot would be taken for a part of the concatenation's gradient, by what works in place on that and by probes.
-func (c *compiler) slotted(n *Node) bool {
-	s, ok := c.slot[n]
+// inSlice says whether the gradient of a node lies in its slice of a concatenation's gradient. It does where the concatenation's part is
+// the first that the sweep has for the node; later ones are added to the slice, when the concatenation has no more use for it. An
+// earlier part in the slice would be taken for a part of the concatenation's gradient, by what works in place on that and by probes.
+func (c *compiler) inSlice(n *Node) bool {
+	s, ok := c.sliceOf[n]
 	return ok && c.swept(s.concat) && !c.isLogits(n) && !slices.ContainsFunc(c.readers[n], func(r *Node) bool {
 		return c.swept(r) && c.place[r] > c.place[s.concat]
 	})
@@ -111,7 +111,7 @@ func (c *compiler) isLogits(n *Node) bool {
 }
 
 // gradHost returns the node whose gradient memory a node takes over: its only reader, if that reader's gradient rule works in
-// place. Then nothing of the node's gradient, nor of that of nodes with slots in it, is there before the reader's turn.
+// place. Then nothing of the node's gradient, nor of that of nodes with slices of it, is there before the reader's turn.
 func (c *compiler) gradHost(n *Node) *Node {
 	only := c.soleSwept(n)
 	if only == nil || c.isLogits(n) {
@@ -156,7 +156,7 @@ func (c *compiler) target(x *Node) (v View, accumulate, want bool) {
 	if !c.swept(x) {
 		return View{}, false, false
 	}
-	accumulate = c.reached[x] || c.slotted(x)
+	accumulate = c.reached[x] || c.inSlice(x)
 	c.reached[x] = true
 	return c.grad(x), accumulate, true
 }

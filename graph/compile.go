@@ -31,7 +31,7 @@ type Options struct {
 	From string
 	// Keep names nodes whose activation can be read after a run, besides the logits.
 	Keep []string
-	// Probes are what the plan measures in passing (Program.Measures).
+	// Probes are what the plan measures in passing (Program.ProbeResults).
 	Probes []Probe
 	// FreezeStatistics makes a training plan leave the running statistics of batch normalisation as they are: for plans that only
 	// measure.
@@ -58,8 +58,8 @@ type fusion struct {
 	sums           bool // of a batch normalisation: its sums come from the convolution before it
 }
 
-// slot is the place of a node's output in a concatenation.
-type slot struct {
+// concatSlice is the place of a node's output in a concatenation.
+type concatSlice struct {
 	concat *Node
 	input  int
 }
@@ -80,7 +80,7 @@ type compiler struct {
 	fusion   map[*Node]fusion
 	merged   map[*Node]bool
 	outOf    map[*Node]*Node
-	slot     map[*Node]slot
+	sliceOf  map[*Node]concatSlice
 	groups   map[*Node][]*Node
 	views    map[*Node]View
 	extra    map[string]View
@@ -269,7 +269,7 @@ func (c *compiler) view(n *Node) View {
 	var v View
 	if o := c.outOf[n]; o != nil {
 		v = c.view(o)
-	} else if s, ok := c.slot[n]; ok {
+	} else if s, ok := c.sliceOf[n]; ok {
 		v = c.view(s.concat).Channels(c.channelsBefore(s), n.shape.C)
 	} else if n == c.source {
 		v = c.input(n)
@@ -280,7 +280,7 @@ func (c *compiler) view(n *Node) View {
 	return v
 }
 
-func (c *compiler) channelsBefore(s slot) int {
+func (c *compiler) channelsBefore(s concatSlice) int {
 	from := 0
 	for i := range s.input {
 		from += c.in(s.concat, i).shape.C
@@ -357,7 +357,7 @@ func (c *compiler) emitForward() {
 
 func (c *compiler) emitUpdate() {
 	c.phase = UpdatePhase
-	u := &UpdateStep{at: at{c.g.name}, Optimizer: *c.opts.Optimizer, Halves: c.activation() == BFloat16}
+	u := &UpdateStep{at: at{c.g.name}, Optimizer: *c.opts.Optimizer, BF16: c.activation() == BFloat16}
 	for _, p := range c.plan.Layout.Params {
 		if c.done[p] {
 			u.Params = append(u.Params, p)

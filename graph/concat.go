@@ -30,7 +30,7 @@ func (o Concat) forward(c *compiler, n *Node) {
 	from := 0
 	for i := range n.in {
 		x := c.in(n, i)
-		if c.slot[x] != (slot{n, i}) {
+		if c.sliceOf[x] != (concatSlice{n, i}) {
 			c.emit(&Copy{at{n.name}, c.view(x), c.view(n).Channels(from, x.shape.C), false})
 		}
 		from += x.shape.C
@@ -41,7 +41,7 @@ func (o Concat) backward(c *compiler, n *Node) {
 	from := 0
 	for i := range n.in {
 		x := c.in(n, i)
-		if c.slot[x] != (slot{n, i}) || !c.slotted(x) {
+		if c.sliceOf[x] != (concatSlice{n, i}) || !c.inSlice(x) {
 			if dx, acc, want := c.target(x); want {
 				c.emit(&Copy{at{n.name}, c.grad(n).Channels(from, x.shape.C), dx, acc})
 			}

@@ -1,10 +1,10 @@
 package graph
 
-// fuse decides what runs inside what: epilogues of convolutions, ReLU inside batch normalisation, slots in concatenations, and
+// fuse decides what runs inside what: epilogues of convolutions, ReLU inside batch normalisation, slices of concatenations, and
 // sibling convolutions.
 func (c *compiler) fuse() {
 	c.fusion, c.merged = map[*Node]fusion{}, map[*Node]bool{}
-	c.outOf, c.slot = map[*Node]*Node{}, map[*Node]slot{}
+	c.outOf, c.sliceOf = map[*Node]*Node{}, map[*Node]concatSlice{}
 	f := c.opts.Fusions
 	for _, n := range c.order {
 		if n == c.source {
@@ -98,8 +98,8 @@ func (c *compiler) fuseSum(n *Node) {
 // assignSlots lets the inputs of a concatenation write into its buffer.
 func (c *compiler) assignSlots(n *Node) {
 	for i, x := range c.ins[n] {
-		if _, taken := c.slot[x]; !taken && x != c.source && !(c.reserved[x] && c.opts.keeps(x, c.g)) {
-			c.slot[x] = slot{n, i}
+		if _, taken := c.sliceOf[x]; !taken && x != c.source && !(c.reserved[x] && c.opts.keeps(x, c.g)) {
+			c.sliceOf[x] = concatSlice{n, i}
 		}
 	}
 }

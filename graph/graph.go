@@ -129,8 +129,19 @@ func (g *Graph) Params() []*Param { return g.params }
 // EndPoints are the named outputs of modules and towers in order of creation.
 func (g *Graph) EndPoints() []EndPoint { return g.ends }
 
-// Losses are the heads, the main one first.
+// Losses are the losses of all heads, the main one first.
 func (g *Graph) Losses() []*Loss { return g.losses }
+
+// MainLoss is the loss of the main classifier, the first that was added; nil where there is none.
+func (g *Graph) MainLoss() *Loss {
+	if len(g.losses) == 0 {
+		return nil
+	}
+	return g.losses[0]
+}
+
+// AuxLosses are the losses of the auxiliary heads, in order.
+func (g *Graph) AuxLosses() []*Loss { return g.losses[min(1, len(g.losses)):] }
 
 // InputNode returns the graph's input, or nil.
 func (g *Graph) InputNode() *Node {

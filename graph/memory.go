@@ -3,11 +3,11 @@ package graph
 import "slices"
 
 // planMemory lays the buffers of each element type out in one arena, so that two buffers share memory only where the life of
-// one (first to last step that uses it) ends before the other's begins, with Target.Slack steps between them. Greedy by size (Pisarchyk
+// one (first to last step that uses it) ends before the other's begins, with Target.ReuseDistance steps between them. Greedy by size (Pisarchyk
 // and Lee 2020): the largest buffer first, each at the lowest offset that is free for its whole life.
 func planMemory(p *Plan) {
 	const align = 16 // elements: 64 bytes of float32, a cache line
-	end, slack := len(p.Steps), p.Options.Slack
+	end, distance := len(p.Steps), p.Options.ReuseDistance
 	var all []*Buffer
 	for _, b := range p.Buffers {
 		if b.kept {
@@ -26,7 +26,7 @@ func planMemory(p *Plan) {
 			at = p.Arena[b.Elem]
 		} else {
 			for _, o := range placed[b.Elem] {
-				if o.First > b.Last+slack || b.First > o.Last+slack {
+				if o.First > b.Last+distance || b.First > o.Last+distance {
 					continue
 				}
 				if o.Offset >= at+b.Elements {

@@ -103,7 +103,7 @@ type UpdateStep struct {
 	Optimizer
 	Params []*Param // in the layout's order
 	Copies []*Param // what only the EMA follows: running statistics, and parameters that the plan does not train
-	Halves bool     // keep a bfloat16 copy of the values, too, for convolutions
+	BF16   bool     // keep a bfloat16 copy of the values, too, for convolutions
 }
 
 // Kind implements Step.
@@ -126,7 +126,7 @@ func (s *UpdateStep) bytes() int64 {
 	if s.EMA {
 		b += trained*update + copied*(read+update)
 	}
-	if s.Halves {
+	if s.BF16 {
 		b += trained * int64(BFloat16.Size())
 	}
 	return b

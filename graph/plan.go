@@ -157,7 +157,7 @@ type Plan struct {
 	Steps    []Step
 	Phases   []Phase      // of each step
 	Losses   []*Loss      // the heads that the plan evaluates, in the order of Feed.HeadWeights and Metrics.Heads
-	Probes   []*ProbeStep // in the order of Program.Measures
+	Probes   []*ProbeStep // in the order of Program.ProbeResults
 	Buffers  []*Buffer
 	Pixels   View // uint8 input, if Options.Normalize is set
 	Regions  View // or regions of images, if Options.Regions is set

@@ -18,8 +18,8 @@ func (p Probe) String() string {
 	return p.Node
 }
 
-// Measure is what a probe saw in one run.
-type Measure struct {
+// ProbeResult is what a probe saw in one run.
+type ProbeResult struct {
 	Probe
 	Rows    int       // pixels of the batch
 	Squares []float64 // of each channel: the sum of squares over the rows; NaN or infinite where a value was

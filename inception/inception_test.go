@@ -50,7 +50,7 @@ func TestMACsAgreeWithPlan(t *testing.T) {
 		require.NoError(t, err)
 		layout, err := graph.NewLayout(m.Graph)
 		require.NoError(t, err)
-		plan, err := graph.Compile(m.Graph, layout, auxhead.Strip(graph.Options{Batch: 1, Target: graph.Target{Fusions: graph.AllFusions}}))
+		plan, err := graph.Compile(m.Graph, layout, auxhead.Strip(m.Graph, graph.Options{Batch: 1, Target: graph.Target{Fusions: graph.AllFusions}}))
 		require.NoError(t, err)
 		var flops int64
 		for _, s := range plan.Steps {
@@ -80,7 +80,7 @@ func TestPlans(t *testing.T) {
 				assert.Equal(t, n.Heads.Specs[i-1].Weight, l.Weight)
 			}
 		}
-		eval, err := graph.Compile(m.Graph, layout, auxhead.Strip(graph.Options{Batch: 2, Target: graph.Target{Fusions: graph.AllFusions}}))
+		eval, err := graph.Compile(m.Graph, layout, auxhead.Strip(m.Graph, graph.Options{Batch: 2, Target: graph.Target{Fusions: graph.AllFusions}}))
 		require.NoError(t, err)
 		for _, h := range m.Heads {
 			assert.True(t, hasNode(train, h.Name+"/"), "%s: training has %s", n.Name, h.Name)
@@ -111,27 +111,27 @@ func TestTrunkIsInTheFirstLane(t *testing.T) {
 		layout, err := graph.NewLayout(m.Graph)
 		require.NoError(t, err)
 		p, err := graph.Compile(m.Graph, layout, graph.Options{Batch: 2, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9},
-			Target: graph.Target{Precision: graph.BF16, Fusions: graph.AllFusions, PadInput: true, Slack: 8}})
+			Target: graph.Target{Precision: graph.BF16, Fusions: graph.AllFusions, PadInput: true, ReuseDistance: 8}})
 		require.NoError(t, err)
-		order, places := p.Order(), p.Places(4)
+		order, places := p.Dependencies(), p.AssignStreams(4)
 		chain := make([]int, len(p.Steps)) // of steps in the first lane that wait for one another, to each
 		longest, all := 0, 0
 		for i, list := range order {
-			if places[i].Lane != 0 {
+			if places[i].Stream != 0 {
 				continue
 			}
 			all++
 			for _, j := range list {
-				if places[j].Lane == 0 {
+				if places[j].Stream == 0 {
 					chain[i] = max(chain[i], chain[j])
 				}
 			}
 			chain[i]++
 			longest = max(longest, chain[i])
 		}
-		assert.Equal(t, p.Depth(), longest, n.Name)
+		assert.Equal(t, p.CriticalPath(), longest, n.Name)
 		assert.Less(t, all, longest*5/4, n.Name)
-		assert.Zero(t, places[len(places)-1].Lane, "%s: the update", n.Name)
+		assert.Zero(t, places[len(places)-1].Stream, "%s: the update", n.Name)
 	}
 }
 
@@ -276,7 +276,7 @@ func TestErrors(t *testing.T) {
 func TestConfigs(t *testing.T) {
 	m, err := Build("inception_small", Config{Height: 32, Width: 32, Channels: 3, WidthMultiplier: 3, Classes: 100})
 	require.NoError(t, err)
-	assert.Equal(t, graph.Shape{H: 1, W: 1, C: 100}, m.Graph.Losses()[0].Logits.Shape())
+	assert.Equal(t, graph.Shape{H: 1, W: 1, C: 100}, m.Graph.MainLoss().Logits.Shape())
 	n, err := m.Graph.Find("inception3a")
 	require.NoError(t, err)
 	assert.Equal(t, "16x16x240", n.Shape().String())

@@ -148,7 +148,7 @@ func (l *loader) read(n Name, v Values) {
 
 func (l *loader) err(g *graph.Graph) error {
 	const most = 12
-	last := g.Losses()[0].Logits.Shape().C
+	last := g.MainLoss().Logits.Shape().C
 	list := plain.List{fmt.Sprintf("%s does not fit %s with %d classes; build the network with the classes and heads that the file was made with:", l.f.Path, g.Name(), last)}
 	if !l.unfit {
 		list[0] = l.f.Path + ": its weights cannot be used:"

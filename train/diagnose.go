@@ -34,7 +34,7 @@ func firstNonFinite(ctx context.Context, b graph.Backend, s graph.State, o graph
 	if err := p.Run(ctx, f); err != nil {
 		return "", err
 	}
-	measures, err := p.Measures()
+	measures, err := p.ProbeResults()
 	if err != nil {
 		return "", err
 	}

@@ -20,7 +20,9 @@ func evaluate(ctx context.Context, p graph.Program, l *dataset.Loader, averages 
 		for _, err := range b.Skipped {
 			report(Warning{Kind: "skipped_image", Message: err.Error()})
 		}
-		m, err := run(ctx, p, &graph.Feed{Pixels: b.Images, Regions: b.Regions, Recipes: b.Recipes, Labels: b.Labels, UseAverages: averages})
+		f := graph.Feed{UseAverages: averages}
+		setBatch(&f, b)
+		m, err := run(ctx, p, &f)
 		b.Release()
 		if err != nil {
 			return Result{}, err

@@ -3,7 +3,6 @@ package train
 import (
 	"maps"
 	"slices"
-	"time"
 )
 
 // Event is something that happens in a run: one of Started, Stepped, Interval, Evaluating, EpochEnded, Saved, Warning, Flowed.
@@ -79,9 +78,8 @@ type EpochEnded struct {
 
 // Saved says that a checkpoint was written.
 type Saved struct {
-	Path string        `json:"path"`
-	Step int           `json:"step"`
-	Took time.Duration `json:"-"`
+	Path string `json:"path"`
+	Step int    `json:"step"`
 }
 
 // Warning is something that the user should know; the run goes on.

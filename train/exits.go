@@ -99,7 +99,9 @@ func (e *Evaluation) cascade(ctx context.Context, c *exits.Cascade, rule exits.R
 			return seconds, err
 		}
 		err := timed(func() error {
-			return r.Images(ctx, b.Labels[:b.Rows], &graph.Feed{Pixels: b.Images, Regions: b.Regions, Recipes: b.Recipes})
+			var f graph.Feed
+			setBatch(&f, b)
+			return r.Images(ctx, b.Labels[:b.Rows], &f)
 		})
 		if err == nil {
 			err = after(r, b)

@@ -91,7 +91,7 @@ func everything(t *testing.T, e *Evaluation, c *exits.Cascade) (guesses [][]exit
 	for b, err := range l.Epoch(context.Background(), 0, 0) {
 		require.NoError(t, err)
 		labels := make([]int32, n)
-		_, err = run(context.Background(), p, &graph.Feed{Pixels: b.Images, Labels: labels, UseAverages: averages})
+		_, err = run(context.Background(), p, &graph.Feed{Pixels: b.Pixels, Labels: labels, UseAverages: averages})
 		require.NoError(t, err)
 	}
 	guesses, probabilities = make([][]exits.Guess, n), make([][][]float64, n)
@@ -176,8 +176,8 @@ func TestExitsAndRecords(t *testing.T) {
 	require.NoError(t, err)
 	r, err := e.Exits(context.Background(), c, exits.Rule{})
 	require.NoError(t, err)
-	require.Equal(t, plain.Heads[0].Hits1, r.Hits)
-	require.Equal(t, []exits.Counts{{}, {}, {Images: 22, Hits: r.Hits}}, r.Outcome.Exits)
+	require.Equal(t, plain.Heads[0].Correct1, r.Correct)
+	require.Equal(t, []exits.Counts{{}, {}, {Images: 22, Correct: r.Correct}}, r.Outcome.Exits)
 	require.Positive(t, r.Rate())
 
 	records, err := e.Records(context.Background(), c)
@@ -191,7 +191,7 @@ func TestExitsAndRecords(t *testing.T) {
 		}
 		head, ok := plain.Head(h)
 		require.True(t, ok)
-		require.Equal(t, head.Hits1, hits, h)
+		require.Equal(t, head.Correct1, hits, h)
 	}
 	points, err := exits.Curve(records, exits.Entropy, c, 4)
 	require.NoError(t, err)

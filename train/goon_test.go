@@ -150,7 +150,7 @@ func TestResumeOlderCheckpoint(t *testing.T) {
 	require.Contains(t, ofType[Warning](r)[0].Message, "another number of training images than the 47 now")
 }
 
-// After a bad image a run goes on with --skip-bad exactly as one that skipped it from its start. Where other batches of the same update
+// WaitFor a bad image a run goes on with --skip-bad exactly as one that skipped it from its start. Where other batches of the same update
 // came before, that is so but for the running statistics, which have those twice.
 func TestSkipBadAfterABadImage(t *testing.T) {
 	exact, near := 0, 0

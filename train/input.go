@@ -71,7 +71,7 @@ func (c *Config) Input(h, w int) (Input, error) {
 //  3. the network's (inception.Network), where images vary in size, or where weights come from a file, since those belong together;
 //  4. the data set's mean and standard deviation, and bilinear.
 //
-// Images of one size are resized as a whole, unless the configuration or the file says what is cut out of them; others so that the
+// Pixels of one size are resized as a whole, unless the configuration or the file says what is cut out of them; others so that the
 // middle of 7/8 is cut out, unless the network has another share. What is cut follows the image size.
 func (c *Config) ResolveInput(file *inception.Input, info dataset.Info, h, w int) error {
 	own, said := inception.Input{}, inception.Input{}

@@ -232,15 +232,15 @@ func (t *Trainer) evaluateEpoch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if main := test.main(); !finite(main.Loss) {
+	if main := test.Main(); !finite(main.Loss) {
 		return t.divergedError([]string{main.Name}, t.rate.at(t.position()-1))
 	}
 	p := &t.progress
-	best := test.main().Top1 >= p.Best // of equals the later one: it has seen more
+	best := test.Main().Top1 >= p.Best // of equals the later one: it has seen more
 	p.Epoch++
 	p.Batch = 0
 	if best {
-		p.Best, p.BestEpoch = test.main().Top1, p.Epoch
+		p.Best, p.BestEpoch = test.Main().Top1, p.Epoch
 	}
 	e := EpochEnded{p.Epoch, p.Step, t.rate.at(t.position() - 1), p.Training.Result(), test, t.Config.EMA > 0, best, t.clock.rate(), t.clock.epoch()}
 	p.Training = Tally{}
@@ -288,8 +288,7 @@ func (t *Trainer) warnSave(err error) { t.warn("checkpoint", "%v", err) }
 
 // save writes last.ckpt.
 func (t *Trainer) save() error {
-	begin := time.Now()
-	t.savedAt = begin
+	t.savedAt = time.Now()
 	t.progress.Seconds = t.clock.total()
 	c := &Checkpoint{Config: t.Config, Network: t.Graph.Name(), Data: infoOfSet(t.Data), JPEG: t.Data.JPEG, Progress: t.progress}
 	if err := writeCheckpoint(t.folder.Last(), t.state, c); err != nil {
@@ -301,7 +300,7 @@ func (t *Trainer) save() error {
 	}
 	t.saved = t.progress.Step
 	t.begin()
-	t.report(Saved{t.folder.Last(), t.progress.Step, time.Since(begin)})
+	t.report(Saved{t.folder.Last(), t.progress.Step})
 	return nil
 }
 

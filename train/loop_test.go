@@ -23,12 +23,12 @@ func TestRunLearnsAndWritesItsFolder(t *testing.T) {
 	require.Len(t, epochs, 6)
 	last := epochs[5]
 	require.Equal(t, 22, last.Test.Images, "the padded rows of the last batch count for nothing")
-	require.Greater(t, last.Test.main().Top1, 0.8)
+	require.Greater(t, last.Test.Main().Top1, 0.8)
 	aux, ok := last.Test.Head("aux1")
 	require.True(t, ok)
 	require.Greater(t, aux.Top1, 0.5)
-	require.Equal(t, float64(aux.Hits1)/22, aux.Top1)
-	require.Equal(t, 22, aux.Hits5, "there are four classes")
+	require.Equal(t, float64(aux.Correct1)/22, aux.Top1)
+	require.Equal(t, 22, aux.Correct5, "there are four classes")
 
 	for _, s := range ofType[Stepped](r) {
 		sum := 0.0
@@ -370,7 +370,7 @@ func TestTiesGoToTheLaterEpoch(t *testing.T) {
 	require.NoError(t, err)
 	want, top, equal := 0, 0.0, 0
 	for _, e := range ofType[EpochEnded](r) {
-		v := e.Test.main().Top1
+		v := e.Test.Main().Top1
 		if v > top {
 			top, equal = v, 0
 		}

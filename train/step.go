@@ -10,6 +10,11 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
+// setBatch makes a batch the input of a run.
+func setBatch(f *graph.Feed, b *dataset.Batch) {
+	f.Pixels, f.Regions, f.Recipes, f.Labels = b.Pixels, b.Regions, b.Recipes, b.Labels
+}
+
 // step makes one update from Config.Accumulate batches, and counts it. The gradient is the mean over the batches, as one batch
 // of all their images would give it (but for batch normalisation and dropout, which see the batches one by one).
 func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, bool)) (Stepped, error) {
@@ -40,7 +45,7 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 		for _, err := range b.Skipped {
 			t.warn("skipped_image", "%v", err)
 		}
-		f.Pixels, f.Regions, f.Recipes, f.Labels = b.Images, b.Regions, b.Recipes, b.Labels
+		setBatch(&f, b)
 		f.Seed = dropoutSeed(t.Config.Seed, i)
 		f.Accumulate, f.SkipUpdate = i > 0, i < k-1
 		if i == 0 {

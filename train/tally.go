@@ -17,10 +17,10 @@ type Tally struct {
 
 // HeadTally is one head's part of a Tally.
 type HeadTally struct {
-	Name string  `json:"name"`
-	Loss float64 `json:"loss"` // Σ rows·loss
-	Top1 int     `json:"top1"`
-	Top5 int     `json:"top5"`
+	Name     string  `json:"name"`
+	Loss     float64 `json:"loss"` // Σ rows·loss
+	Correct1 int     `json:"top1"`
+	Correct5 int     `json:"top5"`
 }
 
 func (t *Tally) add(m *graph.Metrics) {
@@ -34,8 +34,8 @@ func (t *Tally) add(m *graph.Metrics) {
 	t.Total += rows * m.Total
 	for i, h := range m.Heads {
 		t.Heads[i].Loss += rows * h.Loss
-		t.Heads[i].Top1 += h.Top1
-		t.Heads[i].Top5 += h.Top5
+		t.Heads[i].Correct1 += h.Correct1
+		t.Heads[i].Correct5 += h.Correct5
 	}
 }
 
@@ -49,8 +49,8 @@ func (t *Tally) merge(o *Tally) {
 	t.Total += o.Total
 	for i, h := range o.Heads {
 		t.Heads[i].Loss += h.Loss
-		t.Heads[i].Top1 += h.Top1
-		t.Heads[i].Top5 += h.Top5
+		t.Heads[i].Correct1 += h.Correct1
+		t.Heads[i].Correct5 += h.Correct5
 	}
 }
 
@@ -59,7 +59,7 @@ func (t *Tally) Result() Result {
 	n := max(1, float64(t.Rows))
 	r := Result{Images: t.Rows, Total: t.Total / n}
 	for _, h := range t.Heads {
-		r.Heads = append(r.Heads, HeadResult{h.Name, h.Loss / n, float64(h.Top1) / n, float64(h.Top5) / n, h.Top1, h.Top5})
+		r.Heads = append(r.Heads, HeadResult{h.Name, h.Loss / n, float64(h.Correct1) / n, float64(h.Correct5) / n, h.Correct1, h.Correct5})
 	}
 	return r
 }
@@ -73,12 +73,12 @@ type Result struct {
 
 // HeadResult is one head's part of a Result.
 type HeadResult struct {
-	Name  string  `json:"name"`
-	Loss  float64 `json:"loss"`
-	Top1  float64 `json:"top1"` // share of images whose label is the first guess
-	Top5  float64 `json:"top5"` // or among the first five
-	Hits1 int     `json:"hits1"`
-	Hits5 int     `json:"hits5"`
+	Name     string  `json:"name"`
+	Loss     float64 `json:"loss"`
+	Top1     float64 `json:"top1"` // share of images whose label is the first guess
+	Top5     float64 `json:"top5"` // or among the first five
+	Correct1 int     `json:"hits1"`
+	Correct5 int     `json:"hits5"`
 }
 
 // Head is the result of a head, and whether there is one of that name.
@@ -90,8 +90,8 @@ func (r Result) Head(name string) (HeadResult, bool) {
 	return r.Heads[i], true
 }
 
-// main is the main head, which graph puts first.
-func (r Result) main() HeadResult {
+// Main is the result of the main head, which graph puts first.
+func (r Result) Main() HeadResult {
 	if len(r.Heads) == 0 {
 		return HeadResult{Loss: math.NaN()}
 	}

@@ -102,7 +102,7 @@ func (t *Trainer) build() error {
 	}
 	want := graph.StateOptions{Slots: update.Slots(), EMA: update.EMA}
 	if c.GradflowEvery > 0 || c.HeadBalance == "pcgrad" {
-		want.Scratch = gradflow.MeterScratch(len(t.Graph.Losses()))
+		want.Snapshots = gradflow.MeterSnapshots(len(t.Graph.Losses()))
 	}
 	info := infoOf(t.Data.Train)
 	t.options = graph.Options{Batch: c.Batch, Training: true, Optimizer: &update, Target: t.Backend.Target(),

@@ -181,7 +181,7 @@ func (d *display) epoch(e train.EpochEnded) {
 
 // epochCells are the columns of an epoch's line.
 func epochCells(e train.EpochEnded, epochs int) []cell {
-	main := e.Test.Heads[0]
+	main := e.Test.Main()
 	cells := []cell{
 		{"", "epoch", fmt.Sprintf("%d/%d", e.Epoch, epochs), 7},
 		{"", "lr", fmt.Sprintf("%.3g", e.LR), 8},

@@ -77,7 +77,7 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	switch f.heads {
 	case "all":
 	case auxhead.Main:
-		heads = auxhead.Strip(graph.Options{}).Losses
+		heads = []string{auxhead.Main}
 	default:
 		return usageError{&train.ValueError{Key: "heads", Value: f.heads, Allowed: "it is all or main"}}
 	}
@@ -178,6 +178,6 @@ func printResult(out io.Writer, e *train.Evaluation, r train.Result) {
 		share := func(hits int, v float64) string {
 			return fmt.Sprintf("%.2f %% (%s)", 100*v, human.Thousands(hits))
 		}
-		fmt.Fprintf(out, "%-10s %9.4f %20s %20s\n", h.Name, h.Loss, share(h.Hits1, h.Top1), share(h.Hits5, h.Top5))
+		fmt.Fprintf(out, "%-10s %9.4f %20s %20s\n", h.Name, h.Loss, share(h.Correct1, h.Top1), share(h.Correct5, h.Top5))
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
@@ -37,7 +36,7 @@ func (x *exitReport) run(ctx context.Context, early *exits.Request) error {
 // rule measures a rule, beside the network without exits on the same images.
 func (x *exitReport) rule(ctx context.Context, rule exits.Rule, note string) error {
 	e := x.evaluation
-	alone, err := exits.NewCascade(e.Graph, []string{auxhead.Main})
+	alone, err := exits.NewCascade(e.Graph, []string{e.Graph.MainLoss().Name})
 	if err != nil {
 		return err
 	}
@@ -60,7 +59,7 @@ func (x *exitReport) rule(ctx context.Context, rule exits.Rule, note string) err
 		exit := c.Exits[i]
 		accuracy := "-"
 		if n.Images > 0 {
-			accuracy = human.Percent(float64(n.Hits) / float64(n.Images))
+			accuracy = human.Percent(float64(n.Correct) / float64(n.Images))
 		}
 		fmt.Fprintf(x.out, "%-8s %-24s %18s %11s %14s %8s\n", exit.Name, exit.At, fmt.Sprintf("%s (%s)", human.Thousands(n.Images), human.Percent(float64(n.Images)/float64(max(1, with.Images)))),
 			accuracy, human.Quantity(exit.MACs), human.Percent(float64(exit.MACs)/float64(c.Whole)))

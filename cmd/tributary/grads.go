@@ -140,7 +140,7 @@ func fileClasses(f *interop.File, g *graph.Graph) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for n := g.Losses()[0].Logits; ; n = n.Inputs()[0] {
+	for n := g.MainLoss().Logits; ; n = n.Inputs()[0] {
 		for _, p := range n.Params() {
 			name, _ := names.Of(p)
 			info, err := f.Info(name.File)

@@ -183,10 +183,10 @@ func newReport(m *inception.Model, c *train.Config, b graph.Backend) (*report, e
 	if r.training, err = compile(true, nil); err != nil {
 		return nil, err
 	}
-	if r.mainOnly, err = compile(true, auxhead.Strip(graph.Options{}).Losses); err != nil {
+	if r.mainOnly, err = compile(true, []string{m.Graph.MainLoss().Name}); err != nil {
 		return nil, err
 	}
-	if r.evaluation, err = compile(false, auxhead.Strip(graph.Options{}).Losses); err != nil {
+	if r.evaluation, err = compile(false, []string{m.Graph.MainLoss().Name}); err != nil {
 		return nil, err
 	}
 	for _, h := range m.Heads {
@@ -230,8 +230,8 @@ func (r *report) print(out io.Writer) {
 	}
 	fmt.Fprintln(out)
 	fmt.Fprintf(out, "%-24s %14s %14s\n", "", "without heads", "with heads")
-	fmt.Fprintf(out, "%-24s %14s %14s\n", "parameters", human.Thousands(m.Parameters(auxhead.Main)), human.Thousands(m.Parameters()))
-	fmt.Fprintf(out, "%-24s %14s %14s\n", "MACs an image, forward", human.Quantity(m.MACs(auxhead.Main)), human.Quantity(m.MACs()))
+	fmt.Fprintf(out, "%-24s %14s %14s\n", "parameters", human.Thousands(m.Parameters(m.Graph.MainLoss().Name)), human.Thousands(m.Parameters()))
+	fmt.Fprintf(out, "%-24s %14s %14s\n", "MACs an image, forward", human.Quantity(m.MACs(m.Graph.MainLoss().Name)), human.Quantity(m.MACs()))
 
 	fmt.Fprintf(out, "\nplans for %s, batch %d\n", r.backend.Name(), r.training.Options.Batch)
 	fmt.Fprintf(out, "%-24s %14s %14s %14s\n", "", "inference", "training", "with heads")
@@ -244,7 +244,7 @@ func (r *report) print(out io.Writer) {
 		row("  "+phase.String(), func(p *graph.Plan) string { return human.Thousands(countPhase(p, phase)) })
 	}
 	if r.sideBySide() {
-		row("longest chain of steps", func(p *graph.Plan) string { return human.Thousands(p.Depth()) })
+		row("longest chain of steps", func(p *graph.Plan) string { return human.Thousands(p.CriticalPath()) })
 	}
 	row("FLOPs", func(p *graph.Plan) string { return human.Quantity(p.FLOPs()) })
 	row("bytes moved, at least", func(p *graph.Plan) string { return human.Bytes(p.Bytes()) })
@@ -262,12 +262,12 @@ func (r *report) print(out io.Writer) {
 			human.Quantity(h.macs), h.steps, human.Quantity(h.flops), human.Bytes(h.bytes))
 	}
 	if r.sideBySide() {
-		fmt.Fprintf(out, "\nall heads together make the longest chain of steps %d longer: their other steps run beside the trunk's\n", r.training.Depth()-r.mainOnly.Depth())
+		fmt.Fprintf(out, "\nall heads together make the longest chain of steps %d longer: their other steps run beside the trunk's\n", r.training.CriticalPath()-r.mainOnly.CriticalPath())
 	}
 }
 
 // sideBySide says whether the backend runs steps side by side that do not wait for each other.
-func (r *report) sideBySide() bool { return r.backend.Target().Slack > 0 }
+func (r *report) sideBySide() bool { return r.backend.Target().ReuseDistance > 0 }
 
 // nodes counts the nodes that a plan computes: those its losses need.
 func nodes(p *graph.Plan) int {

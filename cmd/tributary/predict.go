@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/internal/human"
@@ -108,7 +107,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 		return err
 	}
 	if early == nil {
-		f.exits.exits = auxhead.Main
+		f.exits.exits = m.Graph.MainLoss().Name
 	}
 	cascade, err := f.exits.cascade(m, rule)
 	if err != nil {

@@ -239,7 +239,7 @@ func ending(out io.Writer, s *session, r *train.Summary) {
 			f.Path, r.Epochs, p, quoted(f.Path), 2*r.Epochs)
 		return
 	}
-	main := r.Last.Test.Heads[0]
+	main := r.Last.Test.Main()
 	printf(out, "\nMain head: %.2f %% of %s test images right; best %.2f %% after epoch %d. %s in all.\n",
 		100*main.Top1, human.Thousands(r.Last.Test.Images), 100*r.BestTop1, r.BestEpoch, human.Duration(r.Seconds))
 	printf(out, "\nWritten:\n  %s  the configuration\n  %s  the log, drawn by: tensorboard --logdir %s\n  %s, %s\n",

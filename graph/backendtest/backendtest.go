@@ -95,7 +95,7 @@ func (s *suite) fixture(t *testing.T, g *graph.Graph, batch int, rng *rand.Rand)
 	l, err := graph.NewLayout(g)
 	require.NoError(t, err)
 	newState := func(b graph.Backend) graph.State {
-		st, err := b.NewState(l, graph.StateOptions{Slots: 2, EMA: true, Scratch: 2})
+		st, err := b.NewState(l, graph.StateOptions{Slots: 2, EMA: true, Snapshots: 2})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, st.Close()) })
 		return st
@@ -130,7 +130,7 @@ func (s *suite) fixture(t *testing.T, g *graph.Graph, batch int, rng *rand.Rand)
 		f.images[i] = float32(rng.NormFloat64())
 	}
 	f.ref.images = widen(f.images)
-	classes := g.Losses()[0].Logits.Shape().C
+	classes := g.MainLoss().Logits.Shape().C
 	for range batch {
 		f.ref.labels = append(f.ref.labels, int32(rng.IntN(classes)))
 	}
@@ -237,16 +237,16 @@ func (f *fixture) checkHeads(m *graph.Metrics) {
 	if f.twin != nil {
 		for i, want := range f.twin.metrics.Heads {
 			require.InEpsilon(f.t, want.Loss, m.Heads[i].Loss, f.value, "loss of %s", want.Name)
-			require.Equal(f.t, want.Top1, m.Heads[i].Top1, want.Name)
-			require.Equal(f.t, want.Top5, m.Heads[i].Top5, want.Name)
+			require.Equal(f.t, want.Correct1, m.Heads[i].Correct1, want.Name)
+			require.Equal(f.t, want.Correct5, m.Heads[i].Correct5, want.Name)
 		}
 		return
 	}
 	for i, loss := range f.ref.run() {
 		l, h := f.g.Losses()[i], m.Heads[i]
 		require.InEpsilon(f.t, loss, h.Loss, 20*f.value, "loss of %s", l.Name)
-		require.Equal(f.t, f.ref.hits(l, 1), h.Top1, l.Name)
-		require.Equal(f.t, f.ref.hits(l, 5), h.Top5, l.Name)
+		require.Equal(f.t, f.ref.hits(l, 1), h.Correct1, l.Name)
+		require.Equal(f.t, f.ref.hits(l, 5), h.Correct5, l.Name)
 	}
 }
 
@@ -324,7 +324,7 @@ func (f *fixture) takeProbes(rng *rand.Rand, samples int) {
 	f.t.Helper()
 	f.probes, f.probed = map[*graph.Param][]probe{}, slices.Clone(f.weights)
 	f.ref.run()
-	f.ref.teacher = slices.Clone(f.ref.values[f.g.Losses()[0].Logits])
+	f.ref.teacher = slices.Clone(f.ref.values[f.g.MainLoss().Logits])
 	tried, kinks := 0, 0
 	for _, p := range f.layout.Params {
 		if !f.layout.IsTrained(p) {

@@ -127,7 +127,7 @@ func (s *suite) heads(t *testing.T) {
 		o.Losses = []string{l.Name}
 		weights := []float64{f.weights[i]}
 		if l.Distill > 0 { // it needs its teacher
-			o.Losses, weights = []string{f.g.Losses()[0].Name, l.Name}, []float64{0, f.weights[i]}
+			o.Losses, weights = []string{f.g.MainLoss().Name, l.Name}, []float64{0, f.weights[i]}
 		}
 		for _, p := range f.layout.Params { // a sweep writes only what its head depends on
 			if f.layout.IsTrained(p) {

@@ -31,12 +31,12 @@ func (s *suite) probes(t *testing.T) {
 	for p, v := range statistics {
 		require.Equal(t, v, f.get(graph.Value, p), "frozen %s", p.Name)
 	}
-	got, err := pr.Measures()
+	got, err := pr.ProbeResults()
 	require.NoError(t, err)
 	require.Len(t, got, len(o.Probes))
-	var want []graph.Measure
+	var want []graph.ProbeResult
 	if f.twin != nil {
-		want, err = f.twin.programs[pr].Measures()
+		want, err = f.twin.programs[pr].ProbeResults()
 		require.NoError(t, err)
 	} else {
 		f.ref.run()
@@ -91,8 +91,8 @@ func (s *suite) comparisons(t *testing.T) {
 	rng := rand.New(rand.NewPCG(s.seed, 7))
 	f := s.fixture(t, network(5), 2, rng)
 	f.run(f.options(), f.feed())
-	require.NoError(t, f.state.Copy(graph.Scratch(0), graph.Value))
-	require.NoError(t, f.state.Copy(graph.Scratch(1), graph.Gradient))
+	require.NoError(t, f.state.Copy(graph.Snapshot(0), graph.Value))
+	require.NoError(t, f.state.Copy(graph.Snapshot(1), graph.Gradient))
 	before := map[*graph.Param][2][]float64{}
 	for _, p := range f.layout.Params {
 		v := [2][]float64{f.get(graph.Value, p), nil}
@@ -124,10 +124,10 @@ func (s *suite) comparisons(t *testing.T) {
 			require.InDelta(t, want.Apart, got[i].Apart, 1e-9*want.Apart, "%s and %s: %s", a, b, p.Name)
 		}
 	}
-	check(graph.Scratch(0), graph.Value, func(p *graph.Param) (x, y []float64) { return before[p][0], f.get(graph.Value, p) })
-	check(graph.Scratch(1), graph.Gradient, func(p *graph.Param) (x, y []float64) { return before[p][1], before[p][1] })
-	check(graph.Scratch(1), graph.Scratch(0), func(p *graph.Param) (x, y []float64) { return before[p][1], before[p][0] })
+	check(graph.Snapshot(0), graph.Value, func(p *graph.Param) (x, y []float64) { return before[p][0], f.get(graph.Value, p) })
+	check(graph.Snapshot(1), graph.Gradient, func(p *graph.Param) (x, y []float64) { return before[p][1], before[p][1] })
+	check(graph.Snapshot(1), graph.Snapshot(0), func(p *graph.Param) (x, y []float64) { return before[p][1], before[p][0] })
 	_, err := f.state.Compare(graph.Slot0, graph.Value)
-	require.ErrorContains(t, err, "neither the values, the gradient nor one of the state's 2 scratch parts")
-	require.ErrorContains(t, f.state.Copy(graph.Value, graph.Gradient), "copies go to scratch parts")
+	require.ErrorContains(t, err, "neither the values, the gradient nor one of the state's 2 snapshots")
+	require.ErrorContains(t, f.state.Copy(graph.Value, graph.Gradient), "copies go to snapshots")
 }

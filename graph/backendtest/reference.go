@@ -93,7 +93,7 @@ func (r *reference) loss(l *graph.Loss) float64 {
 		if share > 0 {
 			teacher := r.teacher
 			if teacher == nil {
-				teacher = r.values[r.g.Losses()[0].Logits]
+				teacher = r.values[r.g.MainLoss().Logits]
 			}
 			sum += share * l.Temperature * l.Temperature * divergence(teacher[i*k:][:k], row, l.Temperature)
 		}

@@ -124,7 +124,7 @@ func (t *trial) prepare() {
 		t.at.images[i] = float32(r.Normal())
 	}
 	for i := range t.batch {
-		label := int32(r.Uint32() % uint32(t.g.Losses()[0].Logits.Shape().C))
+		label := int32(r.Uint32() % uint32(t.g.MainLoss().Logits.Shape().C))
 		if i >= t.batch-t.ignored {
 			label = graph.IgnoreLabel
 		}
@@ -377,7 +377,7 @@ func (t *trial) feed(w way) *graph.Feed {
 func (t *trial) reordered(p *graph.Plan) *graph.Plan {
 	q := *p
 	q.Steps, q.Phases = nil, nil
-	after, done := p.Order(), make([]bool, len(p.Steps))
+	after, done := p.Dependencies(), make([]bool, len(p.Steps))
 	for len(q.Steps) < len(p.Steps) {
 		var ready []int
 		for i, list := range after {
@@ -433,7 +433,7 @@ func (t *trial) execute(pr graph.Program, st graph.State, w way, feed *graph.Fee
 	for _, k := range w.options.Keep {
 		out["value "+k] = floats(must(pr.Read(k)))
 	}
-	for _, s := range must(pr.Measures()) {
+	for _, s := range must(pr.ProbeResults()) {
 		out["squares "+s.Probe.String()], out["zeros "+s.Probe.String()] = s.Squares, s.Zeros
 	}
 	for _, p := range t.layout.Params {
@@ -611,7 +611,7 @@ func (t *trial) evaluate(w way) []float64 {
 	t.ref.training, t.ref.noDropout, t.ref.teacher = w.options.Training, w.options.NoDropout, nil
 	t.ref.evaluate()
 	if t.ref.training {
-		t.ref.teacher = slices.Clone(t.ref.values[t.g.Losses()[0].Logits])
+		t.ref.teacher = slices.Clone(t.ref.values[t.g.MainLoss().Logits])
 	}
 	return t.losses(w)
 }
@@ -619,7 +619,7 @@ func (t *trial) evaluate(w way) []float64 {
 // losses are those of the plan's heads. A teacher stays what it was.
 func (t *trial) losses(w way) []float64 {
 	heads := t.heads(w)
-	teaches := heads[0] == t.g.Losses()[0]
+	teaches := heads[0] == t.g.MainLoss()
 	var out []float64
 	for _, l := range heads {
 		one := *l

@@ -42,7 +42,7 @@ type Geometry struct {
 // pixels is the number of output pixels.
 func (g Geometry) pixels() int { return g.N * g.P * g.Q }
 
-// depth is the number of products that are summed in an output value.
+// criticalPath is the number of products that are summed in an output value.
 func (g Geometry) depth() int { return g.R * g.S * g.C }
 
 // flat returns the same convolution as one over a single pixel with all values as its channels, where the kernel covers

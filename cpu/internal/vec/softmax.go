@@ -13,10 +13,10 @@ type CrossEntropy struct {
 
 // LossStats is what SoftmaxCrossEntropy counts. The loss is not weighted or averaged: the caller multiplies it.
 type LossStats struct {
-	Loss       float64 // Σ of the rows' losses
-	Top1, Top5 int     // rows whose label is among the 1 or 5 highest logits
-	Counted    int     // rows that are not ignored
-	Invalid    int     // rows whose label is no class; they are treated as ignored
+	Loss               float64 // Σ of the rows' losses
+	Correct1, Correct5 int     // rows whose label is among the 1 or 5 highest logits
+	Counted            int     // rows that are not ignored
+	Invalid            int     // rows whose label is no class; they are treated as ignored
 }
 
 // SoftmaxCrossEntropy computes for every row, with K logits l, label k and the target t[c] = (1-ε)·[c=k] + ε/K,
@@ -52,8 +52,8 @@ func SoftmaxCrossEntropy[T Float](o CrossEntropy, dlogits, logits, teacher Mat[T
 		l := logits.Row(i)
 		stats.Counted++
 		r := rank(l, int(label))
-		stats.Top1 += bit(r < 1)
-		stats.Top5 += bit(r < 5)
+		stats.Correct1 += bit(r < 1)
+		stats.Correct5 += bit(r < 5)
 		if teacher.Data == nil {
 			stats.Loss += crossEntropyRow(o, d, l, int(label))
 			continue

@@ -34,8 +34,8 @@ func testSoftmaxCrossEntropy[T Float](t *testing.T) {
 					sum += math.Exp(l.at(i, c))
 					before += bit(l.at(i, c) > l.at(i, int(labels[i])))
 				}
-				want.Top1 += bit(before == 0)
-				want.Top5 += bit(before < 5)
+				want.Correct1 += bit(before == 0)
+				want.Correct5 += bit(before < 5)
 				for c := range classes {
 					target := smoothing / float64(classes)
 					if c == int(labels[i]) {
@@ -69,17 +69,17 @@ func TestCrossEntropyEdges(t *testing.T) {
 	require.Equal(t, []float32{1, -1, 0}, d, "no overflow")
 
 	stats, _ = one(1, 5, 5, 5, 5, 5, 5)
-	require.Equal(t, LossStats{Loss: math.Log(6), Top5: 1, Counted: 1}, stats, "the lower class wins a tie")
+	require.Equal(t, LossStats{Loss: math.Log(6), Correct5: 1, Counted: 1}, stats, "the lower class wins a tie")
 	stats, _ = one(5, 5, 5, 5, 5, 5, 5)
-	require.Zero(t, stats.Top5)
+	require.Zero(t, stats.Correct5)
 
 	for _, label := range []int32{0, 1} {
 		stats, _ = one(label, nan, 1)
 		require.True(t, math.IsNaN(stats.Loss))
-		require.Zero(t, stats.Top1, "NaN is never a hit")
+		require.Zero(t, stats.Correct1, "NaN is never a hit")
 	}
 	stats, d = one(0, 1, -inf)
-	require.Equal(t, LossStats{Top1: 1, Top5: 1, Counted: 1}, stats, "a class may be ruled out")
+	require.Equal(t, LossStats{Correct1: 1, Correct5: 1, Counted: 1}, stats, "a class may be ruled out")
 	require.Equal(t, []float32{0, 0}, d)
 
 	for _, label := range []int32{-2, 3} {

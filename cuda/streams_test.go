@@ -17,7 +17,7 @@ import (
 
 // Steps side by side give the bits that they give one after another. With EMULATOR_SEED the emulator runs them in another order than
 // the plan's.
-func TestLanes(t *testing.T) {
+func TestStreams(t *testing.T) {
 	m, err := inception.Build("inception_small", inception.Config{Classes: 10})
 	require.NoError(t, err)
 	layout, err := graph.NewLayout(m.Graph)
@@ -65,7 +65,7 @@ func TestLanes(t *testing.T) {
 		}
 		g := pr.(*program).bound[0].graph
 		require.Equal(t, pr.Launches()+2, g.Nodes(), "launches, one copy in and one out")
-		require.Len(t, st.(*state).beside, map[bool]int{true: 0, false: maxLanes - 1}[serial])
+		require.Len(t, st.(*state).beside, map[bool]int{true: 0, false: maxStreams - 1}[serial])
 	}
 	require.Equal(t, results[0], results[1])
 }

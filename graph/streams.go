@@ -2,15 +2,15 @@ package graph
 
 import "slices"
 
-// Order says which steps of a plan wait for which: after[i] are steps that must be done before step i begins, all of them earlier in
+// Dependencies says which steps of a plan wait for which: after[i] are steps that must be done before step i begins, all of them earlier in
 // Plan.Steps. Steps that wait for none of each other may run side by side: the branches of a module, a head and the trunk, the
 // gradient of a filter and that of its input. What follows from other entries is left out (the transitive reduction).
 //
 // Two steps are in order where both use a piece of memory and one of them writes it, be it as an operand of both, or because the
-// memory plan gives the piece to one buffer after the other (Target.Slack makes that rare). They are in order where both add to the
+// memory plan gives the piece to one buffer after the other (Target.ReuseDistance makes that rare). They are in order where both add to the
 // gradient of a parameter, where both are losses, which write the metrics, and where one of them is the update, which uses all
 // parameters.
-func (p *Plan) Order() (after [][]int) {
+func (p *Plan) Dependencies() (after [][]int) {
 	conflicts := p.conflicts()
 	after = make([][]int, len(p.Steps))
 	before := make([]stepSet, len(p.Steps)) // all steps that are done before
@@ -28,10 +28,10 @@ func (p *Plan) Order() (after [][]int) {
 	return after
 }
 
-// Depth is how many steps of a plan follow from one another at the most. The others can run beside these.
-func (p *Plan) Depth() int { return depth(p.Order()) }
+// CriticalPath is how many steps of a plan follow from one another at the most. The others can run beside these.
+func (p *Plan) CriticalPath() int { return criticalPath(p.Dependencies()) }
 
-func depth(after [][]int) int {
+func criticalPath(after [][]int) int {
 	length, longest := make([]int, len(after)), 0
 	for i, list := range after {
 		for _, j := range list {
@@ -110,74 +110,74 @@ func (v View) overlaps(w View) bool {
 	return a < b+w.Shape.C+w.Zeros && b < a+v.Shape.C+v.Zeros
 }
 
-// Place is where and when a step runs if steps run side by side.
-type Place struct {
-	Lane  int   // from 0 on. The steps of a lane run one after another
-	After []int // steps of other lanes to wait for before it begins
+// StreamStep is where and when a step runs if steps run side by side.
+type StreamStep struct {
+	Stream  int   // from 0 on. The steps of a stream run one after another
+	WaitFor []int // steps of other streams to wait for before it begins
 }
 
-// Places shares the steps out to lanes, such as streams of a GPU, at most so many. Every step hands its lane on to one of those that
-// wait for it, along the longest chain: one of these, the trunk, is in lane 0 as a whole. Steps that no lane was handed to, such as the
-// first ones of branches, take the lane that is idle first if all steps take the same time. Nimble (Kwon et al. 2020) opens as many
-// streams as there are chains; here there are few lanes, because each has memory of its own.
-func (p *Plan) Places(lanes int) []Place {
-	after, n := p.Order(), len(p.Steps)
-	heir := heirs(after)
-	places := make([]Place, n)
+// AssignStreams shares the steps out to streams, at most so many. Every step hands its stream on to one of those that
+// wait for it, along the longest chain: one of these, the trunk, is in stream 0 as a whole. Steps that no stream was handed to, such as the
+// first ones of branches, take the stream that is idle first if all steps take the same time. Nimble (Kwon et al. 2020) opens as many
+// streams as there are chains; here there are few streams, because each has memory of its own.
+func (p *Plan) AssignStreams(streams int) []StreamStep {
+	after, n := p.Dependencies(), len(p.Steps)
+	successor := successors(after)
+	schedule := make([]StreamStep, n)
 	end := make([]int, n)        // when each is done
-	before := make([]stepSet, n) // all steps that are done before, because of lanes or waits
-	var last []int               // step of each lane
-	for i := range places {
+	before := make([]stepSet, n) // all steps that are done before, because of streams or waits
+	var last []int               // step of each stream
+	for i := range schedule {
 		ready := 0
 		for _, j := range after[i] {
 			ready = max(ready, end[j])
 		}
-		// rank is what a lane is chosen by, the smallest first: to whom it was handed, where the trunk's is the last to be taken away from
-		// it; when the step would begin; how long the lane is idle then.
-		rank := func(lane int) (r [3]int) {
-			if lane == len(last) {
+		// rank is what a stream is chosen by, the smallest first: to whom it was handed, where the trunk's is the last to be taken away from
+		// it; when the step would begin; how long the stream is idle then.
+		rank := func(stream int) (r [3]int) {
+			if stream == len(last) {
 				return [3]int{0, ready, ready}
 			}
-			j := last[lane]
+			j := last[stream]
 			start := max(ready, end[j])
 			switch {
-			case heir[j] == i:
+			case successor[j] == i:
 				return [3]int{-1, start}
-			case heir[j] > i && lane == 0:
+			case successor[j] > i && stream == 0:
 				return [3]int{2, start}
-			case heir[j] > i:
+			case successor[j] > i:
 				return [3]int{1, start}
 			}
 			return [3]int{0, start, start - end[j]}
 		}
-		lane := 0
-		for l := 1; l < min(lanes, len(last)+1); l++ {
-			if a, b := rank(l), rank(lane); slices.Compare(a[:], b[:]) < 0 {
-				lane = l
+		stream := 0
+		for l := 1; l < min(streams, len(last)+1); l++ {
+			if a, b := rank(l), rank(stream); slices.Compare(a[:], b[:]) < 0 {
+				stream = l
 			}
 		}
-		places[i].Lane, end[i], before[i] = lane, rank(lane)[1]+1, newStepSet(n)
-		if lane == len(last) {
+		schedule[i].Stream, end[i], before[i] = stream, rank(stream)[1]+1, newStepSet(n)
+		if stream == len(last) {
 			last = append(last, i)
 		} else {
-			before[i].add(last[lane])
-			before[i].join(before[last[lane]])
-			last[lane] = i
+			before[i].add(last[stream])
+			before[i].join(before[last[stream]])
+			last[stream] = i
 		}
 		for _, j := range slices.Backward(after[i]) {
 			if !before[i].has(j) {
-				places[i].After = append(places[i].After, j)
+				schedule[i].WaitFor = append(schedule[i].WaitFor, j)
 				before[i].add(j)
 				before[i].join(before[j])
 			}
 		}
 	}
-	return places
+	return schedule
 }
 
-// heirs are, for every step, the step that it hands its lane on to, -1 for none: those of one longest chain first, then of others by
+// successors are, for every step, the step that it hands its stream on to, -1 for none: those of one longest chain first, then of others by
 // length.
-func heirs(after [][]int) []int {
+func successors(after [][]int) []int {
 	n := len(after)
 	from, to := make([]int, n), make([]int, n) // how many steps in a row come before each, and after it
 	type edge struct{ j, i int }
@@ -192,22 +192,22 @@ func heirs(after [][]int) []int {
 		to[e.j] = max(to[e.j], to[e.i]+1)
 	}
 	slices.SortStableFunc(edges, func(a, b edge) int { return from[b.j] + to[b.i] - from[a.j] - to[a.i] })
-	heir, taken := make([]int, n), newStepSet(n)
-	for i := range heir {
-		heir[i] = -1
+	successor, taken := make([]int, n), newStepSet(n)
+	for i := range successor {
+		successor[i] = -1
 	}
-	for at := slices.Index(to, slices.Max(to)); to[at] > 0; at = heir[at] {
+	for at := slices.Index(to, slices.Max(to)); to[at] > 0; at = successor[at] {
 		next := slices.IndexFunc(edges, func(e edge) bool { return e.j == at && to[e.i] == to[at]-1 })
-		heir[at] = edges[next].i
-		taken.add(heir[at])
+		successor[at] = edges[next].i
+		taken.add(successor[at])
 	}
 	for _, e := range edges {
-		if heir[e.j] < 0 && !taken.has(e.i) {
-			heir[e.j] = e.i
+		if successor[e.j] < 0 && !taken.has(e.i) {
+			successor[e.j] = e.i
 			taken.add(e.i)
 		}
 	}
-	return heir
+	return successor
 }
 
 // stepSet is a set of steps.

@@ -10,7 +10,7 @@ import (
 // orderedPlans are plans with branches, heads on modules and towers, siblings, shared memory, and every kind of sweep.
 func orderedPlans(t *testing.T) map[string]*Plan {
 	slack, apart, perLoss, plain := training(), training(), training(), training()
-	slack.Slack = 4
+	slack.ReuseDistance = 4
 	apart.NoReuse = true
 	perLoss.SweepPerLoss = true
 	plain.Fusions = Fusions{}
@@ -95,7 +95,7 @@ func TestOrder(t *testing.T) {
 					}
 				}
 			}
-			after := p.Order()
+			after := p.Dependencies()
 			before := paths(after)
 			for c := range conflict {
 				if i, j := c[1], c[0]; i != j {
@@ -119,7 +119,7 @@ func TestWhatRunsSideBySide(t *testing.T) {
 	o := training()
 	o.NoReuse = true // so that nothing waits because of memory
 	p := mustCompile(t, inception(convBN), o)
-	before := paths(p.Order())
+	before := paths(p.Dependencies())
 	beside := func(kind, a, kind2, b string) {
 		t.Helper()
 		find := func(kind, node string) int {
@@ -143,14 +143,14 @@ func TestWhatRunsSideBySide(t *testing.T) {
 	beside("conv.backward_filter", "mixed2/tower3x3/conv", "conv.backward_data", "mixed2/tower3x3/conv")
 }
 
-// Slack takes waits for memory away, and costs little memory.
+// ReuseDistance takes waits for memory away, and costs little memory.
 func TestSlackShortensTheLongestChain(t *testing.T) {
 	apart, slack := training(), training()
-	apart.NoReuse, slack.Slack = true, 8
+	apart.NoReuse, slack.ReuseDistance = true, 8
 	p, q := mustCompile(t, inception(convBN), training()), mustCompile(t, inception(convBN), slack)
-	least := mustCompile(t, inception(convBN), apart).Depth()
-	require.Greater(t, p.Depth(), least*5/4)
-	require.Less(t, q.Depth(), least*5/4)
+	least := mustCompile(t, inception(convBN), apart).CriticalPath()
+	require.Greater(t, p.CriticalPath(), least*5/4)
+	require.Less(t, q.CriticalPath(), least*5/4)
 	require.Less(t, q.ArenaBytes(), p.ArenaBytes()*4/3)
 	for _, a := range q.Buffers {
 		for _, b := range q.Buffers {
@@ -161,40 +161,40 @@ func TestSlackShortensTheLongestChain(t *testing.T) {
 	}
 }
 
-// Lanes and waits keep the order, no wait follows from others, and with lanes enough nothing waits that need not.
+// Streams and waits keep the order, no wait follows from others, and with streams enough nothing waits that need not.
 func TestPlaces(t *testing.T) {
 	for name, p := range orderedPlans(t) {
-		for _, lanes := range []int{1, 2, 3, 4, 100} {
-			places, order := p.Places(lanes), p.Order()
+		for _, streams := range []int{1, 2, 3, 4, 100} {
+			schedule, order := p.AssignStreams(streams), p.Dependencies()
 			var last [100]int
-			after := make([][]int, len(places))
-			for i, s := range places {
-				require.Less(t, s.Lane, lanes, name)
-				after[i] = append(after[i], s.After...)
-				for _, j := range s.After {
-					require.NotEqual(t, s.Lane, places[j].Lane)
+			after := make([][]int, len(schedule))
+			for i, s := range schedule {
+				require.Less(t, s.Stream, streams, name)
+				after[i] = append(after[i], s.WaitFor...)
+				for _, j := range s.WaitFor {
+					require.NotEqual(t, s.Stream, schedule[j].Stream)
 				}
-				if j := last[s.Lane] - 1; j >= 0 {
+				if j := last[s.Stream] - 1; j >= 0 {
 					after[i] = append(after[i], j)
 				}
-				last[s.Lane] = i + 1
+				last[s.Stream] = i + 1
 			}
 			before := paths(after)
 			for i, list := range order {
 				for _, j := range list {
-					require.True(t, before[i][j], "%s, %d lanes: step %d does not wait for %d", name, lanes, i, j)
+					require.True(t, before[i][j], "%s, %d streams: step %d does not wait for %d", name, streams, i, j)
 				}
-				for _, j := range places[i].After {
+				for _, j := range schedule[i].WaitFor {
 					for _, k := range after[i] {
-						require.False(t, before[k][j], "%s, %d lanes: step %d need not wait for %d", name, lanes, i, j)
+						require.False(t, before[k][j], "%s, %d streams: step %d need not wait for %d", name, streams, i, j)
 					}
 				}
 			}
-			if lanes == 100 {
-				require.Equal(t, depth(order), depth(after), name)
+			if streams == 100 {
+				require.Equal(t, criticalPath(order), criticalPath(after), name)
 			}
-			if lanes == 1 {
-				require.Equal(t, len(places), depth(after))
+			if streams == 1 {
+				require.Equal(t, len(schedule), criticalPath(after))
 			}
 		}
 	}

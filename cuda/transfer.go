@@ -13,28 +13,28 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// slot is what passes between host and device in one run: the input and the run's scalars on the way there, metrics on the way
+// concatSlice is what passes between host and device in one run: the input and the run's scalars on the way there, metrics on the way
 // back. There are two, so that the host fills one while the device reads the other.
-type slot struct {
+type transfer struct {
 	memory  *driver.Arena // pieces: see below
 	host    *driver.Pinned
-	offsets [slotPieces + 1]int64 // of the pieces in host
+	offsets [pieces + 1]int64 // of the pieces in host
 	arrived *driver.Event
 	done    *driver.Event
 	used    bool
 }
 
-// The pieces of a slot.
+// The pieces of a transfer.
 const (
-	slotInput   = iota // pixels, regions or images
-	slotRecipes        // kernels.AugmentRecipe, of a plan that augments
-	slotLabels         // int32
-	slotRun            // kernels.RunState
-	slotMetrics        // kernels.StepMetrics
-	slotPieces
+	pieceInput   = iota // pixels, regions or images
+	pieceRecipes        // kernels.AugmentRecipe, of a plan that augments
+	pieceLabels         // int32
+	pieceRun            // kernels.RunState
+	pieceMetrics        // kernels.StepMetrics
+	pieces
 )
 
-// input is the plan's view of slotInput.
+// input is the plan's view of pieceInput.
 func input(p *graph.Plan) graph.View {
 	switch {
 	case p.Regions.Valid():
@@ -45,7 +45,7 @@ func input(p *graph.Plan) graph.View {
 	return p.Images
 }
 
-// inputOf is a feed's memory for slotInput. Regions may be fewer than there is room for.
+// inputOf is a feed's memory for pieceInput. Regions may be fewer than there is room for.
 func inputOf(p *graph.Plan, f *graph.Feed) []byte {
 	switch {
 	case p.Regions.Valid():
@@ -63,20 +63,20 @@ func recipeBytes(p *graph.Plan) int64 {
 	return int64(p.Options.Batch) * int64(unsafe.Sizeof(kernels.AugmentRecipe{}))
 }
 
-// slotSizes are the bytes of a slot's pieces.
-func slotSizes(p *graph.Plan) []int64 {
+// transferSizes are the bytes of a transfer's pieces.
+func transferSizes(p *graph.Plan) []int64 {
 	return []int64{int64(input(p).Bytes()), recipeBytes(p), 4 * int64(p.Options.Batch), int64(unsafe.Sizeof(kernels.RunState{})), int64(unsafe.Sizeof(kernels.StepMetrics{}))}
 }
 
-func (s *slot) allocate(st *state, p *graph.Plan) (err error) {
-	d, sizes := st.backend.device, slotSizes(p)
+func (s *transfer) allocate(st *state, p *graph.Plan) (err error) {
+	d, sizes := st.backend.device, transferSizes(p)
 	if s.memory, err = d.NewArena(sizes, false); err != nil {
 		return err
 	}
 	for i, n := range sizes {
 		s.offsets[i+1] = s.offsets[i] + (n+driver.Alignment-1)/driver.Alignment*driver.Alignment
 	}
-	if s.host, err = d.NewPinned(s.offsets[slotPieces]); err != nil {
+	if s.host, err = d.NewPinned(s.offsets[pieces]); err != nil {
 		return err
 	}
 	if s.arrived, err = d.NewEvent(false); err != nil {
@@ -85,33 +85,33 @@ func (s *slot) allocate(st *state, p *graph.Plan) (err error) {
 	if s.done, err = d.NewEvent(false); err != nil {
 		return err
 	}
-	return st.compute.Fill(s.memory.Span(slotMetrics), 0) // a plan without an update reports no norm
+	return st.compute.Fill(s.memory.Span(pieceMetrics), 0) // a plan without an update reports no norm
 }
 
 // addresses are those of a plan's external buffers.
-func (s *slot) addresses(p *graph.Plan) map[*graph.Buffer]kernels.DevicePtr {
+func (s *transfer) addresses(p *graph.Plan) map[*graph.Buffer]kernels.DevicePtr {
 	return map[*graph.Buffer]kernels.DevicePtr{
-		p.Labels:        s.memory.Span(slotLabels).Address,
-		input(p).Buffer: s.memory.Span(slotInput).Address,
+		p.Labels:        s.memory.Span(pieceLabels).Address,
+		input(p).Buffer: s.memory.Span(pieceInput).Address,
 	}
 }
 
 // piece is the host's side of a piece.
-func (s *slot) piece(i int) []byte { return s.host.Bytes()[s.offsets[i]:s.offsets[i+1]] }
+func (s *transfer) piece(i int) []byte { return s.host.Bytes()[s.offsets[i]:s.offsets[i+1]] }
 
-// load starts the way of a feed to the device. It waits until the run before the last one, which had the slot, is done.
-func (s *slot) load(upload *driver.Stream, p *graph.Plan, f *graph.Feed) error {
+// load starts the way of a feed to the device. It waits until the run before the last one, which had the transfer, is done.
+func (s *transfer) load(upload *driver.Stream, p *graph.Plan, f *graph.Feed) error {
 	if s.used {
 		if err := s.done.Synchronize(); err != nil {
 			return err
 		}
 	}
 	used := [...]int{
-		slotInput:   copy(s.piece(slotInput), inputOf(p, f)),
-		slotRecipes: copy(s.piece(slotRecipes), memoryOf(recipesOf(p, f))),
-		slotLabels:  copy(s.piece(slotLabels), driver.Bytes(f.Labels)),
+		pieceInput:   copy(s.piece(pieceInput), inputOf(p, f)),
+		pieceRecipes: copy(s.piece(pieceRecipes), memoryOf(recipesOf(p, f))),
+		pieceLabels:  copy(s.piece(pieceLabels), driver.Bytes(f.Labels)),
 	}
-	*(*kernels.RunState)(unsafe.Pointer(&s.piece(slotRun)[0])) = runState(p, f)
+	*(*kernels.RunState)(unsafe.Pointer(&s.piece(pieceRun)[0])) = runState(p, f)
 	for i, n := range used {
 		if n == 0 {
 			continue
@@ -128,22 +128,22 @@ func (s *slot) load(upload *driver.Stream, p *graph.Plan, f *graph.Feed) error {
 }
 
 // around runs a step between the copies that belong to it: the scalars before, the metrics after.
-func (s *slot) around(compute *driver.Stream, step func(*driver.Stream) error) error {
-	if err := compute.Upload(s.memory.Span(slotRun), s.host, s.offsets[slotRun]); err != nil {
+func (s *transfer) around(compute *driver.Stream, step func(*driver.Stream) error) error {
+	if err := compute.Upload(s.memory.Span(pieceRun), s.host, s.offsets[pieceRun]); err != nil {
 		return err
 	}
 	if err := step(compute); err != nil {
 		return err
 	}
-	return compute.Download(s.host, s.offsets[slotMetrics], s.memory.Span(slotMetrics))
+	return compute.Download(s.host, s.offsets[pieceMetrics], s.memory.Span(pieceMetrics))
 }
 
-// metrics is what the last run with the slot reported.
-func (s *slot) metrics() kernels.StepMetrics {
-	return *(*kernels.StepMetrics)(unsafe.Pointer(&s.piece(slotMetrics)[0]))
+// metrics is what the last run with the transfer reported.
+func (s *transfer) metrics() kernels.StepMetrics {
+	return *(*kernels.StepMetrics)(unsafe.Pointer(&s.piece(pieceMetrics)[0]))
 }
 
-func (s *slot) close() error {
+func (s *transfer) close() error {
 	var err error
 	for _, e := range []*driver.Event{s.arrived, s.done} {
 		if e != nil {

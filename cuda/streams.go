@@ -9,29 +9,29 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// maxLanes is how many steps of a plan run side by side at the most (Plan.Places). In GoogLeNet's and Inception v3's steps, a fifth lane
-// would shorten the longest chain of steps by less than a tenth, and every lane has memory of its own.
-const maxLanes = 4
+// maxStreams is how many steps of a plan run side by side at the most (Plan.AssignStreams). In GoogLeNet's and Inception v3's steps, a fifth stream
+// would shorten the longest chain of steps by less than a tenth, and every stream has memory of its own.
+const maxStreams = 4
 
-// lanes is how many steps of a plan may run side by side.
-func (b *Backend) lanes() int {
+// streams is how many steps of a plan may run side by side.
+func (b *Backend) streams() int {
 	if b.options.Serial || b.device.Blocking {
 		return 1
 	}
-	return maxLanes
+	return maxStreams
 }
 
-// lane is the memory of launches that run one after another.
-type lane struct {
+// streamMemory is the memory of launches that run one after another.
+type streamMemory struct {
 	work     region // what the launches of one step pass to each other
 	counters region // of reductions: zeros before and after each launch
 }
 
-// capture records a run: between the copies that belong to it, the launches of every step in the stream of its lane, behind what the
-// step waits for in other lanes. first are the launches of each step, as binder has them.
-func (b *bound) capture(s *state, in *slot, places []graph.Place, first []int) (g *driver.Graph, err error) {
+// capture records a run: between the copies that belong to it, the launches of every step in its stream, behind what the
+// step waits for in other streams. first are the launches of each step, as binder has them.
+func (b *bound) capture(s *state, in *transfer, places []graph.StreamStep, first []int) (g *driver.Graph, err error) {
 	streams := append([]*driver.Stream{s.compute}, s.beside...)
-	// Behind every step, and at the ends of all lanes; that of the first lane is the begin. They are made before the capture, in which
+	// Behind every step, and at the ends of all streams; that of the first stream is the begin. They are made before the capture, in which
 	// the driver may refuse it.
 	var marks []*driver.Event
 	defer func() {
@@ -53,14 +53,14 @@ func (b *bound) capture(s *state, in *slot, places []graph.Place, first []int) (
 			return err
 		}
 		for i, p := range places {
-			on := streams[p.Lane]
-			if p.Lane > 0 && !used[p.Lane] {
-				used[p.Lane] = true
+			on := streams[p.Stream]
+			if p.Stream > 0 && !used[p.Stream] {
+				used[p.Stream] = true
 				if err := on.Wait(ends[0]); err != nil {
 					return err
 				}
 			}
-			for _, j := range p.After {
+			for _, j := range p.WaitFor {
 				if err := on.Wait(done[j]); err != nil {
 					return err
 				}
@@ -72,9 +72,9 @@ func (b *bound) capture(s *state, in *slot, places []graph.Place, first []int) (
 				return err
 			}
 		}
-		for lane, on := range streams {
-			if used[lane] {
-				if err := errors.Join(ends[lane].Record(on), compute.Wait(ends[lane])); err != nil {
+		for stream, on := range streams {
+			if used[stream] {
+				if err := errors.Join(ends[stream].Record(on), compute.Wait(ends[stream])); err != nil {
 					return err
 				}
 			}
