@@ -144,14 +144,19 @@ func (s isa) rows3() {
 	pack := s.shuffle("three", drop)
 	round := s.rounding()
 
+	// A load fills part of a register, so avo takes the rest for live from the function's beginning on. Fresh registers for each
+	// four would be more than the 16 of AVX2.
+	p, q := s.vec(), reg.VecVirtual(nil)
+	if rows == 4 {
+		q = YMM()
+	}
 	// four adds four pixels of each row, and steps over their weights.
 	four := func(at reg.Register, lo, hi reg.VecVirtual, add bool) {
-		p, pixels := s.vec(), s.vec()
+		pixels := s.vec()
 		if rows == 2 {
 			VMOVDQU(Mem{Base: at}, p.AsX())
 			VINSERTI128(U8(1), Mem{Base: at, Index: srcStride, Scale: 1}, p, p)
 		} else {
-			q := YMM()
 			VMOVDQU32(Mem{Base: at}, p.AsX())
 			VINSERTI32X4(U8(1), Mem{Base: at, Index: srcStride, Scale: 1}, p.AsY(), p.AsY())
 			VMOVDQU32(Mem{Base: at, Index: srcStride, Scale: 2}, q.AsX())
