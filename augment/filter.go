@@ -102,8 +102,8 @@ func (f Filter) place(cut, size, i int) (centre, reach float64) {
 	return float64((float64(i) + 0.5) * scale), f.radius() * max(scale, 1)
 }
 
-// weights computes the filter's weights for the pixels from first on, as Span has them, in units of 2^-weightBits. exact is memory for
-// as many.
+// weights computes the filter's weights for the pixels from first on, as Span has them, in units of
+// 2^-weightBits. exact is memory for as many.
 func (f Filter) weights(w []int32, exact []float64, first, cut, size, i int) {
 	if len(w) == 0 {
 		return

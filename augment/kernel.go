@@ -22,8 +22,8 @@ func packPair(a, b int32) (low, high int32) {
 	return a&lowMask | b&lowMask<<16, a>>lowBits&mask | b>>lowBits<<16
 }
 
-// pack fills the packed weights, for so many outputs, of which those that there are not are black, in groups of so many pairs
-// unless there is but one.
+// pack fills the packed weights, for so many outputs, of which those that there are not are black,
+// in groups of so many pairs unless there is but one.
 func (t *taps) pack(outputs, group int) {
 	p := &t.packed
 	if p.valid {

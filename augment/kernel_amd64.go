@@ -44,8 +44,8 @@ func (t *taps) prepareRows3(all []kernels, region []byte, pitch, rows int) int {
 	return rows
 }
 
-// resizeRows3 resizes rows [from, to) of pixels of three bytes to rows of out, stride bytes apart, and says how many are resized then.
-// Some rows before the last few are done twice.
+// resizeRows3 resizes rows [from, to) of pixels of three bytes to rows of out, stride bytes apart,
+// and says how many are resized then. Some rows before the last few are done twice.
 func (t *taps) resizeRows3(all []kernels, out []byte, stride int, region []byte, pitch, from, to int) int {
 	if to < kernelRows {
 		return from

@@ -81,7 +81,8 @@ func BenchmarkResample(b *testing.B) {
 	}
 }
 
-// A function for AVX2 uses the registers that AVX2 has. Machines with AVX-512 run one that uses others, and so do not show it.
+// A function for AVX2 uses the registers that AVX2 has. Machines with AVX-512 run one that uses
+// others, and so do not show it.
 func TestRegisters(t *testing.T) {
 	var files []string
 	for _, pattern := range []string{"../*/*_amd64.s", "../*/internal/*/*_amd64.s"} {

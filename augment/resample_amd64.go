@@ -4,9 +4,10 @@
 
 package augment
 
-// rows3AVX2 resizes 4 rows of pixels of three bytes to quads·4 pixels each. A position has an offset, where its pixels
-// begin, and 2·pairs numbers: the lower and the upper parts of each pair of weights. Pairs are one or an even number. It reads 16
-// bytes at offset + 12·(pair/2), and writes 4 bytes more.
+// rows3AVX2 resizes 4 rows of pixels of three bytes to quads·4 pixels each. A position has
+// an offset, where its pixels begin, and 2·pairs numbers: the lower and the upper parts of each pair
+// of weights. Pairs are one or an even number. It reads 16 bytes at offset + 12·(pair/2), and writes
+// 4 bytes more.
 //
 //go:noescape
 func rows3AVX2(dst *byte, dstStride int, src *byte, srcStride int, offsets *int32, weights *int32, pairs int, quads int)
@@ -17,9 +18,10 @@ func rows3AVX2(dst *byte, dstStride int, src *byte, srcStride int, offsets *int3
 //go:noescape
 func columnAVX2(dst *byte, src *byte, stride int, weights *int32, pairs int, n int)
 
-// rows3AVX512 resizes 4 rows of pixels of three bytes to quads·4 pixels each. A position has an offset, where its pixels
-// begin, and 2·pairs numbers: the lower and the upper parts of each pair of weights. Pairs are one or an even number. It reads 16
-// bytes at offset + 12·(pair/2), and writes 4 bytes more.
+// rows3AVX512 resizes 4 rows of pixels of three bytes to quads·4 pixels each. A position has
+// an offset, where its pixels begin, and 2·pairs numbers: the lower and the upper parts of each pair
+// of weights. Pairs are one or an even number. It reads 16 bytes at offset + 12·(pair/2), and writes
+// 4 bytes more.
 //
 //go:noescape
 func rows3AVX512(dst *byte, dstStride int, src *byte, srcStride int, offsets *int32, weights *int32, pairs int, quads int)

@@ -120,7 +120,8 @@ type scan struct {
 	endOfBand int  // blocks of zeros to come
 }
 
-// headers has decoders that read headers only. Their tables are too large to be made anew for each file.
+// headers has decoders that read headers only. Their tables are too large to be made anew for each
+// file.
 var headers = sync.Pool{New: func() any { return new(Decoder) }}
 
 // ReadHeader reads a file up to its first scan.

@@ -265,7 +265,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// Reading a header takes no new decoder, whose tables are large. Some are made again after a garbage collection.
+// Reading a header takes no new decoder, whose tables are large. Some are made again after a
+// garbage collection.
 func TestHeaderMemory(t *testing.T) {
 	var file bytes.Buffer
 	require.NoError(t, stdjpeg.Encode(&file, image.NewGray(image.Rect(0, 0, 8, 8)), nil))

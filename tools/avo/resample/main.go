@@ -57,15 +57,17 @@ func finish(lo, hi reg.VecVirtual) {
 	VPADDD(hi, lo, lo)
 }
 
-// toBytes makes bytes of finished sums, packed to 16 bits: one that these do not hold is beyond a byte, too. VPMULHRSW rounds to the
-// nearest, halves up, as Go rounds the whole sum: what finish has dropped is less than a unit of its result.
+// toBytes makes bytes of finished sums, packed to 16 bits: one that these do not hold is beyond a
+// byte, too. VPMULHRSW rounds to the nearest, halves up, as Go rounds the whole sum: what finish
+// has dropped is less than a unit of its result.
 func toBytes(a, b reg.VecVirtual, scale Mem) {
 	VPMULHRSW(scale, a, a)
 	VPMULHRSW(scale, b, b)
 	VPACKUSWB(b, a, a)
 }
 
-// scale is a vector of the 16-bit factor by which VPMULHRSW brings finished sums to units of a byte.
+// scale is a vector of the 16-bit factor by which VPMULHRSW brings finished sums to units of a
+// byte.
 func (s isa) scale() Mem {
 	m := GLOBL("scale"+s.name, RODATA|NOPTR)
 	for i := range s.bytes / 2 {
@@ -114,15 +116,17 @@ func pixelPairs(at int) (index [16]int) {
 	return index
 }
 
-// rowsAtOnce is how many rows rows3 resizes at a time, so that it reads a weight once for all of them.
+// rowsAtOnce is how many rows rows3 resizes at a time, so that it reads a weight once for all of
+// them.
 const rowsAtOnce = 4
 
 // rows3 takes a row in each part of 16 bytes of one or two vectors.
 func (s isa) rows3(scale Mem) {
 	TEXT("rows3"+s.name, NOSPLIT, "func(dst *byte, dstStride int, src *byte, srcStride int, offsets, weights *int32, pairs, quads int)")
-	Doc(fmt.Sprintf("rows3%s resizes %d rows of pixels of three bytes to quads·4 pixels each. A position has an offset, where its pixels", s.name, rowsAtOnce),
-		"begin, and 2·pairs numbers: the lower and the upper parts of each pair of weights. Pairs are one or an even number. It reads 16",
-		"bytes at offset + 12·(pair/2), and writes 4 bytes more.")
+	Doc(fmt.Sprintf("rows3%s resizes %d rows of pixels of three bytes to quads·4 pixels each. A position has", s.name, rowsAtOnce),
+		"an offset, where its pixels begin, and 2·pairs numbers: the lower and the upper parts of each pair",
+		"of weights. Pairs are one or an even number. It reads 16 bytes at offset + 12·(pair/2), and writes",
+		"4 bytes more.")
 	Pragma("noescape")
 	dst, dstStride := Load(Param("dst"), GP64()), Load(Param("dstStride"), GP64())
 	src0, stride := Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
@@ -145,8 +149,8 @@ func (s isa) rows3(scale Mem) {
 	three := s.shuffle("three", drop)
 	take := [2]reg.VecVirtual{s.loaded(s.shuffle("pixels01", pixelPairs(0))), s.loaded(s.shuffle("pixels23", pixelPairs(6)))}
 
-	// A load fills a part of a register, so avo takes the rest for live from the function's beginning on. Fresh registers for each
-	// pixel would be more than the 16 of AVX2.
+	// A load fills a part of a register, so avo takes the rest for live from the function's
+	// beginning on. Fresh registers for each pixel would be more than the 16 of AVX2.
 	pixels := make([]reg.VecVirtual, rowsAtOnce*16/s.bytes)
 	for i := range pixels {
 		pixels[i] = s.vec()
@@ -156,7 +160,8 @@ func (s isa) rows3(scale Mem) {
 		upper = YMM()
 	}
 	type sums struct{ lo, hi reg.VecVirtual }
-	// add adds pixels from byte at of each row on, in so many pairs, with weights that begin at byte w.
+	// add adds pixels from byte at of each row on, in so many pairs, with weights that begin at
+	// byte w.
 	add := func(at reg.GPVirtual, to []sums, pairs, w int, fresh bool) {
 		row := func(i int) Mem { return Mem{Base: src[i], Index: at, Scale: 1} }
 		if s.bytes == 32 {
@@ -192,7 +197,8 @@ func (s isa) rows3(scale Mem) {
 			}
 		}
 	}
-	// all makes all pixels. With each of them it steps over its weights itself, or leaves that to the end of four.
+	// all makes all pixels. With each of them it steps over its weights itself, or leaves that to
+	// the end of four.
 	all := func(name string, perPixel int, pixel func(i int, at reg.GPVirtual, to []sums)) {
 		Label(name)
 		var done [4][]sums
