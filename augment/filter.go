@@ -102,22 +102,33 @@ func (f Filter) place(cut, size, i int) (centre, reach float64) {
 	return float64((float64(i) + 0.5) * scale), f.radius() * max(scale, 1)
 }
 
-// weights computes the filter's weights for Span's pixels, in units of 2^-weightBits. exact is memory for as many.
-func (f Filter) weights(w []int32, exact []float64, cut, size, i int) {
-	centre, _ := f.place(cut, size, i)
-	first, _ := f.Span(cut, size, i)
-	scale := max(float64(cut)/float64(size), 1)
-	var sum float64
-	for k := range w {
-		x := (float64(first+k) + 0.5 - centre) / scale
-		if f == Bilinear { // at, without a call
-			exact[k] = max(0, 1-math.Abs(x))
-		} else {
-			exact[k] = f.at(x)
-		}
-		sum += exact[k]
+// weights computes the filter's weights for the pixels from first on, as Span has them, in units of
+// 2^-weightBits. exact is memory for as many.
+func (f Filter) weights(w []int32, exact []float64, first, cut, size, i int) {
+	if len(w) == 0 {
+		return
 	}
-	for k := range w {
-		w[k] = int32(math.Round(exact[k] / sum * (1 << weightBits)))
+	centre, _ := f.place(cut, size, i)
+	scale := max(float64(cut)/float64(size), 1)
+	exact = exact[:len(w)]
+	var sum float64
+	for k := range exact {
+		x := float64(first+k) + 0.5 - centre
+		if scale != 1 {
+			x /= scale
+		}
+		v := 1 - math.Abs(x) // at of a triangle, without a call
+		if f != Bilinear {
+			v = f.at(x)
+		} else if v < 0 {
+			v = 0
+		}
+		exact[k] = v
+		sum += v
+	}
+	for k, v := range exact {
+		v = v / sum * (1 << weightBits)
+		n := int32(v)
+		w[k] = n + int32(2*(v-float64(n))) // math.Round, without a call
 	}
 }

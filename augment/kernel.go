@@ -13,7 +13,7 @@ type packedTaps struct {
 	valid   bool
 	offsets []int32 // (out, up to a multiple of 4): byte of the first pixel, of three
 	weight  []int32 // (out, pairs, 2)
-	pairs   int     // of rows, as many as any output has; always even for rows of pixels
+	pairs   int     // as many as any output has; one or even for rows of pixels
 }
 
 // packPair is a pair of weights.
@@ -22,7 +22,8 @@ func packPair(a, b int32) (low, high int32) {
 	return a&lowMask | b&lowMask<<16, a>>lowBits&mask | b>>lowBits<<16
 }
 
-// pack fills the packed weights, for so many outputs, of which those that there are not are black, in groups of so many pairs.
+// pack fills the packed weights, for so many outputs, of which those that there are not are black,
+// in groups of so many pairs unless there is but one.
 func (t *taps) pack(outputs, group int) {
 	p := &t.packed
 	if p.valid {
@@ -30,7 +31,9 @@ func (t *taps) pack(outputs, group int) {
 	}
 	p.valid = true
 	pairs := (slices.Max(t.count) + 1) / 2
-	p.pairs = max(1, (pairs+group-1)/group) * group
+	if p.pairs = max(1, pairs); p.pairs > 1 {
+		p.pairs = (p.pairs + group - 1) / group * group
+	}
 	p.offsets = slices.Grow(p.offsets[:0], outputs)[:outputs]
 	p.weight = slices.Grow(p.weight[:0], outputs*p.pairs*2)[:outputs*p.pairs*2]
 	clear(p.offsets)

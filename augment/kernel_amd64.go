@@ -5,11 +5,13 @@ import "golang.org/x/sys/cpu"
 // kernels are the assembly for an instruction set.
 type kernels struct {
 	name    string
-	rows    int // that rows3 resizes at a time
-	bytes   int // that column computes at a time
-	rows3   func(dst *byte, dstStride int, src *byte, srcStride int, offsets, weights *int32, groups, quads int)
+	bytes   int // that columns computes at a time
+	rows3   func(dst *byte, dstStride int, src *byte, srcStride int, offsets, weights *int32, pairs, quads int)
 	columns func(dst, src *byte, stride int, weights *int32, pairs, n int)
 }
+
+// kernelRows is how many rows rows3 resizes at a time.
+const kernelRows = 4
 
 // machine has the kernels that this machine runs, the widest first.
 var machine = detect()
@@ -18,10 +20,10 @@ func detect() []kernels {
 	var all []kernels
 	x := cpu.X86
 	if x.HasAVX2 && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
-		all = append(all, kernels{"AVX512", 4, 64, rows3AVX512, columnAVX512})
+		all = append(all, kernels{"AVX512", 64, rows3AVX512, columnAVX512})
 	}
 	if x.HasAVX2 {
-		all = append(all, kernels{"AVX2", 2, 32, rows3AVX2, columnAVX2})
+		all = append(all, kernels{"AVX2", 32, rows3AVX2, columnAVX2})
 	}
 	return all
 }
@@ -34,7 +36,7 @@ func (t *taps) prepareRows3(all []kernels, region []byte, pitch, rows int) int {
 	t.pack((t.out+3)/4*4, groupTaps/2)
 	last := 0 // byte of a row that is read last
 	for _, at := range t.packed.offsets {
-		last = max(last, int(at)+(t.packed.pairs/(groupTaps/2)-1)*3*groupTaps+groupBytes)
+		last = max(last, int(at)+(t.packed.pairs-1)/(groupTaps/2)*3*groupTaps+groupBytes)
 	}
 	for rows > 0 && (rows-1)*pitch+last > len(region) {
 		rows--
@@ -42,23 +44,17 @@ func (t *taps) prepareRows3(all []kernels, region []byte, pitch, rows int) int {
 	return rows
 }
 
-// resizeRows3 resizes rows [from, to) of pixels of three bytes to rows of out, stride bytes apart, and says how many are resized then.
-// That many rows before the last few are done twice.
+// resizeRows3 resizes rows [from, to) of pixels of three bytes to rows of out, stride bytes apart,
+// and says how many are resized then. Some rows before the last few are done twice.
 func (t *taps) resizeRows3(all []kernels, out []byte, stride int, region []byte, pitch, from, to int) int {
-	y := from
-	for i, k := range all {
-		for y < to {
-			if y+k.rows > to {
-				if i+1 < len(all) || to < k.rows {
-					break // a narrower kernel's
-				}
-				y = to - k.rows
-			}
-			k.rows3(&out[y*stride], stride, &region[y*pitch], pitch, &t.packed.offsets[0], &t.packed.weight[0], t.packed.pairs/(groupTaps/2), len(t.packed.offsets)/4)
-			y += k.rows
-		}
+	if to < kernelRows {
+		return from
 	}
-	return y
+	for y := from; y < to; y += kernelRows {
+		y = min(y, to-kernelRows)
+		all[0].rows3(&out[y*stride], stride, &region[y*pitch], pitch, &t.packed.offsets[0], &t.packed.weight[0], t.packed.pairs, len(t.packed.offsets)/4)
+	}
+	return to
 }
 
 // kernelColumn is column by kernels. It returns false where rows are too short for it, or the last of an odd number of rows would be

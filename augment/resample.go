@@ -158,7 +158,7 @@ func (t *taps) set(a Axis, out int) {
 		}
 		first, end := a.Filter.Span(a.Cut, a.Size, p)
 		w := t.weight[i*t.most:][:end-first]
-		a.Filter.weights(w, t.exact, a.Cut, a.Size, p)
+		a.Filter.weights(w, t.exact, first, a.Cut, a.Size, p)
 		for len(w) > 0 && w[len(w)-1] == 0 {
 			w = w[:len(w)-1]
 		}

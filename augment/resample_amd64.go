@@ -4,12 +4,13 @@
 
 package augment
 
-// rows3AVX2 resizes 2 rows of pixels of three bytes to quads·4 pixels each. A position has an offset, where its pixels
-// begin, and groups·4 weights: for each two pairs, lower and upper parts. It reads 16 bytes at offset + 12·group, and writes 4 bytes
-// more.
+// rows3AVX2 resizes 4 rows of pixels of three bytes to quads·4 pixels each. A position has
+// an offset, where its pixels begin, and 2·pairs numbers: the lower and the upper parts of each pair
+// of weights. Pairs are one or an even number. It reads 16 bytes at offset + 12·(pair/2), and writes
+// 4 bytes more.
 //
 //go:noescape
-func rows3AVX2(dst *byte, dstStride int, src *byte, srcStride int, offsets *int32, weights *int32, groups int, quads int)
+func rows3AVX2(dst *byte, dstStride int, src *byte, srcStride int, offsets *int32, weights *int32, pairs int, quads int)
 
 // columnAVX2 computes n·32 bytes of a row from pairs of rows, stride bytes apart. A pair has two weights: lower and
 // upper parts.
@@ -17,12 +18,13 @@ func rows3AVX2(dst *byte, dstStride int, src *byte, srcStride int, offsets *int3
 //go:noescape
 func columnAVX2(dst *byte, src *byte, stride int, weights *int32, pairs int, n int)
 
-// rows3AVX512 resizes 4 rows of pixels of three bytes to quads·4 pixels each. A position has an offset, where its pixels
-// begin, and groups·4 weights: for each two pairs, lower and upper parts. It reads 16 bytes at offset + 12·group, and writes 4 bytes
-// more.
+// rows3AVX512 resizes 4 rows of pixels of three bytes to quads·4 pixels each. A position has
+// an offset, where its pixels begin, and 2·pairs numbers: the lower and the upper parts of each pair
+// of weights. Pairs are one or an even number. It reads 16 bytes at offset + 12·(pair/2), and writes
+// 4 bytes more.
 //
 //go:noescape
-func rows3AVX512(dst *byte, dstStride int, src *byte, srcStride int, offsets *int32, weights *int32, groups int, quads int)
+func rows3AVX512(dst *byte, dstStride int, src *byte, srcStride int, offsets *int32, weights *int32, pairs int, quads int)
 
 // columnAVX512 computes n·64 bytes of a row from pairs of rows, stride bytes apart. A pair has two weights: lower and
 // upper parts.

@@ -386,7 +386,9 @@ func (l *Loader) draw(j *job, row int, p *worker, got piece) {
 	r, from := p.draft.recipe(got.shrink)
 	var region []byte
 	if from.h > 0 {
-		region = m.Pix[((from.y-got.y)*m.W+from.x-got.x)*m.C:]
+		// With what memory there is behind the image: the resampler's kernels may read some of it,
+		// with weights of zero.
+		region = m.Pix[((from.y-got.y)*m.W+from.x-got.x)*m.C : cap(m.Pix)]
 	}
 	n := from.w * m.C
 	if b.Recipes != nil {

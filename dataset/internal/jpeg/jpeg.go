@@ -12,6 +12,7 @@ package jpeg
 import (
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Header is what a file says before its first scan.
@@ -119,10 +120,16 @@ type scan struct {
 	endOfBand int  // blocks of zeros to come
 }
 
+// headers has decoders that read headers only. Their tables are too large to be made anew for each
+// file.
+var headers = sync.Pool{New: func() any { return new(Decoder) }}
+
 // ReadHeader reads a file up to its first scan.
 func ReadHeader(data []byte) (Header, error) {
-	var d Decoder
+	d := headers.Get().(*Decoder)
+	defer headers.Put(d)
 	d.reset(data)
+	defer d.shrink()
 	if err := d.readHeader(); err != nil {
 		return Header{}, err
 	}

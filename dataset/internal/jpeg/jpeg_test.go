@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -262,4 +263,20 @@ func BenchmarkDecode(b *testing.B) {
 	for b.Loop() {
 		require.NoError(b, d.Decode(file.Bytes(), 3, dst))
 	}
+}
+
+// Reading a header takes no new decoder, whose tables are large. Some are made again after a
+// garbage collection.
+func TestHeaderMemory(t *testing.T) {
+	var file bytes.Buffer
+	require.NoError(t, stdjpeg.Encode(&file, image.NewGray(image.Rect(0, 0, 8, 8)), nil))
+	const files = 200
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range files {
+		_, err := ReadHeader(file.Bytes())
+		require.NoError(t, err)
+	}
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, files*uint64(unsafe.Sizeof(Decoder{}))/2)
 }

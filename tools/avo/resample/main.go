@@ -21,8 +21,9 @@ const (
 func main() {
 	ConstraintExpr("amd64")
 	for _, s := range []isa{{"AVX2", 32}, {"AVX512", 64}} {
-		s.rows3()
-		s.column()
+		scale := s.scale()
+		s.rows3(scale)
+		s.column(scale)
 	}
 	Generate()
 }
@@ -50,39 +51,33 @@ func (s isa) zero(v reg.VecVirtual) {
 	}
 }
 
-// pair sets lo and hi to the products of pixels with the lower and the upper part of their weights, or adds them.
-func (s isa) pair(pixels reg.VecVirtual, weights Mem, lo, hi reg.VecVirtual, add bool) {
-	for i, to := range []reg.VecVirtual{lo, hi} {
-		w := s.vec()
-		VPBROADCASTD(weights.Offset(4*i), w)
-		if !add {
-			VPMADDWD(w, pixels, to)
-			continue
-		}
-		VPMADDWD(w, pixels, w)
-		VPADDD(w, to, to)
-	}
-}
-
-// finish makes lo the rounded sum in units of a byte, not yet limited to one.
-func finish(lo, hi, round reg.VecVirtual) {
-	VPSLLD(U8(lowBits), hi, hi)
-	VPADDD(round, lo, lo)
+// finish makes lo the sum in units of 2^lowBits, rounded down. toBytes makes bytes of such sums.
+func finish(lo, hi reg.VecVirtual) {
+	VPSRAD(U8(lowBits), lo, lo)
 	VPADDD(hi, lo, lo)
-	VPSRAD(U8(weightBits), lo, lo)
 }
 
-// rounding is one half in the units of a sum.
-func (s isa) rounding() reg.VecVirtual {
-	v, half, x := s.vec(), GP32(), XMM()
-	MOVL(U32(1<<(weightBits-1)), half)
-	VMOVD(half, x)
-	VPBROADCASTD(x, v)
-	return v
+// toBytes makes bytes of finished sums, packed to 16 bits: one that these do not hold is beyond a
+// byte, too. VPMULHRSW rounds to the nearest, halves up, as Go rounds the whole sum: what finish
+// has dropped is less than a unit of its result.
+func toBytes(a, b reg.VecVirtual, scale Mem) {
+	VPMULHRSW(scale, a, a)
+	VPMULHRSW(scale, b, b)
+	VPACKUSWB(b, a, a)
+}
+
+// scale is a vector of the 16-bit factor by which VPMULHRSW brings finished sums to units of a
+// byte.
+func (s isa) scale() Mem {
+	m := GLOBL("scale"+s.name, RODATA|NOPTR)
+	for i := range s.bytes / 2 {
+		DATA(2*i, U16(1<<(15-(weightBits-lowBits))))
+	}
+	return m
 }
 
 // shuffle is a table for VPSHUFB, alike in all parts of 16 bytes; negative numbers make zeros.
-func (s isa) shuffle(name string, index [16]int) reg.VecVirtual {
+func (s isa) shuffle(name string, index [16]int) Mem {
 	name += s.name
 	m := GLOBL(name, RODATA|NOPTR)
 	for i := range s.bytes {
@@ -92,6 +87,11 @@ func (s isa) shuffle(name string, index [16]int) reg.VecVirtual {
 		}
 		DATA(i, U8(v))
 	}
+	return m
+}
+
+// loaded is a register with a table.
+func (s isa) loaded(m Mem) reg.VecVirtual {
 	v := s.vec()
 	s.load(m, v)
 	return v
@@ -116,24 +116,29 @@ func pixelPairs(at int) (index [16]int) {
 	return index
 }
 
-// rows3 takes a row in each part of 16 bytes of a vector.
-func (s isa) rows3() {
-	rows := s.bytes / 16
-	TEXT("rows3"+s.name, NOSPLIT, "func(dst *byte, dstStride int, src *byte, srcStride int, offsets, weights *int32, groups, quads int)")
-	Doc(fmt.Sprintf("rows3%s resizes %d rows of pixels of three bytes to quads·4 pixels each. A position has an offset, where its pixels", s.name, rows),
-		"begin, and groups·4 weights: for each two pairs, lower and upper parts. It reads 16 bytes at offset + 12·group, and writes 4 bytes",
-		"more.")
+// rowsAtOnce is how many rows rows3 resizes at a time, so that it reads a weight once for all of
+// them.
+const rowsAtOnce = 4
+
+// rows3 takes a row in each part of 16 bytes of one or two vectors.
+func (s isa) rows3(scale Mem) {
+	TEXT("rows3"+s.name, NOSPLIT, "func(dst *byte, dstStride int, src *byte, srcStride int, offsets, weights *int32, pairs, quads int)")
+	Doc(fmt.Sprintf("rows3%s resizes %d rows of pixels of three bytes to quads·4 pixels each. A position has", s.name, rowsAtOnce),
+		"an offset, where its pixels begin, and 2·pairs numbers: the lower and the upper parts of each pair",
+		"of weights. Pairs are one or an even number. It reads 16 bytes at offset + 12·(pair/2), and writes",
+		"4 bytes more.")
 	Pragma("noescape")
-	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
-	dstStride, srcStride := Load(Param("dstStride"), GP64()), Load(Param("srcStride"), GP64())
+	dst, dstStride := Load(Param("dst"), GP64()), Load(Param("dstStride"), GP64())
+	src0, stride := Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
 	offsets, weights := Load(Param("offsets"), GP64()), Load(Param("weights"), GP64())
-	groups, quads := Load(Param("groups"), GP64()), Load(Param("quads"), GP64())
-	src3, dst3 := GP64(), GP64()
-	if rows == 4 {
-		LEAQ(Mem{Base: srcStride, Index: srcStride, Scale: 2}, src3)
-		LEAQ(Mem{Base: dstStride, Index: dstStride, Scale: 2}, dst3)
+	pairs, quads := Load(Param("pairs"), GP64()), Load(Param("quads"), GP64())
+	src := [rowsAtOnce]reg.GPVirtual{src0.(reg.GPVirtual)}
+	for i := 1; i < rowsAtOnce; i++ {
+		src[i] = GP64()
+		LEAQ(Mem{Base: src[i-1], Index: stride, Scale: 1}, src[i])
 	}
-	first, second := s.shuffle("pixels01", pixelPairs(0)), s.shuffle("pixels23", pixelPairs(6))
+	dst3 := GP64()
+	LEAQ(Mem{Base: dstStride, Index: dstStride, Scale: 2}, dst3)
 	var drop [16]int // every fourth byte
 	for i := range drop {
 		drop[i] = -1
@@ -141,129 +146,191 @@ func (s isa) rows3() {
 			drop[i] = i/3*4 + i%3
 		}
 	}
-	pack := s.shuffle("three", drop)
-	round := s.rounding()
+	three := s.shuffle("three", drop)
+	take := [2]reg.VecVirtual{s.loaded(s.shuffle("pixels01", pixelPairs(0))), s.loaded(s.shuffle("pixels23", pixelPairs(6)))}
 
-	// A load fills part of a register, so avo takes the rest for live from the function's beginning on. Fresh registers for each
-	// four would be more than the 16 of AVX2.
-	p, q := s.vec(), reg.VecVirtual(nil)
-	if rows == 4 {
-		q = YMM()
+	// A load fills a part of a register, so avo takes the rest for live from the function's
+	// beginning on. Fresh registers for each pixel would be more than the 16 of AVX2.
+	pixels := make([]reg.VecVirtual, rowsAtOnce*16/s.bytes)
+	for i := range pixels {
+		pixels[i] = s.vec()
 	}
-	// four adds four pixels of each row, and steps over their weights.
-	four := func(at reg.Register, lo, hi reg.VecVirtual, add bool) {
-		pixels := s.vec()
-		if rows == 2 {
-			VMOVDQU(Mem{Base: at}, p.AsX())
-			VINSERTI128(U8(1), Mem{Base: at, Index: srcStride, Scale: 1}, p, p)
+	upper := reg.VecVirtual(nil)
+	if s.bytes == 64 {
+		upper = YMM()
+	}
+	type sums struct{ lo, hi reg.VecVirtual }
+	// add adds pixels from byte at of each row on, in so many pairs, with weights that begin at
+	// byte w.
+	add := func(at reg.GPVirtual, to []sums, pairs, w int, fresh bool) {
+		row := func(i int) Mem { return Mem{Base: src[i], Index: at, Scale: 1} }
+		if s.bytes == 32 {
+			for i, p := range pixels {
+				VMOVDQU(row(2*i), p.AsX())
+				VINSERTI128(U8(1), row(2*i+1), p, p)
+			}
 		} else {
-			VMOVDQU32(Mem{Base: at}, p.AsX())
-			VINSERTI32X4(U8(1), Mem{Base: at, Index: srcStride, Scale: 1}, p.AsY(), p.AsY())
-			VMOVDQU32(Mem{Base: at, Index: srcStride, Scale: 2}, q.AsX())
-			VINSERTI32X4(U8(1), Mem{Base: at, Index: src3, Scale: 1}, q, q)
-			VINSERTI64X4(U8(1), q, p, p)
+			p := pixels[0]
+			VMOVDQU32(row(0), p.AsX())
+			VINSERTI32X4(U8(1), row(1), p.AsY(), p.AsY())
+			VMOVDQU32(row(2), upper.AsX())
+			VINSERTI32X4(U8(1), row(3), upper, upper)
+			VINSERTI64X4(U8(1), upper, p, p)
 		}
-		VPSHUFB(first, p, pixels)
-		s.pair(pixels, Mem{Base: weights}, lo, hi, add)
-		VPSHUFB(second, p, pixels)
-		s.pair(pixels, Mem{Base: weights, Disp: 8}, lo, hi, true)
-		ADDQ(Imm(16), weights)
+		for pair := range pairs {
+			lo, hi := s.vec(), s.vec()
+			VPBROADCASTD(Mem{Base: weights, Disp: w + 8*pair}, lo)
+			VPBROADCASTD(Mem{Base: weights, Disp: w + 8*pair + 4}, hi)
+			for i := range pixels {
+				two := s.vec()
+				VPSHUFB(take[pair], pixels[i], two)
+				if fresh && pair == 0 {
+					VPMADDWD(lo, two, to[i].lo)
+					VPMADDWD(hi, two, to[i].hi)
+					continue
+				}
+				product := s.vec()
+				VPMADDWD(lo, two, product)
+				VPADDD(product, to[i].lo, to[i].lo)
+				VPMADDWD(hi, two, two)
+				VPADDD(two, to[i].hi, to[i].hi)
+			}
+		}
+	}
+	// all makes all pixels. With each of them it steps over its weights itself, or leaves that to
+	// the end of four.
+	all := func(name string, perPixel int, pixel func(i int, at reg.GPVirtual, to []sums)) {
+		Label(name)
+		var done [4][]sums
+		for i := range done {
+			at := GP64()
+			MOVLQSX(Mem{Base: offsets, Disp: 4 * i}, at)
+			for range pixels {
+				done[i] = append(done[i], sums{s.vec(), s.vec()})
+			}
+			pixel(i, at, done[i])
+			for _, v := range done[i] {
+				finish(v.lo, v.hi)
+			}
+			if i%2 == 1 {
+				for j, v := range done[i] {
+					VPACKSSDW(v.lo, done[i-1][j].lo, done[i-1][j].lo)
+				}
+			}
+		}
+		for j := range pixels {
+			v := done[0][j].lo
+			toBytes(v, done[2][j].lo, scale)
+			VPSHUFB(three, v, v)
+			to := func(i int) Mem {
+				return [rowsAtOnce]Mem{{Base: dst}, {Base: dst, Index: dstStride, Scale: 1}, {Base: dst, Index: dstStride, Scale: 2}, {Base: dst, Index: dst3, Scale: 1}}[i]
+			}
+			if s.bytes == 32 {
+				VMOVDQU(v.AsX(), to(2*j))
+				VEXTRACTI128(U8(1), v, to(2*j+1))
+				continue
+			}
+			VMOVDQU32(v.AsX(), to(0))
+			for i := 1; i < rowsAtOnce; i++ {
+				VEXTRACTI32X4(U8(uint8(i)), v, to(i))
+			}
+		}
+		ADDQ(Imm(12), dst)
+		ADDQ(Imm(16), offsets)
+		if perPixel > 0 {
+			ADDQ(Imm(uint64(4*perPixel)), weights)
+		}
+		DECQ(quads)
+		JNZ(LabelRef(name))
+		VZEROUPPER()
+		RET()
 	}
 
-	Label("quad")
-	var sums [4]reg.VecVirtual
-	for i := range sums {
-		at, lo, hi := GP64(), s.vec(), s.vec()
-		MOVLQSX(Mem{Base: offsets, Disp: 4 * i}, at)
-		ADDQ(src, at)
-		four(at, lo, hi, false)
-		left, done, more := GP64(), fmt.Sprint("done", i), fmt.Sprint("more", i)
-		MOVQ(groups, left)
-		DECQ(left)
-		JZ(LabelRef(done))
+	CMPQ(pairs, Imm(2))
+	JB(LabelRef("one"))
+	JE(LabelRef("two"))
+	all("many", 0, func(i int, at reg.GPVirtual, to []sums) {
+		left, more := GP64(), fmt.Sprint("more", i)
+		MOVQ(pairs, left)
+		add(at, to, 2, 0, true)
+		SUBQ(Imm(2), left)
 		Label(more)
 		ADDQ(Imm(12), at)
-		four(at, lo, hi, true)
-		DECQ(left)
+		ADDQ(Imm(16), weights)
+		add(at, to, 2, 0, false)
+		SUBQ(Imm(2), left)
 		JNZ(LabelRef(more))
-		Label(done)
-		finish(lo, hi, round)
-		sums[i] = lo
-	}
-	VPACKSSDW(sums[1], sums[0], sums[0])
-	VPACKSSDW(sums[3], sums[2], sums[2])
-	VPACKUSWB(sums[2], sums[0], sums[0])
-	VPSHUFB(pack, sums[0], sums[0])
-	if rows == 2 {
-		VMOVDQU(sums[0].AsX(), Mem{Base: dst})
-		VEXTRACTI128(U8(1), sums[0], Mem{Base: dst, Index: dstStride, Scale: 1})
-	} else {
-		VMOVDQU32(sums[0].AsX(), Mem{Base: dst})
-		VEXTRACTI32X4(U8(1), sums[0], Mem{Base: dst, Index: dstStride, Scale: 1})
-		VEXTRACTI32X4(U8(2), sums[0], Mem{Base: dst, Index: dstStride, Scale: 2})
-		VEXTRACTI32X4(U8(3), sums[0], Mem{Base: dst, Index: dst3, Scale: 1})
-	}
-	ADDQ(Imm(12), dst)
-	ADDQ(Imm(16), offsets)
-	DECQ(quads)
-	JNZ(LabelRef("quad"))
-	VZEROUPPER()
-	RET()
+		ADDQ(Imm(16), weights)
+	})
+	all("two", 16, func(i int, at reg.GPVirtual, to []sums) { add(at, to, 2, 16*i, true) })
+	all("one", 8, func(i int, at reg.GPVirtual, to []sums) { add(at, to, 1, 8*i, true) })
 }
 
-func (s isa) column() {
+func (s isa) column(scale Mem) {
 	TEXT("column"+s.name, NOSPLIT, "func(dst, src *byte, stride int, weights *int32, pairs, n int)")
 	Doc(fmt.Sprintf("column%s computes n·%d bytes of a row from pairs of rows, stride bytes apart. A pair has two weights: lower and", s.name, s.bytes),
 		"upper parts.")
 	Pragma("noescape")
 	dst, src, stride := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("stride"), GP64())
 	weights, pairs, n := Load(Param("weights"), GP64()), Load(Param("pairs"), GP64()), Load(Param("n"), GP64())
-	zero, round := s.vec(), s.rounding()
+	zero := s.vec()
 	s.zero(zero)
 
 	Label("chunk")
 	var lo, hi [4]reg.VecVirtual
 	for i := range lo {
 		lo[i], hi[i] = s.vec(), s.vec()
-		s.zero(lo[i])
-		s.zero(hi[i])
 	}
 	at, w, left := GP64(), GP64(), GP64()
+	// pair adds a pair of rows to the sums, or makes them of it.
+	pair := func(at, w reg.Register, fresh bool) {
+		a, b, both := s.vec(), s.vec(), [2]reg.VecVirtual{s.vec(), s.vec()}
+		s.load(Mem{Base: at}, a)
+		s.load(Mem{Base: at, Index: stride, Scale: 1}, b)
+		VPUNPCKLBW(b, a, both[0])
+		VPUNPCKHBW(b, a, both[1])
+		weight := [2]reg.VecVirtual{a, b}
+		for i := range weight {
+			VPBROADCASTD(Mem{Base: w, Disp: 4 * i}, weight[i])
+		}
+		for i := range lo {
+			pixels := s.vec()
+			if i%2 == 0 {
+				VPUNPCKLBW(zero, both[i/2], pixels)
+			} else {
+				VPUNPCKHBW(zero, both[i/2], pixels)
+			}
+			if fresh {
+				VPMADDWD(weight[0], pixels, lo[i])
+				VPMADDWD(weight[1], pixels, hi[i])
+				continue
+			}
+			product := s.vec()
+			VPMADDWD(weight[0], pixels, product)
+			VPADDD(product, lo[i], lo[i])
+			VPMADDWD(weight[1], pixels, pixels)
+			VPADDD(pixels, hi[i], hi[i])
+		}
+	}
+	pair(src, weights, true)
+	MOVQ(pairs, left)
+	DECQ(left)
+	JZ(LabelRef("done"))
 	MOVQ(src, at)
 	MOVQ(weights, w)
-	MOVQ(pairs, left)
-	Label("pair")
-	a, b, bytes := s.vec(), s.vec(), [2]reg.VecVirtual{s.vec(), s.vec()}
-	s.load(Mem{Base: at}, a)
-	s.load(Mem{Base: at, Index: stride, Scale: 1}, b)
-	VPUNPCKLBW(b, a, bytes[0])
-	VPUNPCKHBW(b, a, bytes[1])
-	weight := [2]reg.VecVirtual{a, b}
-	for i := range weight {
-		VPBROADCASTD(Mem{Base: w, Disp: 4 * i}, weight[i])
-	}
-	for i := range lo {
-		pixels, product := s.vec(), s.vec()
-		if i%2 == 0 {
-			VPUNPCKLBW(zero, bytes[i/2], pixels)
-		} else {
-			VPUNPCKHBW(zero, bytes[i/2], pixels)
-		}
-		VPMADDWD(weight[0], pixels, product)
-		VPADDD(product, lo[i], lo[i])
-		VPMADDWD(weight[1], pixels, pixels)
-		VPADDD(pixels, hi[i], hi[i])
-	}
+	Label("more")
 	LEAQ(Mem{Base: at, Index: stride, Scale: 2}, at)
 	ADDQ(Imm(8), w)
+	pair(at, w, false)
 	DECQ(left)
-	JNZ(LabelRef("pair"))
+	JNZ(LabelRef("more"))
+	Label("done")
 	for i := range lo {
-		finish(lo[i], hi[i], round)
+		finish(lo[i], hi[i])
 	}
 	VPACKSSDW(lo[1], lo[0], lo[0])
 	VPACKSSDW(lo[3], lo[2], lo[2])
-	VPACKUSWB(lo[2], lo[0], lo[0])
+	toBytes(lo[0], lo[2], scale)
 	if s.bytes == 64 {
 		VMOVDQU32(lo[0], Mem{Base: dst})
 	} else {
