@@ -1,16 +1,14 @@
 package ablate
 
 import (
-	"context"
 	"math"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gorgonia.org/tensor"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/auxhead"
-	"github.com/tributary-ml/tributary/cpu"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/train"
@@ -52,6 +50,7 @@ type bench struct {
 	onStep  func(r *Run, step int)
 	poison  string // variant whose weights are no numbers
 	results []*Results
+	run     *Run // that is open
 }
 
 func newBench(t *testing.T) *bench {
@@ -69,37 +68,35 @@ func baseConfig() train.Config {
 func (b *bench) ablation(c train.Config, o Options) *Ablation {
 	p, err := NewPlan(c, o, tinyHeads)
 	require.NoError(b.t, err)
-	return &Ablation{Plan: p, Folder: b.folder, Classes: 4, Open: b.open, Show: func(r *Results) error { b.results = append(b.results, r); return nil }}
+	return &Ablation{Plan: p, Folder: b.folder, Classes: 4, Begin: b.begin, Options: b.options(), Show: func(r *Results) error { b.results = append(b.results, r); return nil }}
 }
 
-func (b *bench) open(_ context.Context, r *Run) (train.Setup, error) {
+func (b *bench) begin(r *Run) {
+	b.run = r
 	b.opened = append(b.opened, filepath.Join(r.Variant, r.Config.Name))
 	if b.onOpen != nil {
 		b.onOpen(r)
 	}
-	g := graph.New("tiny")
-	x := g.Input("input", graph.Shape{H: 8, W: 8, C: 1})
-	x = g.Mark("conv1", g.ReLU("conv1/relu", g.Conv("conv1/conv", x, 8, graph.Square(3, 1, 1), nil)))
-	x = g.MaxPool("pool", x, graph.Square(2, 2, 0))
-	g.AddLoss(graph.Loss{Name: auxhead.Main, Logits: g.AddBias("fc/bias", g.Linear("fc", x, 4, nil), nil), Weight: 1})
-	specs, err := auxhead.ParseSpecs(r.Config.Heads, tinyHeads)
-	require.NoError(b.t, err)
-	_, err = auxhead.Attach(g, specs, auxhead.Options{Classes: 4})
-	require.NoError(b.t, err)
-	backend, err := cpu.New(cpu.Options{Threads: 1})
-	require.NoError(b.t, err)
-	s := train.Setup{Graph: g, Backend: backend, Data: &dataset.Set{Train: bars(52), Test: bars(22)}}
-	if r.Variant == b.poison {
-		p, err := g.Param("fc/weight")
-		require.NoError(b.t, err)
-		v := p.Initial(1)
-		v[0] = float32(math.NaN())
-		s.Weights = map[*graph.Param]*tensor.Dense{p: tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(v))}
+}
+
+// options have a tiny network and data of its size.
+func (b *bench) options() tributary.Options {
+	return tributary.Options{
+		Data:         &dataset.Set{Train: bars(52), Test: bars(22)},
+		HeadDefaults: tinyHeads,
+		Network: func(g *graph.Graph, x *graph.Node, classes int) *graph.Node {
+			x = g.Mark("conv1", g.ReLU("conv1/relu", g.Conv("conv1/conv", x, 8, graph.Square(3, 1, 1), nil)))
+			x = g.MaxPool("pool", x, graph.Square(2, 2, 0))
+			var init graph.Init
+			if b.run != nil && b.run.Variant == b.poison {
+				init = graph.Constant(float32(math.NaN()))
+			}
+			return g.AddBias("fc/bias", g.Linear("fc", x, classes, init), nil)
+		},
+		Report: func(e train.Event) {
+			if e, ok := e.(train.Stepped); ok && b.onStep != nil {
+				b.onStep(b.run, e.Step)
+			}
+		},
 	}
-	s.Report = func(e train.Event) {
-		if e, ok := e.(train.Stepped); ok && b.onStep != nil {
-			b.onStep(r, e.Step)
-		}
-	}
-	return s, nil
 }

@@ -1,6 +1,7 @@
 package ablate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
@@ -32,14 +34,55 @@ type Ablation struct {
 	Plan    *Plan
 	Folder  string
 	Classes int // that the network tells apart
-	// Open makes what a run is made of: all of a train.Setup but Config, Resume and GradNorms. It may fill in what the run's
-	// configuration leaves to the data, and places heads that are auxhead.Auto.
-	Open func(context.Context, *Run) (train.Setup, error)
+	// Options are those of every run.
+	Options tributary.Options
+	// Begin is told of a run before it is opened; nil: nobody looks.
+	Begin func(*Run)
 	// Show is told what came out so far, after every run; nil: nobody looks.
 	Show func(*Results) error
 	// Warn is told why there is no figure; nil: nobody looks. Everything else is there.
 	Warn func(error)
 	draw func(*Results) ([]byte, error) // of a test; nil: Results.Figure
+}
+
+// New plans an ablation of a configuration in a folder; empty means one in Config.Out that is named after the network and the data.
+// Whatever can be wrong with a variant is found here. It opens the data and the device for that, and closes them.
+func New(ctx context.Context, c train.Config, options Options, folder string, o tributary.Options) (_ *Ablation, err error) {
+	if err := o.Complete(&c); err != nil {
+		return nil, err
+	}
+	first := o.Buildable(&c)
+	p, err := o.Open(ctx, &first)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	c.ImageSize = first.ImageSize
+	notes := p.Data.Notes
+	if text := c.FitBatch(p.Data.Train.Len()); text != "" {
+		notes = append(notes, text)
+	}
+	o.Note(notes...)
+	defaults, err := o.Defaults(&c)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := NewPlan(c, options, defaults)
+	if err != nil {
+		return nil, &tributary.ConfigError{Err: err}
+	}
+	info := p.Data.Train.Info()
+	a := &Ablation{Plan: plan, Folder: folder, Classes: len(info.Classes), Options: o}
+	if a.Folder == "" {
+		a.Folder = filepath.Join(c.Out, cmp.Or(c.Name, plan.Name()))
+	}
+	for _, r := range plan.Runs(a.Folder) {
+		c := o.Buildable(&r.Config)
+		if _, err := o.Build(&c, len(info.Classes), info.C); err != nil {
+			return nil, fmt.Errorf("variant %s: %w", r.Variant, err)
+		}
+	}
+	return a, nil
 }
 
 // Run trains the runs that are not done yet, one after another. When ctx ends, the run under way saves a checkpoint, and Run returns
@@ -151,50 +194,66 @@ func (r *Run) state() (State, *train.Summary, error) {
 
 // train trains a run, from its checkpoint where it has one.
 func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
-	var begun *train.Checkpoint
-	if err := r.Folder.Lock(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.Folder.Unlock()) }()
-	if path, err := train.FindCheckpoint(r.Folder.Path, false); err == nil {
-		if begun, err = train.OpenCheckpoint(path); err != nil {
-			return err
-		}
-		defer begun.Close()
-		if _, auto, _ := auxhead.ParseAuto(r.Config.Heads, auxhead.Defaults{}); auto {
-			r.Config.Heads = begun.Config.Heads // they stay where they are
-		}
-		r.Config.AdoptInput(&begun.Config)
-	} else if err := errors.Join(r.Folder.Unlock(), os.RemoveAll(r.Folder.Path)); err != nil { // it ended before its first checkpoint: nothing to go on from
-		return err
-	}
-	if err := a.inputOfOthers(r); err != nil {
-		return err
-	}
-	s, err := a.Open(ctx, r)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Backend.Close()) }()
-	defer s.Data.Close()
-	s.Config, s.Resume, s.GradNorms = r.Config, begun, []string{stem(s.Graph)}
-	t, err := train.New(s)
+	run, err := a.open(ctx, r)
 	if err != nil {
 		return fmt.Errorf("%s, seed %d: %w", r.Variant, r.Seed, err)
 	}
-	defer func() { err = errors.Join(err, t.Close()) }()
-	if s.Resume == nil {
-		if r.Folder, err = train.CreateFolder(r.Config.Out, r.Config.Name, &r.Config); err != nil {
-			return err
-		}
-	}
-	_, err = t.Run(ctx, r.Folder)
+	defer func() { err = errors.Join(err, run.Close()) }()
+	_, err = run.Train(ctx)
 	if errors.As(err, new(*train.DivergedError)) {
 		if state, _, _ := r.state(); state == Diverged {
 			return nil
 		}
 	}
 	return err
+}
+
+// open prepares a run: a new one in its folder, or the one that begun there.
+func (a *Ablation) open(ctx context.Context, r *Run) (*tributary.Run, error) {
+	o := a.Options
+	o.GradNorms = stem
+	if err := a.inputOfOthers(r); err != nil {
+		return nil, err
+	}
+	if path, err := train.FindCheckpoint(r.Folder.Path, false); err == nil {
+		o.Change = func(c *train.Config) error {
+			if _, auto, _ := auxhead.ParseAuto(r.Config.Heads, auxhead.Defaults{}); auto {
+				r.Config.Heads = c.Heads // they stay where they are
+			}
+			r.Config.AdoptInput(c)
+			a.begin(r)
+			*c = r.Config
+			return nil
+		}
+		return tributary.Resume(ctx, path, o)
+	}
+	if err := r.discard(); err != nil {
+		return nil, err
+	}
+	a.begin(r)
+	run, err := tributary.New(ctx, r.Config, o)
+	if err != nil {
+		return nil, err
+	}
+	if run.Folder, err = train.CreateFolder(r.Config.Out, r.Config.Name, run.Config); err != nil {
+		return nil, errors.Join(err, run.Close())
+	}
+	r.Folder = run.Folder
+	return run, nil
+}
+
+func (a *Ablation) begin(r *Run) {
+	if a.Begin != nil {
+		a.Begin(r)
+	}
+}
+
+// discard removes the folder of a run that ended before its first checkpoint: there is nothing to go on from.
+func (r *Run) discard() error {
+	if err := r.Folder.Lock(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return errors.Join(r.Folder.Unlock(), os.RemoveAll(r.Folder.Path))
 }
 
 // inputOfOthers lets a run see images as the runs do that have begun before, so that they compare: those of an ablation from before
@@ -215,14 +274,14 @@ func (a *Ablation) inputOfOthers(r *Run) error {
 	return nil
 }
 
-// stem is the name of a network's first filters, whose gradient shows what of the losses arrives at the bottom.
-func stem(g *graph.Graph) string {
+// stem names a network's first filters, whose gradient shows what of the losses arrives at the bottom.
+func stem(g *graph.Graph) []string {
 	for _, p := range g.Params() {
 		if p.Role == graph.Weight {
-			return p.Name
+			return []string{p.Name}
 		}
 	}
-	return ""
+	return nil
 }
 
 // results reads what came out so far, and writes it down: the results, then the figure, which costs no result where it fails.

@@ -3,9 +3,12 @@ package train
 import (
 	"maps"
 	"slices"
+
+	"github.com/tributary-ml/tributary/gradflow"
 )
 
-// Event is something that happens in a run: one of Started, Stepped, Interval, Evaluating, EpochEnded, Saved, Warning, Flowed.
+// Event is something that happens in a run: one of Note, HeadsPlaced, Started, Stepped, Interval, Evaluating, EpochEnded, Saved,
+// Warning, Flowed.
 // Everything that shows a run or writes it down reads events.
 type Event interface{ event() }
 
@@ -31,6 +34,12 @@ type Started struct {
 	ArenaBytes    int64    `json:"arena_bytes"`    // of the training plan
 	UnsharedBytes int64    `json:"unshared_bytes"` // the same without sharing memory between buffers
 	CacheBytes    int64    `json:"cache_bytes"`    // of decoded images that may stay in memory (dataset.Set)
+
+	// What the run's folder says elsewhere.
+	Config      Config   `json:"-"`
+	Folder      string   `json:"-"`
+	Classes     []string `json:"-"`
+	ClassImages []int    `json:"-"` // training images of each class; nil where only decoding them would tell
 }
 
 // Stepped is one update. Losses are means over its images, before the update.
@@ -89,13 +98,26 @@ type Warning struct {
 	Message string `json:"message"`
 }
 
-func (Started) event()    {}
-func (Stepped) event()    {}
-func (Interval) event()   {}
-func (Evaluating) event() {}
-func (EpochEnded) event() {}
-func (Saved) event()      {}
-func (Warning) event()    {}
+// Note is something that the user may not expect, such as a setting that was adapted to the data. It comes before Started.
+type Note struct{ Text string }
+
+// HeadsPlaced says where a short run has put heads (Config.Heads "auto").
+type HeadsPlaced struct {
+	Heads        string            // as Config.Heads has them
+	Measurements int               // of the gradient flow
+	Updates      int               // of the short run
+	Scores       []gradflow.Choice // of all places, best first
+}
+
+func (Note) event()        {}
+func (HeadsPlaced) event() {}
+func (Started) event()     {}
+func (Stepped) event()     {}
+func (Interval) event()    {}
+func (Evaluating) event()  {}
+func (EpochEnded) event()  {}
+func (Saved) event()       {}
+func (Warning) event()     {}
 
 func (Started) kind() string    { return "start" }
 func (Interval) kind() string   { return kindInterval }

@@ -160,6 +160,9 @@ func shorterSide(size int, crop float64) int {
 
 // AdoptInput takes over another configuration's input where c leaves it open.
 func (c *Config) AdoptInput(other *Config) {
+	if c.ImageSize == 0 {
+		c.ImageSize = other.ImageSize
+	}
 	if c.Resize == auto && c.Crop.IsAuto() {
 		c.Resize, c.Crop = other.Resize, other.Crop
 	}

@@ -426,6 +426,7 @@ func (t *Trainer) started() Started {
 		Epoch: t.progress.Epoch, Epochs: t.Config.Epochs, StepImages: t.Config.Batch * t.Config.Accumulate,
 		TrainImages: t.Data.Train.Len(), TestImages: t.Data.Test.Len(), Device: t.Backend.Name(),
 		Input: t.input, Augments: p.Regions.Valid(), ArenaBytes: p.ArenaBytes(), UnsharedBytes: p.Unshared, CacheBytes: t.Data.Cache, JPEG: t.Data.JPEG,
+		Config: t.Config, Folder: t.folder.Path, Classes: t.Data.Train.Info().Classes, ClassImages: dataset.Counts(t.Data.Train),
 	}
 	for _, l := range p.Losses {
 		s.Heads = append(s.Heads, l.Name)

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/ablate"
-	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -44,31 +42,29 @@ seeds or variants trains only those.`,
 }
 
 func runAblate(cmd *cobra.Command, f trainFlags) error {
-	a, err := prepareAblation(cmd, f)
+	out := cmd.OutOrStdout()
+	d := newDisplay(out)
+	c, options, err := ablationConfig(cmd, f)
 	if err != nil {
 		return err
 	}
-	out := cmd.OutOrStdout()
+	a, err := ablate.New(cmd.Context(), *c, options, f.resume, tributary.Options{Report: reporter(cmd, func(e train.Event) { d.report(e) })})
+	if err != nil {
+		return err
+	}
 	a.Show = func(r *ablate.Results) error {
 		fmt.Fprintln(out)
 		return r.Print(out)
 	}
 	a.Warn = func(err error) { fmt.Fprintf(out, "warning: %v\n", err) }
-	var d *display
-	a.Open = func(ctx context.Context, r *ablate.Run) (train.Setup, error) {
-		s, err := openVariant(ctx, cmd, r)
-		if err != nil {
-			return train.Setup{}, err
-		}
-		d = newDisplay(out, s)
-		return train.Setup{Graph: s.parts.model.Graph, Backend: s.parts.backend, Data: s.parts.data, Weights: s.first, Report: d.report}, nil
+	a.Begin = func(r *ablate.Run) {
+		printf(out, "\nheads %s, seed %d\n", r.Variant, r.Seed)
+		d = newDisplay(out)
 	}
 	total := len(a.Plan.Runs(a.Folder))
 	printf(out, "%d runs, %d variants with %d seeds, in %s\n", total, len(a.Plan.Variants), len(a.Plan.Seeds), a.Folder)
 	r, err := a.Run(cmd.Context())
-	if d != nil {
-		d.clear()
-	}
+	d.clear()
 	if err != nil {
 		if cmd.Context().Err() != nil {
 			printf(out, "\nInterrupted. To go on:\n  %s ablate --resume %s\n", programName(), quoted(a.Folder))
@@ -81,49 +77,6 @@ func runAblate(cmd *cobra.Command, f trainFlags) error {
 	}
 	printf(out, "\nWritten to %s: %s\n", a.Folder, strings.Join(r.Files, ", "))
 	return nil
-}
-
-// prepareAblation makes a new ablation, or takes up one that exists. Whatever can be wrong with a variant is found here.
-func prepareAblation(cmd *cobra.Command, f trainFlags) (*ablate.Ablation, error) {
-	c, options, err := ablationConfig(cmd, f)
-	if err != nil {
-		return nil, err
-	}
-	first := buildable(c)
-	p, err := open(cmd.Context(), &first)
-	if err != nil {
-		return nil, err
-	}
-	defer p.close()
-	printNotes(cmd, p.data.Notes)
-	c.ImageSize = first.ImageSize
-	if text := c.FitBatch(p.data.Train.Len()); text != "" {
-		printNotes(cmd, []string{text})
-	}
-	n, err := inception.Lookup(c.Model)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := ablate.NewPlan(*c, options, n.Heads)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	info := p.data.Train.Info()
-	a := &ablate.Ablation{Plan: plan, Folder: f.resume, Classes: len(info.Classes)}
-	if a.Folder == "" {
-		name := c.Name
-		if name == "" {
-			name = plan.Name()
-		}
-		a.Folder = filepath.Join(c.Out, name)
-	}
-	for _, r := range plan.Runs(a.Folder) {
-		c := buildable(&r.Config)
-		if _, err := buildModel(&c, len(info.Classes), info.C); err != nil {
-			return nil, fmt.Errorf("variant %s: %w", r.Variant, err)
-		}
-	}
-	return a, nil
 }
 
 // ablationConfig reads the settings of an ablation's runs, and its own.
@@ -143,27 +96,5 @@ func ablationConfig(cmd *cobra.Command, f trainFlags) (*train.Config, ablate.Opt
 	if err := overlay(cmd, append(c.Settings(), options.Settings()...)); err != nil {
 		return nil, options, usageError{err}
 	}
-	if err := understand(cmd, &c); err != nil {
-		return nil, options, err
-	}
-	return &c, options, check(&c)
-}
-
-// openVariant makes the parts of one run of an ablation.
-func openVariant(ctx context.Context, cmd *cobra.Command, r *ablate.Run) (*session, error) {
-	printf(cmd.OutOrStdout(), "\nheads %s, seed %d\n", r.Variant, r.Seed)
-	if err := placeHeads(ctx, cmd.OutOrStdout(), &r.Config); err != nil {
-		return nil, err
-	}
-	p, err := open(ctx, &r.Config)
-	if err != nil {
-		return nil, err
-	}
-	s := &session{config: &r.Config, parts: p, folder: r.Folder}
-	if err := s.initialise(); err != nil {
-		p.close()
-		return nil, err
-	}
-	printNotes(cmd, s.notes)
-	return s, nil
+	return &c, options, complete(cmd, &c)
 }

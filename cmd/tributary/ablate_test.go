@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tributary-ml/tributary"
 )
 
 // ablateArgs is an ablation of runs of a few updates.
@@ -102,7 +103,7 @@ func TestBenchAblations(t *testing.T) {
 		c, options, err := ablationConfig(cmd, trainFlags{config: filepath.Join("..", "..", "bench", name)})
 		require.NoError(t, err)
 		require.Equal(t, seeds, options.Seeds)
-		_, err = buildModel(c, 10, 3)
+		_, err = new(tributary.Options).Build(c, 10, 3)
 		require.NoError(t, err)
 	}
 }

@@ -7,9 +7,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/exits"
-	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/train"
 )
 
@@ -40,8 +39,8 @@ func (f *runFlags) apply(c *train.Config) {
 	}
 }
 
-// openCheckpoint opens the checkpoint that --checkpoint names: the best one of a run's folder, or a file.
-func openCheckpoint(cmd *cobra.Command, name string) (*train.Checkpoint, error) {
+// load opens the trained network that --checkpoint names: the best checkpoint of a run's folder, or a file.
+func (f *runFlags) load(cmd *cobra.Command, name string, report train.Reporter) (*tributary.Classifier, error) {
 	if name == "" {
 		return nil, usageError{fmt.Errorf("%s: name a run with --checkpoint, such as --checkpoint last or --checkpoint runs/NAME", cmd.Name())}
 	}
@@ -52,35 +51,10 @@ func openCheckpoint(cmd *cobra.Command, name string) (*train.Checkpoint, error) 
 	if err != nil {
 		return nil, noRun("checkpoint", err)
 	}
-	return openWhole(path)
-}
-
-// openWhole opens a checkpoint, and makes sure that it holds the network that it says.
-func openWhole(path string) (*train.Checkpoint, error) {
-	ck, err := train.OpenCheckpoint(path)
-	if err != nil {
-		return nil, err
-	}
-	c := ck.Config
-	m, err := modelOf(ck, &c)
-	if err != nil {
-		err = &train.CheckpointError{Path: path, Err: fmt.Errorf("its config: %w", err), Remedy: "the file is not as a run writes it: use another, or a copy"}
-	} else {
-		err = ck.Check(m.Graph)
-	}
-	if err != nil {
-		ck.Close()
-		return nil, err
-	}
-	return ck, nil
-}
-
-// modelOf builds a checkpoint's network without its data.
-func modelOf(ck *train.Checkpoint, c *train.Config) (*inception.Model, error) {
-	if c.ImageSize == 0 {
-		c.ImageSize = imageSize(c.Model, dataset.Info{})
-	}
-	return buildModel(c, len(ck.Data.Classes), ck.Channels)
+	return tributary.Load(path, tributary.Options{Report: reporter(cmd, report), Change: func(c *train.Config) error {
+		f.apply(c)
+		return nil
+	}})
 }
 
 // exitNames reads a list of exits; nil means all.
@@ -117,16 +91,4 @@ func (f *exitFlags) parse() (*exits.Request, error) {
 		return nil, err
 	}
 	return &e, nil
-}
-
-// cascade cuts a network at the exits and verifies that a rule is one for them.
-func (f *exitFlags) cascade(m *inception.Model, rule exits.Rule) (*exits.Cascade, error) {
-	c, err := exits.NewCascade(m.Graph, exitNames(f.exits))
-	if err != nil {
-		return nil, err
-	}
-	if err := rule.Check(c, m.Config.Classes); err != nil {
-		return nil, usageError{err}
-	}
-	return c, nil
 }

@@ -3,29 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tributary-ml/tributary/cpu"
-	"github.com/tributary-ml/tributary/graph"
-	"github.com/tributary-ml/tributary/internal/memory"
-	"github.com/tributary-ml/tributary/train"
+	"github.com/tributary-ml/tributary"
 )
-
-// newBackend opens a configuration's device. On a CPU it leaves reserve bytes of memory to others. GPUs are there in a binary with
-// the build tag cuda (cuda.go, nocuda.go).
-func newBackend(c *train.Config, reserve int64) (graph.Backend, error) {
-	kind, index, err := train.ParseDevice(c.Device)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	if kind == "cuda" {
-		return newCUDA(index, graph.Precision(c.Precision))
-	}
-	memory.CollectBefore(reserve)
-	return cpu.New(cpu.Options{Precision: graph.Precision(c.Precision), Threads: c.Threads, Reserve: reserve})
-}
 
 func newDevices() *cobra.Command {
 	return &cobra.Command{
@@ -39,12 +21,17 @@ func newDevices() *cobra.Command {
 	}
 }
 
+// listDevices writes a line for each device. That there is no GPU is no failure of a listing.
 func listDevices(out io.Writer) error {
-	b, err := cpu.New(cpu.Options{})
-	if err != nil {
+	all, none := tributary.Devices()
+	for _, d := range all {
+		if _, err := fmt.Fprintf(out, "%-7s %s\n", d.Name, d.Description); err != nil {
+			return err
+		}
+	}
+	if none != nil {
+		_, err := fmt.Fprintf(out, "cuda    %v\n", none)
 		return err
 	}
-	defer b.Close()
-	fmt.Fprintf(out, "cpu     %s; instruction sets %s\n", b.Name(), strings.Join(cpu.InstructionSets(), ", "))
-	return listCUDA(out)
+	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -25,7 +24,6 @@ const (
 // display shows a run: a table with a line for each epoch, and below it, on a terminal, a bar.
 type display struct {
 	out      *screen
-	session  *session
 	started  train.Started
 	table    table
 	begun    time.Time
@@ -34,9 +32,7 @@ type display struct {
 	interval train.Interval
 }
 
-func newDisplay(out io.Writer, s *session) *display {
-	return &display{out: screenOf(out), session: s}
-}
+func newDisplay(out io.Writer) *display { return &display{out: screenOf(out)} }
 
 // report is a train.Reporter.
 func (d *display) report(e train.Event) {
@@ -64,12 +60,10 @@ func (d *display) say(format string, args ...any) {
 
 func (d *display) start(e train.Started) {
 	d.started, d.begun, d.shown = e, time.Now(), time.Now()
-	c := d.session.config
+	c := e.Config
 	d.say("%s, heads %s, %s parameters; %s, %s training and %s test images", c.Model, strings.Join(e.Heads, " "),
 		human.Thousands(e.Parameters), c.Data, human.Thousands(e.TrainImages), human.Thousands(e.TestImages))
-	if p := d.session.parts; p != nil {
-		d.say("%s", classesText(p.data.Train.Info().Classes, dataset.Counts(p.data.Train)))
-	}
+	d.say("%s", classesText(e.Classes, e.ClassImages))
 	d.say("%s, %s; %d images a step, memory for activations %s (reduced from %s)", e.Device, c.Precision,
 		e.StepImages, human.Bytes(e.ArenaBytes), human.Bytes(e.UnsharedBytes))
 	fmt.Fprintf(d.out, "input: %s\n", e.Input)
@@ -80,9 +74,9 @@ func (d *display) start(e train.Started) {
 		d.say("the device augments the images (%s), the host's cores decode them", c.Augment)
 	}
 	if e.Resumed {
-		d.say("resuming %s after step %d of %d", d.session.folder.Path, e.Step, e.Steps)
+		d.say("resuming %s after step %d of %d", e.Folder, e.Step, e.Steps)
 	} else {
-		d.say("writing to %s", d.session.folder.Path)
+		d.say("writing to %s", e.Folder)
 	}
 }
 

@@ -16,8 +16,7 @@ import (
 // onTerminal is a display on a terminal of a width that may change.
 func onTerminal(width *int) (*display, *bytes.Buffer) {
 	var out bytes.Buffer
-	c := train.Default()
-	d := newDisplay(&out, &session{config: &c, folder: &train.Folder{Path: "runs/x"}})
+	d := newDisplay(&out)
 	d.out.size = func() int { return *width }
 	return d, &out
 }
@@ -112,7 +111,7 @@ func TestBarFits(t *testing.T) {
 				v.write(t, out.String())
 				out.Reset()
 			}
-			d.report(train.Started{Steps: 2000, Epochs: 12, StepImages: 8, Heads: []string{"main"}})
+			d.report(train.Started{Config: train.Default(), Classes: []string{"a", "b"}, Folder: "runs/x", Steps: 2000, Epochs: 12, StepImages: 8, Heads: []string{"main"}})
 			d.interval.ImagesPerSecond = 12345.6
 			show()
 			before := v.String()
@@ -210,9 +209,8 @@ func TestTableFits(t *testing.T) {
 // Without a terminal, lines say how far the run is: few, however long it takes.
 func TestPlainProgress(t *testing.T) {
 	var out bytes.Buffer
-	c := train.Default()
-	d := newDisplay(&out, &session{config: &c, folder: &train.Folder{Path: "runs/x"}})
-	d.report(train.Started{Steps: 1 << 20, Epochs: 1, StepImages: 8})
+	d := newDisplay(&out)
+	d.report(train.Started{Config: train.Default(), Classes: []string{"a", "b"}, Folder: "runs/x", Steps: 1 << 20, Epochs: 1, StepImages: 8})
 	out.Reset()
 	step := train.Stepped{Step: 1, Steps: 1 << 20, Epoch: 1, EpochStep: 1, EpochSteps: 1 << 20, Result: train.Result{Heads: heads(1)}}
 	seconds, lines := 0, 0

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/graph"
@@ -73,11 +73,11 @@ depth, that is sure enough of it, and the rest of the network does not see it.
 }
 
 func runEval(cmd *cobra.Command, f evalFlags) error {
-	var heads []string
+	heads := func(*tributary.Classifier) []string { return nil }
 	switch f.heads {
 	case "all":
-	case auxhead.Main:
-		heads = []string{auxhead.Main}
+	case "main":
+		heads = func(c *tributary.Classifier) []string { return []string{c.Model.Graph.MainLoss().Name} }
 	default:
 		return usageError{&train.ValueError{Key: "heads", Value: f.heads, Allowed: "it is all or main"}}
 	}
@@ -88,50 +88,26 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	if err := f.check(early); err != nil {
 		return usageError{err}
 	}
-	ck, err := openCheckpoint(cmd, f.checkpoint)
+	d := newDisplay(cmd.OutOrStdout())
+	c, err := f.run.load(cmd, f.checkpoint, d.report)
 	if err != nil {
 		return err
 	}
-	defer ck.Close()
-	c := ck.Config
-	f.run.apply(&c)
-	if f.data != "" {
-		c.Data = f.data
-		if err := understand(cmd, &c); err != nil {
-			return err
-		}
-	}
-	if err := check(&c); err != nil {
-		return err
-	}
+	defer c.Close()
 	if early == nil {
-		c.Cache = train.Num(0) // every image is read once
+		c.Config.Cache = train.Num(0) // every image is read once
 	}
-	m, err := modelOf(ck, &c)
+	e, err := c.On(cmd.Context(), tributary.TestOptions{Data: f.data, Part: f.part, Heads: heads(c)})
 	if err != nil {
 		return err
 	}
-	data, err := dataset.OpenTest(cmd.Context(), c.Data, dataset.TestOptions{
-		OpenOptions: dataset.OpenOptions{Channels: ck.Channels, Seed: c.Seed, Orientation: c.EXIFOrientation, Cache: cacheBytes(&c)},
-		Classes:     ck.Data.Classes, Part: f.part, Trained: f.data == ""})
-	if err != nil {
-		return err
-	}
-	defer data.Close()
-	printNotes(cmd, data.Notes)
-	b, err := newBackend(&c, data.Cache)
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	d := newDisplay(cmd.OutOrStdout(), nil)
-	e := train.Evaluation{Graph: m.Graph, Backend: b, Test: data.Test, Checkpoint: ck, Config: c, Heads: heads, Report: d.report}
+	defer e.Close()
 	if early != nil {
-		cascade, err := f.exits.cascade(m, early.Rule)
+		cascade, err := c.Cascade(exitNames(f.exits.exits), early.Rule)
 		if err != nil {
 			return err
 		}
-		x := exitReport{out: cmd.OutOrStdout(), evaluation: &e, cascade: cascade, classes: m.Config.Classes, clear: d.clear, file: f.out}
+		x := exitReport{out: cmd.OutOrStdout(), evaluation: e, cascade: cascade, classes: len(c.Classes()), clear: d.clear, file: f.out}
 		return x.run(cmd.Context(), early)
 	}
 	r, err := e.Run(cmd.Context())
@@ -139,7 +115,7 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	if err != nil {
 		return err
 	}
-	printResult(cmd.OutOrStdout(), &e, r)
+	printResult(cmd.OutOrStdout(), e, r)
 	return nil
 }
 
@@ -159,7 +135,7 @@ func (f *evalFlags) check(early *exits.Request) error {
 }
 
 // printSubject says what is measured.
-func printSubject(out io.Writer, e *train.Evaluation, images int) {
+func printSubject(out io.Writer, e *tributary.Evaluation, images int) {
 	ck, what := e.Checkpoint, "weights"
 	if ck.Has(graph.Average) {
 		what = "moving averages"
@@ -171,7 +147,7 @@ func printSubject(out io.Writer, e *train.Evaluation, images int) {
 	fmt.Fprintln(out)
 }
 
-func printResult(out io.Writer, e *train.Evaluation, r train.Result) {
+func printResult(out io.Writer, e *tributary.Evaluation, r train.Result) {
 	printSubject(out, e, r.Images)
 	fmt.Fprintf(out, "%-10s %9s %20s %20s\n", "head", "loss", "top 1", "top 5")
 	for _, h := range r.Heads {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/internal/atomicfile"
@@ -16,7 +17,7 @@ import (
 // exitReport measures a network whose heads are exits, and prints what it finds.
 type exitReport struct {
 	out        io.Writer
-	evaluation *train.Evaluation
+	evaluation *tributary.Evaluation
 	cascade    *exits.Cascade
 	classes    int
 	clear      func() // takes the bar away

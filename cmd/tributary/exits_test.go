@@ -21,6 +21,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/interop"
 )
 
@@ -289,7 +290,7 @@ func TestExport(t *testing.T) {
 
 	r = command(t, "export", "--checkpoint", run, "--out", filepath.Join(dir, "x.onnx"), "--exits", "main,aux7")
 	require.Equal(t, exitUsage, r.code, r.errors)
-	require.Contains(t, r.errors, `--exits: unknown head of inception_small "aux7"; the nearest: aux1`)
+	require.Contains(t, r.errors, `exits: unknown head of inception_small "aux7"; the nearest: aux1`)
 }
 
 // An exported ONNX model tells what predict tells, of pixels that are prepared as its metadata say. The image has one colour, which
@@ -317,7 +318,7 @@ func TestExportONNX(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, encoded.Bytes(), 0o644))
 	r = command(t, "predict", "--checkpoint", run, "--json", file)
 	require.Equal(t, exitOK, r.code, r.errors)
-	var want prediction
+	var want tributary.Prediction
 	require.NoError(t, json.Unmarshal([]byte(r.out), &want))
 
 	evaluate := func(images []float32) (logits []float32, metadata map[string]string) {

@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/gradflow"
+	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -61,24 +63,24 @@ func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
 	if err := checkDrawing("svg", f.svg); err != nil {
 		return err
 	}
-	s, err := f.measured(cmd)
+	folder, g, err := f.measured(cmd)
 	if err != nil {
 		return err
 	}
-	flows, err := s.folder.ReadFlows()
+	flows, err := folder.ReadFlows()
 	if err != nil {
 		return err
 	}
 	if len(flows) == 0 {
-		return fmt.Errorf("the run %s ended before its first measurement", s.folder.Path)
+		return fmt.Errorf("the run %s ended before its first measurement", folder.Path)
 	}
 	out := cmd.OutOrStdout()
 	gradflow.Print(out, flows[len(flows)-1], f.layers)
-	network := gradflow.NewNetwork(s.parts.model.Graph)
+	network := gradflow.NewNetwork(g)
 	if f.html == "" {
-		f.html = filepath.Join(s.folder.Path, "gradflow.html")
+		f.html = filepath.Join(folder.Path, "gradflow.html")
 	}
-	if err := gradflow.WriteReport(f.html, s.folder.Path, network, flows); err != nil {
+	if err := gradflow.WriteReport(f.html, folder.Path, network, flows); err != nil {
 		return err
 	}
 	printf(out, "\nreport on %s: %s\n", human.Count(len(flows), "measurement"), f.html)
@@ -92,7 +94,7 @@ func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
 }
 
 // measured is the run to report on: one that exists, or a new one.
-func (f gradflowFlags) measured(cmd *cobra.Command) (*session, error) {
+func (f gradflowFlags) measured(cmd *cobra.Command) (*train.Folder, *graph.Graph, error) {
 	if f.run == "" {
 		return f.measure(cmd)
 	}
@@ -103,61 +105,52 @@ func (f gradflowFlags) measured(cmd *cobra.Command) (*session, error) {
 		}
 	}
 	if changed != "" {
-		return nil, usageError{fmt.Errorf("--%s: the run %s has its own: leave --run or the flag out", changed, f.run)}
+		return nil, nil, usageError{fmt.Errorf("--%s: the run %s has its own: leave --run or the flag out", changed, f.run)}
 	}
 	path, err := train.FindRun(f.run, cmd.Flag("out").Value.String())
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--run: %w", err)}
+		return nil, nil, usageError{fmt.Errorf("--run: %w", err)}
 	}
 	folder := &train.Folder{Path: path}
 	if _, err := os.Stat(folder.Config()); err != nil {
-		return nil, usageError{fmt.Errorf("--run: %w: name a run's folder", err)}
+		return nil, nil, usageError{fmt.Errorf("--run: %w: name a run's folder", err)}
 	}
 	c, err := readConfig(cmd, folder.Config())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	p, err := openNetwork(cmd.Context(), c)
-	if err != nil {
-		return nil, err
-	}
-	p.data.Close() // no image is read
-	return &session{config: c, parts: p, folder: folder}, nil
+	g, err := tributary.OpenNetwork(cmd.Context(), *c, tributary.Options{})
+	return folder, g, err
 }
 
 // measure trains a new run for some updates.
-func (f gradflowFlags) measure(cmd *cobra.Command) (*session, error) {
-	s, err := prepare(cmd, trainFlags{})
-	if err != nil {
-		return nil, err
-	}
-	defer s.parts.close()
-	if s.config.GradflowEvery == 0 {
-		s.config.GradflowEvery = max(1, f.updates/12)
-	}
+func (f gradflowFlags) measure(cmd *cobra.Command) (*train.Folder, *graph.Graph, error) {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
-	d := newDisplay(cmd.OutOrStdout(), s)
-	t, err := train.New(train.Setup{Config: *s.config, Graph: s.parts.model.Graph, Backend: s.parts.backend, Data: s.parts.data, Weights: s.first,
-		Report: func(e train.Event) {
-			d.report(e)
-			if e, ok := e.(train.Stepped); ok && e.Step >= f.updates {
-				cancel()
-			}
-		}})
+	c, err := readConfig(cmd, "")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer t.Close()
-	if s.folder, err = newFolder(s.config); err != nil {
-		return nil, err
+	if c.GradflowEvery == 0 {
+		c.GradflowEvery = max(1, f.updates/12)
 	}
-	_, err = t.Run(ctx, s.folder)
+	d := newDisplay(cmd.OutOrStdout())
+	r, err := tributary.New(ctx, *c, tributary.Options{Report: reporter(cmd, func(e train.Event) {
+		d.report(e)
+		if e, ok := e.(train.Stepped); ok && e.Step >= f.updates {
+			cancel()
+		}
+	})})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	_, err = r.Train(ctx)
 	d.clear()
 	var ended *train.InterruptedError
 	if errors.As(err, &ended) && cmd.Context().Err() == nil {
-		printf(cmd.OutOrStdout(), "ended after %s; %s train --resume %s goes on\n\n", human.Count(ended.Step, "update"), programName(), quoted(s.folder.Path))
+		printf(cmd.OutOrStdout(), "ended after %s; %s train --resume %s goes on\n\n", human.Count(ended.Step, "update"), programName(), quoted(r.Folder.Path))
 		err = nil
 	}
-	return s, err
+	return r.Folder, r.Model.Graph, err
 }

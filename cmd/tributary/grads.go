@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"gorgonia.org/tensor"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
@@ -91,7 +92,7 @@ func runGrads(cmd *cobra.Command, f gradsFlags) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBackend(c, 0)
+	b, err := tributary.OpenDevice(c, 0)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func runGrads(cmd *cobra.Command, f gradsFlags) error {
 
 // modelForFile builds a network for the images of a batch and the classes of a weights file.
 func modelForFile(c *train.Config, weights string, images graph.Shape) (*inception.Model, error) {
-	heads, err := headSpecs(c)
+	heads, err := new(tributary.Options).HeadSpecs(c)
 	if err != nil {
 		return nil, err
 	}

@@ -94,5 +94,5 @@ func TestFineTune(t *testing.T) {
 	require.NoError(t, os.Remove(weights))
 	r = command(t, append(args, "--name", "again")...)
 	require.Equal(t, exitFailure, r.code)
-	require.Contains(t, r.errors, "--init")
+	require.Contains(t, r.errors, "init:")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/interop"
 )
 
@@ -101,7 +102,7 @@ func TestPredictOfArchives(t *testing.T) {
 		require.Contains(t, r.errors, "resize 18 bilinear")
 		right := 0
 		for line := range strings.Lines(r.out) {
-			var p prediction
+			var p tributary.Prediction
 			require.NoError(t, json.Unmarshal([]byte(line), &p))
 			if filepath.Base(filepath.Dir(p.File)) == p.Classes[0].Class {
 				right++

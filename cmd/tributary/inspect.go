@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
 	"github.com/tributary-ml/tributary/graph"
@@ -75,11 +76,11 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 	if f.classes < 0 || f.classes == 1 {
 		return usageError{&train.ValueError{Key: "classes", Value: fmt.Sprint(f.classes), Allowed: "it is at least 2, or 0 for the network's"}}
 	}
-	m, err := buildModel(c, f.classes, c.Channels)
+	m, err := new(tributary.Options).Build(c, f.classes, c.Channels)
 	if err != nil {
 		return err
 	}
-	b, err := newBackend(c, 0)
+	b, err := tributary.OpenDevice(c, 0)
 	if err != nil {
 		return err
 	}
@@ -91,11 +92,15 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 	out := cmd.OutOrStdout()
 	r.print(out)
 	if f.measure {
-		t, err := r.measure(cmd.Context())
+		plans := []*graph.Plan{r.training, r.mainOnly}
+		for _, h := range r.heads {
+			plans = append(plans, h.without)
+		}
+		times, err := tributary.MeasureSteps(cmd.Context(), b, r.training.Layout, plans)
 		if err != nil {
 			return err
 		}
-		r.printTiming(out, t)
+		r.printTiming(out, times)
 	}
 	if f.steps {
 		printSteps(out, r.training)
@@ -297,5 +302,22 @@ func printSteps(out io.Writer, p *graph.Plan) {
 			gradients = human.Thousands(n)
 		}
 		fmt.Fprintf(out, "%5d %-9s %-24s %9s %11s %10s  %s\n", i, p.Phases[i], s.Kind(), human.Quantity(s.FLOPs()), human.Bytes(graph.StepBytes(s)), gradients, s.NodeName())
+	}
+}
+
+// printTiming writes what steps take: with all heads, with none, and without each of them.
+func (r *report) printTiming(out io.Writer, times []tributary.StepTime) {
+	full, main := times[0], times[1]
+	rate := func(s tributary.StepTime) string {
+		return fmt.Sprintf("%9.2f ms %9.1f images/s", 1e3*s.Best.Seconds(), float64(r.training.Options.Batch)/s.Best.Seconds())
+	}
+	fmt.Fprintf(out, "\nmeasured on this device, the best of %d steps each, in turns\n", tributary.MeasureRounds)
+	fmt.Fprintf(out, "%-24s %6d launches %s\n", "training with heads", full.Launches, rate(full))
+	fmt.Fprintf(out, "%-24s %6d launches %s\n", "training without heads", main.Launches, rate(main))
+	for i, h := range r.heads {
+		without := times[2+i]
+		share := 1 - without.Best.Seconds()/full.Best.Seconds()
+		fmt.Fprintf(out, "%-24s %6d launches %9.2f ms %9.1f %% of the step\n", "head "+h.Name, full.Launches-without.Launches,
+			1e3*(full.Best-without.Best).Seconds(), 100*share)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/interop"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -133,7 +134,7 @@ func TestNamesAreAnyBytes(t *testing.T) {
 	require.Equal(t, exitOK, r.code, r.errors)
 	r = command(t, "predict", "--checkpoint", run, "--json", data+"/val/caf\xe9/\xff.png")
 	require.Equal(t, exitOK, r.code, r.errors)
-	var p prediction
+	var p tributary.Prediction
 	require.NoError(t, json.Unmarshal([]byte(r.out), &p))
 	require.True(t, strings.HasSuffix(p.File, `donn\xE9es/val/caf\xE9/\xFF.png`), p.File)
 	var names []string

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/inception"
@@ -93,7 +94,7 @@ func exitCode(err error) int {
 		return exitFailure
 	case errors.As(err, new(*train.InterruptedError)), errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, new(usageError)), errors.As(err, new(*train.ValueError)),
+	case errors.As(err, new(usageError)), errors.As(err, new(*tributary.ConfigError)), errors.As(err, new(*train.ValueError)),
 		errors.As(err, new(*auxhead.ParseError)), errors.As(err, new(*graph.UnknownError)),
 		errors.As(err, new(*inception.TooSmallError)):
 		return exitUsage

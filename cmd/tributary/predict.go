@@ -1,16 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/exits"
 	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/internal/plain"
@@ -59,19 +57,6 @@ is sure of it, as in eval.`,
 	return cmd
 }
 
-// prediction is what is told about an image.
-type prediction struct {
-	File    string       `json:"file"`
-	Exit    string       `json:"exit"` // the head that tells
-	Classes []likelihood `json:"classes"`
-}
-
-type likelihood struct {
-	Class       string  `json:"class"`
-	Label       int     `json:"label"`
-	Probability float64 `json:"probability"`
-}
-
 func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 	if f.top < 1 {
 		return usageError{&train.ValueError{Key: "top", Value: fmt.Sprint(f.top), Allowed: "it is a whole number from 1"}}
@@ -86,65 +71,33 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 			return usageError{fmt.Errorf("--early-exit %s needs labelled images: use it with eval, and take a rule that it finds", f.exits.rule)}
 		}
 	}
-	ck, err := openCheckpoint(cmd, f.checkpoint)
+	x := predictReport{out: screenOf(cmd.OutOrStdout()), display: newDisplay(cmd.ErrOrStderr()), flags: f, exits: early != nil}
+	show := x.display.report
+	if x.out.terminal() { // what comes out shows how far it is
+		show = func(train.Event) {}
+	}
+	c, err := f.run.load(cmd, f.checkpoint, show)
 	if err != nil {
 		return err
 	}
-	defer ck.Close()
-	files, err := dataset.Files(cmd.Context(), paths, dataset.OpenOptions{Channels: ck.Channels, Orientation: ck.Config.EXIFOrientation})
-	if err != nil {
-		return err
-	}
-	printNotes(cmd, dataset.LeftOut(files))
-	c := ck.Config
-	f.run.apply(&c)
-	if err := check(&c); err != nil {
-		return err
-	}
-	c.Batch = min(c.Batch, files.Len())
-	m, err := modelOf(ck, &c)
-	if err != nil {
-		return err
-	}
-	if early == nil {
-		f.exits.exits = m.Graph.MainLoss().Name
-	}
-	cascade, err := f.exits.cascade(m, rule)
-	if err != nil {
-		return err
-	}
-	b, err := newBackend(&c, 0)
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	x := predictReport{out: screenOf(cmd.OutOrStdout()), display: newDisplay(cmd.ErrOrStderr(), nil), flags: f, exits: early != nil}
-	e := train.Evaluation{Graph: m.Graph, Backend: b, Test: files, Checkpoint: ck, Config: c}
-	if !x.out.terminal() { // otherwise what comes out shows how far it is
-		e.Report = x.display.report
-	}
-	in, err := e.Input()
-	if err != nil {
-		return err
-	}
-	turned := "their EXIF orientation passed over, as in training"
-	if in.Orientation {
-		turned = "as in training"
-	}
-	printNotes(cmd, []string{fmt.Sprintf("images are prepared for %s; %s", in, turned)})
-	names := files.Info().Classes
-	err = e.Predict(cmd.Context(), cascade, rule, func(a train.Answer) error {
-		if a.Err != nil {
-			x.missing(a.Err)
-			return nil
+	defer c.Close()
+	images := 0
+	o := tributary.PredictOptions{Top: f.top, Rule: rule, Exits: exitNames(f.exits.exits)}
+	for p, err := range c.Predict(cmd.Context(), paths, o) {
+		if err == nil {
+			images++
+			err = x.tell(&p)
 		}
-		return x.print(&prediction{names[a.Image], cascade.Exits[a.Exit].Name, likeliest(a.Probabilities, ck.Data.Classes, f.top)})
-	})
-	x.display.clear()
-	if err == nil && x.bad > 0 && !f.run.skipBad {
-		err = fmt.Errorf("%s of %s could not be read", human.Thousands(x.bad), human.Count(files.Len(), "image"))
+		if err != nil {
+			x.display.clear()
+			return err
+		}
 	}
-	return err
+	x.display.clear()
+	if x.bad > 0 && !f.run.skipBad {
+		return fmt.Errorf("%s of %s could not be read", human.Thousands(x.bad), human.Count(images, "image"))
+	}
+	return nil
 }
 
 // predictReport prints predictions as they come.
@@ -167,18 +120,17 @@ func (x *predictReport) missing(err error) {
 	fmt.Fprintf(x.display.out, "%s: %s\n", kind, plain.Error(err))
 }
 
-// likeliest lists the n likeliest classes, the lower label first of equals.
-func likeliest(probabilities []float64, classes []string, n int) []likelihood {
-	all := make([]likelihood, len(probabilities))
-	for i, p := range probabilities {
-		all[i] = likelihood{classes[i], i, p}
+// tell writes a prediction, or why there is none.
+func (x *predictReport) tell(p *tributary.Prediction) error {
+	if p.Err != nil {
+		x.missing(p.Err)
+		return nil
 	}
-	slices.SortStableFunc(all, func(a, b likelihood) int { return cmp.Compare(b.Probability, a.Probability) })
-	return all[:min(n, len(all))]
+	return x.print(p)
 }
 
 // print writes a prediction at once: as a line of JSON, or the file's name and a line for each class.
-func (x *predictReport) print(p *prediction) error {
+func (x *predictReport) print(p *tributary.Prediction) error {
 	x.display.clear()
 	if x.flags.json {
 		return json.NewEncoder(x.out).Encode(p)

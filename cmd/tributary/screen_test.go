@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/graph"
 )
 
@@ -86,7 +87,7 @@ func TestNothingReachesTheTerminal(t *testing.T) {
 		}
 	}
 	r := command(t, "predict", "--checkpoint", run, "--json", evil+".png")
-	var p prediction
+	var p tributary.Prediction
 	require.NoError(t, json.Unmarshal([]byte(r.out), &p))
 	require.Equal(t, evil+".png", p.File, "JSON says what the file is called")
 }

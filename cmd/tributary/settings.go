@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/ablate"
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/dataset"
@@ -49,13 +50,13 @@ func addSettings(cmd *cobra.Command, settings []train.Setting, keep func(train.S
 			set.Lookup(s.Key).NoOptDefVal = "true"
 		}
 		cmd.Flags().AddFlag(set.Lookup(s.Key))
-		complete(cmd, s)
+		completions(cmd, s)
 	}
 	return groups
 }
 
-// complete registers what a shell may complete a setting's value with.
-func complete(cmd *cobra.Command, s train.Setting) {
+// completions registers what a shell may complete a setting's value with.
+func completions(cmd *cobra.Command, s train.Setting) {
 	names := append(s.Names, s.Forms...)
 	switch s.Key {
 	case "model":
@@ -151,10 +152,7 @@ func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setti
 	if err := overlay(cmd, append(c.Settings(), more...)); err != nil {
 		return nil, usageError{err}
 	}
-	if err := understand(cmd, &c); err != nil {
-		return nil, err
-	}
-	if err := check(&c); err != nil {
+	if err := complete(cmd, &c); err != nil {
 		return nil, err
 	}
 	if c.Init != "" { // the run that it names now, whichever is the last one later
@@ -167,31 +165,8 @@ func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setti
 	return &c, nil
 }
 
-// understand completes what names of networks and data the user has written, and says what it took a folder for.
-func understand(cmd *cobra.Command, c *train.Config) error {
-	n, err := inception.Lookup(c.Model)
-	if err != nil {
-		if u := (*graph.UnknownError)(nil); errors.As(err, &u) && u.Nearest == nil {
-			u.Nearest = train.Nearest("model", c.Model, nil, 1)
-		}
-		return usageError{fmt.Errorf("model: %w", err)}
-	}
-	c.Model = n.Name
-	data, err := dataset.Resolve(c.Data)
-	if err != nil {
-		return usageError{fmt.Errorf("data: %w", err)}
-	}
-	if data != c.Data && !strings.Contains(c.Data, ":") && strings.Contains(data, ":") {
-		printNotes(cmd, []string{fmt.Sprintf("data: the folder %s is taken as %s", c.Data, data)})
-	}
-	c.Data = data
-	return nil
-}
-
-// check is Config.Check of a configuration that the user has a part in.
-func check(c *train.Config) error {
-	if err := c.Check(); err != nil {
-		return usageError{err}
-	}
-	return nil
+// complete completes a configuration that the user has a part in, and makes sure that it is possible.
+func complete(cmd *cobra.Command, c *train.Config) error {
+	o := tributary.Options{Report: reporter(cmd, func(train.Event) {})}
+	return o.Complete(c)
 }

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/internal/human"
 	"github.com/tributary-ml/tributary/internal/plain"
 	"github.com/tributary-ml/tributary/train"
@@ -61,66 +62,45 @@ Where images were added or removed since, it goes on with those that there are.`
 	return cmd
 }
 
-// session is a run about to start.
-type session struct {
-	config *train.Config
-	parts  *parts
-	folder *train.Folder // nil until there is one
-	resume *train.Checkpoint
-	first  weights
-	notes  []string
-}
-
-// close frees what the session holds, and lets others train in its folder.
-func (s *session) close() {
-	if s.parts != nil {
-		s.parts.close()
-	}
-	if s.resume != nil {
-		s.resume.Close()
-	}
-	if s.folder != nil {
-		s.folder.Unlock()
-	}
-}
-
-func runTrain(cmd *cobra.Command, f trainFlags) error {
-	s, err := prepare(cmd, f)
+func runTrain(cmd *cobra.Command, f trainFlags) (err error) {
+	d := newDisplay(cmd.OutOrStdout())
+	r, err := prepare(cmd, f, reporter(cmd, d.report))
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	printNotes(cmd, s.notes)
+	defer func() { err = errors.Join(err, r.Close()) }()
 	out := cmd.OutOrStdout()
-	d := newDisplay(out, s)
-	t, err := train.New(train.Setup{
-		Config: *s.config, Graph: s.parts.model.Graph, Backend: s.parts.backend, Data: s.parts.data,
-		Weights: s.first, Resume: s.resume, Report: d.report,
-	})
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	if n := t.LeftOut(); n > 0 {
-		printNotes(cmd, []string{fmt.Sprintf("%s of the %s training images do not fill a last batch: every epoch leaves out others", human.Thousands(n), human.Thousands(s.parts.data.Train.Len()))})
-	}
-	if s.folder == nil {
-		if s.folder, err = newFolder(s.config); err != nil {
-			return err
-		}
-	}
-	summary, err := t.Run(cmd.Context(), s.folder)
+	summary, err := r.Train(cmd.Context())
 	d.clear()
 	var interrupted *train.InterruptedError
 	if errors.As(err, &interrupted) {
 		printf(out, "\nInterrupted after step %d, saved %s. To go on:\n  %s train --resume %s\n",
-			interrupted.Step, interrupted.Checkpoint, programName(), quoted(s.folder.Path))
+			interrupted.Step, interrupted.Checkpoint, programName(), quoted(r.Folder.Path))
 	}
 	if err != nil {
 		return err
 	}
-	ending(out, s, summary)
+	ending(out, r, summary)
 	return nil
+}
+
+// reporter shows a run's events with show, and what comes before them as lines.
+func reporter(cmd *cobra.Command, show train.Reporter) train.Reporter {
+	return func(e train.Event) {
+		switch e := e.(type) {
+		case train.Note:
+			printNotes(cmd, []string{e.Text})
+		case train.HeadsPlaced:
+			var scores []string
+			for _, s := range e.Scores {
+				scores = append(scores, fmt.Sprintf("%s %+.3f", s.At, s.Score))
+			}
+			printf(cmd.OutOrStdout(), "heads auto: %s, from %d measurements in %d updates; what a head there adds along the main head's gradient: %s\n",
+				e.Heads, e.Measurements, e.Updates, strings.Join(scores, ", "))
+		default:
+			show(e)
+		}
+	}
 }
 
 // printNotes says what the user may not expect, a line each.
@@ -131,40 +111,19 @@ func printNotes(cmd *cobra.Command, notes []string) {
 	}
 }
 
-// newFolder makes the folder of a new run.
-func newFolder(c *train.Config) (*train.Folder, error) {
-	c.Resolve()
-	return train.NewFolder(c, time.Now())
-}
-
 // prepare makes a new run, or takes up one that exists.
-func prepare(cmd *cobra.Command, f trainFlags) (*session, error) {
+func prepare(cmd *cobra.Command, f trainFlags, report train.Reporter) (*tributary.Run, error) {
 	if f.resume != "" {
-		return prepareResume(cmd, f)
+		return prepareResume(cmd, f, report)
 	}
 	c, err := readConfig(cmd, f.config)
 	if err != nil {
 		return nil, err
 	}
-	if err := placeHeads(cmd.Context(), cmd.OutOrStdout(), c); err != nil {
-		return nil, err
-	}
-	p, err := open(cmd.Context(), c)
-	if err != nil {
-		return nil, err
-	}
-	s := &session{config: c, parts: p, notes: p.data.Notes}
-	if err := s.initialise(); err != nil {
-		p.close()
-		return nil, err
-	}
-	if text := c.FitBatch(p.data.Train.Len()); text != "" {
-		s.notes = append(s.notes, text)
-	}
-	return s, nil
+	return tributary.New(cmd.Context(), *c, tributary.Options{Report: report})
 }
 
-func prepareResume(cmd *cobra.Command, f trainFlags) (*session, error) {
+func prepareResume(cmd *cobra.Command, f trainFlags, report train.Reporter) (*tributary.Run, error) {
 	keeps := []string{"config", "name", "init"}
 	if f.resume != train.LastRun { // which --out says the folder of
 		keeps = append(keeps, "out")
@@ -173,26 +132,18 @@ func prepareResume(cmd *cobra.Command, f trainFlags) (*session, error) {
 		return nil, usageError{fmt.Errorf("--%s: a resumed run keeps its configuration and its folder: leave the flag out", bad[0])}
 	}
 	run, err := train.FindRun(f.resume, cmd.Flag("out").Value.String())
-	var path string
 	if err == nil {
-		path, err = train.FindCheckpoint(run, false)
+		run, err = train.FindCheckpoint(run, false)
 	}
 	if err != nil {
 		return nil, noRun("resume", err)
 	}
-	s := new(session)
-	if s.folder, err = train.FolderOf(path); err != nil {
-		return nil, usageError{fmt.Errorf("--resume: %w", err)}
-	}
-	if err = s.folder.Lock(); err == nil {
-		err = s.takeUp(cmd, path)
-	}
-	if err != nil {
-		s.close()
-		return nil, err
-	}
-	s.notes = append(s.notes, s.parts.data.Notes...)
-	return s, nil
+	return tributary.Resume(cmd.Context(), run, tributary.Options{Report: report, Change: func(c *train.Config) error {
+		if err := overlay(cmd, c.Settings()); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}})
 }
 
 // noRun is the error of a flag that names no run that could be used, or not yet.
@@ -203,37 +154,9 @@ func noRun(flag string, err error) error {
 	return usageError{fmt.Errorf("--%s: %w", flag, err)}
 }
 
-// takeUp goes on from a checkpoint in the session's folder.
-func (s *session) takeUp(cmd *cobra.Command, path string) (err error) {
-	if s.resume, err = openWhole(path); err != nil {
-		return err
-	}
-	c := s.resume.Config
-	s.config = &c
-	if err := overlay(cmd, c.Settings()); err != nil {
-		return usageError{err}
-	}
-	c.Out = s.resume.Config.Out // the folder stays where it is
-	if err := understand(cmd, &c); err != nil {
-		return err
-	}
-	if err := check(&c); err != nil {
-		return err
-	}
-	note, err := s.resume.Continues(&c)
-	if err != nil {
-		return err
-	}
-	if note != "" {
-		s.notes = append(s.notes, note)
-	}
-	s.parts, err = open(cmd.Context(), &c)
-	return err
-}
-
 // ending says what came out, where it is, and what one may do next.
-func ending(out io.Writer, s *session, r *train.Summary) {
-	f, p := s.folder, programName()
+func ending(out io.Writer, run *tributary.Run, r *train.Summary) {
+	f, p := run.Folder, programName()
 	if r.Last == nil {
 		printf(out, "The run %[1]s is finished: %[2]d epochs are done. To train on, or to start a new run from its weights:\n  %[3]s train --resume %[4]s --epochs %[5]d\n  %[3]s train --init %[4]s\n",
 			f.Path, r.Epochs, p, quoted(f.Path), 2*r.Epochs)
@@ -245,5 +168,5 @@ func ending(out io.Writer, s *session, r *train.Summary) {
 	printf(out, "\nWritten:\n  %s  the configuration\n  %s  the log, drawn by: tensorboard --logdir %s\n  %s, %s\n",
 		f.Config(), f.Log(), quoted(filepath.Dir(f.Path)), f.Last(), f.Best())
 	printf(out, "\nNext:\n  %[1]s eval --checkpoint %[2]s\n  %[1]s inspect --model %[3]s --svg network.svg\n  %[1]s train --init %[2]s --lr 0.005   (train on from these weights)\n  %[1]s train --help\n",
-		p, quoted(f.Path), s.config.Model)
+		p, quoted(f.Path), run.Config.Model)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tributary-ml/tributary"
 	"github.com/tributary-ml/tributary/inception"
 	"github.com/tributary-ml/tributary/train"
 )
@@ -156,16 +157,16 @@ func TestTrainReportsDamage(t *testing.T) {
 // The first command's network and data fit each other.
 func TestDefaultRunIsPossible(t *testing.T) {
 	c := train.Default()
-	p, err := open(t.Context(), &c)
+	p, err := new(tributary.Options).Open(t.Context(), &c)
 	require.NoError(t, err)
-	defer p.backend.Close()
+	defer p.Close()
 	require.Equal(t, 28, c.ImageSize)
-	require.Len(t, p.model.Heads, 2)
-	require.Equal(t, 6000, p.data.Train.Len())
-	require.Less(t, p.model.Parameters(), 1_000_000)
+	require.Len(t, p.Model.Heads, 2)
+	require.Equal(t, 6000, p.Data.Train.Len())
+	require.Less(t, p.Model.Parameters(), 1_000_000)
 	for _, n := range inception.Networks() {
 		c := train.Default()
 		c.Model = n.Name
-		require.NoError(t, check(&c))
+		require.NoError(t, c.Check())
 	}
 }

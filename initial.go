@@ -1,4 +1,4 @@
-package main
+package tributary
 
 import (
 	"fmt"
@@ -16,19 +16,20 @@ import (
 type weights = map[*graph.Param]*tensor.Dense
 
 // initialise reads the weights that a new run starts from, if there are any, and fills in what is left open of the network's input.
-func (s *session) initialise() error {
-	c, info := s.config, s.parts.data.Train.Info()
+func (r *Run) initialise(p *Parts) (weights, error) {
+	c, info := r.Config, p.Data.Train.Info()
+	var first weights
 	var said *inception.Input
 	if c.Init != "" {
 		var err error
 		said = &inception.Input{}
 		var notes []string
-		if s.first, notes, err = readInitial(c, s.parts.model, said); err != nil {
-			return err
+		if first, notes, err = readInitial(c, p.Model, said); err != nil {
+			return nil, err
 		}
-		s.notes = append(s.notes, notes...)
+		r.options.Note(notes...)
 	}
-	return c.ResolveInput(said, info, c.ImageSize, c.ImageSize)
+	return first, c.ResolveInput(said, info, c.ImageSize, c.ImageSize)
 }
 
 // readInitial reads the weights that a run starts from: a safetensors file under torchvision's or timm's names, or a checkpoint, of
@@ -37,14 +38,14 @@ func (s *session) initialise() error {
 func readInitial(c *train.Config, m *inception.Model, said *inception.Input) (weights, []string, error) {
 	path, err := train.FindCheckpoint(c.Init, true)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--init: %w", err)
+		return nil, nil, fmt.Errorf("init: %w", err)
 	}
 	if err := train.Foreign(path); err != nil {
-		return nil, nil, fmt.Errorf("--init: %w", err)
+		return nil, nil, fmt.Errorf("init: %w", err)
 	}
 	f, err := interop.Open(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--init: %w", err)
+		return nil, nil, fmt.Errorf("init: %w", err)
 	}
 	defer f.Close()
 	if train.IsCheckpoint(f.Metadata) {
@@ -52,12 +53,12 @@ func readInitial(c *train.Config, m *inception.Model, said *inception.Input) (we
 	}
 	input, more, err := interop.ReadInput(f, c.Model)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--init: %w", err)
+		return nil, nil, fmt.Errorf("init: %w", err)
 	}
 	*said = input
 	w, notes, err := interop.LoadFirst(f, m.Graph)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--init: %w", err)
+		return nil, nil, fmt.Errorf("init: %w", err)
 	}
 	notes = append(notes, more...)
 	if f.Metadata[interop.InputOrientation] == "true" {
@@ -82,7 +83,7 @@ func fromCheckpoint(path string, c *train.Config, m *inception.Model, said *ince
 	defer ck.Close()
 	w, notes, err := checkpointWeights(ck, m)
 	if err == nil && len(w) == 0 {
-		err = fmt.Errorf("--init: checkpoint %s of network %s has nothing for %s", path, ck.Network, m.Graph.Name())
+		err = fmt.Errorf("init: checkpoint %s of network %s has nothing for %s", path, ck.Network, m.Graph.Name())
 	}
 	if err == nil {
 		*said, err = ck.Expects()

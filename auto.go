@@ -1,13 +1,11 @@
-package main
+package tributary
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/tributary-ml/tributary/auxhead"
 	"github.com/tributary-ml/tributary/gradflow"
@@ -16,12 +14,12 @@ import (
 )
 
 // autoHeads reads the heads of a configuration that a short run is to place.
-func autoHeads(c *train.Config) (auxhead.Spec, bool, error) {
-	n, err := inception.Lookup(c.Model)
-	if err != nil {
-		return auxhead.Spec{}, false, fmt.Errorf("model: %w", err)
+func (o *Options) autoHeads(c *train.Config) (auxhead.Spec, bool, error) {
+	defaults, err := o.Defaults(c)
+	if err != nil || o.Heads != nil {
+		return auxhead.Spec{}, false, err
 	}
-	return auxhead.ParseAuto(c.Heads, n.Heads)
+	return auxhead.ParseAuto(c.Heads, defaults)
 }
 
 // shortConfig is the configuration of the run that places heads.
@@ -32,9 +30,9 @@ func shortConfig(c *train.Config) train.Config {
 	return short
 }
 
-// buildable is a configuration whose network can be built: that of the short run where one is to place the heads.
-func buildable(c *train.Config) train.Config {
-	if _, auto, err := autoHeads(c); err == nil && auto {
+// Buildable is a configuration whose network can be built: that of the short run where one is to place the heads.
+func (o *Options) Buildable(c *train.Config) train.Config {
+	if _, auto, err := o.autoHeads(c); err == nil && auto {
 		return shortConfig(c)
 	}
 	return *c
@@ -42,30 +40,26 @@ func buildable(c *train.Config) train.Config {
 
 // placeHeads replaces the heads "auto" of a configuration, if it has them, by places that a short run finds. The run leaves nothing
 // behind; the configuration then names the places, so that it repeats without looking for them again.
-func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
-	auto, ok, err := autoHeads(c)
+func (o *Options) placeHeads(ctx context.Context, c *train.Config) error {
+	auto, ok, err := o.autoHeads(c)
 	if err != nil || !ok {
 		return err
 	}
 	short := shortConfig(c)
-	p, err := open(ctx, &short)
+	p, err := o.Open(ctx, &short)
 	if err != nil {
 		return fmt.Errorf("heads auto: %w", err)
 	}
-	defer p.close()
+	defer p.Close()
 	flows, err := shortRun(ctx, &short, p)
 	if err != nil {
 		return fmt.Errorf("heads auto: %w", err)
 	}
 	places := map[string]string{}
-	for _, h := range p.model.Heads {
+	for _, h := range p.Model.Heads {
 		places[h.Name] = h.At
 	}
 	picked, all := gradflow.Choose(flows, places, gradflow.AutoHeads)
-	var scores []string
-	for _, s := range all {
-		scores = append(scores, fmt.Sprintf("%s %+.3f", s.At, s.Score))
-	}
 	heads := func(kind string) string {
 		var specs []auxhead.Spec
 		for _, s := range picked {
@@ -75,17 +69,16 @@ func placeHeads(ctx context.Context, out io.Writer, c *train.Config) error {
 	}
 	c.Heads = heads(auto.Kind)
 	short.Heads = c.Heads // on images of the size that open has found
-	info := p.data.Train.Info()
-	if _, err := buildModel(&short, len(info.Classes), info.C); errors.As(err, new(*inception.TooSmallError)) && auto.Kind == "" {
+	info := p.Data.Train.Info()
+	if _, err := o.Build(&short, len(info.Classes), info.C); errors.As(err, new(*inception.TooSmallError)) && auto.Kind == "" {
 		c.Heads = heads("gap") // the network's own kind of head does not fit there
 	}
-	printf(out, "heads auto: %s, from %d measurements in %d updates; what a head there adds along the main head's gradient: %s\n",
-		c.Heads, len(flows), gradflow.AutoUpdates, strings.Join(scores, ", "))
+	o.report(train.HeadsPlaced{Heads: c.Heads, Measurements: len(flows), Updates: gradflow.AutoUpdates, Scores: all})
 	return nil
 }
 
 // shortRun trains for some updates in a folder that it removes. The folder is where the run's own will be: there is room for a run.
-func shortRun(ctx context.Context, c *train.Config, p *parts) ([]*gradflow.Flow, error) {
+func shortRun(ctx context.Context, c *train.Config, p *Parts) ([]*gradflow.Flow, error) {
 	_, err := os.Stat(c.Out)
 	made := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
@@ -108,7 +101,7 @@ func shortRun(ctx context.Context, c *train.Config, p *parts) ([]*gradflow.Flow,
 	short, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var flows []*gradflow.Flow
-	t, err := train.New(train.Setup{Config: *c, Graph: p.model.Graph, Backend: p.backend, Data: p.data, Report: func(e train.Event) {
+	t, err := train.New(train.Setup{Config: *c, Graph: p.Model.Graph, Backend: p.Backend, Data: p.Data, Report: func(e train.Event) {
 		switch e := e.(type) {
 		case train.Flowed:
 			flows = append(flows, e.Flow)

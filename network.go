@@ -1,0 +1,229 @@
+package tributary
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/dataset"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/internal/memory"
+	"github.com/tributary-ml/tributary/train"
+)
+
+// Parts is what a run is made of.
+type Parts struct {
+	Data     *dataset.Set
+	Model    *inception.Model
+	Backend  graph.Backend // nil where no device is open
+	borrowed bool          // the data are the caller's
+}
+
+// Close closes the device, and the data unless they are the caller's.
+func (p *Parts) Close() error {
+	var err error
+	if p.Backend != nil {
+		err = p.Backend.Close()
+	}
+	if p.Data != nil && !p.borrowed {
+		p.Data.Close()
+	}
+	return err
+}
+
+// Open opens what a configuration describes. It fills in the image size where that was left open.
+func (o *Options) Open(ctx context.Context, c *train.Config) (*Parts, error) {
+	p, err := o.openNetwork(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if p.Backend, err = OpenDevice(c, p.Data.Cache); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// openNetwork is Open without a device.
+func (o *Options) openNetwork(ctx context.Context, c *train.Config) (*Parts, error) {
+	p := &Parts{Data: o.Data, borrowed: o.Data != nil}
+	var err error
+	if p.Data == nil {
+		if p.Data, err = dataset.Open(ctx, c.Data, dataset.OpenOptions{Channels: c.Channels, Seed: c.Seed, Orientation: c.EXIFOrientation, Cache: cacheBytes(c)}); err != nil {
+			return nil, err
+		}
+	}
+	info := p.Data.Train.Info()
+	if c.ImageSize == 0 {
+		c.ImageSize = o.imageSize(c.Model, info)
+	}
+	if p.Model, err = o.Build(c, len(info.Classes), info.C); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// cacheBytes is the memory for decoded images: never more than there is.
+func cacheBytes(c *train.Config) int64 {
+	all := float64(memory.Limit()) / (1 << 30)
+	most := all
+	if all == 0 { // nobody says
+		most = 1 << 20
+	}
+	return int64(min(c.Cache.Or(all/4), most) * (1 << 30))
+}
+
+// imageSize is the side that a network reads images of a set at: their own where the network is made for such a size, that is for at
+// most its double, otherwise the network's.
+func (o *Options) imageSize(model string, info dataset.Info) int {
+	n, err := inception.Lookup(model)
+	if o.Network != nil {
+		n, err = inception.Network{Size: info.H}, nil
+	}
+	if err == nil && info.H == info.W && 2*info.H >= n.Size {
+		return info.H
+	}
+	return n.Size
+}
+
+// Build builds the network of a configuration with its heads. Classes and channels of 0 are the network's own. Errors:
+// *graph.UnknownError, *inception.TooSmallError, *auxhead.ParseError.
+func (o *Options) Build(c *train.Config, classes, channels int) (*inception.Model, error) {
+	heads, err := o.HeadSpecs(c)
+	if err != nil {
+		return nil, err
+	}
+	return o.buildWith(c, classes, channels, heads)
+}
+
+// buildWith is Build with other heads than the configuration's.
+func (o *Options) buildWith(c *train.Config, classes, channels int, heads []auxhead.Spec) (*inception.Model, error) {
+	if o.Network != nil {
+		return o.buildOwn(c, classes, channels, heads)
+	}
+	return inception.Build(c.Model, inception.Config{
+		Classes: classes, Height: c.ImageSize, Width: c.ImageSize, Channels: channels, WidthMultiplier: c.Width,
+		Heads: heads, Smoothing: c.LabelSmoothing, Distill: c.Distill, Temperature: c.Temperature,
+	})
+}
+
+// buildOwn is buildWith for a network of the caller's.
+func (o *Options) buildOwn(c *train.Config, classes, channels int, heads []auxhead.Spec) (*inception.Model, error) {
+	if c.ImageSize == 0 {
+		return nil, &ConfigError{fmt.Errorf("image-size: network %s is the program's own and its images vary in size: say at which side it reads them", c.Model)}
+	}
+	m := &inception.Model{Network: inception.Network{Name: c.Model, Size: c.ImageSize}, Graph: graph.New(c.Model),
+		Config: inception.Config{Classes: classes, Height: c.ImageSize, Width: c.ImageSize, Channels: channels, Heads: heads,
+			Smoothing: c.LabelSmoothing, Distill: c.Distill, Temperature: c.Temperature}}
+	images := m.Graph.Input("input", graph.Shape{H: c.ImageSize, W: c.ImageSize, C: channels})
+	if logits := o.Network(m.Graph, images, classes); logits != nil {
+		m.Graph.AddLoss(graph.Loss{Name: auxhead.Main, Logits: logits, Weight: 1, Smoothing: c.LabelSmoothing})
+	}
+	err := m.Graph.Err()
+	if err == nil && m.Graph.MainLoss() == nil {
+		err = errors.New("Options.Network returned no logits")
+	}
+	if err == nil {
+		m.Heads, err = auxhead.Attach(m.Graph, heads, auxhead.Options{Classes: classes, Smoothing: c.LabelSmoothing,
+			Distill: c.Distill, Temperature: c.Temperature})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Model, err)
+	}
+	return m, nil
+}
+
+// HeadSpecs are the heads of a configuration's network.
+func (o *Options) HeadSpecs(c *train.Config) ([]auxhead.Spec, error) {
+	defaults, err := o.Defaults(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case o.Heads != nil:
+		return defaults.Complete(o.Heads), nil
+	}
+	return auxhead.ParseSpecs(c.Heads, defaults)
+}
+
+// Defaults are what a network says about its heads.
+func (o *Options) Defaults(c *train.Config) (auxhead.Defaults, error) {
+	if o.Network != nil {
+		d := o.HeadDefaults
+		if d.Kind == "" {
+			d.Kind, d.Weight = "gap", 0.3
+		}
+		return d, nil
+	}
+	n, err := inception.Lookup(c.Model)
+	if err != nil {
+		return auxhead.Defaults{}, &ConfigError{fmt.Errorf("model: %w", err)}
+	}
+	return n.Heads, nil
+}
+
+// Complete completes the names of the network and the data in a configuration, and makes sure that its settings are possible. It
+// reports a folder that it takes for a data set as a train.Note.
+func (o *Options) Complete(c *train.Config) error {
+	if o.Network == nil {
+		n, err := inception.Lookup(c.Model)
+		if err != nil {
+			if u := (*graph.UnknownError)(nil); errors.As(err, &u) && u.Nearest == nil {
+				u.Nearest = train.Nearest("model", c.Model, nil, 1)
+			}
+			return &ConfigError{fmt.Errorf("model: %w", err)}
+		}
+		c.Model = n.Name
+	}
+	if o.Data == nil {
+		data, err := o.resolveData(c.Data)
+		if err != nil {
+			return err
+		}
+		c.Data = data
+	} else {
+		c.Data = cmp.Or(o.Data.Train.Info().Name, c.Data)
+	}
+	if o.Heads != nil {
+		c.Heads = ownHeads(o.Heads)
+	}
+	return configError(c.Check())
+}
+
+// resolveData completes the name of a data set.
+func (o *Options) resolveData(name string) (string, error) {
+	data, err := dataset.Resolve(name)
+	if err != nil {
+		return "", &ConfigError{fmt.Errorf("data: %w", err)}
+	}
+	if data != name && !strings.Contains(name, ":") && strings.Contains(data, ":") {
+		o.Note(fmt.Sprintf("data: the folder %s is taken as %s", name, data))
+	}
+	return data, nil
+}
+
+// ownHeads writes heads for the configuration. Without Options.Heads, a network with heads of the program's own cannot be built:
+// their kind is then unknown, and the error says so.
+func ownHeads(specs []auxhead.Spec) string {
+	all := slices.Clone(specs)
+	for i, s := range all {
+		if s.Build != nil {
+			all[i].Kind = cmp.Or(s.Kind, "custom")
+		}
+	}
+	return auxhead.Format(all)
+}
+
+// OpenNetwork builds the network of a configuration for the classes and images of its data, without reading an image.
+func OpenNetwork(ctx context.Context, c train.Config, o Options) (*graph.Graph, error) {
+	p, err := o.openNetwork(ctx, &c)
+	if err != nil {
+		return nil, err
+	}
+	return p.Model.Graph, p.Close()
+}

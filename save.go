@@ -1,0 +1,140 @@
+package tributary
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tributary-ml/tributary/auxhead"
+	"github.com/tributary-ml/tributary/cpu"
+	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/inception"
+	"github.com/tributary-ml/tributary/interop"
+	"github.com/tributary-ml/tributary/train"
+)
+
+// formats are how a network is saved, by the ending of the file's name.
+var formats = map[string]func(string, graph.State, graph.Part, map[string]string) error{
+	".safetensors": interop.Save, ".onnx": interop.SaveONNX,
+}
+
+// FileEndings are the endings of names that Classifier.Save knows.
+func FileEndings() []string { return slices.Sorted(maps.Keys(formats)) }
+
+// Save writes the network with the moving averages, where it has them, or else the values: as safetensors with torchvision's or
+// timm's names, or as ONNX, as the ending of the path says. Exits are the heads to save beside the main one: nil means all for
+// safetensors, none for ONNX. It returns the network as it was saved. The file is complete or not there.
+func (c *Classifier) Save(path string, exits []string) (*inception.Model, error) {
+	ending := strings.ToLower(filepath.Ext(path))
+	save, ok := formats[ending]
+	if !ok {
+		return nil, configError(fmt.Errorf("%s: the name says which format to write: it ends in %s", path, strings.Join(FileEndings(), " or ")))
+	}
+	if exits == nil && ending == ".onnx" {
+		exits = []string{c.Model.Graph.MainLoss().Name}
+	}
+	specs, err := c.options.chosenHeads(c.Model, exits)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.options.buildWith(&c.Config, c.Model.Config.Classes, c.Model.Config.Channels, specs)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := exportMetadata(c.Checkpoint, &c.Config, m)
+	if err != nil {
+		return nil, err
+	}
+	return m, withWeights(c.Checkpoint, m, func(s graph.State) error { return save(path, s, graph.Value, meta) })
+}
+
+// chosenHeads are the specs of a network's heads of some names; nil means all. The main head is always there, and may be named.
+func (o *Options) chosenHeads(m *inception.Model, names []string) ([]auxhead.Spec, error) {
+	specs, known := []auxhead.Spec{}, []string{m.Graph.MainLoss().Name}
+	for _, h := range m.Heads {
+		known = append(known, h.Name)
+		if names == nil || slices.Contains(names, h.Name) {
+			s := auxhead.Spec{At: h.At, Kind: h.Kind, Weight: h.Weight, Name: h.Name}
+			for _, own := range o.Heads {
+				if own.Build != nil && cmp.Or(own.Kind, "custom") == h.Kind {
+					s.Build = own.Build
+				}
+			}
+			specs = append(specs, s)
+		}
+	}
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			return nil, configError(fmt.Errorf("exits: %w", &graph.UnknownError{What: "head of " + m.Graph.Name(), Name: n, Nearest: graph.Nearest(n, known, 3)}))
+		}
+	}
+	return specs, nil
+}
+
+// exportMetadata says what a file's weights are of. The network's name and the names of the heads' tensors come with Save.
+func exportMetadata(ck *train.Checkpoint, c *train.Config, m *inception.Model) (map[string]string, error) {
+	type exit struct {
+		Name string `json:"name"`
+		At   string `json:"at,omitempty"`
+		Kind string `json:"kind,omitempty"`
+	}
+	var exits []exit
+	for _, h := range m.Heads {
+		exits = append(exits, exit{h.Name, h.At, h.Kind})
+	}
+	exits = append(exits, exit{Name: m.Graph.MainLoss().Name})
+	in, err := ck.Input(c.ImageSize, c.ImageSize)
+	if err != nil {
+		return nil, err
+	}
+	meta := map[string]string{interop.InputSize: strconv.Itoa(c.ImageSize), "channels": strconv.Itoa(m.Config.Channels),
+		interop.InputResize: in.Resize(), interop.InputInterpolation: in.Fit.Interpolation.Name,
+		interop.InputOrientation: strconv.FormatBool(in.Orientation),
+		"width":                  strconv.FormatFloat(c.Width, 'g', -1, 64), "head_specs": auxhead.Format(m.Config.Heads)}
+	for key, value := range map[string]any{"classes": ck.Data.Classes, interop.InputMean: in.Normalization.Mean, interop.InputStd: in.Normalization.Std, "exits": exits} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		meta[key] = string(text)
+	}
+	if !ck.Config.Crop.IsAuto() {
+		meta[interop.InputCrop] = ck.Config.Crop.String()
+	}
+	return meta, nil
+}
+
+// withWeights calls f with a state that has the parameters of a network from a checkpoint.
+func withWeights(ck *train.Checkpoint, m *inception.Model, f func(graph.State) error) error {
+	w, notes, err := checkpointWeights(ck, m)
+	if err != nil {
+		return err
+	}
+	if len(notes) > 0 {
+		return errors.New(notes[0])
+	}
+	b, err := cpu.New(cpu.Options{})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	l, err := graph.NewLayout(m.Graph)
+	if err != nil {
+		return err
+	}
+	s, err := b.NewState(l, graph.StateOptions{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := interop.Values(w).Set(s, graph.Value); err != nil {
+		return err
+	}
+	return f(s)
+}
