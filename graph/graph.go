@@ -1,9 +1,3 @@
-// Package graph is Tributary's intermediate representation: a network with all its heads as named nodes over NHWC
-// activations, the reverse sweep that differentiates any set of weighted losses at once, and the Plan that a Backend runs.
-//
-// The way through the package: a Graph is built node by node (one file per operation family, its shape rule and its gradient
-// rule side by side); Compile schedules, fuses and differentiates it into Steps over Buffers (schedule.go, fuse.go,
-// backprop.go) and lays the buffers out in one arena (memory.go); a Backend turns the Plan into a Program.
 package graph
 
 import (

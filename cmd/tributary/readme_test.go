@@ -92,7 +92,10 @@ func TestReadmeCommands(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	targets := makeTargets(t, root)
-	lines := commandLines(t, filepath.Join(root, "README.md"))
+	var lines []string
+	for _, name := range []string{"README.md", "docs/data.md", "docs/cuda.md"} {
+		lines = append(lines, commandLines(t, filepath.Join(root, name))...)
+	}
 	require.Greater(t, len(lines), 25)
 	photos := squares(t)
 	t.Chdir(t.TempDir())
@@ -168,7 +171,7 @@ func TestNamedCommandsExist(t *testing.T) {
 	root := "../.."
 	targets := makeTargets(t, root)
 	texts := map[string]string{}
-	for _, pattern := range []string{"README.md", "CONTRIBUTING.md", "bench/*.yaml", "bench/*/README.md", "bench/results/*/README.md", ".ci/run"} {
+	for _, pattern := range []string{"README.md", "CONTRIBUTING.md", "docs/*.md", "bench/*.md", "bench/*.yaml", "bench/*/README.md", "bench/results/*/README.md", ".ci/run"} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
 		require.NoError(t, err)
 		require.NotEmpty(t, files, pattern)
