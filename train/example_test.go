@@ -1,0 +1,18 @@
+package train_test
+
+import (
+	"fmt"
+
+	"github.com/tributary-ml/tributary/train"
+)
+
+// A configuration is read from YAML whose keys are the flags of the command. Check says what is wrong with its values.
+func ExampleConfig() {
+	c := train.Default()
+	err := c.ReadYAML("run.yaml", []byte("model: googlenet\nepochs: 30\nschedule: cosin\n"))
+	fmt.Println(c.Model, c.Epochs, err)
+	fmt.Println(c.Check())
+	// Output:
+	// googlenet 30 <nil>
+	// schedule: unknown schedule "cosin"; the nearest: cosine
+}
