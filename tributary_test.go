@@ -115,12 +115,14 @@ func TestPredictAgreesWithEvaluate(t *testing.T) {
 // Errors are values that say what is wrong, and nothing is left behind.
 func TestErrors(t *testing.T) {
 	for name, change := range map[string]func(*train.Config, *tributary.Options){
-		"unknown network":                  func(c *train.Config, o *tributary.Options) { o.Network = nil },
-		"Options.Network returned no logi": func(c *train.Config, o *tributary.Options) { o.Network = func(*graph.Graph, *graph.Node, int) *graph.Node { return nil } },
-		"unknown device":                   func(c *train.Config, o *tributary.Options) { c.Device = "gpu" },
-		"unknown node or end point":        func(c *train.Config, o *tributary.Options) { o.Heads = []auxhead.Spec{{At: "stam", Weight: 0.1}} },
-		"epochs: ":                         func(c *train.Config, o *tributary.Options) { c.Epochs = -1 },
-		"no such file":                     func(c *train.Config, o *tributary.Options) { c.Init = "missing.safetensors" },
+		"unknown network": func(c *train.Config, o *tributary.Options) { o.Network = nil },
+		"Options.Network returned no logi": func(c *train.Config, o *tributary.Options) {
+			o.Network = func(*graph.Graph, *graph.Node, int) *graph.Node { return nil }
+		},
+		"unknown device":            func(c *train.Config, o *tributary.Options) { c.Device = "gpu" },
+		"unknown node or end point": func(c *train.Config, o *tributary.Options) { o.Heads = []auxhead.Spec{{At: "stam", Weight: 0.1}} },
+		"epochs: ":                  func(c *train.Config, o *tributary.Options) { c.Epochs = -1 },
+		"no such file":              func(c *train.Config, o *tributary.Options) { c.Init = "missing.safetensors" },
 	} {
 		c, o := tinyRun(t)
 		change(&c, &o)
