@@ -26,8 +26,8 @@ cubins: ## compile the kernels for GPUs into kernels/cubins (needs g++, python3 
 gpu-pack: ## build build/gpu/pack.tgz, the programs that make gpu runs elsewhere (needs gcc and a C++17 compiler)
 	bench/pack.sh
 
-gpu: ## check and measure everything on a GPU, beside PyTorch: nine minutes (needs python3 and build/gpu/pack.tgz, no Go)
-	python3 bench/gpu.py
+gpu: ## check and measure everything on a GPU, beside PyTorch: ten minutes, or STAGE=check, sanitize or measure (needs python3 and build/gpu/pack.tgz, no Go)
+	python3 bench/gpu.py $(if $(STAGE),--stage $(STAGE))
 
 gpu-dry: gpu-pack ## run all parts of make gpu at tiny sizes on the emulator: half a minute
 	$(MAKE) -s -C kernels/emulator lib

@@ -2,16 +2,19 @@
 """Checks and measures everything on a machine with an NVIDIA GPU, beside PyTorch: make gpu. It needs build/gpu/pack.tgz, which make
 gpu-pack builds elsewhere, and no Go; compute-sanitizer, PyTorch and torchvision if they are there.
 
-usage: gpu.py [--out FOLDER] [--only PARTS] [--skip PARTS] [--minutes M] [--dry]
+usage: gpu.py [--stage STAGE] [--out FOLDER] [--only PARTS] [--skip PARTS] [--minutes M] [--dry]
 
-The parts run one after another, each with a time limit; a part that fails does not stop the others. While they run, time is kept for
-the important ones that follow. The others come last, and get what is left: more of compute-sanitizer, the time of every kernel, and
-torch.compile, which may take all of it: --only steps,compile gives it more.
+A visit of a GPU has three stages, which may be run one by one: check (do the kernels work: 3 minutes), sanitize (compute-sanitizer: 3
+minutes) and measure (steps beside PyTorch's: 4 minutes). Without --stage all run.
+
+The parts run one after another, each with a time limit; a part that fails does not stop the others. Of each kind of part, the first
+failure is printed whole, with the command that repeats it. While parts run, time is kept for the important ones that follow. The
+others come last, and get what is left: more of compute-sanitizer, and the time of every kernel.
 
 FOLDER gets at most eight files: results.json, table.txt, and logs. --dry runs all parts on the emulator, at tiny sizes: what it
 measures says nothing about a GPU, and results.json says so.
 """
-import argparse, dataclasses, importlib.util, json, os, re, shutil, signal, subprocess, sys, time, zipfile
+import argparse, dataclasses, importlib.util, json, os, platform, re, shlex, shutil, signal, subprocess, sys, time, zipfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACK = os.path.join(ROOT, "build", "pack")
@@ -20,6 +23,7 @@ DRY_CASES = [("inception_small", 28, 2)]
 DRY_TORCH = ("googlenet", 64, 2)  # torchvision has no inception_small
 PRECISIONS = ["bf16", "tf32", "fp32"]
 EMULATED = "measured on the emulator, at tiny sizes: no figure here says anything about a GPU"
+STAGES = {"check": 3, "sanitize": 3, "measure": 4}  # minutes
 LOG_LIMIT = 1 << 20  # bytes of a part's output that stay in its log
 
 
@@ -114,6 +118,7 @@ class Part:
     env: dict = dataclasses.field(default_factory=dict)
     partial: bool = False  # what it has printed by its limit counts
     minor: bool = False  # comes last; that the budget ends is no failure of it
+    stage: str = "measure"
     skip: str = ""  # why it cannot run
 
 
@@ -226,24 +231,30 @@ class Run:
 
         cubins = {"TRIBUTARY_CUBINS": self.cubins}
         few = program("kernel_tests", "--rounds", "5")
+        def check(*args, **more):
+            return Part(*args, stage="check", **more)
+
+        def sanitizing(*args, **more):
+            return Part(*args, stage="sanitize", **more)
+
         all_parts = [
-            Part("driver", "device.log", 20, 5, lambda seconds: ["nvidia-smi", "-q"], self.driver,
+            check("driver", "device.log", 20, 5, lambda seconds: ["nvidia-smi", "-q"], self.driver,
                  skip="the emulator has none" if dry else "" if shutil.which("nvidia-smi") else "there is no nvidia-smi in PATH"),
-            Part("devices", "device.log", 20, 5, program("tributary", "devices"), self.devices),
-            Part("cubins", "device.log", 90, 20, go_test("-test.run=^TestEmbeddedCubins$", "driver"), self.tests, "cuda/driver",
+            check("devices", "device.log", 20, 5, program("tributary", "devices"), self.devices),
+            check("cubins", "device.log", 90, 20, go_test("-test.run=^TestEmbeddedCubins$", "driver"), self.tests, "cuda/driver",
                  {"CUDA_CACHE_DISABLE": "1"}),
-            Part("kernels", "tests.log", 60, 10, few if dry else program("kernel_tests"), self.kernel_tests, env=cubins)]
+            check("kernels", "tests.log", 60, 10, few if dry else program("kernel_tests"), self.kernel_tests, env=cubins)]
         for p in ("fp32", "tf32", "bf16_warps", "bf16"):
             which = f"-test.run=^TestCompliance$/^{p}$" + "/^optimizers$" * dry
-            all_parts.append(Part(f"compliance-{p}", "tests.log", 60, 10, go_test(which), self.tests, "cuda"))
+            all_parts.append(check(f"compliance-{p}", "tests.log", 60, 10, go_test(which), self.tests, "cuda"))
         all_parts += [
-            Part("traces", "tests.log", 90, 30, go_test("-test.run=^TestTrainingTrace$" + "/^inception_small$/^fp32$" * dry), self.tests,
+            check("traces", "tests.log", 90, 30, go_test("-test.run=^TestTrainingTrace$" + "/^inception_small$/^fp32$" * dry), self.tests,
                  "cuda"),
-            Part("tests", "tests.log", 60, 15, go_test("-test.skip=^(TestCompliance|TestTrainingTrace)$"), self.tests, "cuda"),
-            Part("driver-tests", "tests.log", 60, 10, go_test("-test.skip=^TestEmbeddedCubins$", "driver"), self.tests, "cuda/driver"),
-            Part("memcheck", "sanitizer.log", 60, 20, sanitize("memcheck", few), self.sanitizer, env=cubins, skip=no_sanitizer),
-            Part("racecheck", "sanitizer.log", 60, 20, sanitize("racecheck", few), self.sanitizer, env=cubins, skip=no_sanitizer),
-            Part("memcheck-plans", "sanitizer.log", 60, 15, sanitize("memcheck", go_test("-test.run=^TestCompliance$/^bf16$/^plans$")),
+            check("tests", "tests.log", 60, 15, go_test("-test.skip=^(TestCompliance|TestTrainingTrace)$"), self.tests, "cuda"),
+            check("driver-tests", "tests.log", 60, 10, go_test("-test.skip=^TestEmbeddedCubins$", "driver"), self.tests, "cuda/driver"),
+            sanitizing("memcheck", "sanitizer.log", 60, 20, sanitize("memcheck", few), self.sanitizer, env=cubins, skip=no_sanitizer),
+            sanitizing("racecheck", "sanitizer.log", 60, 20, sanitize("racecheck", few), self.sanitizer, env=cubins, skip=no_sanitizer),
+            sanitizing("memcheck-plans", "sanitizer.log", 60, 15, sanitize("memcheck", go_test("-test.run=^TestCompliance$/^bf16$/^plans$")),
                  self.sanitizer, "cuda", skip=no_sanitizer)]
         for model, size, batch in cases:  # ours and PyTorch's in turns: both find the machine in the same state
             theirs = ":".join(map(str, DRY_TORCH if dry else (model, size, batch)))
@@ -251,7 +262,9 @@ class Run:
                 Part(f"steps-{model}-{batch}", "bench.log", 90, 30, bench(f"^BenchmarkGPUStep$/^{model}$/^{size}px$/^batch{batch}$"),
                      self.benchmarks(step_rows, "rows"), "bench"),
                 Part(f"torch-{model}-{batch}", "torch.log", 110, 40, torch("--modes", "eager,graph", theirs), self.torch, "bench",
-                     partial=True, skip=no_torch)]
+                     partial=True, skip=no_torch),
+                Part(f"compile-{model}-{batch}", "torch.log", 150, 50, torch("--modes", "compile", theirs), self.torch, "bench",
+                     partial=True, skip="needs a GPU" if dry else no_torch)]
         return all_parts + [
             Part("ceilings", "torch.log", 30, 10, torch("--ceilings"), self.torch, "bench", skip=no_torch),
             Part("launches", "bench.log", 60, 20, bench("^BenchmarkGPULaunch$"), self.benchmarks(kernel_rows, "launches"), "bench"),
@@ -259,12 +272,11 @@ class Run:
                  minor=True),
             Part("gradflow", "bench.log", 60, 20, bench("^BenchmarkGPUGradientFlow$"), self.benchmarks(flow_rows, "gradflow"), "bench",
                  minor=True),
-            Part("synccheck", "sanitizer.log", 60, 20, sanitize("synccheck", few), self.sanitizer, env=cubins, minor=True,
+            sanitizing("synccheck", "sanitizer.log", 60, 20, sanitize("synccheck", few), self.sanitizer, env=cubins, minor=True,
                  skip=no_sanitizer),
-            Part("initcheck", "sanitizer.log", 60, 20, sanitize("initcheck", few), self.sanitizer, env=cubins, minor=True,
+            sanitizing("initcheck", "sanitizer.log", 60, 20, sanitize("initcheck", few), self.sanitizer, env=cubins, minor=True,
                  skip=no_sanitizer),
-            Part("compile", "torch.log", 3600, 60, torch("--modes", "compile", *(":".join(map(str, c)) for c in cases)), self.torch,
-                 "bench", minor=True, skip="needs a GPU" if dry else no_torch)]
+            ]
 
     # -- running
 
@@ -278,14 +290,14 @@ class Run:
         def named(p, prefixes):
             return any(p.name.startswith(x) for x in prefixes.split(",") if x)
 
-        return [p for p in parts if p.name == "devices" or (not self.a.only or named(p, self.a.only)) and not named(p, self.a.skip)]
+        return [p for p in parts if p.name == "devices" or self.a.stage in ("", p.stage) and (not self.a.only or named(p, self.a.only)) and not named(p, self.a.skip)]
 
     def everything(self):
         parts = self.chosen()
         for log in {p.log for p in parts}:
             if os.path.exists(os.path.join(self.a.out, log)):
                 os.remove(os.path.join(self.a.out, log))
-        begin, lost = time.monotonic(), ""
+        begin, lost, whole = time.monotonic(), "", set()
         for i, p in enumerate(parts):
             row = {"part": p.name, "outcome": "skipped", "seconds": 0}
             seconds = allowance(p, parts[i + 1:], 60 * self.a.minutes - (time.monotonic() - begin))
@@ -295,6 +307,9 @@ class Run:
                 row["summary"] = f"no time is left of the {self.a.minutes:g} minutes"
             else:
                 row.update(self.one(p, seconds))
+                if row["outcome"] == "failed" and p.judge not in whole:
+                    whole.add(p.judge)
+                    print(failure(row), flush=True)
             if p.name == "devices" and row["outcome"] != "ok":
                 lost = "no GPU: see devices"
             self.results["parts"].append(row)
@@ -320,8 +335,37 @@ class Run:
             row.update(outcome="cut short", summary=f"{row['summary'] or 'not done'} in {seconds:.0f} s")
         elif late or code or error:
             why = f"not done after {seconds:.0f} s" if late else f"exit code {code}" if code else ""
-            row.update(outcome="failed", error="; ".join(x for x in (why, error) if x), tail=text.splitlines()[-15:])
+            row.update(outcome="failed", error="; ".join(x for x in (why, error) if x), tail=text.splitlines()[-15:],
+                       first=first_failure(text), repeat=repeat(p, seconds))
         return row
+
+
+def repeat(part, seconds):
+    """The command that runs a part again, for a shell in the project's root folder."""
+    env = "".join(f"{k}={shlex.quote(v)} " for k, v in part.env.items())
+    return f"cd {shlex.quote(os.path.join(ROOT, part.folder))} && {env}{shlex.join(part.argv(seconds))}"
+
+
+KERNEL_TEST = r"(ok|FAIL) +\S+ +[\d.]+ ms$"  # the last line of a test of kernel_tests
+
+
+def first_failure(text):
+    """The output of the first test that failed, from its beginning on, whether of go test -v or of kernel_tests; else the last lines."""
+    lines = text.splitlines()
+    for i, line in enumerate(lines):
+        go, kernel = re.match(r"\s*--- FAIL: (\S+)", line), re.match(KERNEL_TEST, line)
+        if go:
+            begin = next((j for j, x in enumerate(lines) if re.match(rf"=== RUN\s+{re.escape(go[1])}$", x)), i)
+            end = next((j for j in range(i + 1, len(lines)) if re.match(r"\s*--- |=== |PASS|FAIL", lines[j])), len(lines))
+            return lines[begin:end]
+        if kernel and kernel[1] == "FAIL":
+            begin = next((j + 1 for j in range(i - 1, -1, -1) if re.match(KERNEL_TEST, lines[j])), 0)
+            return lines[begin:i + 1]
+    return lines[-60:]
+
+
+def failure(row):
+    return "\n".join([f"first failure of {row['part']}: {row['error']}", *("    | " + line for line in row["first"]), f"again: {row['repeat']}"])
 
 
 def go_timeout(seconds):
@@ -402,6 +446,7 @@ def case_table(rows):
     lines = [f"{'':<5}{'':<24}{'images/s':>10}{'MiB':>9}   of PyTorch's best"]
     for p in PRECISIONS:
         these = [r for r in rows if r["precision"] == p and r["heads"]]
+        modes = {r["mode"] for r in these if r["by"] == "torch" and "error" not in r}
         best = max((r["images_per_s"] for r in these if r["by"] == "torch" and "error" not in r), default=0)
         for i, r in enumerate(sorted(these, key=lambda r: r["by"] == "torch")):
             if "error" in r:
@@ -411,6 +456,8 @@ def case_table(rows):
                 if r["by"] == "tributary" and best:
                     figures += f"   {r['images_per_s'] / best:.3f}"
             lines.append(f"{p if i == 0 else '':<5}{row_name(r):<24}{figures}")
+        if modes and "compile" not in modes:
+            lines.append(f"{'':<5}PyTorch's best is without torch.compile, which was not measured")
     cost = heads_cost(rows)
     if cost:
         lines.append("the heads add to a bf16 step: " + ", ".join(f"{name} {c:.1f} %" for name, c in cost.items()))
@@ -449,15 +496,40 @@ def table(results):
     return "\n".join(lines) + "\n"
 
 
+def processor():
+    """What this machine's processor can do, by Linux's names."""
+    try:
+        with open("/proc/cpuinfo") as f:
+            return set(re.search(r"^flags\s*: (.*)$", f.read(), re.M)[1].split())
+    except (OSError, TypeError):
+        return set()
+
+
+X86_64_V2 = {"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"}  # x86-64 psABI; pni is SSE3
+
+
+def unsuitable(manifest, glibc, flags):
+    """Why the programs of the pack cannot run on a machine, or nothing."""
+    number = lambda v: [int(x) for x in v.split(".")]
+    if glibc and number(glibc) < number(manifest["glibc"]):
+        return f"the pack's programs need glibc {manifest['glibc']} or later, this machine has {glibc}: build the pack on an older system, or run a newer one here, such as a container of Debian 12"
+    missing = X86_64_V2 - flags
+    if flags and missing:
+        return f"the pack's programs need a processor of the level x86-64-v2; this one lacks {', '.join(sorted(missing))}"
+    return ""
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--out", metavar="FOLDER", help="default: build/gpu/results, or build/gpu/dry")
+    ap.add_argument("--stage", default="", choices=["", *STAGES], help="check, sanitize or measure; default: all")
+    ap.add_argument("--out", metavar="FOLDER", help="default: build/gpu/results, or that of the stage: build/gpu/check; of --dry build/gpu/dry")
     ap.add_argument("--only", default="", metavar="PARTS", help="parts to run, by the beginnings of their names, with commas between")
     ap.add_argument("--skip", default="", metavar="PARTS", help="parts to leave out")
-    ap.add_argument("--minutes", type=float, default=8.9, help="for everything together (default 8.9)")
+    ap.add_argument("--minutes", type=float, help="for everything together (default: those of the stage; of all 9.9)")
     ap.add_argument("--dry", action="store_true", help="on the emulator: make gpu-dry")
     a = ap.parse_args()
-    a.out = a.out or os.path.join(ROOT, "build", "gpu", "dry" if a.dry else "results")
+    a.out = a.out or os.path.join(ROOT, "build", "gpu", "dry" if a.dry else a.stage or "results")
+    a.minutes = a.minutes or STAGES.get(a.stage, sum(STAGES.values())) - 0.1
     pack = os.path.join(ROOT, "build", "gpu", "pack.tgz")
     if not os.path.exists(pack):
         sys.exit(f"gpu.py: {pack} is not there: make gpu-pack builds it, on a machine with Go")
@@ -465,6 +537,9 @@ def main():
     subprocess.run(["tar", "-C", PACK, "-xzf", pack], check=True)
     os.makedirs(a.out, exist_ok=True)
     run = Run(a)
+    problem = unsuitable(run.results, platform.libc_ver()[1], processor())
+    if problem:
+        sys.exit(f"gpu.py: {problem}")
     run.everything()
     text = table(run.results)
     with open(os.path.join(a.out, "table.txt"), "w") as f:

@@ -54,6 +54,7 @@ bf16 Tributary                   2560.0     8000   1.280
      Tributary step by step      1600.0     7900   0.800
      PyTorch nhwc eager          1280.0     9000
      PyTorch nhwc graph          2000.0     9500
+     PyTorch's best is without torch.compile, which was not measured
 fp32 Tributary                    640.0    15000
      PyTorch nchw eager        OutOfMemoryError: CUDA out of memory
 the heads add to a bf16 step: Tributary 25.0 %, Tributary step by step 33.3 %, PyTorch nhwc eager 100.0 %
@@ -127,6 +128,29 @@ class Writing(unittest.TestCase):
     def test_no_speeds_of_the_emulator(self):
         text = gpu.table({"emulated": gpu.EMULATED, **self.results()})
         self.assertTrue(text.endswith("panic: test timed out\n\n" + gpu.EMULATED + "\n"), text)
+
+
+class Failing(unittest.TestCase):
+    def test_first_failure(self):
+        text = "=== RUN   TestA\n--- PASS: TestA (0.1s)\n=== RUN   TestB\n    b.go:1: wrong\n--- FAIL: TestB (0.1s)\n    more\n=== RUN   TestC\n"
+        self.assertEqual(gpu.first_failure(text), ["=== RUN   TestB", "    b.go:1: wrong", "--- FAIL: TestB (0.1s)", "    more"])
+        text = "ok   add_f32   1.0 ms\nFAIL relu_f32: want 1, got 2\nFAIL relu_f32   2.0 ms\nFAIL lrn_f32   2.0 ms\n"
+        self.assertEqual(gpu.first_failure(text), ["FAIL relu_f32: want 1, got 2", "FAIL relu_f32   2.0 ms"])
+        self.assertEqual(gpu.first_failure("a\nb\n"), ["a", "b"])
+
+    def test_repeat(self):
+        part = gpu.Part("p", "log", 60, 20, lambda seconds: ["x.test", "-test.run=^A$"], None, "cuda", {"A": "b c"})
+        self.assertEqual(gpu.repeat(part, 1), f"cd {gpu.ROOT}/cuda && A='b c' x.test '-test.run=^A$'")
+
+    def test_unsuitable(self):
+        manifest = {"glibc": "2.34"}
+        self.assertEqual(gpu.unsuitable(manifest, "2.36", gpu.X86_64_V2), "")
+        self.assertEqual(gpu.unsuitable(manifest, "", set()), "", "where nothing is known")
+        self.assertIn("glibc 2.34 or later, this machine has 2.9", gpu.unsuitable(manifest, "2.9", gpu.X86_64_V2))
+        self.assertIn("lacks popcnt", gpu.unsuitable(manifest, "2.36", gpu.X86_64_V2 - {"popcnt"}))
+
+    def test_stages(self):
+        self.assertEqual(set(gpu.STAGES), {"check", "sanitize", "measure"})
 
 
 class Running(unittest.TestCase):
