@@ -87,8 +87,12 @@ func (r *Run) start(ctx context.Context) (err error) {
 		return err
 	}
 	if n := r.trainer.LeftOut(); n > 0 {
-		o.Note(fmt.Sprintf("%s of the %s training images do not fill a last batch: every epoch leaves out others",
-			human.Thousands(n), human.Thousands(p.Data.Train.Len())))
+		do := "do"
+		if n == 1 {
+			do = "does"
+		}
+		o.Note(fmt.Sprintf("%s of the %s training images %s not fill a last batch: every epoch leaves out others",
+			human.Thousands(n), human.Thousands(p.Data.Train.Len()), do))
 	}
 	return nil
 }
