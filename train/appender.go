@@ -8,15 +8,16 @@ import (
 	"os"
 )
 
-// appender appends to a file of a run, in whole lines or records. What cannot be written, as on a full disk, is kept and tried again.
+// appender appends whole lines or records to a file of a run. Data that cannot be written, as on a
+// full disk, stays pending, and the next flush tries again.
 type appender struct {
 	name    string // for errors
 	file    io.WriteCloser
 	pending bytes.Buffer
-	failed  bool // and reported
+	failed  bool // the last flush failed, and its error was returned
 }
 
-// flush writes what is pending. It returns the first of several failures only.
+// flush writes the pending data. Of several failures in a row it returns only the first.
 func (a *appender) flush() error {
 	_, err := a.pending.WriteTo(a.file)
 	if err == nil {
@@ -35,7 +36,8 @@ func (a *appender) close() error {
 	return errors.Join(err, a.file.Close())
 }
 
-// lateFile is a file that is opened when there is something to write, so that a process that is killed before leaves no empty one.
+// lateFile opens its file at the first write of data. A process that is killed earlier leaves no
+// empty file behind.
 type lateFile struct {
 	path  string
 	flags int

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// disk is a file on a disk that takes so many bytes more.
+// disk is a file on a disk that has room for a limited number of bytes.
 type disk struct {
 	io.WriteCloser
 	room *int
@@ -24,7 +24,8 @@ func (d disk) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// A disk that is full in mid-run costs one warning for each file; once there is room again, the files get what they lack, whole.
+// A full disk costs one warning for each file; once there is room again, the files get what they
+// lack, whole.
 func TestFullDisk(t *testing.T) {
 	c := tinyConfig()
 	c.GradflowEvery = 2
@@ -67,7 +68,7 @@ func TestFullDisk(t *testing.T) {
 	require.Len(t, flows, len(ofType[Flowed](whole)))
 	requireSameNumbers(t, f)
 
-	// Where there is none until the end, the run says so, and its checkpoint is there.
+	// If there is no room until the end, the run says so, and its checkpoint exists.
 	s, r = setup(t, c)
 	tr = trainer(t, s)
 	r.onEvent = func(e Event) {

@@ -2,13 +2,15 @@ package train
 
 import "github.com/tributary-ml/tributary/dataset"
 
-// augmentation makes the transform of training images for a source, to images of h×w pixels.
+// augmentation is a way to augment training images. make returns the transform for a source; it
+// produces images of in.Fit.H×in.Fit.W pixels.
 type augmentation struct {
 	name string
 	make func(info dataset.Info, in Input) dataset.Transform
 }
 
-// augmentations are the ways to augment training images. Every one ends with images of h×w pixels.
+// augmentations are the ways to augment training images. Each of them produces images of the
+// network's input size.
 var augmentations = []augmentation{
 	{auto, func(info dataset.Info, in Input) dataset.Transform {
 		return dataset.TrainTransform(info, in.Fit.H, in.Fit.W)
@@ -32,7 +34,8 @@ var augmentations = []augmentation{
 	}},
 }
 
-// mirrored flips images that keep their class.
+// mirrored returns a random flip if a mirrored image of the source keeps its class, and nothing
+// otherwise.
 func mirrored(info dataset.Info) dataset.Pipeline {
 	if info.Mirror {
 		return dataset.Pipeline{dataset.Flip{}}
@@ -40,14 +43,14 @@ func mirrored(info dataset.Info) dataset.Pipeline {
 	return nil
 }
 
-// AugmentationNames are the names of the ways to augment training images:
+// AugmentationNames returns the names of the ways to augment training images:
 //
 //   - auto: crop-flip for small images of one size, inception for others
-//   - none: as test images
-//   - flip: mirror images that keep their class
-//   - crop-flip: and cut at random out of an image with a border of an eighth
-//   - crop-flip-cutout: and cover a square of a quarter of the side (DeVries and Taylor 2017)
-//   - inception: a random 8 to 100 % of the image, mirrored, with other colours (Szegedy et al. 2014, section 6)
+//   - none: prepare images as test images
+//   - flip: mirror images if they keep their class
+//   - crop-flip: flip, and cut at random out of an image with a border of an eighth
+//   - crop-flip-cutout: crop-flip, and cover a square of a quarter of the side (DeVries and Taylor 2017)
+//   - inception: cut out a random 8 to 100 % of the image, mirror it, change its colours (Szegedy et al. 2014, section 6)
 func AugmentationNames() []string {
 	var names []string
 	for _, a := range augmentations {
@@ -56,7 +59,7 @@ func AugmentationNames() []string {
 	return names
 }
 
-// transform is the configuration's augmentation for a source. Check has found its name good.
+// transform returns the configuration's augmentation for a source. Check has verified its name.
 func (c *Config) transform(info dataset.Info, in Input) dataset.Transform {
 	for _, a := range augmentations {
 		if a.name == c.Augment {

@@ -10,7 +10,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// augmenting is a backend that wants to augment images itself.
+// augmenting is a backend that augments images itself.
 type augmenting struct{ graph.Backend }
 
 func (b augmenting) Target() graph.Target {
@@ -43,8 +43,9 @@ func (s snaps) Decode(i int, dst *dataset.Image) (int32, error) {
 	return label, nil
 }
 
-// A run gives the same losses, evaluations and parameters, bit for bit, whether the host or the backend augments its images, and
-// goes on to the same after it was cut under the one and resumed under the other.
+// A run gives the same losses, evaluations and parameters, bit for bit, whether the host or the
+// backend augments its images. It also does so if it is interrupted under one and resumed under the
+// other.
 func TestAugmentationOnEitherSide(t *testing.T) {
 	for name, data := range map[string]*dataset.Set{
 		"one size": barsSet(),

@@ -19,18 +19,20 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// Checkpoint is a verified checkpoint file: all that a run needs to go on bit for bit, or that an evaluation needs.
+// Checkpoint is a verified checkpoint file. It holds all that a run needs to go on bit for bit, and
+// all that an evaluation needs.
 //
-// The file is in the safetensors format, so that other programs can read it: tensors are called PART/PARAMETER, such as
-// "value/stem/conv/weight" or "ema/main/fc/bias", in the engine's own dimensions. Its metadata hold the configuration, the
-// position, and a SHA-256 sum over the whole file (with the sum's own digits taken as zeros).
+// The file is in the safetensors format, so that other programs can read it. Its tensors are called
+// PART/PARAMETER, such as "value/stem/conv/weight" or "ema/main/fc/bias", and have the engine's own
+// dimensions. Its metadata hold the configuration, the position, and a SHA-256 sum over the whole
+// file, computed with zeros in place of the sum's own digits.
 type Checkpoint struct {
 	Path     string
 	Config   Config
 	Channels int // of the images
 	Network  string
 	Data     DataInfo
-	JPEG     string // what decoded JPEG files (dataset.Set); empty where there were none, and in old checkpoints
+	JPEG     string // the program that decoded JPEG files (dataset.Set); empty if there were none, and in old checkpoints
 	Progress Progress
 
 	file    *interop.File
@@ -38,7 +40,7 @@ type Checkpoint struct {
 	tensors map[string]interop.TensorInfo
 }
 
-// Keys of a checkpoint's metadata.
+// The keys of a checkpoint's metadata.
 const (
 	metaFormat   = "format"
 	metaConfig   = "config"
@@ -51,7 +53,7 @@ const (
 	checkpointFormat = "tributary checkpoint 1"
 )
 
-// DataInfo is what a network must know about the data that it was trained on.
+// DataInfo is what a network must know about the data it was trained on.
 type DataInfo struct {
 	Name    string   `json:"name"`
 	Classes []string `json:"classes"`
@@ -60,19 +62,19 @@ type DataInfo struct {
 	Test  Extent `json:"test,omitzero"`
 }
 
-// Extent says which images a source has.
+// Extent describes which images a source has.
 type Extent struct {
 	Images int    `json:"images"`
-	Files  string `json:"files,omitempty"` // dataset.Info.Files
+	Files  string `json:"files,omitempty"` // as dataset.Info.Files
 }
 
-// infoOf is the DataInfo of a source.
+// infoOf returns the DataInfo of a source.
 func infoOf(s dataset.Source) DataInfo {
 	i := s.Info()
 	return DataInfo{Name: i.Name, Classes: i.Classes}
 }
 
-// infoOfSet is the DataInfo of a run's set.
+// infoOfSet returns the DataInfo of a run's data set.
 func infoOfSet(s *dataset.Set) DataInfo {
 	d := infoOf(s.Train)
 	d.Train, d.Test = extentOf(s.Train), extentOf(s.Test)
@@ -81,8 +83,8 @@ func infoOfSet(s *dataset.Set) DataInfo {
 
 func extentOf(s dataset.Source) Extent { return Extent{s.Len(), s.Info().Files} }
 
-// changes says how a source differs from the one that a checkpoint was trained or tested on; empty where it does not, as far as the
-// checkpoint says.
+// changes describes how the source now differs from the source of the checkpoint, e. It returns ""
+// if they are equal, or if the checkpoint does not record its source.
 func (e Extent) changes(now Extent, what string) string {
 	switch {
 	case e.Images == 0 || e == now:
@@ -93,21 +95,21 @@ func (e Extent) changes(now Extent, what string) string {
 	return fmt.Sprintf("other files among the %d %s images", now.Images, what)
 }
 
-// Progress is a run's position, and what it has measured so far.
+// Progress is a run's position, together with what the run has measured so far.
 type Progress struct {
 	Step      int     `json:"step"`  // updates done
-	Epoch     int     `json:"epoch"` // epochs done, with their evaluation
-	Batch     int     `json:"batch"` // batches done of the epoch under way
-	Best      float64 `json:"best"`  // highest accuracy of the main head
+	Epoch     int     `json:"epoch"` // epochs done, including their evaluation
+	Batch     int     `json:"batch"` // batches done in the current epoch
+	Best      float64 `json:"best"`  // highest accuracy of the main head so far
 	BestEpoch int     `json:"best_epoch"`
-	Seconds   float64 `json:"seconds"`  // of the run so far
-	Training  Tally   `json:"training"` // of the epoch under way
-	Interval  Tally   `json:"interval"` // of the log line under way
+	Seconds   float64 `json:"seconds"`  // duration of the run so far
+	Training  Tally   `json:"training"` // of the current epoch
+	Interval  Tally   `json:"interval"` // of the current log line
 
-	Uncertainty *gradflow.Uncertainty `json:"uncertainty,omitempty"` // what the heads' weights have learnt, if they learn
+	Uncertainty *gradflow.Uncertainty `json:"uncertainty,omitempty"` // the learnt weights of the heads; nil unless they learn
 }
 
-// CheckpointError says what is wrong with a checkpoint file, and what helps.
+// CheckpointError says what is wrong with a checkpoint file, and how to remedy it.
 type CheckpointError struct {
 	Path   string
 	Err    error
@@ -122,10 +124,10 @@ func (e *CheckpointError) Error() string {
 	return s
 }
 
-// Unwrap returns the fault.
+// Unwrap returns the underlying error.
 func (e *CheckpointError) Unwrap() error { return e.Err }
 
-// damaged is the remedy for a file that is not as it was written.
+// damaged is the remedy for a file whose content is not what was written.
 const damaged = "the file is damaged: use the other one of last.ckpt and best.ckpt, or a copy"
 
 // OpenCheckpoint reads a checkpoint's description and verifies the whole file.
@@ -150,7 +152,7 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 // Close closes the file.
 func (c *Checkpoint) Close() error { return c.closer.Close() }
 
-// readCheckpoint is OpenCheckpoint of any memory.
+// readCheckpoint does what OpenCheckpoint does, on any io.ReaderAt.
 func readCheckpoint(r io.ReaderAt, size int64, path string) (*Checkpoint, error) {
 	if err := foreign(r, path); err != nil {
 		return nil, err
@@ -185,7 +187,7 @@ func describe(file *interop.File) (*Checkpoint, error) {
 	if err := c.Config.ReadYAML("config", []byte(meta[metaConfig])); err != nil {
 		return fail(metaConfig, err)
 	}
-	var before struct{ Mean, Std []float32 } // of files from before the configuration had them
+	var before struct{ Mean, Std []float32 } // in files written before the configuration had them
 	if err := json.Unmarshal([]byte(meta[metaData]), &before); err != nil {
 		return fail(metaData, err)
 	}
@@ -218,21 +220,21 @@ func describe(file *interop.File) (*Checkpoint, error) {
 	return c, nil
 }
 
-// Input is how images become the input, of h×w pixels, of the checkpoint's network.
+// Input returns how images become the checkpoint's network input of h×w pixels.
 func (c *Checkpoint) Input(h, w int) (Input, error) {
 	config := c.filled(h, w)
 	return config.Input(h, w)
 }
 
-// Expects is what the checkpoint's weights expect of images.
+// Expects returns what the checkpoint's weights expect of images.
 func (c *Checkpoint) Expects() (inception.Input, error) {
 	in, err := c.Input(c.Config.ImageSize, c.Config.ImageSize)
 	return inception.Input{Mean: in.Normalization.Mean, Std: in.Normalization.Std, Interpolation: c.Config.Interpolation,
 		Crop: c.Config.Crop.Or(0), Resize: in.Fit.Resize, Size: c.Config.ImageSize}, err
 }
 
-// filled is the configuration with what files from before there were settings of the input leave open: the shorter side, where the
-// image size was the network's.
+// filled returns the configuration with the shorter side filled in if it is open. Checkpoints from
+// before the settings of the input leave it open if the image size was the network's.
 func (c *Checkpoint) filled(h, w int) Config {
 	config := c.Config
 	if config.Resize == auto {
@@ -241,7 +243,7 @@ func (c *Checkpoint) filled(h, w int) Config {
 	return config
 }
 
-// Has says whether the checkpoint holds a part of the parameters' state.
+// Has reports whether the checkpoint holds a part of the parameters' state.
 func (c *Checkpoint) Has(part graph.Part) bool {
 	for name := range c.tensors {
 		if strings.HasPrefix(name, string(part)+"/") {
@@ -251,7 +253,7 @@ func (c *Checkpoint) Has(part graph.Part) bool {
 	return false
 }
 
-// Names lists the parameters whose values the checkpoint holds, sorted.
+// Names returns the sorted names of the parameters whose values the checkpoint holds.
 func (c *Checkpoint) Names() []string {
 	var names []string
 	for name := range c.tensors {
@@ -263,8 +265,8 @@ func (c *Checkpoint) Names() []string {
 	return names
 }
 
-// Restore sets every part that a state keeps, but for gradients. Where the checkpoint is of another network, nothing is set
-// and the error lists what differs.
+// Restore sets every part of a state except gradients. If the checkpoint is of another network,
+// Restore sets nothing and the error lists the differences.
 func (c *Checkpoint) Restore(s graph.State) error {
 	keys := stateKeys(s)
 	if err := c.fits(keys, s.Layout().Params); err != nil {
@@ -298,7 +300,8 @@ func (c *Checkpoint) Tensor(part graph.Part, param string) (*tensor.Dense, error
 	return tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data)), nil
 }
 
-// MismatchError says how a checkpoint differs from the network or the configuration that it is to continue.
+// MismatchError says how a checkpoint differs from the network or the configuration that is to
+// continue it.
 type MismatchError struct {
 	Path        string
 	Differences []string
@@ -306,7 +309,7 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string { return strings.Join(e.Lines(), "\n") }
 
-// Lines are the lines of the message.
+// Lines returns the lines of the message.
 func (e *MismatchError) Lines() []string {
 	const most = 8
 	lines := []string{fmt.Sprintf("checkpoint %s is of another run:", e.Path)}
@@ -319,7 +322,7 @@ func (e *MismatchError) Lines() []string {
 	return append(lines, fmt.Sprintf("Resume it with its own settings (leave the flags out), or start a new run from its weights with --init %s", e.Path))
 }
 
-// stateKey is one tensor of a state.
+// stateKey names one tensor of a state.
 type stateKey struct {
 	part  graph.Part
 	param *graph.Param
@@ -327,7 +330,7 @@ type stateKey struct {
 
 func (k stateKey) name() string { return string(k.part) + "/" + k.param.Name }
 
-// stateKeys lists all tensors of a state but gradients, in a fixed order.
+// stateKeys returns all tensors of a state except gradients, in a fixed order.
 func stateKeys(s graph.State) []stateKey {
 	var keys []stateKey
 	for _, part := range s.Parts() {
@@ -343,11 +346,12 @@ func stateKeys(s graph.State) []stateKey {
 	return keys
 }
 
-// IsCheckpoint says whether a safetensors file's metadata are those of a checkpoint.
+// IsCheckpoint reports whether a safetensors file's metadata are a checkpoint's.
 func IsCheckpoint(metadata map[string]string) bool { return metadata[metaFormat] == checkpointFormat }
 
-// Continues returns a MismatchError where a run of a configuration would not be the checkpoint's, and a ValueError where it has fewer
-// epochs than are done. Another number of epochs is possible: the note then says what follows from it.
+// Continues checks whether a run with the given configuration continues the checkpoint's run. It
+// returns a *MismatchError if it would be another run, and a *ValueError if it has fewer epochs
+// than are done. The number of epochs may change; note then says what follows from the change.
 func (c *Checkpoint) Continues(config *Config) (note string, err error) {
 	if diff := c.differences(config); len(diff) > 0 {
 		return "", &MismatchError{c.Path, diff}
@@ -362,7 +366,7 @@ func (c *Checkpoint) Continues(config *Config) (note string, err error) {
 	return c.Config.extension(config), nil
 }
 
-// position says how far a run is, in words.
+// position describes in words how far a run has come.
 func position(p Progress) string {
 	if p.Batch > 0 {
 		return fmt.Sprintf("%d epochs and a part of the next", p.Epoch)
@@ -370,11 +374,12 @@ func position(p Progress) string {
 	return fmt.Sprintf("%d epochs", p.Epoch)
 }
 
-// differences lists the settings that make a configuration another run than the checkpoint's. The number of epochs does not.
+// differences lists the settings that would make a run with the given configuration another run
+// than the checkpoint's. The number of epochs is not among them.
 func (c *Checkpoint) differences(config *Config) []string {
 	same := c.Config
 	same.Epochs = config.Epochs
 	now := *config
-	now.AdoptInput(&c.Config) // what is left open goes on as it was
+	now.AdoptInput(&c.Config) // settings that are left open stay as they were
 	return same.Differences("checkpoint", &now, "now")
 }

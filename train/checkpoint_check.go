@@ -8,10 +8,11 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// A file whose checksum is right may still have been written by somebody else, with anything in it. These checks find what would
-// otherwise come up as a panic, or as numbers that mean nothing.
+// A file with a correct checksum may still have been written by another program, with arbitrary
+// content. These checks find content that would otherwise cause a panic or meaningless numbers.
 
-// checkNormalization verifies a normalisation of images of some channels; 0 leaves them open.
+// checkNormalization verifies a normalisation for images with the given number of channels; 0
+// accepts any number.
 func checkNormalization(z *graph.Normalization, channels int) error {
 	n := len(z.Mean)
 	if n != 1 && n != 3 || len(z.Std) != n {
@@ -41,7 +42,7 @@ func (d *DataInfo) check() error {
 	return nil
 }
 
-// check verifies a position by itself.
+// check verifies what can be verified of a position without the network.
 func (p *Progress) check(c *Config) error {
 	const most = 1 << 40
 	switch {
@@ -58,7 +59,7 @@ func (p *Progress) check(c *Config) error {
 	return nil
 }
 
-// checkHeads verifies that what a position has of every head is of a network's.
+// checkHeads verifies that the position's measurements of heads belong to the heads of a network.
 func (p *Progress) checkHeads(g *graph.Graph) error {
 	var names []string
 	for _, l := range g.Losses() {
@@ -92,7 +93,8 @@ func (t *Tally) check(names []string) error {
 	return nil
 }
 
-// fits returns a *MismatchError where a checkpoint has not the tensors of some keys, or has others than a network's parameters.
+// fits returns a *MismatchError if the checkpoint lacks the tensor of a key, has it in other
+// dimensions, or has tensors of parameters that are not in params.
 func (c *Checkpoint) fits(keys []stateKey, params []*graph.Param) error {
 	var diff []string
 	for _, k := range keys {
@@ -118,8 +120,8 @@ func (c *Checkpoint) fits(keys []stateKey, params []*graph.Param) error {
 	return nil
 }
 
-// Check returns a *CheckpointError where the network that the checkpoint's configuration describes is not the one whose parameters it
-// holds. Nothing as large as the network is allocated.
+// Check returns a *CheckpointError if the checkpoint's parameters do not belong to g, the network
+// that its configuration describes. It allocates nothing as large as the network.
 func (c *Checkpoint) Check(g *graph.Graph) error {
 	fail := func(err error) error { return &CheckpointError{c.Path, err, "it was not written as it is: " + damaged} }
 	if c.Network != g.Name() {

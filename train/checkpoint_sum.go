@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// sumField comes before the sum's digits in a file's header. Within a text of a header its quotes would be escaped, so it is
-// unique.
+// sumField precedes the sum's digits in a file's header. Quotes within a text of the header are
+// escaped, so sumField occurs only once.
 var sumField = []byte(`"` + metaSum + `":"`)
 
-// noSum stands for the digits while the sum is computed.
+// noSum replaces the digits while the sum is computed.
 var noSum = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
-// fileSum computes the SHA-256 sum of a safetensors file whose metadata have a place for it, with zeros in that place, and
-// returns the sum's digits and where they belong.
+// fileSum computes the SHA-256 sum of a safetensors file whose metadata reserve a place for it,
+// with zeros in that place. It returns the sum's digits and the place's offset in the file.
 func fileSum(r io.ReaderAt, size int64) (digits string, at int64, err error) {
 	var first [8]byte
 	if _, err := r.ReadAt(first[:], 0); err != nil {

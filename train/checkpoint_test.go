@@ -18,7 +18,7 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// small is the bytes of a checkpoint of a run that has made no update.
+// small returns the bytes of a checkpoint of a run that has made no update.
 func small(t testing.TB) []byte {
 	t.Helper()
 	c := tinyConfig()
@@ -75,7 +75,7 @@ func TestCheckpointIsNotOne(t *testing.T) {
 	require.ErrorContains(t, err, "--init")
 }
 
-// A checkpoint is a safetensors file that other programs read.
+// A checkpoint is a safetensors file that other programs can read.
 func TestCheckpointIsSafetensors(t *testing.T) {
 	tr, _ := runWhole(t, tinyConfig())
 	f, err := interop.Open(tr.folder.Best())
@@ -87,7 +87,7 @@ func TestCheckpointIsSafetensors(t *testing.T) {
 	require.Len(t, f.Names(), len(stateKeys(tr.state)))
 }
 
-// fullState fails to give its tensors, as a broken device does.
+// fullState fails to return its tensors, as a broken device does.
 type fullState struct {
 	graph.State
 	err error
@@ -104,7 +104,8 @@ func (s fullState) Get(part graph.Part, p *graph.Param) (*tensor.Dense, error) {
 	return v, err
 }
 
-// A save that fails in an epoch is a warning and the run goes on; at the end it is the run's error.
+// A save that fails within the run is a warning, and the run goes on; at the end it is the run's
+// error.
 func TestRunGoesOnWithoutCheckpoint(t *testing.T) {
 	for _, device := range []error{errors.New("device lost"), nil} {
 		s, r := setup(t, tinyConfig())
@@ -131,14 +132,16 @@ func TestRunGoesOnWithoutCheckpoint(t *testing.T) {
 	}
 }
 
-// No input makes the parser panic or take memory that the file does not have; what it accepts can be read.
+// No input makes the parser panic or allocate more memory than the file has; accepted input can be
+// read.
 func FuzzCheckpoint(f *testing.F) {
 	data := small(f)
 	f.Add(data)
 	f.Add(data[:len(data)/2])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		// Give the parser behind the checksum something to do: make the sum right where there is a place for it.
+		// Make the checksum right if there is a place for it, so that the input reaches the parser
+		// behind it.
 		if sum, at, err := fileSum(bytes.NewReader(b), int64(len(b))); err == nil {
 			b = bytes.Clone(b)
 			copy(b[at:], sum)

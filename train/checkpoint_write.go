@@ -11,8 +11,8 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// writeCheckpoint writes a checkpoint of a state to path, atomically. It refuses values that are not finite, so that a run
-// that has diverged never replaces a good checkpoint.
+// writeCheckpoint writes a checkpoint of a state to path, atomically. It refuses values that are
+// not finite, so a diverged run never replaces a good checkpoint.
 func writeCheckpoint(path string, s graph.State, c *Checkpoint) error {
 	var tensors []interop.Tensor
 	for _, k := range stateKeys(s) {
@@ -51,10 +51,10 @@ func writeCheckpoint(path string, s graph.State, c *Checkpoint) error {
 	})
 }
 
-// values is a tensor's data as a slice of finite numbers.
+// values returns a tensor's data as a slice. It returns an error if a number is not finite.
 func values(data any) (any, error) {
 	switch v := data.(type) {
-	case float32: // tensor hands out a scalar for one element
+	case float32: // a tensor with one element returns a scalar
 		return values([]float32{v})
 	case float64:
 		return values([]float64{v})
@@ -75,7 +75,7 @@ func allFinite[T float32 | float64](v []T) error {
 	return nil
 }
 
-// metadata is what a file says besides its tensors. The sum is still to come.
+// metadata returns the metadata of the file. The sum is added later.
 func (c *Checkpoint) metadata() (map[string]string, error) {
 	progress, err := json.Marshal(c.Progress)
 	if err != nil {

@@ -2,14 +2,14 @@ package train
 
 import "time"
 
-// clock measures a run: its whole time, and images a second of training alone.
+// clock measures a run: its whole duration, and the images a second of its training alone.
 type clock struct {
 	before  time.Duration // of earlier sessions
 	begun   time.Time
-	epochAt time.Time     // when the epoch began
-	lapAt   time.Time     // when the interval began
-	trained time.Duration // in this epoch's training
-	images  int           // since the interval began
+	epochAt time.Time     // when the current epoch began
+	lapAt   time.Time     // when the current interval began
+	trained time.Duration // spent training in this epoch
+	images  int           // since the current interval began
 	all     int           // in this epoch
 }
 
@@ -18,7 +18,7 @@ func (c *clock) start(seconds float64) {
 	c.begun = time.Now()
 }
 
-// resume begins an epoch's training.
+// resume starts the measurement of an epoch's training.
 func (c *clock) resume() {
 	now := time.Now()
 	c.epochAt, c.lapAt = now, now
@@ -36,20 +36,20 @@ func (c *clock) lap() float64 {
 	return r
 }
 
-// pause ends an epoch's training.
+// pause ends the measurement of an epoch's training.
 func (c *clock) pause() {
 	if c.images > 0 {
 		c.lap()
 	}
 }
 
-// rate is the epoch's images a second.
+// rate returns the epoch's images a second.
 func (c *clock) rate() float64 { return perSecond(c.all, c.trained) }
 
-// epoch is the time since the epoch began, in seconds.
+// epoch returns the time since the epoch began, in seconds.
 func (c *clock) epoch() float64 { return time.Since(c.epochAt).Seconds() }
 
-// total is the run's time in seconds.
+// total returns the run's duration in seconds.
 func (c *clock) total() float64 { return (c.before + time.Since(c.begun)).Seconds() }
 
 func perSecond(n int, d time.Duration) float64 {

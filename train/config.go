@@ -9,69 +9,72 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Config describes a run completely: with the same Config, data and machine kind, a run repeats bit for bit. The keys of a
-// configuration file and the flags of the command line are the Settings of a Config.
+// Config describes a run completely: with the same Config, data and kind of machine, a run repeats
+// bit for bit. The keys of a configuration file and the flags of the command line are the Settings
+// of a Config.
 type Config struct {
 	// The network.
-	Model        string  // network, by inception's name
+	Model        string  // network, by its name in package inception
 	Heads        string  // auxiliary heads: default, none or specs
-	HeadBalance  string  // how the heads' weights follow what training finds, one of auxhead.Balances
-	HeadSchedule string  // course of the heads' weights
-	ImageSize    int     // side of the input; 0 leaves it to the data and the network
-	Channels     int     // of the images; 0 leaves it to the data
+	HeadBalance  string  // how the heads' weights adapt during training, one of gradflow.Balances
+	HeadSchedule string  // course of the heads' weights over time
+	ImageSize    int     // side of the input; 0 takes the data's or the network's
+	Channels     int     // of the images; 0 takes the data's
 	Width        float64 // factor of all channel counts
-	Init         string  // file of first weights; empty: drawn from the seed
+	Init         string  // file with initial weights; empty: drawn from the seed
 
 	// The data.
-	Data    string // data set, by dataset.Open's spec
-	Augment string // training augmentation, one of Augmentations
-	SkipBad bool   // go on without images that cannot be read
+	Data    string // data set, in the syntax of dataset.Open
+	Augment string // training augmentation, one of AugmentationNames
+	SkipBad bool   // skip images that cannot be read
 	Decode  string // how JPEGs are decoded for training, one of decodeModes
 
-	// The network's input; see ResolveInput. "auto" is left open.
-	Mean, Std       string // of the channels, in units of [0,1], with commas between
-	Resize          string // shorter side in pixels that images are resized to, or squash
+	// The network's input; ResolveInput fills in "auto".
+	Mean, Std       string // of the channels, in units of [0,1], separated by commas
+	Resize          string // length in pixels of the shorter side after resizing, or squash
 	Crop            Number // share of that side that is cut out of the middle
 	Interpolation   string // how images are resized, one of augment.InterpolationNames
-	EXIFOrientation bool   // images are turned as their EXIF says
+	EXIFOrientation bool   // turn images as their EXIF says
 
 	// The training.
 	Epochs         int
-	Batch          int // images that one pass takes
-	Accumulate     int // passes whose gradients make one update
+	Batch          int // images in one pass
+	Accumulate     int // passes whose gradients are added up for one update
 	Optimizer      string
-	LR             Number // at the start, after the warm-up
+	LR             Number // after the warm-up
 	Momentum       Number
 	Nesterov       bool
 	Alpha          Number // RMSProp's decay of the squared gradient
 	Beta1, Beta2   Number // AdamW
 	Eps            Number
 	WeightDecay    Number
-	DecayAll       bool // decay biases and batch normalisation, too
+	DecayAll       bool // decay biases and batch normalisation too
 	ClipNorm       float64
 	Schedule       string // course of the learning rate
 	Warmup         float64
 	LabelSmoothing float64
-	Distill        float64 // share of an auxiliary head's loss that the main head's answer has (graph.Loss)
+	Distill        float64 // share of the main head's answer in an auxiliary head's loss (graph.Loss)
 	Temperature    float64 // of the distillation
-	EMA            float64 // decay of the moving average of all parameters; 0: none
+	EMA            float64 // decay of the moving average of all parameters; 0: no average
 
 	Seed      uint64
 	Precision string
 
-	// Where the run takes place. Nothing of this changes a result.
+	// Where the run takes place. None of these settings changes a result.
 	Device   string
 	Threads  int
 	Workers  int
-	Cache    Number // GiB of decoded images of folders and archives that stay in memory; auto: a quarter of the machine's
+	Cache    Number // GiB of memory for decoded images of folders and archives; auto: a quarter of the machine's
 	LogEvery int
-	// GradflowEvery is how many updates lie between measurements of the gradient that every head sends to every layer; 0: none.
+	// GradflowEvery is the number of updates between measurements of the gradient that each head
+	// sends to each layer; 0: no measurements.
 	GradflowEvery int
 	Out           string
 	Name          string
 }
 
-// Default is the run of a newcomer's first command: it takes a small network, the embedded data, and half a minute on two cores.
+// Default returns the configuration of a first run: a small network and the embedded data, half a
+// minute on two cores.
 func Default() Config {
 	return Config{
 		Model:        "inception_small",
@@ -98,11 +101,11 @@ func Default() Config {
 	}
 }
 
-// ValueError says which setting has a value that is not possible, and what is.
+// ValueError says which setting has an impossible value, and which values are possible.
 type ValueError struct {
 	Key     string
 	Value   string
-	Allowed string // "a number above 0"
+	Allowed string // such as "a number above 0"
 	Nearest []string
 }
 
@@ -141,7 +144,8 @@ func (c *Config) Check() error {
 	return err
 }
 
-// FitBatch lowers the batch where the training images do not fill as many batches as one update takes, and says so; "" where they do.
+// FitBatch lowers the batch if there are too few training images for the batches of one update. It
+// returns a note about the change, or "" if there is none.
 func (c *Config) FitBatch(images int) string {
 	fits := images / c.Accumulate
 	if c.Batch <= fits || fits < 1 {
@@ -152,8 +156,8 @@ func (c *Config) FitBatch(images int) string {
 	return fmt.Sprintf("batch: %d instead of %d: there are only %d training images", fits, was, images)
 }
 
-// Differences lists the settings in which two configurations would give different results, one line each; here and there
-// are what the two are called.
+// Differences lists the settings in which two configurations would give different results, one line
+// each. The lines call c here and other there.
 func (c *Config) Differences(here string, other *Config, there string) []string {
 	a, b := *c, *other
 	a.Resolve()

@@ -121,8 +121,7 @@ func TestConfigFile(t *testing.T) {
 	require.True(t, d.LR.IsAuto())
 }
 
-// A file may have settings of a command below a key of their own.
-// A path may be any bytes. What a configuration file says of it is UTF-8, and reads back.
+// A path may be any bytes. A configuration file writes it as UTF-8, and reads it back unchanged.
 func TestConfigFileTakesAnyBytes(t *testing.T) {
 	c := Default()
 	c.Data, c.Name = "folder:/tmp/caf\xe9/"+strings.Repeat("\xff", 200), "plain é"

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A run whose JPEG files are decoded by another program goes on and says so; the checkpoint and the log name the decoder. Those
-// written before, which name none, go on as well.
+// A run whose JPEG files are decoded by another program goes on and says so; the checkpoint and the
+// log name the decoder. Older checkpoints, which name none, go on as well.
 func TestResumeWithAnotherDecoder(t *testing.T) {
 	for _, c := range []struct {
 		before, now string
@@ -64,7 +64,8 @@ func TestResumeWithAnotherDecoder(t *testing.T) {
 	}
 }
 
-// How images are decoded is part of a run: a checkpoint without the setting is of full size, and another one is another run.
+// The size of decoding is part of a run: a checkpoint without the setting stands for full size, and
+// another size is another run.
 func TestDecodeIsPartOfTheRun(t *testing.T) {
 	c := Default()
 	require.NoError(t, c.ReadYAML("old", []byte("model: googlenet\n")))

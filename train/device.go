@@ -7,10 +7,11 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// deviceKinds are the kinds of devices that Config.Device names: "cpu", "cuda" for the first GPU, "cuda:1" for the second.
+// deviceKinds are the kinds of devices that Config.Device may name: "cpu", and "cuda" for the first
+// GPU. "cuda:1" is the second GPU.
 var deviceKinds = []string{"cpu", "cuda"}
 
-// ParseDevice splits the name of a device into its kind, "cpu" or "cuda", and the GPU's index.
+// ParseDevice splits the name of a device into its kind, "cpu" or "cuda", and the index of the GPU.
 func ParseDevice(name string) (kind string, index int, err error) {
 	kind, number, numbered := strings.Cut(name, ":")
 	if kind != "cpu" && kind != "cuda" {

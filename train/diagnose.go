@@ -8,9 +8,11 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// firstNonFinite finds where a step's numbers stop being finite: it runs the step once more, unfused, on the same batch and the same
-// values (an update from such a gradient changes none), looks at every activation and every gradient, and says in words which is the
-// first that is not finite. It returns "" where all are. The options are those of the run's training plan.
+// firstNonFinite finds where the numbers of a step stop being finite. It first looks for such a
+// value among the parameters. Then it runs the step again, unfused, on the same batch and the same
+// values (an update with such a gradient changes no value), and looks at every activation and every
+// gradient. It returns the first that is not finite, in words, or "" if all are finite. The options
+// are those of the run's training plan.
 func firstNonFinite(ctx context.Context, b graph.Backend, s graph.State, o graph.Options, f *graph.Feed) (string, error) {
 	values, err := s.Compare(graph.Value, graph.Value)
 	if err != nil {

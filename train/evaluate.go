@@ -9,8 +9,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// evaluate runs a loader's images through a program once. The last batch is filled up with rows that count for nothing, so
-// that hits and losses are exact. Losses are cross-entropy with the network's label smoothing.
+// evaluate runs a loader's images through a program once. Rows that fill up the last batch count
+// for nothing, so hits and losses are exact. Losses are cross-entropy with the network's label
+// smoothing.
 func evaluate(ctx context.Context, p graph.Program, l *dataset.Loader, averages bool, images int, report Reporter) (Result, error) {
 	var sum Tally
 	for b, err := range l.Epoch(ctx, 0, 0) {
@@ -33,7 +34,7 @@ func evaluate(ctx context.Context, p graph.Program, l *dataset.Loader, averages 
 	return sum.Result(), nil
 }
 
-// run runs a program and waits for its metrics.
+// run runs a program, waits for its metrics and returns them.
 func run(ctx context.Context, p graph.Program, f *graph.Feed) (*graph.Metrics, error) {
 	if err := p.Run(ctx, f); err != nil {
 		return nil, err
@@ -41,18 +42,19 @@ func run(ctx context.Context, p graph.Program, f *graph.Feed) (*graph.Metrics, e
 	return p.Metrics()
 }
 
-// Evaluation is a checkpoint's network ready to be evaluated.
+// Evaluation evaluates the network of a checkpoint.
 type Evaluation struct {
 	Graph      *graph.Graph
 	Backend    graph.Backend
 	Test       dataset.Source
 	Checkpoint *Checkpoint
-	Config     Config   // batch, workers and skip-bad apply
-	Heads      []string // nil: all
+	Config     Config   // only batch, workers and skip-bad are used
+	Heads      []string // nil: all heads
 	Report     Reporter
 }
 
-// Run evaluates the moving averages where the checkpoint has them, otherwise the values.
+// Run evaluates the network on the test images. It uses the moving averages of the parameters if
+// the checkpoint has them, otherwise the values.
 func (e *Evaluation) Run(ctx context.Context) (r Result, err error) {
 	if e.Report == nil {
 		e.Report = func(Event) {}
@@ -81,13 +83,15 @@ func (e *Evaluation) Run(ctx context.Context) (r Result, err error) {
 	return evaluate(ctx, p, l, averages, e.Test.Len(), e.Report)
 }
 
-// Input is how test images become the network's input: as those of the checkpoint's run, whatever data they are of.
+// Input returns how test images become the network's input: as in the checkpoint's run, whatever
+// data the test images are from.
 func (e *Evaluation) Input() (Input, error) {
 	in := e.Graph.InputNode().Shape()
 	return e.Checkpoint.Input(in.H, in.W)
 }
 
-// restore makes a state of the checkpoint's values, and of its moving averages where it has them: then those are evaluated.
+// restore makes a state with the checkpoint's values, and with its moving averages if it has them.
+// averages reports whether it has them: then they are evaluated.
 func (e *Evaluation) restore() (s graph.State, averages bool, err error) {
 	layout, err := graph.NewLayout(e.Graph)
 	if err != nil {
@@ -103,7 +107,7 @@ func (e *Evaluation) restore() (s graph.State, averages bool, err error) {
 	return s, averages, nil
 }
 
-// labelled returns an error where the test images' classes are not the checkpoint's.
+// labelled returns an error if the test images' classes are not the checkpoint's.
 func (e *Evaluation) labelled() error {
 	if diff := e.Checkpoint.Data.differences(infoOf(e.Test)); diff != nil {
 		return fmt.Errorf("checkpoint %s cannot tell these classes apart: %s", e.Checkpoint.Path, diff[0])

@@ -10,17 +10,18 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// ExitResult is what a cascade did with the test images.
+// ExitResult is the result of a cascade on the test images.
 type ExitResult struct {
 	exits.Outcome
-	Seconds float64 // of computing, without waiting for images
+	Seconds float64 // spent computing, without waiting for images
 }
 
-// Rate is the number of images in a second.
+// Rate returns the number of images a second.
 func (r *ExitResult) Rate() float64 { return float64(r.Images) / max(r.Seconds, 1e-9) }
 
-// Exits evaluates a cascade of the network by a rule: images that leave are taken out of their batch, and only those that stay go
-// on through the rest of the trunk. A rule without thresholds lets none leave.
+// Exits evaluates a cascade of the network under a rule. Images that leave are taken out of their
+// batch, and only the others go on through the rest of the trunk. Under a rule without thresholds
+// no image leaves early.
 func (e *Evaluation) Exits(ctx context.Context, c *exits.Cascade, rule exits.Rule) (ExitResult, error) {
 	var r ExitResult
 	err := e.labelled()
@@ -32,8 +33,8 @@ func (e *Evaluation) Exits(ctx context.Context, c *exits.Cascade, rule exits.Rul
 	return r, err
 }
 
-// Records runs all test images through all of a cascade and notes what every exit says, in the order in which they arrive at the
-// end.
+// Records runs all test images through the whole cascade and records the guess of every exit, in
+// the order in which images reach the end.
 func (e *Evaluation) Records(ctx context.Context, c *exits.Cascade) ([]exits.Record, error) {
 	var out []exits.Record
 	err := e.labelled()
@@ -45,8 +46,9 @@ func (e *Evaluation) Records(ctx context.Context, c *exits.Cascade) ([]exits.Rec
 	return out, err
 }
 
-// Cascade runs all images of e.Test, whose labels only leave cares for, through a cascade of the network, and calls leave for each
-// one when it leaves, in no particular order. It returns the seconds that computing took, without waiting for images.
+// Cascade runs all images of e.Test through a cascade of the network and calls leave once for each
+// image when it leaves, in no particular order. Only leave uses the images' labels. Cascade returns
+// the seconds spent computing, without waiting for images.
 func (e *Evaluation) Cascade(ctx context.Context, c *exits.Cascade, rule exits.Rule, leave func(exits.Departure)) (seconds float64, err error) {
 	in, err := e.Input()
 	if err != nil {
@@ -73,7 +75,8 @@ func (e *Evaluation) Cascade(ctx context.Context, c *exits.Cascade, rule exits.R
 	})
 }
 
-// cascade is Cascade on the batches of a loader. It calls after when each batch is on its way.
+// cascade does the work of Cascade on the batches of a loader. It calls after once each batch has
+// been started.
 func (e *Evaluation) cascade(ctx context.Context, c *exits.Cascade, rule exits.Rule, in Input, l *dataset.Loader, leave func(exits.Departure), after func(*exits.Runner, *dataset.Batch) error) (seconds float64, err error) {
 	if err := rule.Check(c, len(e.Checkpoint.Data.Classes)); err != nil {
 		return 0, err

@@ -14,7 +14,7 @@ import (
 	"github.com/tributary-ml/tributary/inception"
 )
 
-// numberedBars are bars whose label is their number.
+// numberedBars are bars whose label is their index.
 type numberedBars struct{ bars }
 
 func (s numberedBars) Info() dataset.Info {
@@ -28,8 +28,8 @@ func (s numberedBars) Decode(i int, dst *dataset.Image) (int32, error) {
 	return int32(i), err
 }
 
-// cascadeRun is a checkpoint of a small Inception after an epoch, with a head on a module and one on a tower, and what is needed to
-// evaluate it.
+// cascadeRun returns a checkpoint of a small Inception after one epoch, with a head on a module and
+// one on a tower, and what an evaluation of it needs.
 func cascadeRun(t *testing.T, ema float64) (Evaluation, *exits.Cascade) {
 	t.Helper()
 	c := tinyConfig()
@@ -55,7 +55,7 @@ func cascadeRun(t *testing.T, ema float64) (Evaluation, *exits.Cascade) {
 // runs is a backend that counts the runs of the programs it loads.
 type runs struct {
 	graph.Backend
-	counts map[string]int // by Options.From
+	counts map[string]int // keyed by Options.From
 }
 
 type counted struct {
@@ -73,7 +73,8 @@ func (p counted) Run(ctx context.Context, f *graph.Feed) error {
 	return p.Program.Run(ctx, f)
 }
 
-// everything runs all images through one plan of all heads, and returns what each exit says of each image, by its number.
+// everything runs all images through one plan with all heads. It returns the answer of each exit to
+// each image, by its index.
 func everything(t *testing.T, e *Evaluation, c *exits.Cascade) (guesses [][]exits.Guess, probabilities [][][]float64) {
 	t.Helper()
 	n := e.Test.Len()
@@ -112,7 +113,8 @@ func everything(t *testing.T, e *Evaluation, c *exits.Cascade) (guesses [][]exit
 	return guesses, probabilities
 }
 
-// A cascade says what the whole network says, run at once: for every batch size, whether images leave or not.
+// A cascade gives the answers of the whole network run at once, for every batch size, whether
+// images leave early or not.
 func TestCascadeEqualsWholeNetwork(t *testing.T) {
 	for _, ema := range []float64{0, 0.9} {
 		e, c := cascadeRun(t, ema)
@@ -169,7 +171,8 @@ func TestCascadeEqualsWholeNetwork(t *testing.T) {
 	}
 }
 
-// Without early exits a cascade's hits are those of the plain evaluation; records give what the rule gives when it runs.
+// Without early exits a cascade has the hits of the plain evaluation. Records give the same result
+// as running the rule.
 func TestExitsAndRecords(t *testing.T) {
 	e, c := cascadeRun(t, 0)
 	plain, err := e.Run(context.Background())

@@ -14,15 +14,16 @@ import (
 	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
-// Flowed is a measurement of the gradient flow, with the update that followed it.
+// Flowed is a measurement of the gradient flow, together with the update that followed it.
 type Flowed struct{ *gradflow.Flow }
 
 func (Flowed) event() {}
 
 func (Flowed) kind() string { return "gradflow" }
 
-// The update is the one that followed: the interval with that number has its losses and weights, and a resumed run makes both again.
-// A cosine with a head that sends nothing is none.
+// The step is that of the update that followed: the Interval of that update has its losses and
+// weights, and a resumed run makes both again. The cosine with a head that sends no gradient is
+// left out.
 func (e Flowed) scalars() (int, []tagged) {
 	var all []tagged
 	for _, p := range e.Places {
@@ -47,7 +48,7 @@ func (e Flowed) scalars() (int, []tagged) {
 	return e.Step + 1, all
 }
 
-// flowMeter measures every so many updates.
+// flowMeter measures the gradient flow at every every-th update.
 type flowMeter struct {
 	every int
 	meter *gradflow.Meter
@@ -55,7 +56,7 @@ type flowMeter struct {
 	log   *log
 }
 
-// newFlowMeter returns nil where nothing is to be measured.
+// newFlowMeter returns nil if the configuration asks for no measurements.
 func (t *Trainer) newFlowMeter(o graph.Options) (*flowMeter, error) {
 	if t.Config.GradflowEvery == 0 {
 		return nil, nil
@@ -67,7 +68,7 @@ func (t *Trainer) newFlowMeter(o graph.Options) (*flowMeter, error) {
 	return &flowMeter{every: t.Config.GradflowEvery, meter: m, watch: gradflow.Watch{Warmup: min(t.perEpoch, 1000)}}, nil
 }
 
-// before measures ahead of an update, if that is due: nil if not.
+// before measures ahead of an update if a measurement is due. Otherwise it returns nil.
 func (f *flowMeter) before(ctx context.Context, feed *graph.Feed) (*gradflow.Flow, error) {
 	if f == nil || feed.Step%uint64(f.every) != 0 {
 		return nil, nil
@@ -79,7 +80,7 @@ func (f *flowMeter) before(ctx context.Context, feed *graph.Feed) (*gradflow.Flo
 	return flow, f.meter.Before()
 }
 
-// after completes a measurement, and reports it and its alarms.
+// flowed completes a measurement after the update, and reports it and its alarms.
 func (t *Trainer) flowed(flow *gradflow.Flow) error {
 	if err := t.flow.meter.After(flow); err != nil {
 		return err
@@ -98,7 +99,7 @@ func (f *flowMeter) close() error {
 	return f.meter.Close()
 }
 
-// ReadFlows reads the measurements of a run, oldest first.
+// ReadFlows reads the measurements of a run, the oldest first.
 func (f *Folder) ReadFlows() ([]*gradflow.Flow, error) {
 	file, err := plainfile.Open(f.Gradflow())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +114,7 @@ func (f *Folder) ReadFlows() ([]*gradflow.Flow, error) {
 	for line := 1; ; line++ {
 		text, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return out, nil // a line that is cut is one that a killed run was writing
+			return out, nil // a killed run leaves its last line incomplete
 		}
 		if err != nil {
 			return nil, err

@@ -10,7 +10,8 @@ import (
 	"github.com/tributary-ml/tributary/gradflow"
 )
 
-// A run that measures its gradient flow is the same run to the bit, and a resumed one goes on measuring at the same updates.
+// A run that measures its gradient flow is the same run to the bit, and a resumed one goes on
+// measuring at the same updates.
 func TestGradflowChangesNothing(t *testing.T) {
 	for _, accumulate := range []int{1, 2} {
 		c := tinyConfig()
@@ -79,7 +80,7 @@ func TestReadFlowsErrors(t *testing.T) {
 	require.Equal(t, []*gradflow.Flow{{Step: 3}}, flows, "a cut line is one that was being written")
 }
 
-// A run that diverges says where its numbers stopped being finite.
+// A run that diverges says where its numbers stop being finite.
 func TestDivergenceSaysWhere(t *testing.T) {
 	c := tinyConfig()
 	c.LR, c.Warmup = Num(1e30), 0
@@ -91,7 +92,8 @@ func TestDivergenceSaysWhere(t *testing.T) {
 	require.ErrorContains(t, err, "The first such number is in the ")
 }
 
-// What balances the heads is seen in their weights: learnt ones move away from the specs', projected ones are never below them.
+// Balancing shows in the heads' weights: learnt weights move away from those of the specs, and
+// projected ones are never below them.
 func TestHeadBalance(t *testing.T) {
 	for balance, check := range map[string]func(weights []float64, first bool){
 		"uncertainty": func(w []float64, first bool) {

@@ -14,30 +14,32 @@ import (
 	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
-// Folder is where a run writes: everything that is needed to repeat it, to go on with it, and to see what it did.
+// Folder is where a run writes. It has everything that is needed to repeat the run, to resume it,
+// and to see what it did.
 //
 //	config.yaml            the complete configuration
 //	log.jsonl              one JSON object a line: intervals, epochs, warnings, checkpoints
 //	checkpoints/last.ckpt  the latest position
 //	checkpoints/best.ckpt  the epoch whose main head was best on the test images
 //	gradflow.jsonl         one measurement of the gradient flow a line, if there are any (tributary gradflow draws them)
-//	events.out.tfevents.*  the numbers of both logs for TensorBoard, a file for every time that the run was taken up
-//	summary.json           what came out
-//	lock.json              who trains in it, while somebody does
+//	events.out.tfevents.*  the numbers of both logs for TensorBoard, one file for each start of the run
+//	summary.json           the result
+//	lock.json              which process trains in the folder, while one does
 type Folder struct {
 	Path string
 
-	lock   *Lock // while this process trains in it
-	made   bool  // by this process, and there is nothing of use in it yet
-	newest bool  // it becomes the last run of the folder that it is in once there is
+	lock   *Lock // set while this process trains in the folder
+	made   bool  // this process made the folder, and it holds nothing of use yet
+	newest bool  // the run becomes the last run of its parent folder at the first line of its log
 }
 
-// LastRun is the name of the file, beside the folders of runs, that names the newest of them. It is no link: TensorBoard follows links,
-// and would show that run twice.
+// LastRun is the name of a file beside the folders of runs. It names the newest of them. It is not
+// a link, because TensorBoard follows links and would show that run twice.
 const LastRun = "last"
 
-// NewFolder makes the folder of a configuration's new run. One without a name has that of its time and network, or the next one that
-// is free. The run becomes the last of Out with the first line of its log.
+// NewFolder makes the folder of a new run. A run without a name is named after its time and its
+// network; a number is added if that name is taken. The run becomes the last run of c.Out with the
+// first line of its log.
 func NewFolder(c *Config, now time.Time) (*Folder, error) {
 	first := c.Name
 	if first == "" {
@@ -57,7 +59,8 @@ func NewFolder(c *Config, now time.Time) (*Folder, error) {
 	}
 }
 
-// CreateFolder makes the folder of a new run, out/name, and locks it. It never takes one that exists: that error is fs.ErrExist.
+// CreateFolder makes the folder of a new run, out/name, and locks it. If the folder exists,
+// CreateFolder leaves it alone and returns an error that is fs.ErrExist.
 func CreateFolder(out, name string, c *Config) (*Folder, error) {
 	f := &Folder{Path: filepath.Join(out, name)}
 	if err := os.MkdirAll(out, 0o755); err != nil {
@@ -71,7 +74,7 @@ func CreateFolder(out, name string, c *Config) (*Folder, error) {
 	}
 	f.made = true
 	err := f.Lock()
-	for range 50 { // somebody who looks whether anybody has it may have it for a moment
+	for range 50 { // whoLocks of another process may hold the lock for a moment
 		if !errors.As(err, new(*LockedError)) {
 			break
 		}
@@ -90,20 +93,21 @@ func CreateFolder(out, name string, c *Config) (*Folder, error) {
 	return f, nil
 }
 
-// writeConfig writes the configuration, without the run's name: a run made from this file gets a folder of its own.
+// writeConfig writes the configuration without the run's name, so that a new run made from this
+// file gets a folder of its own.
 func (f *Folder) writeConfig(c *Config) error {
 	config := *c
 	config.Name = ""
 	return atomicfile.WriteBytes(f.Config(), config.YAML())
 }
 
-// existsError says that a folder is there, and what to do.
+// existsError says that a folder exists, and what to do. It is fs.ErrExist.
 type existsError struct{ text string }
 
 func (e existsError) Error() string        { return e.text }
 func (e existsError) Is(target error) bool { return target == fs.ErrExist }
 
-// exists is the error of a new run that is to have this folder's name.
+// exists returns the error for a new run that is given the name of this folder.
 func (f *Folder) exists() error {
 	if locked := whoLocks(f.Path); locked != nil {
 		return existsError{fmt.Sprintf("%v; or choose another --name", locked)}
@@ -114,8 +118,9 @@ func (f *Folder) exists() error {
 	return existsError{fmt.Sprintf("%s exists, and has no checkpoint to go on from: choose another --name, or remove it if nothing in it is needed", f.Path)}
 }
 
-// Lock makes this process the only one that trains in the folder, until Unlock; Run does it unless it is done already. What a killed
-// process has left half-written is removed. Whoever resumes a run locks its folder before opening its checkpoint.
+// Lock makes this process the only one that trains in the folder, until Unlock. It also removes
+// files that a killed process has left half-written. Run calls Lock; a caller that resumes a run
+// calls it earlier, before it opens the checkpoint. Locking again has no effect.
 func (f *Folder) Lock() (err error) {
 	if f.lock != nil {
 		return nil
@@ -131,7 +136,7 @@ func (f *Folder) Lock() (err error) {
 	return nil
 }
 
-// Unlock lets others train in the folder.
+// Unlock lets other processes train in the folder.
 func (f *Folder) Unlock() error {
 	if f.lock == nil {
 		return nil
@@ -141,12 +146,13 @@ func (f *Folder) Unlock() error {
 	return l.Unlock()
 }
 
-// discard removes the folder of a run that came to nothing, so that its name is free.
+// discard removes the folder of a run without results, so that its name is free.
 func (f *Folder) discard() error {
 	return errors.Join(f.Unlock(), os.RemoveAll(f.Path))
 }
 
-// begin notes that there is something of use in the folder: it stays, and is that of the last run if it is new.
+// begin notes that the folder holds something of use. From then on it stays, and a new run becomes
+// the last run of its parent folder.
 func (f *Folder) begin() error {
 	f.made = false
 	if !f.newest {
@@ -156,8 +162,8 @@ func (f *Folder) begin() error {
 	return atomicfile.WriteBytes(filepath.Join(filepath.Dir(f.Path), LastRun), []byte(filepath.Base(f.Path)+"\n"))
 }
 
-// FindRun is the path that a user means by the name of a run: "last" is the last run of the folder out, as is out/last wherever it
-// stands in a path. Others are what they are.
+// FindRun returns the path that a user means by name. "last" stands for the last run of the folder
+// out, and out/last does so anywhere in a path. All other paths are returned unchanged.
 func FindRun(name, out string) (string, error) {
 	path := name
 	if name == LastRun {
@@ -183,7 +189,7 @@ func FindRun(name, out string) (string, error) {
 		}
 		run := strings.TrimSuffix(string(text), "\n")
 		if run == "" || !validName(run) {
-			continue // some other file
+			continue // the file is not a LastRun file
 		}
 		inside, err := filepath.Rel(file, filepath.Clean(path))
 		if err != nil {
@@ -198,25 +204,26 @@ func FindRun(name, out string) (string, error) {
 	return path, nil
 }
 
-// Config is the path of the configuration.
+// Config returns the path of the configuration.
 func (f *Folder) Config() string { return filepath.Join(f.Path, "config.yaml") }
 
-// Log is the path of the log.
+// Log returns the path of the log.
 func (f *Folder) Log() string { return filepath.Join(f.Path, "log.jsonl") }
 
-// Gradflow is the path of the measurements of the gradient flow.
+// Gradflow returns the path of the measurements of the gradient flow.
 func (f *Folder) Gradflow() string { return filepath.Join(f.Path, "gradflow.jsonl") }
 
-// Summary is the path of the summary.
+// Summary returns the path of the summary.
 func (f *Folder) Summary() string { return filepath.Join(f.Path, "summary.json") }
 
-// Last is the path of the latest checkpoint.
+// Last returns the path of the latest checkpoint.
 func (f *Folder) Last() string { return filepath.Join(f.Path, "checkpoints", "last.ckpt") }
 
-// Best is the path of the best checkpoint.
+// Best returns the path of the best checkpoint.
 func (f *Folder) Best() string { return filepath.Join(f.Path, "checkpoints", "best.ckpt") }
 
-// FindCheckpoint is the checkpoint that a user means: a file, or the last or the best one of a run's folder.
+// FindCheckpoint returns the checkpoint that a user means by path: the file itself, or a run's
+// folder's last or, if best is set, best checkpoint.
 func FindCheckpoint(path string, best bool) (string, error) {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -240,7 +247,7 @@ func FindCheckpoint(path string, best bool) (string, error) {
 	return "", fmt.Errorf("the folder %s has no checkpoint (%s): name a run's folder or a .ckpt file", path, f.Last())
 }
 
-// FolderOf is the run's folder that a checkpoint lies in.
+// FolderOf returns the run's folder that holds a checkpoint.
 func FolderOf(checkpoint string) (*Folder, error) {
 	path, err := filepath.Abs(checkpoint)
 	if err != nil {
@@ -258,10 +265,10 @@ func FolderOf(checkpoint string) (*Folder, error) {
 	return f, nil
 }
 
-// maxSummary is the largest summary in bytes.
+// maxSummary is the maximum size of a summary in bytes.
 const maxSummary = 1 << 20
 
-// ReadSummary reads what came out of a run; an error that is fs.ErrNotExist says that it has not come to an end yet.
+// ReadSummary reads the result of a run. The error is fs.ErrNotExist if the run has not ended yet.
 func (f *Folder) ReadSummary() (*Summary, error) {
 	text, err := plainfile.Read(f.Summary(), maxSummary)
 	if err != nil {
@@ -274,7 +281,7 @@ func (f *Folder) ReadSummary() (*Summary, error) {
 	return s, nil
 }
 
-// writeSummary writes what came out of a run.
+// writeSummary writes the result of a run.
 func (f *Folder) writeSummary(s *Summary) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

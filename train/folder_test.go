@@ -17,7 +17,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Runs that begin in one second have folders of their own, each its process's alone.
+// Runs that begin in the same second get folders of their own, each with its own process's lock.
 func TestRunsOfOneSecond(t *testing.T) {
 	c := tinyConfig()
 	c.Out = filepath.Join(t.TempDir(), "runs")
@@ -56,7 +56,8 @@ func TestRunsOfOneSecond(t *testing.T) {
 	require.ErrorContains(t, err, "has no checkpoint yet: process ")
 }
 
-// A run that fails before it has logged anything leaves no folder, and the one before stays the last.
+// A run that fails before it has logged anything leaves no folder, and the previous run stays the
+// last.
 func TestFailedRunFreesItsName(t *testing.T) {
 	c := tinyConfig()
 	c.Out, c.Name = t.TempDir(), "before"
@@ -88,7 +89,8 @@ func TestFailedRunFreesItsName(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(c.Out, "before"), last)
 
-	// So does one that diverges at once, unless it is one of an ablation, which counts it.
+	// The same holds for a run that diverges at once, unless an ablation runs it: the ablation
+	// counts it.
 	diverges := c
 	diverges.LR, diverges.Warmup, diverges.LogEvery = Num(1e30), 0, 20
 	for _, folder := range []*Folder{begin(), folder(t, diverges)} {
@@ -102,7 +104,7 @@ func TestFailedRunFreesItsName(t *testing.T) {
 		}
 	}
 
-	// One that is interrupted can be resumed, and one that fails later has a log.
+	// A run that is interrupted can be resumed, and a run that fails later has a log.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s, _ = setup(t, c)
@@ -125,14 +127,15 @@ func TestFailedRunFreesItsName(t *testing.T) {
 	require.ErrorContains(t, err, "has no checkpoint to go on from")
 }
 
-// allBad is a source of which no image can be read.
+// allBad is a source whose images cannot be read.
 type allBad struct{ bars }
 
 func (s allBad) Decode(int, *dataset.Image) (int32, error) {
 	return 0, &dataset.FileError{File: "bars/0.png", Record: -1, Err: os.ErrInvalid}
 }
 
-// Nobody trains where somebody else does, and what a killed process has left half-written goes.
+// A process does not train in a folder where another one does. Files that a killed process has left
+// half-written are removed.
 func TestRunLocksItsFolder(t *testing.T) {
 	c := tinyConfig()
 	f := folder(t, c)
@@ -183,21 +186,21 @@ func TestFindRun(t *testing.T) {
 	} {
 		require.Equal(t, want, find(name), name)
 	}
-	for _, text := range []string{"", "../b\n", "a/b\n", "two\nlines\n", ".."} { // some other file
+	for _, text := range []string{"", "../b\n", "a/b\n", "two\nlines\n", ".."} { // not a LastRun file
 		require.NoError(t, os.WriteFile("runs/last", []byte(text), 0o644))
 		require.Equal(t, "runs/last", find("last"), "%q", text)
 	}
 	require.NoError(t, os.WriteFile("runs/last", []byte("gone\n"), 0o644))
 	require.Equal(t, "runs/last names the run runs/gone, which is not there: name a run's folder", find("last"))
 	require.NoError(t, os.Remove("runs/last"))
-	require.NoError(t, os.Mkdir("runs/last", 0o755)) // a run of that name
+	require.NoError(t, os.Mkdir("runs/last", 0o755)) // a run that is called last
 	require.Equal(t, "runs/last", find("last"))
 	require.NoError(t, os.Remove("runs/last"))
 	require.NoError(t, os.Mkdir("last", 0o755))
 	require.Equal(t, "last", find("last"))
 }
 
-// panics is a state that does when it is read.
+// panics is a state that panics when it is read.
 type panics struct {
 	graph.State
 	with error
@@ -205,7 +208,7 @@ type panics struct {
 
 func (s panics) Get(graph.Part, *graph.Param) (*tensor.Dense, error) { panic(s.with) }
 
-// A run that was killed at any moment of the end of an epoch goes on as if it had not been.
+// A run that was killed at any moment of the end of an epoch goes on as if it had not been killed.
 func TestKilledAtTheEndOfAnEpoch(t *testing.T) {
 	c := tinyConfig()
 	whole, events := runWhole(t, c)
@@ -239,7 +242,7 @@ func TestKilledAtTheEndOfAnEpoch(t *testing.T) {
 		require.NoError(t, err)
 	}
 	never := func(Event, *Trainer) bool { return false }
-	epochEnds := func(e Event, tr *Trainer) bool { // and is in the log
+	epochEnds := func(e Event, tr *Trainer) bool { // the epoch ends, and the log has it
 		if _, ok := e.(EpochEnded); ok {
 			tr.state = panics{tr.state, killed}
 		}
@@ -247,7 +250,8 @@ func TestKilledAtTheEndOfAnEpoch(t *testing.T) {
 	}
 	saves := func(e Event, _ *Trainer) bool { saved, ok := e.(Saved); return ok && saved.Step == 12 }
 
-	// Interrupted after the last update, killed when the log has the epoch but no checkpoint does.
+	// The run is interrupted after the last update, then killed when the log has the epoch but no
+	// checkpoint has it.
 	f := folder(t, c)
 	s, r := setup(t, c)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -265,7 +269,7 @@ func TestKilledAtTheEndOfAnEpoch(t *testing.T) {
 	require.Len(t, epochs, 2)
 	requireSameNumbers(t, f)
 
-	// Killed between the last checkpoint and best.ckpt.
+	// The run is killed between writing last.ckpt and best.ckpt.
 	f = folder(t, c)
 	resume(f, saves)
 	require.NoFileExists(t, f.Summary())
@@ -284,7 +288,7 @@ func TestKilledAtTheEndOfAnEpoch(t *testing.T) {
 	require.Equal(t, ofType[EpochEnded](events)[1].Test, summary.Last.Test)
 }
 
-// A run that goes back to an older checkpoint is where that is from then on.
+// A run that goes back to an older checkpoint continues from its position.
 func TestGoBack(t *testing.T) {
 	c := tinyConfig()
 	c.Epochs = 3

@@ -11,8 +11,8 @@ import (
 	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
-// foreigners are files of other programs that people name where a checkpoint belongs: told by how they begin, or by their names where
-// the format has no mark.
+// foreigners are files of other programs that users pass in place of a checkpoint. They are
+// recognised by their first bytes, or by their names if the format has no magic number.
 var foreigners = []struct {
 	magic   string
 	endings []string
@@ -28,13 +28,14 @@ var foreigners = []struct {
 	{"", []string{".yaml", ".yml", ".json", ".jsonl"}, "is a text about a run", nameRun},
 }
 
-// Remedies for them.
+// Remedies for foreign files.
 const (
 	nameRun       = "name a run's folder or a .ckpt file in it"
 	toSafetensors = nameRun + "; for train --init, write the weights as safetensors: safetensors.torch.save_file(model.state_dict(), \"weights.safetensors\")"
 )
 
-// Foreign returns an error for a file that holds neither a checkpoint nor weights, if it is of a kind that is known.
+// Foreign returns an error if a file is of a known kind that holds neither a checkpoint nor
+// weights.
 func Foreign(path string) error {
 	f, err := plainfile.Open(path)
 	if err != nil {
@@ -44,12 +45,12 @@ func Foreign(path string) error {
 	return foreign(f, path)
 }
 
-// foreign returns an error for a file that is of another kind.
+// foreign does the work of Foreign on an open file; path is its name.
 func foreign(r io.ReaderAt, path string) error {
 	head := make([]byte, 8)
 	n, err := r.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil // whoever reads the file says it
+		return nil // the code that reads the file reports the error
 	}
 	for _, f := range foreigners {
 		if f.magic != "" && bytes.HasPrefix(head[:n], []byte(f.magic)) || slices.Contains(f.endings, strings.ToLower(filepath.Ext(path))) {

@@ -16,7 +16,7 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// forge writes a checkpoint anew with other metadata and tensors, and the checksum that goes with them.
+// forge writes a checkpoint again with changed metadata and tensors, and with the right checksum.
 func forge(t testing.TB, from string, change func(meta map[string]string, tensors []interop.Tensor) []interop.Tensor) string {
 	t.Helper()
 	f, err := interop.Open(from)
@@ -42,7 +42,7 @@ func forge(t testing.TB, from string, change func(meta map[string]string, tensor
 	return path
 }
 
-// setField changes a field of a JSON object within metadata; a path has slashes.
+// setField changes a field of a JSON object within metadata; path separates names with slashes.
 func setField(t testing.TB, meta map[string]string, key, path string, value any) {
 	t.Helper()
 	var root map[string]any
@@ -58,7 +58,8 @@ func setField(t testing.TB, meta map[string]string, key, path string, value any)
 	meta[key] = string(text)
 }
 
-// A checkpoint whose checksum is right and whose fields make no sense is refused, with what is wrong; so are its tensors.
+// A checkpoint whose checksum is right but whose fields or tensors make no sense is refused, and
+// the error says what is wrong.
 func TestForgedCheckpoint(t *testing.T) {
 	c := tinyConfig()
 	c.HeadBalance = "uncertainty"
@@ -173,7 +174,7 @@ func TestForgedCheckpoint(t *testing.T) {
 	} {
 		path := forge(t, f.Last(), func(_ map[string]string, all []interop.Tensor) []interop.Tensor { return change(all) })
 		err := open(path)
-		if !errors.As(err, new(*MismatchError)) { // of an optimizer's slot, which only a run that goes on reads
+		if !errors.As(err, new(*MismatchError)) { // for an optimizer's slot, which is read only on resuming
 			require.ErrorAs(t, err, new(*CheckpointError), name)
 		}
 	}

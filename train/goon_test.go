@@ -12,7 +12,7 @@ import (
 	"github.com/tributary-ml/tributary/dataset"
 )
 
-// named is bars with a sum over its files.
+// named is bars whose Info has a sum over the files.
 type named struct {
 	bars
 	files string
@@ -28,7 +28,7 @@ func set(train, test int) *dataset.Set {
 	return &dataset.Set{Train: bars{train, -1}, Test: bars{test, -1}}
 }
 
-// cutRun is a run that is interrupted after some updates.
+// cutRun interrupts a run after a number of updates and returns its folder.
 func cutRun(t *testing.T, c Config, data *dataset.Set, steps int) *Folder {
 	t.Helper()
 	s, r := setup(t, c)
@@ -61,7 +61,8 @@ func goOn(t *testing.T, c Config, data *dataset.Set, f *Folder) (*Trainer, *reco
 	return tr, r
 }
 
-// A run whose images are others than before goes on, says so, and has every epoch. Updates count on; schedules follow the epochs.
+// A run whose images have changed goes on, says so, and completes every epoch. The count of updates
+// goes on; schedules follow the epochs.
 func TestResumeWithOtherData(t *testing.T) {
 	c := tinyConfig() // 52 images in batches of 8: 6 updates an epoch
 	c.Epochs, c.LogEvery = 3, 1
@@ -69,7 +70,7 @@ func TestResumeWithOtherData(t *testing.T) {
 		cut   int
 		data  *dataset.Set
 		want  string
-		steps []int // the updates that end epochs
+		steps []int // the updates at which epochs end
 	}{
 		"an image less":     {8, set(51, 22), "52 → 51 training images; the run goes on in epoch 2 after update 2 of 6", []int{6, 12, 18}},
 		"an epoch shorter":  {8, set(47, 22), "52 → 47 training images; the run goes on in epoch 2 after update 2 of 5", []int{6, 11, 16}},
@@ -105,7 +106,8 @@ func TestResumeWithOtherData(t *testing.T) {
 			require.Equal(t, tr.rate.at(tr.rate.total-1), last.LR, "the cosine ends with the last epoch")
 			require.True(t, tr.summary().Finished)
 
-			// Cut again, with the new data: that is no change, and the same bits.
+			// Interrupt the run again, with the new data: the data have not changed since, and the
+			// bits are the same.
 			again := cutRun(t, c, set(52, 22), x.cut)
 			s, second := setup(t, c)
 			s.Data = x.data
@@ -127,10 +129,11 @@ func TestResumeWithOtherData(t *testing.T) {
 	}
 }
 
-// A checkpoint of before its data were in it goes on, too, and notices where its position does not fit.
+// A checkpoint without the extent of its data goes on too, and a position that does not fit is
+// noticed.
 func TestResumeOlderCheckpoint(t *testing.T) {
 	c := tinyConfig()
-	older := func(f *Folder) *Folder { // the same checkpoint without them
+	older := func(f *Folder) *Folder { // the same checkpoint without the extent
 		s, _ := setup(t, c)
 		ck, err := OpenCheckpoint(f.Last())
 		require.NoError(t, err)
@@ -150,8 +153,9 @@ func TestResumeOlderCheckpoint(t *testing.T) {
 	require.Contains(t, ofType[Warning](r)[0].Message, "another number of training images than the 47 now")
 }
 
-// WaitFor a bad image a run goes on with --skip-bad exactly as one that skipped it from its start. Where other batches of the same update
-// came before, that is so but for the running statistics, which have those twice.
+// After a bad image a run goes on with --skip-bad exactly as a run that skipped bad images from its
+// start. If earlier batches of the same update had run, the running statistics differ, because
+// those batches count twice.
 func TestSkipBadAfterABadImage(t *testing.T) {
 	exact, near := 0, 0
 	for _, accumulate := range []int{1, 2} {
@@ -199,7 +203,8 @@ func TestSkipBadAfterABadImage(t *testing.T) {
 	require.NotZero(t, near, "an image in the second batch of an update")
 }
 
-// A longer run is that of so many epochs from its start where nothing depends on how many there are; otherwise a note says what does.
+// A run that is extended equals a run that had the larger number of epochs from its start, if
+// nothing depends on that number. Otherwise a note says what does.
 func TestMoreEpochs(t *testing.T) {
 	for name, x := range map[string]struct {
 		change func(*Config)
@@ -246,7 +251,7 @@ func TestMoreEpochs(t *testing.T) {
 	}
 }
 
-// Fewer epochs than are done are refused, fewer than were planned are not.
+// Fewer epochs than are done are refused; fewer than were planned are accepted.
 func TestFewerEpochs(t *testing.T) {
 	c := tinyConfig()
 	c.Epochs = 4

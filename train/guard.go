@@ -8,15 +8,15 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// DivergedError says that losses or gradients are no longer numbers.
+// DivergedError says that losses or gradients are not finite numbers.
 type DivergedError struct {
-	Step       int      // updates done before
-	Heads      []string // whose loss is not finite; none if it is the gradient alone
-	Where      string   // the first number of the step that was not finite, in words; empty if that was not found
+	Step       int      // updates done before the failed one
+	Heads      []string // heads whose loss is not finite; empty if only the gradient is not
+	Where      string   // the first number of the step that is not finite, in words; empty if it was not found
 	LR         float64
 	ClipNorm   float64
-	Checkpoint string // the last good one; empty if there is none yet
-	LastStep   int    // its step
+	Checkpoint string // the last good checkpoint; empty if there is none yet
+	LastStep   int    // the step of Checkpoint
 }
 
 func (e *DivergedError) Error() string {
@@ -42,7 +42,8 @@ func (e *DivergedError) Error() string {
 	return s.String()
 }
 
-// diverged lists the heads whose loss is not finite, and says whether anything in the metrics is not.
+// diverged returns the heads whose loss is not finite. bad reports whether any number of the
+// metrics is not finite.
 func diverged(m *graph.Metrics) (heads []string, bad bool) {
 	for _, h := range m.Heads {
 		if !finite(h.Loss) {
@@ -52,15 +53,17 @@ func diverged(m *graph.Metrics) (heads []string, bad bool) {
 	return heads, len(heads) > 0 || !finite(m.GradNorm) || !finite(m.Total)
 }
 
-// The alarm's thresholds: a moving average over about guardSpan updates, looked at after guardStart of them.
+// The alarm's thresholds. It watches a moving average over about guardSpan updates, from update
+// guardStart on.
 const (
 	guardSpan   = 50
 	guardStart  = 200
-	deadLoss    = 0.98 // of ln(classes): what guessing scores
-	learnedLoss = 0.90 // of ln(classes): a head below that has learnt something
+	deadLoss    = 0.98 // times ln(classes), the loss of guessing
+	learnedLoss = 0.90 // times ln(classes): a head below this has learnt something
 )
 
-// deadTrunk watches for a main head that learns nothing while auxiliary heads do: the main loss stays at ln(classes).
+// deadTrunk raises an alarm if auxiliary heads learn while the main head does not, its loss staying
+// at ln(classes).
 type deadTrunk struct {
 	guess   float64 // ln(classes)
 	average []float64
@@ -68,7 +71,8 @@ type deadTrunk struct {
 	raised  bool
 }
 
-// see takes an update's losses, and returns an alarm the first time that the trunk looks dead.
+// see takes the losses of an update. It returns an alarm the first time that the trunk looks dead,
+// otherwise "".
 func (d *deadTrunk) see(r Result) string {
 	if d.average == nil {
 		d.average = make([]float64, len(r.Heads))

@@ -15,7 +15,7 @@ import (
 
 // bars is a data set of 8×8 images: class c has a bright bar in rows 2c and 2c+1, on noise.
 type bars struct {
-	n, bad int // bad: index of an image that cannot be read, -1 without
+	n, bad int // bad: index of an image that cannot be read, -1 if there is none
 }
 
 func (s bars) Info() dataset.Info {
@@ -91,7 +91,7 @@ func ofType[E Event](r *recorder) []E {
 	return out
 }
 
-// setup is a run; the caller changes what it needs.
+// setup returns a run; the caller changes what it needs.
 func setup(t *testing.T, c Config) (Setup, *recorder) {
 	t.Helper()
 	b, err := cpu.New(cpu.Options{Precision: graph.Precision(c.Precision), Threads: c.Threads})
@@ -104,7 +104,7 @@ func setup(t *testing.T, c Config) (Setup, *recorder) {
 	return Setup{Config: c, Graph: g, Backend: b, Data: barsSet(), Report: r.report}, r
 }
 
-// folder is a new run's folder.
+// folder returns a new run's folder.
 func folder(t *testing.T, c Config) *Folder {
 	t.Helper()
 	f, err := CreateFolder(t.TempDir(), "run", &c)
@@ -112,7 +112,7 @@ func folder(t *testing.T, c Config) *Folder {
 	return f
 }
 
-// trainer is New, closed at the end of the test.
+// trainer calls New and closes the trainer at the end of the test.
 func trainer(t *testing.T, s Setup) *Trainer {
 	t.Helper()
 	tr, err := New(s)
@@ -131,7 +131,7 @@ func runWhole(t *testing.T, c Config) (*Trainer, *recorder) {
 	return tr, r
 }
 
-// snapshot is all of a state but gradients.
+// snapshot returns all of a state except gradients.
 func snapshot(t *testing.T, s graph.State) map[string]*tensor.Dense {
 	t.Helper()
 	out := map[string]*tensor.Dense{}

@@ -12,17 +12,18 @@ import (
 	"github.com/tributary-ml/tributary/inception"
 )
 
-// squash is how a resize of the whole image is written.
+// squash is the value of resize for resizing the whole image.
 const squash = "squash"
 
-// Input is how images become a network's input: how their pixels are resized and cut without chance, and normalised.
+// Input describes how images become a network's input: how they are resized, cut (without
+// randomness) and normalised.
 type Input struct {
 	Normalization graph.Normalization
 	Fit           dataset.Fit
-	Orientation   bool // images are turned as their EXIF says
+	Orientation   bool // turn images as their EXIF says
 }
 
-// String says it in a line.
+// String describes the input in one line.
 func (in Input) String() string {
 	s := fmt.Sprintf("%d×%d, mean %s, std %s, ", in.Fit.H, in.Fit.W, joinFloats(in.Normalization.Mean), joinFloats(in.Normalization.Std))
 	if in.Fit.Resize == 0 {
@@ -36,7 +37,7 @@ func (in Input) String() string {
 	return s
 }
 
-// Resize is the shorter side that images are resized to, as its setting has it.
+// Resize returns the value of the setting resize: the shorter side in pixels, or squash.
 func (in Input) Resize() string {
 	if in.Fit.Resize == 0 {
 		return squash
@@ -44,7 +45,8 @@ func (in Input) Resize() string {
 	return strconv.Itoa(in.Fit.Resize)
 }
 
-// Input is the input that a configuration describes, of h×w pixels. ResolveInput has filled in what was open.
+// Input returns the input of h×w pixels that a configuration describes. ResolveInput must have
+// filled in the open settings.
 func (c *Config) Input(h, w int) (Input, error) {
 	in := Input{Fit: dataset.Fit{H: h, W: w}, Orientation: c.EXIFOrientation}
 	var err error
@@ -63,16 +65,17 @@ func (c *Config) Input(h, w int) (Input, error) {
 	return in, nil
 }
 
-// ResolveInput fills in the settings of a network's input that are left open, for images of h×w pixels of a data set. file is what
-// the file of first weights says, nil where there is none. Each setting is, of these, the first that says anything:
+// ResolveInput fills in the open settings of a network's input of h×w pixels. info describes the
+// data set; file is what the file of initial weights says, or nil if there is no file. Each setting
+// comes from the first of these that gives it:
 //
-//  1. the configuration's own;
-//  2. the file of first weights;
-//  3. the network's (inception.Network), where images vary in size, or where weights come from a file, since those belong together;
-//  4. the data set's mean and standard deviation, and bilinear.
+// 1. the configuration itself; 2. the file of initial weights; 3. the network (inception.Network),
+// if images vary in size or the weights come from a file, because weights and input belong
+// together; 4. the data set's mean and standard deviation, and bilinear interpolation.
 //
-// Pixels of one size are resized as a whole, unless the configuration or the file says what is cut out of them; others so that the
-// middle of 7/8 is cut out, unless the network has another share. What is cut follows the image size.
+// Images of one size are resized as a whole, unless the configuration or the file says which part
+// is cut out of them. Other images are resized so that the middle 7/8 are cut out, unless the
+// network has another share. The cut follows the image size.
 func (c *Config) ResolveInput(file *inception.Input, info dataset.Info, h, w int) error {
 	own, said := inception.Input{}, inception.Input{}
 	varies := info.H == 0
@@ -127,12 +130,12 @@ func (c *Config) resolveResize(said, own inception.Input, varies bool, size int)
 		switch {
 		case err == nil && given >= 0 && n != given:
 			return &ValueError{Key: "crop", Value: c.Crop.String(), Allowed: fmt.Sprintf("resize is %s, which says the same otherwise: leave one of them auto", c.Resize)}
-		case err == nil && n > 0 && n < size: // such as in the configuration of a run at another image size
+		case err == nil && n > 0 && n < size: // as in the configuration of a run with another image size
 			return &ValueError{Key: "resize", Value: c.Resize, Allowed: fmt.Sprintf("the network's input is %d pixels, and what is lacking would be black: at least %[1]d, %s or %s", size, squash, auto)}
 		}
 		return nil
 	}
-	pixels := 0 // all of the image
+	pixels := 0 // 0: the whole image
 	switch {
 	case given >= 0:
 		pixels = given
@@ -149,8 +152,8 @@ func (c *Config) resolveResize(said, own inception.Input, varies bool, size int)
 	return nil
 }
 
-// shorterSide is the length of the shorter side of an image of which size pixels are a share: rounded down, as timm does it. Without
-// a share it is torchvision's, 8/7 rounded: 256 for 224, 342 for 299.
+// shorterSide returns the shorter side of an image of which size pixels are the share crop, rounded
+// down as in timm. For crop 0 it is torchvision's 8/7 of size, rounded: 256 for 224, 342 for 299.
 func shorterSide(size int, crop float64) int {
 	if crop == 0 {
 		return (size*8 + 3) / 7
@@ -158,7 +161,7 @@ func shorterSide(size int, crop float64) int {
 	return int(math.Floor(float64(size) / crop))
 }
 
-// AdoptInput takes over another configuration's input where c leaves it open.
+// AdoptInput copies another configuration's settings of the input that are open in c.
 func (c *Config) AdoptInput(other *Config) {
 	if c.ImageSize == 0 {
 		c.ImageSize = other.ImageSize
@@ -173,8 +176,8 @@ func (c *Config) AdoptInput(other *Config) {
 	}
 }
 
-// asBefore fills in the input of a configuration from before there were settings for it: the data set's statistics, and what was
-// done with its images.
+// asBefore fills in the input for a configuration from before the settings of the input existed:
+// the data set's statistics, and the resizing that was then done with its images.
 func (c *Config) asBefore(mean, std []float32) {
 	c.Mean, c.Std, c.Interpolation = joinFloats(mean), joinFloats(std), "bilinear-pillow12"
 	switch name, _, _ := strings.Cut(c.Data, ":"); {
@@ -185,7 +188,7 @@ func (c *Config) asBefore(mean, std []float32) {
 	}
 }
 
-// parseFloats reads one number or three with commas between; none for auto.
+// parseFloats reads numbers separated by commas. It returns nil for auto.
 func parseFloats(text string) ([]float32, error) {
 	if text == auto {
 		return nil, nil
@@ -204,7 +207,7 @@ func parseFloats(text string) ([]float32, error) {
 	return out, nil
 }
 
-// joinFloats writes what parseFloats reads.
+// joinFloats writes numbers in the form that parseFloats reads.
 func joinFloats(v []float32) string {
 	var items []string
 	for _, x := range v {
@@ -213,7 +216,7 @@ func joinFloats(v []float32) string {
 	return strings.Join(items, ",")
 }
 
-// parseMean and parseStd are parseFloats of numbers in units of [0, 1].
+// parseMean and parseStd check lists of numbers in units of [0, 1].
 func parseMean(text string) error {
 	return within(text, func(v float32) bool { return v >= 0 && v <= 1 }, "a mean is from 0 to 1: of pixels divided by 255")
 }
@@ -232,10 +235,10 @@ func within(text string, ok func(float32) bool, allowed string) error {
 	return err
 }
 
-// maxResize is the longest shorter side that images are resized to.
+// maxResize is the largest possible shorter side in pixels.
 const maxResize = 1 << 13
 
-// parseResize reads a shorter side in pixels; 0 is the whole image, and auto.
+// parseResize reads a shorter side in pixels. It returns 0 for squash and for auto.
 func parseResize(text string) (int, error) {
 	if text == auto || text == squash {
 		return 0, nil

@@ -15,8 +15,8 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// A setting of the input is, of these, the first that says anything: the configuration's, the file's of first weights, the network's
-// own where images vary in size or weights come from a file, the set's.
+// A setting of the input comes from the first of these that gives it: the configuration, the file
+// of initial weights, the network if images vary in size or weights come from a file, the data set.
 func TestWhichInputWins(t *testing.T) {
 	photos := dataset.Info{Name: "photos", C: 3, Mean: []float32{0.485, 0.456, 0.406}, Std: []float32{0.229, 0.224, 0.225}}
 	grey := photos
@@ -71,7 +71,7 @@ func TestWhichInputWins(t *testing.T) {
 			got := c.given
 			got.Model = c.model
 			require.NoError(t, got.Check())
-			for range 2 { // what is resolved stays
+			for range 2 { // resolved settings stay
 				require.NoError(t, got.ResolveInput(c.file, c.info, c.size, c.size))
 				require.Equal(t, c.want, want{got.Mean, got.Std, got.Resize, got.Interpolation})
 				require.NoError(t, got.Check())
@@ -127,7 +127,8 @@ func TestInputInYAML(t *testing.T) {
 	require.Error(t, c.Check())
 }
 
-// older turns a checkpoint into one from before there were settings of the input, whose data had the statistics.
+// older turns a checkpoint into one from before the settings of the input existed, when the data
+// held the statistics.
 func older(t *testing.T, path, data string) {
 	t.Helper()
 	f, err := interop.Open(path)
@@ -170,11 +171,12 @@ func older(t *testing.T, path, data string) {
 	require.NoError(t, err)
 }
 
-// A checkpoint from before there were settings of the input sees images as its run did, and that run goes on with them.
+// A checkpoint from before the settings of the input existed prepares images as its run did, and
+// that run goes on with them.
 func TestInputOfOlderCheckpoints(t *testing.T) {
 	for data, resize := range map[string]string{"bars": squash, "folder:x": "9", "tar:x": "9"} {
 		c := tinyConfig()
-		c.ImageSize, c.Data, c.Resize, c.Interpolation = 8, data, resize, "bilinear-pillow12" // as it was then
+		c.ImageSize, c.Data, c.Resize, c.Interpolation = 8, data, resize, "bilinear-pillow12" // as such a run had them
 		s, _ := setup(t, c)
 		if resize != squash {
 			s.Data = &dataset.Set{Train: snaps{bars{52, -1}}, Test: snaps{bars{22, -1}}}
@@ -231,7 +233,8 @@ func copyOf(t *testing.T, dir string) string {
 	return to
 }
 
-// What a run resolved is in its checkpoints, and an evaluation sees images so, whatever they are of.
+// The checkpoints of a run have its resolved input, and an evaluation prepares images accordingly,
+// whatever data they are from.
 func TestInputIsKept(t *testing.T) {
 	c := tinyConfig()
 	c.Mean, c.Std, c.Crop, c.Interpolation, c.EXIFOrientation, c.Epochs = "0.1", "0.7", Num(0.8), "bicubic", true, 1
@@ -267,7 +270,8 @@ func TestInputIsKept(t *testing.T) {
 	}
 }
 
-// Augmentations without random cuts prepare images as test images are; what is covered becomes 0.
+// Augmentations without random cuts prepare images as test images are prepared; covered pixels
+// become 0.
 func TestAugmentationsPrepareAsTests(t *testing.T) {
 	c := tinyConfig()
 	c.Mean, c.Std, c.Resize, c.Interpolation = "0.1,0.2,0.3", "1", "11", "bicubic"

@@ -13,18 +13,20 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// LockFile is the file in a folder that whoever writes there holds a lock of. It says who that is.
+// LockFile is the name of the file in a folder whose lock a process holds while it writes there.
+// The file names the process.
 const LockFile = "lock.json"
 
-// Lock keeps other processes from writing to a folder. It ends with the process that holds it, however that ends.
+// Lock keeps other processes from writing to a folder. The lock ends with the process that holds
+// it, however the process ends.
 type Lock struct {
-	file *flock.Flock // nil where the file system has no locks
+	file *flock.Flock // nil if the file system has no locks
 }
 
-// LockedError says that somebody else is at work in a folder, and who.
+// LockedError says that another process is at work in a folder, and which.
 type LockedError struct {
 	Folder string
-	PID    int // 0 where the lock's file does not say
+	PID    int // 0 if the lock's file does not say
 	Host   string
 	Since  time.Time
 }
@@ -37,15 +39,15 @@ func (e *LockedError) Error() string {
 		e.PID, e.Host, e.Folder, e.Since.Local().Format(time.DateTime), e.PID)
 }
 
-// lockHolder is the content of a lock's file.
+// lockHolder is the content of a LockFile.
 type lockHolder struct {
 	PID   int       `json:"pid"`
 	Host  string    `json:"host"`
 	Since time.Time `json:"since"`
 }
 
-// LockFolder takes the lock of a folder, or returns a *LockedError. On a file system that has no locks it returns one that keeps
-// nobody away.
+// LockFolder takes the lock of a folder, or returns a *LockedError. On a file system without locks
+// it returns a Lock without effect; see Locks.
 func LockFolder(folder string) (*Lock, error) {
 	return lockWith(folder, func(f *flock.Flock) (bool, error) { return f.TryLock() })
 }
@@ -68,14 +70,15 @@ func lockWith(folder string, try func(*flock.Flock) (bool, error)) (*Lock, error
 			}
 			return &Lock{f}, nil
 		}
-		// Whoever had the lock has removed its file since it was opened here: the lock is of another file now.
+		// The previous holder removed the file after it was opened here, so this lock is of a file
+		// that no longer exists.
 		if err := f.Close(); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// current says whether a lock is of the file that its path names.
+// current reports whether a lock is held on the file that its path names.
 func current(f *flock.Flock) bool {
 	mine, err := f.Stat()
 	if err != nil {
@@ -85,7 +88,7 @@ func current(f *flock.Flock) bool {
 	return err == nil && os.SameFile(mine, st)
 }
 
-// writeHolder writes in place: another file would have another lock.
+// writeHolder overwrites the file in place, because a new file would have a lock of its own.
 func writeHolder(path string) error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -107,7 +110,7 @@ func lockedError(folder, path string) error {
 	return e
 }
 
-// whoLocks is a *LockedError where somebody is at work in a folder, otherwise nil.
+// whoLocks returns a *LockedError if another process is at work in a folder, otherwise nil.
 func whoLocks(folder string) error {
 	if _, err := os.Stat(filepath.Join(folder, LockFile)); err != nil {
 		return nil
@@ -122,10 +125,10 @@ func whoLocks(folder string) error {
 	return nil
 }
 
-// Locks says whether the lock keeps anybody away.
+// Locks reports whether the lock keeps other processes away.
 func (l *Lock) Locks() bool { return l.file != nil }
 
-// Unlock gives the lock back.
+// Unlock releases the lock and removes its file.
 func (l *Lock) Unlock() error {
 	if !l.Locks() {
 		return nil
@@ -133,7 +136,7 @@ func (l *Lock) Unlock() error {
 	return errors.Join(removeFile(l.file.Path()), l.file.Close())
 }
 
-// removeFile removes a file that may be gone already.
+// removeFile removes a file. It is no error if the file is already gone.
 func removeFile(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The second says who is at work, and changes nothing.
+// A second lock fails with an error that names the holder, and changes nothing.
 func TestLockFolder(t *testing.T) {
 	dir := t.TempDir()
 	l, err := LockFolder(dir)
@@ -45,7 +45,7 @@ func TestLockFolder(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// The file of a process that was killed keeps nobody away, whatever is in it.
+// The file of a killed process keeps no process away, whatever its content.
 func TestLockOfADeadProcess(t *testing.T) {
 	for _, text := range []string{"", `{"pid":1,"host":"elsewhere"}`, "nonsense"} {
 		dir := t.TempDir()
@@ -58,7 +58,8 @@ func TestLockOfADeadProcess(t *testing.T) {
 	}
 }
 
-// One that has locked a file does not always hold the lock: it may have been removed in between.
+// A process that has locked a file does not always hold the folder's lock: the file may have been
+// removed in between.
 func TestLockIsHeldByOne(t *testing.T) {
 	dir := t.TempDir()
 	var held, most, got atomic.Int32
@@ -89,12 +90,12 @@ func TestLockIsHeldByOne(t *testing.T) {
 	require.NotZero(t, got.Load())
 }
 
-// A file system without locks is no reason not to train.
+// Training works on a file system without locks.
 func TestLockWhereThereAreNone(t *testing.T) {
 	for _, none := range []error{syscall.ENOLCK, syscall.ENOSYS, syscall.EOPNOTSUPP} {
 		dir := t.TempDir()
 		l, err := lockWith(dir, func(f *flock.Flock) (bool, error) {
-			require.NoError(t, os.WriteFile(f.Path(), nil, 0o644)) // as opening it does
+			require.NoError(t, os.WriteFile(f.Path(), nil, 0o644)) // as opening the file does
 			return false, none
 		})
 		require.NoError(t, err)

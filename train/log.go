@@ -13,7 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
-// The kinds of lines that a log is read for.
+// The kinds of lines that ReadLog reads.
 const (
 	kindInterval = "interval"
 	kindEpoch    = "epoch"
@@ -22,8 +22,8 @@ const (
 // log writes the events of a run as JSON lines.
 type log struct{ appender }
 
-// openLog opens a run's log for appending: it is made with its first line. Lines after an update that a resumed run will make again
-// are taken out, as is the end of an epoch that it will come to.
+// openLog opens a run's log for appending. The first line creates the file. openLog removes lines
+// of updates that a resumed run will make again, and lines of epochs that it will end again.
 func openLog(path string, step, epoch int) (*log, error) {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -39,7 +39,8 @@ func openLog(path string, step, epoch int) (*log, error) {
 	return &log{appender{name: "the log " + path, file: &lateFile{path: path, flags: os.O_APPEND | os.O_CREATE}}}, nil
 }
 
-// ReadLog reads the intervals and the epochs of a run's log. A line that is cut, as a power cut may leave it, ends it.
+// ReadLog reads the intervals and the epochs of a run's log. It stops at an incomplete line, which
+// a power cut may leave.
 func (f *Folder) ReadLog() ([]Interval, []EpochEnded, error) {
 	text, err := os.ReadFile(f.Log())
 	if err != nil {
@@ -69,7 +70,8 @@ func (f *Folder) ReadLog() ([]Interval, []EpochEnded, error) {
 	return intervals, epochs, nil
 }
 
-// linesUntil returns the lines of a log up to an update and the end of an epoch. A line that is cut or no JSON is left out.
+// linesUntil returns the lines of a log up to the given update and the end of the given epoch. It
+// drops lines that are incomplete or not JSON.
 func linesUntil(text []byte, step, epoch int) []byte {
 	var kept []byte
 	r := bufio.NewReader(bytes.NewReader(text))
@@ -88,7 +90,7 @@ func linesUntil(text []byte, step, epoch int) []byte {
 	}
 }
 
-// write logs an event.
+// write appends an event to the log.
 func (l *log) write(e kept, at time.Time) error {
 	head, err := json.Marshal(map[string]any{"kind": e.kind(), "time": at.UTC().Format(time.RFC3339)})
 	if err != nil {

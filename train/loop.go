@@ -12,25 +12,26 @@ import (
 	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
-// saveEvery is how often a checkpoint is written within an epoch: what a power cut costs at the most.
+// saveEvery is the time between checkpoints within an epoch: a power cut costs at most this much
+// training.
 const saveEvery = 10 * time.Minute
 
-// Summary is what came out of a run.
+// Summary is the result of a run.
 type Summary struct {
 	Folder      string      `json:"folder"`
 	Step        int         `json:"step"`
 	Epochs      int         `json:"epochs"`
-	Last        *EpochEnded `json:"last,omitempty"` // nil where a resumed run had nothing left to do
+	Last        *EpochEnded `json:"last,omitempty"` // nil if a resumed run had nothing left to do
 	BestEpoch   int         `json:"best_epoch"`
 	BestTop1    float64     `json:"best_top1"` // of the main head
 	Seconds     float64     `json:"seconds"`   // over all sessions
 	Finished    bool        `json:"finished"`
 	Device      string      `json:"device"`
 	Interrupted bool        `json:"interrupted"`
-	Diverged    string      `json:"diverged,omitempty"` // what a DivergedError said
+	Diverged    string      `json:"diverged,omitempty"` // message of the DivergedError
 }
 
-// InterruptedError says that the context ended a run, and from where it can go on.
+// InterruptedError says that the context ended a run, and which checkpoint the run can resume from.
 type InterruptedError struct {
 	Checkpoint string
 	Step       int
@@ -44,10 +45,14 @@ func (e *InterruptedError) Error() string {
 // Unwrap returns the context's error.
 func (e *InterruptedError) Unwrap() error { return e.Cause }
 
-// Run trains until all epochs are done, and writes to a run's folder: a new one, or that of the checkpoint it resumes. It locks the
-// folder, and gives it back. When ctx ends, it finishes the update under way, saves a checkpoint and returns an *InterruptedError. A
-// run whose numbers are no longer finite ends with a *DivergedError, which the summary has, and leaves the checkpoints as they are.
-// One whose data cannot be read saves where it stands. A new run that fails before there is a line in its log leaves no folder behind.
+// Run trains until all epochs are done, and writes to a run's folder: a new one, or the folder of
+// the checkpoint that the run resumes. Run locks the folder and unlocks it at the end.
+//
+// When ctx ends, Run finishes the current update, saves a checkpoint and returns an
+// *InterruptedError. If losses or gradients are no longer finite, Run returns a *DivergedError,
+// notes it in the summary and leaves the checkpoints as they are. If data cannot be read, Run saves
+// a checkpoint of the position before the failed update. A new run that fails before its log has a
+// line leaves no folder behind.
 func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, err error) {
 	if err := folder.Lock(); err != nil {
 		return nil, err
@@ -55,7 +60,7 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 	defer func() { err = errors.Join(err, folder.Unlock()) }()
 	t.folder = folder
 	defer func() {
-		if kept := errors.As(err, new(*DivergedError)) && !folder.newest; err != nil && folder.made && !kept { // by who compares runs
+		if kept := errors.As(err, new(*DivergedError)) && !folder.newest; err != nil && folder.made && !kept { // package ablate keeps and counts diverged runs
 			err = errors.Join(fmt.Errorf("%w; there was nothing to keep, the folder %s is removed", err, folder.Path), folder.discard())
 		}
 	}()
@@ -67,7 +72,7 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 	}
 	defer func() { err = errors.Join(err, t.log.close()) }()
 	if t.flow != nil {
-		if t.flow.log, err = openLog(folder.Gradflow(), t.progress.Step-1, t.progress.Epoch); err != nil { // a measurement bears the number of updates before it
+		if t.flow.log, err = openLog(folder.Gradflow(), t.progress.Step-1, t.progress.Epoch); err != nil { // a measurement is numbered by the updates before it
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, t.flow.log.close()) }()
@@ -98,7 +103,7 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 		if err != nil && ctx.Err() != nil && !errors.As(err, new(*DivergedError)) {
 			return t.interrupt(ctx)
 		}
-		if diverged := (*DivergedError)(nil); errors.As(err, &diverged) { // which names its checkpoint itself
+		if diverged := (*DivergedError)(nil); errors.As(err, &diverged) { // its message names the checkpoint
 			s := t.summary()
 			s.Diverged = err.Error()
 			err = errors.Join(err, folder.writeSummary(s))
@@ -110,9 +115,9 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 		}
 	}
 	if before, err := folder.ReadSummary(); t.last == nil && err == nil && before.Finished {
-		return t.summary(), nil // nothing was left to do: what the run's file says stands
+		return t.summary(), nil // nothing was left to do: the existing summary stays
 	}
-	if t.last == nil { // it was killed after its last checkpoint
+	if t.last == nil { // the run was killed after its last checkpoint
 		if _, epochs, err := folder.ReadLog(); err == nil && len(epochs) > 0 {
 			t.last = &epochs[len(epochs)-1]
 		}
@@ -121,15 +126,15 @@ func (t *Trainer) Run(ctx context.Context, folder *Folder) (summary *Summary, er
 	return summary, folder.writeSummary(summary)
 }
 
-// begin keeps the folder: there is something in it.
+// begin marks the folder as one that holds something, so that it is kept.
 func (t *Trainer) begin() {
 	if err := t.folder.begin(); err != nil {
 		t.warn("last", "%v", err)
 	}
 }
 
-// takeUp makes a folder that of the checkpoint that the run goes on from. A process that was killed may have left it ahead of the
-// checkpoint, and best.ckpt behind it.
+// takeUp makes the folder match the checkpoint that the run resumes. A process that was killed may
+// have left last.ckpt newer than the checkpoint, or best.ckpt older.
 func (t *Trainer) takeUp() error {
 	if t.Resume == nil {
 		return nil
@@ -139,7 +144,7 @@ func (t *Trainer) takeUp() error {
 	}
 	last := t.folder.Last()
 	if a, err := os.Stat(t.Resume.Path); err == nil {
-		if b, err := os.Stat(last); err != nil || !os.SameFile(a, b) { // the user goes back
+		if b, err := os.Stat(last); err != nil || !os.SameFile(a, b) { // the user goes back to an older checkpoint
 			if err := atomicfile.Link(t.Resume.Path, last); err != nil {
 				return err
 			}
@@ -159,16 +164,17 @@ func (t *Trainer) extend() error {
 	return t.folder.writeConfig(&t.Config)
 }
 
-// dataError is an error of images. It leaves the network as it was before the update, but for what earlier batches of the same update
-// have left in the running statistics.
+// dataError is an error of reading images. The network stays as it was before the update, except
+// that earlier batches of the same update have changed the running statistics.
 type dataError struct{ error }
 
 func (e dataError) Unwrap() error { return e.error }
 
-// failed says what went wrong, and from where the run can go on. Where it is the data, that is from here.
+// failed adds to an error where the run can go on from. If the error is of the data, failed saves a
+// checkpoint, so that the run goes on from here.
 func (t *Trainer) failed(err error) error {
 	if save := (*saveError)(nil); errors.As(err, &save) {
-		return err // which says it all
+		return err // its message is complete
 	}
 	at := fmt.Sprintf("step %d: ", t.progress.Step)
 	data := errors.As(err, new(dataError))
@@ -186,9 +192,10 @@ func (t *Trainer) failed(err error) error {
 	return fmt.Errorf("%s%w; the run is saved up to here: --resume %s goes on, with --skip-bad without such images", at, err, t.folder.Path)
 }
 
-// epoch makes the updates that are left of an epoch.
+// epoch makes the remaining updates of an epoch.
 func (t *Trainer) epoch(ctx context.Context) error {
-	// An update must run to its end, and its batches must be at hand: ctx is looked at between updates only.
+	// An update must run to its end, and its batches must be available. So ctx is checked only
+	// between updates.
 	whole, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	next, done := iter.Pull2(t.loader.Epoch(whole, t.progress.Epoch, t.progress.Batch))
@@ -225,7 +232,8 @@ func (t *Trainer) epoch(ctx context.Context) error {
 	return nil
 }
 
-// evaluateEpoch ends an epoch: it evaluates, notes the best, and saves.
+// evaluateEpoch ends an epoch: it evaluates the network, notes the best epoch, and saves a
+// checkpoint.
 func (t *Trainer) evaluateEpoch(ctx context.Context) error {
 	t.clock.pause()
 	test, err := t.Evaluate(ctx)
@@ -236,7 +244,7 @@ func (t *Trainer) evaluateEpoch(ctx context.Context) error {
 		return t.divergedError([]string{main.Name}, t.rate.at(t.position()-1))
 	}
 	p := &t.progress
-	best := test.Main().Top1 >= p.Best // of equals the later one: it has seen more
+	best := test.Main().Top1 >= p.Best // the later of two equal epochs counts, because it has trained longer
 	p.Epoch++
 	p.Batch = 0
 	if best {
@@ -261,7 +269,7 @@ func (t *Trainer) evaluateEpoch(ctx context.Context) error {
 	return nil
 }
 
-// interrupt saves where the run stands.
+// interrupt saves the run's position.
 func (t *Trainer) interrupt(ctx context.Context) (*Summary, error) {
 	if err := t.save(); err != nil {
 		return nil, err
@@ -274,7 +282,7 @@ func (t *Trainer) interrupt(ctx context.Context) (*Summary, error) {
 	return s, &InterruptedError{t.folder.Last(), t.progress.Step, context.Cause(ctx)}
 }
 
-// saveError says that no checkpoint could be written.
+// saveError says that a checkpoint could not be written.
 type saveError struct {
 	text string
 	err  error
@@ -283,7 +291,8 @@ type saveError struct {
 func (e *saveError) Error() string { return e.text }
 func (e *saveError) Unwrap() error { return e.err }
 
-// warnSave warns that saving failed: the run can go on, and the disk may have room again at the next try.
+// warnSave warns that saving has failed. The run can go on, and the disk may have room again at the
+// next try.
 func (t *Trainer) warnSave(err error) { t.warn("checkpoint", "%v", err) }
 
 // save writes last.ckpt.
@@ -304,7 +313,7 @@ func (t *Trainer) save() error {
 	return nil
 }
 
-// lastSaved says from where a run that failed can go on.
+// lastSaved describes where a failed run can go on from.
 func (t *Trainer) lastSaved() string {
 	if _, err := os.Stat(t.folder.Last()); err != nil || t.saved < 0 {
 		return "there is no checkpoint yet"

@@ -76,8 +76,8 @@ func TestRunIsDeterministic(t *testing.T) {
 	require.NotEqual(t, snapshot(t, a.state)["value/fc/weight"].Data(), snapshot(t, other.state)["value/fc/weight"].Data())
 }
 
-// Where neither batch normalisation nor dropout sees the batches one by one, k batches accumulated are one batch of k times the
-// images.
+// If neither batch normalisation nor dropout treats batches separately, k accumulated batches equal
+// one batch of k times the images.
 func TestAccumulationIsTheBigBatch(t *testing.T) {
 	train := func(batch, accumulate int) graph.State {
 		c := tinyConfig()
@@ -105,7 +105,7 @@ func TestDivergedRunKeepsItsCheckpoint(t *testing.T) {
 	s, r := setup(t, c)
 	dir := folder(t, c)
 	tr := trainer(t, s)
-	r.onEvent = func(e Event) { // after the first epoch, a rate that nothing survives
+	r.onEvent = func(e Event) { // after the first epoch, a rate at which every run diverges
 		if _, ok := e.(Saved); ok {
 			tr.rate.base = 1e30
 		}
@@ -180,7 +180,7 @@ func TestBadImages(t *testing.T) {
 	require.Equal(t, 21, ofType[EpochEnded](r)[0].Test.Images)
 }
 
-// failing is a backend whose programs fail from a number of runs on, as those of a lost GPU do.
+// failing is a backend whose programs fail after a number of runs, as those of a lost GPU do.
 type failing struct {
 	graph.Backend
 	left *int
@@ -203,7 +203,8 @@ func (f failingProgram) Run(ctx context.Context, feed *graph.Feed) error {
 	return f.Program.Run(ctx, feed)
 }
 
-// A device that fails in mid-run leaves the last checkpoint as it was, says where it is, and the run goes on from it.
+// If a device fails in mid-run, the last checkpoint stays as it was, the error says where it is,
+// and the run can resume from it.
 func TestLostDevice(t *testing.T) {
 	c := tinyConfig()
 	whole, _ := runWhole(t, c)
@@ -274,7 +275,8 @@ func TestEveryAugmentationMakesTheRightSize(t *testing.T) {
 	}
 }
 
-// An evaluation of a checkpoint gives what the run itself measured, for all heads or the main one alone.
+// An evaluation of a checkpoint gives what the run itself measured, for all heads and for the main
+// one alone.
 func TestEvaluationOfCheckpoint(t *testing.T) {
 	for _, ema := range []float64{0, 0.8} {
 		c := tinyConfig()
@@ -294,7 +296,7 @@ func TestEvaluationOfCheckpoint(t *testing.T) {
 	}
 }
 
-// until:E gives heads their weight up to the last update of epoch E.
+// until:E keeps the heads' weights up to the last update of epoch E.
 func TestHeadWeightsUntilEpoch(t *testing.T) {
 	c := tinyConfig()
 	c.Epochs, c.HeadSchedule = 3, "until:2"
@@ -308,7 +310,8 @@ func TestHeadWeightsUntilEpoch(t *testing.T) {
 	}
 }
 
-// What a log has of intervals and epochs can be read back; a line that is cut ends it, as a killed run leaves it.
+// The intervals and epochs of a log can be read back; reading stops at an incomplete line, which a
+// killed run leaves.
 func TestReadLog(t *testing.T) {
 	c := tinyConfig()
 	tr, r := runWhole(t, c)
@@ -328,8 +331,8 @@ func TestReadLog(t *testing.T) {
 	require.ErrorContains(t, err, tr.folder.Log())
 }
 
-// An interval has the norms of the gradients that were asked for: of all parameters together, the gradient's global norm, though
-// the update clips.
+// An interval has the norms of the wanted gradients. Together they give the gradient's global norm,
+// though the update clips.
 func TestGradNorms(t *testing.T) {
 	c := tinyConfig()
 	c.ClipNorm = 0.01
@@ -358,12 +361,12 @@ func TestGradNorms(t *testing.T) {
 	}
 }
 
-// Of epochs that are equally good the later one is the best.
+// The later of equally good epochs is the best.
 func TestTiesGoToTheLaterEpoch(t *testing.T) {
 	c := tinyConfig()
 	c.Epochs = 6
 	s, r := setup(t, c)
-	s.Data.Test = bars{1, -1} // right or wrong
+	s.Data.Test = bars{1, -1} // an accuracy of 0 or 1
 	tr := trainer(t, s)
 	f := folder(t, c)
 	summary, err := tr.Run(context.Background(), f)

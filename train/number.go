@@ -6,19 +6,20 @@ import (
 	"strconv"
 )
 
-// auto is how a Number that is left to its rule is written.
+// auto is the text of a Number that is left open.
 const auto = "auto"
 
-// Number is a setting that is a number, or is left to the rule that reads it: "auto", the zero value.
+// Number is a number, or open: then the code that reads it chooses a default. The zero value is
+// open and is written "auto".
 type Number struct {
 	value float64
 	given bool
 }
 
-// Num is the Number v.
+// Num returns the Number v.
 func Num(v float64) Number { return Number{v, true} }
 
-// Or is the number, or v where it is left open.
+// Or returns the number, or v if it is open.
 func (n Number) Or(v float64) float64 {
 	if n.given {
 		return n.value
@@ -26,10 +27,10 @@ func (n Number) Or(v float64) float64 {
 	return v
 }
 
-// IsAuto says that the number is left open.
+// IsAuto reports whether the number is open.
 func (n Number) IsAuto() bool { return !n.given }
 
-// String writes the number, or "auto".
+// String returns the number as text, or "auto".
 func (n Number) String() string {
 	if !n.given {
 		return auto
@@ -37,7 +38,7 @@ func (n Number) String() string {
 	return strconv.FormatFloat(n.value, 'g', -1, 64)
 }
 
-// Set reads what String writes. With String and Type it makes *Number a flag's value.
+// Set parses the form that String writes. With String and Type it makes *Number a flag's value.
 func (n *Number) Set(s string) error {
 	if s == auto {
 		*n = Number{}
@@ -51,5 +52,5 @@ func (n *Number) Set(s string) error {
 	return nil
 }
 
-// Type names the kind of value in a flag's help.
+// Type returns the kind of value for a flag's help.
 func (n *Number) Type() string { return "number" }

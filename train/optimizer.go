@@ -7,16 +7,17 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// rule is what an update rule takes, and what it takes where the user leaves that open.
+// rule describes an update rule: its settings, and their values if the user leaves them open.
 type rule struct {
 	rule                 graph.Rule
 	lr, weightDecay      float64
-	momentum, alpha, eps Number // auto: the rule has none
+	momentum, alpha, eps Number // auto: the rule does not have this setting
 	beta1, beta2         Number
 }
 
-// rules are the update rules. SGD is set as in PyTorch's recipes for small images, RMSProp and AdamW as PyTorch's defaults
-// (with a learning rate that suits classifiers), RMSPropTF as TF-slim trained Inception v3 (Szegedy et al. 2016, section 8).
+// rules are the update rules. The defaults of SGD are those of PyTorch's recipes for small images.
+// RMSProp and AdamW have PyTorch's defaults with learning rates that suit classifiers. RMSPropTF is
+// set as TF-slim trained Inception v3 (Szegedy et al. 2016, section 8).
 var rules = []rule{
 	{rule: graph.SGD, lr: 0.05, weightDecay: 5e-4, momentum: Num(0.9)},
 	{rule: graph.RMSProp, lr: 1e-3, weightDecay: 4e-5, momentum: Num(0), alpha: Num(0.99), eps: Num(1e-8)},
@@ -32,8 +33,8 @@ func ruleNames() []string {
 	return names
 }
 
-// Resolve fills in the settings that are left to the optimizer's rule, so that what is written down is complete. Settings
-// that the rule does not have stay auto.
+// Resolve fills in the open settings that depend on the optimizer's rule, so that the written
+// configuration is complete. Settings that the rule does not have stay auto.
 func (c *Config) Resolve() {
 	for _, r := range rules {
 		if string(r.rule) != c.Optimizer {
@@ -47,14 +48,15 @@ func (c *Config) Resolve() {
 	}
 }
 
-// ruleSetting is a setting with the value that a rule gives it where it is left open; auto where the rule does not have it.
+// ruleSetting is a setting with its default under a rule; auto if the rule does not have the
+// setting.
 type ruleSetting struct {
 	key   string
 	value *Number
 	def   Number
 }
 
-// settings are the settings that depend on the rule.
+// settings returns the settings that depend on the rule.
 func (r rule) settings(c *Config) []ruleSetting {
 	return []ruleSetting{
 		{"lr", &c.LR, Num(r.lr)}, {"weight-decay", &c.WeightDecay, Num(r.weightDecay)},
@@ -63,8 +65,8 @@ func (r rule) settings(c *Config) []ruleSetting {
 	}
 }
 
-// Update is the update step that the configuration describes. A setting that the rule has no use for is an error: no flag is
-// without effect.
+// Update returns the update step that the configuration describes. It returns an error for a
+// setting that the rule does not use, so that no flag is without effect.
 func (c *Config) Update() (graph.Optimizer, error) {
 	for _, r := range rules {
 		if string(r.rule) != c.Optimizer {
@@ -95,7 +97,7 @@ func (c *Config) Update() (graph.Optimizer, error) {
 	return graph.Optimizer{}, &ValueError{"optimizer", c.Optimizer, "it is one of " + joinOr(ruleNames()), graph.Nearest(c.Optimizer, ruleNames(), 1)}
 }
 
-// rulesWith lists the rules that have a setting.
+// rulesWith returns the rules that have a setting.
 func rulesWith(key string) []string {
 	var names []string
 	for _, r := range rules {
@@ -108,7 +110,7 @@ func rulesWith(key string) []string {
 	return names
 }
 
-// autoHelp says what every rule gives a setting that is left open.
+// autoHelp returns help that lists each rule's default for a setting.
 func autoHelp(key string) string {
 	var all []string
 	for _, r := range rules {
@@ -121,8 +123,9 @@ func autoHelp(key string) string {
 	return "; auto: " + strings.Join(all, ", ")
 }
 
-// emaDecay is the moving average's decay at an update, counted from 0: min(decay, (1+t)/(10+t)), so that the first values,
-// which are noise, are forgotten quickly (TensorFlow's ExponentialMovingAverage with num_updates).
+// emaDecay returns the decay of the moving average at an update, counted from 0: min(decay,
+// (1+t)/(10+t)). The first values are noise, and this decay forgets them quickly (TensorFlow's
+// ExponentialMovingAverage with num_updates).
 func emaDecay(decay float64, step int) float64 {
 	t := float64(step)
 	return min(decay, (1+t)/(10+t))

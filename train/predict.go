@@ -8,21 +8,23 @@ import (
 	"github.com/tributary-ml/tributary/exits"
 )
 
-// Answer is what a network tells of an image.
+// Answer is a network's answer to an image.
 type Answer struct {
-	Image         int       // its number in Evaluation.Test
-	Exit          int       // index in Cascade.Exits
-	Probabilities []float64 // of that exit, for each class
-	Err           error     // why there is no image, otherwise nil: the rest is then unset
+	Image         int       // index in Evaluation.Test
+	Exit          int       // index in Cascade.Exits of the exit at which the image left
+	Probabilities []float64 // of each class, at that exit
+	Err           error     // why the image could not be read; then Exit and Probabilities are unset
 }
 
-// heldBatches is how many batches of answers wait for one before them, at the most.
+// heldBatches is the maximum number of batches whose answers wait for an earlier answer.
 const heldBatches = 8
 
-// Predict runs all images of e.Test, whose labels are their numbers (dataset.Files), through a cascade of the network, and calls tell
-// for each in their order as soon as it and all before it are there. Images that cannot be read are told of at their places. An image
-// that waits for a full batch before a later stage holds up those behind it: not for long, then what waits runs as it is. An error of
-// tell ends it.
+// Predict runs all images of e.Test through a cascade of the network and calls tell for each, in
+// their order, as soon as its answer and all before it are available. The images' labels are their
+// indices, as in dataset.Files. An image that cannot be read is reported at its place. An image
+// that waits for a full batch at a later stage holds up the images behind it only briefly: once
+// heldBatches batches wait, the stage runs with the images it has. Predict stops at the first error
+// that tell returns.
 func (e *Evaluation) Predict(ctx context.Context, c *exits.Cascade, rule exits.Rule, tell func(Answer) error) error {
 	in, err := e.Input()
 	if err != nil {
@@ -34,7 +36,7 @@ func (e *Evaluation) Predict(ctx context.Context, c *exits.Cascade, rule exits.R
 		return err
 	}
 	next := 0
-	held := map[int]Answer{} // answers to images behind next
+	held := map[int]Answer{} // answers for images behind next
 	said := func() error {
 		for {
 			a, ok := held[next]

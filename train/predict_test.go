@@ -12,7 +12,7 @@ import (
 	"github.com/tributary-ml/tributary/exits"
 )
 
-// damagedBars are numbered bars of which some cannot be read.
+// damagedBars are numbered bars, some of which cannot be read.
 type damagedBars struct {
 	numberedBars
 	bad map[int]bool
@@ -25,12 +25,13 @@ func (s damagedBars) Decode(i int, dst *dataset.Image) (int32, error) {
 	return s.numberedBars.Decode(i, dst)
 }
 
-// Answers come in the images' order, with those that cannot be read at their places, and say what a cascade says.
+// Answers come in the images' order, including those for images that cannot be read, and equal
+// those of the cascade.
 func TestPredict(t *testing.T) {
 	e, c := cascadeRun(t, 0)
 	const n = 61
 	bad := map[int]bool{0: true, 7: true, n - 1: true}
-	for i := 16; i < 32; i++ { // whole batches
+	for i := 16; i < 32; i++ { // whole batches are bad
 		bad[i] = true
 	}
 	for _, rule := range []exits.Rule{{}, {Criterion: exits.Confidence, Thresholds: []float64{0.3}}, {Criterion: exits.Confidence, Thresholds: []float64{0}}} {
@@ -71,7 +72,7 @@ func TestPredict(t *testing.T) {
 	require.ErrorIs(t, e.Predict(context.Background(), c, exits.Rule{}, func(Answer) error { return stop }), stop)
 }
 
-// An image that waits before a later stage for others to come holds up only some batches behind it.
+// An image that waits for others at a later stage holds up only some batches behind it.
 func TestPredictDoesNotWaitForEver(t *testing.T) {
 	e, c := cascadeRun(t, 0)
 	const n, batch = 400, 4
@@ -81,7 +82,7 @@ func TestPredictDoesNotWaitForEver(t *testing.T) {
 	_, err := e.Cascade(context.Background(), c, exits.Rule{}, func(d exits.Departure) { confidence[d.Label] = d.Guesses[0].Confidence })
 	require.NoError(t, err)
 	require.NotEqual(t, confidence[0], confidence[1])
-	odd := 0 // the image that stays, between others that leave
+	odd := 0 // index of the image that stays, among others that leave
 	if confidence[1] < confidence[0] {
 		odd = 1
 	}
@@ -105,7 +106,7 @@ func TestPredictDoesNotWaitForEver(t *testing.T) {
 	require.Greater(t, way, n/2, "the way is reported")
 }
 
-// oddBars are all the same but for the second one, and note the latest that was read.
+// oddBars are all the same except for one, and record the latest image that was read.
 type oddBars struct {
 	numberedBars
 	odd  int

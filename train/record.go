@@ -8,7 +8,8 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// appendRecord appends data as a TFRecord: its length, a checksum of that, the data, a checksum of those; all little-endian.
+// appendRecord appends data as a TFRecord: its length, a checksum of the length, the data, and a
+// checksum of the data, all little-endian.
 func appendRecord(dst, data []byte) []byte {
 	length := len(dst)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(len(data)))
@@ -17,13 +18,15 @@ func appendRecord(dst, data []byte) []byte {
 	return binary.LittleEndian.AppendUint32(dst, maskedSum(data))
 }
 
-// maskedSum is a CRC-32C, turned by 15 bits and shifted by a constant, so that a sum over data with sums in it stays a good one.
+// maskedSum returns a CRC-32C rotated by 15 bits plus a constant, so that a sum over data that
+// contains sums remains useful.
 func maskedSum(data []byte) uint32 {
 	sum := crc32.Checksum(data, castagnoli)
 	return (sum>>15 | sum<<17) + 0xa282ead8
 }
 
-// readRecords takes TFRecords apart. One that is cut ends them, as a crash may leave it, and as it does for TensorBoard.
+// readRecords splits a text into TFRecords. It stops at an incomplete record, which a crash may
+// leave; TensorBoard does the same.
 func readRecords(text []byte) ([][]byte, error) {
 	var out [][]byte
 	for len(text) >= 16 {

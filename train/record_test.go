@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The bytes are what TensorBoard's own writer makes of these data.
+// The bytes are those that TensorBoard's own writer makes of these data.
 func TestRecord(t *testing.T) {
 	data, err := hex.DecodeString("09000000000000f83f1a0d627261696e2e4576656e743a32")
 	require.NoError(t, err)

@@ -12,7 +12,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// A run that is cut anywhere and resumed gives the same losses, evaluations and parameters, bit for bit, as one that is not.
+// A run that is interrupted anywhere and resumed gives the same losses, evaluations and parameters,
+// bit for bit, as an uninterrupted one.
 func TestResumeIsBitExact(t *testing.T) {
 	variants := map[string]func(*Config){
 		"sgd":        func(c *Config) { c.Nesterov, c.ClipNorm = true, 1 },
@@ -32,7 +33,8 @@ func TestResumeIsBitExact(t *testing.T) {
 			change(&c)
 			whole, wholeEvents := runWhole(t, c)
 			steps := whole.rate.total
-			// In the middle of an epoch, at the end of one before and after its evaluation, and within a log interval.
+			// The cuts are in the middle of an epoch, at the end of one before and after its
+			// evaluation, and within a log interval.
 			for _, cut := range []int{1, whole.perEpoch / 2, whole.perEpoch, whole.perEpoch + 1, steps - 1} {
 				requireResumes(t, c, cut, whole, wholeEvents)
 			}
@@ -90,7 +92,7 @@ func TestResumeAfterKill(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	killed := errors.New("killed")
-	func() { // the process ends without a word in the second epoch
+	func() { // the process is killed in the second epoch
 		defer func() { require.Equal(t, killed, recover()) }()
 		tr.Report = func(e Event) {
 			if e, ok := e.(Stepped); ok && e.Step == tr.perEpoch+4 {
@@ -152,7 +154,7 @@ func TestResumeRefusesAnotherRun(t *testing.T) {
 	require.ErrorContains(t, err, "bn1/gamma: not in the network")
 }
 
-// A finished run that is resumed has nothing to do, and says so without harm.
+// Resuming a finished run does nothing and says so.
 func TestResumeFinished(t *testing.T) {
 	c := tinyConfig()
 	tr, _ := runWhole(t, c)

@@ -10,8 +10,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// scheduleRule is one course of the learning rate. factor is what the learning rate is multiplied with after t of total
-// epochs, both counted from the end of the warm-up; t grows with every update.
+// scheduleRule is one course of the learning rate. factor returns the factor of the learning rate
+// after t of total epochs, both counted from the end of the warm-up. t grows with every update.
 type scheduleRule struct {
 	name   string
 	params []scheduleParam
@@ -50,7 +50,7 @@ var scheduleRules = []scheduleRule{
 	}},
 }
 
-// ScheduleNames are the names of the courses of the learning rate.
+// ScheduleNames returns the names of the courses of the learning rate.
 func ScheduleNames() []string {
 	var names []string
 	for _, r := range scheduleRules {
@@ -59,7 +59,7 @@ func ScheduleNames() []string {
 	return names
 }
 
-// scheduleHelp writes all courses with their parameters.
+// scheduleHelp returns all courses with their parameters.
 func scheduleHelp() string {
 	var all []string
 	for _, r := range scheduleRules {
@@ -106,8 +106,9 @@ func ParseSchedule(spec string) (Schedule, error) {
 	return Schedule{}, &graph.UnknownError{What: "schedule", Name: name, Nearest: graph.Nearest(name, ScheduleNames(), 2)}
 }
 
-// rate is the learning rate of every update: the base rate times the schedule's factor, after a linear warm-up (Goyal et al.
-// 2017, section 2.2) that reaches the base rate at its last update.
+// rate computes the learning rate of every update: the base rate times the schedule's factor. A
+// linear warm-up (Goyal et al. 2017, section 2.2) precedes it and reaches the base rate at its last
+// update.
 type rate struct {
 	base     float64
 	schedule Schedule
@@ -124,14 +125,14 @@ func newRate(c *Config, perEpoch int) (rate, error) {
 	return rate{c.LR.Or(0), s, int(math.Round(c.Warmup * float64(perEpoch))), perEpoch, c.Epochs * perEpoch}, nil
 }
 
-// extension says what follows from another number of epochs for a run that has begun.
+// extension describes what another number of epochs changes in a run that has begun.
 func (c *Config) extension(longer *Config) string {
-	const points = 8 // in an epoch
+	const points = 8 // updates in an epoch, enough to compare the courses
 	var courses []string
 	a, errA := newRate(c, points)
 	b, errB := newRate(longer, points)
 	heads, errHeads := auxhead.ParseSchedule(c.HeadSchedule)
-	if errA != nil || errB != nil || errHeads != nil { // Check has seen to it
+	if errA != nil || errB != nil || errHeads != nil { // Check returns these errors
 		return ""
 	}
 	var rates, weights bool
@@ -154,7 +155,7 @@ func (c *Config) extension(longer *Config) string {
 		strings.Join(courses, " and of "), longer.Epochs, c.Epochs, longer.Epochs)
 }
 
-// at is the learning rate of an update, counted from 0.
+// at returns the learning rate of an update, counted from 0.
 func (r rate) at(step int) float64 {
 	if step < r.warmup {
 		return r.base * float64(step+1) / float64(r.warmup)

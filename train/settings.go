@@ -16,16 +16,16 @@ import (
 type Setting struct {
 	Key   string
 	Group string   // heading under which help lists it
-	Usage string   // what it does, in a line; a word in backquotes names the value
+	Usage string   // one line on what it does; a word in backquotes names the value
 	Value any      // pointer into the Config: *string, *int, *uint64, *float64, *bool or *Number
-	Names []string // all allowed values, of a setting that is a name
-	Forms []string // what a value begins with, of a setting in a small language of its own
-	Local bool     // changes no result: where the run takes place, and how it is shown
+	Names []string // all allowed values, if the setting is a name
+	Forms []string // the beginnings of its values, if it has a small language of its own
+	Local bool     // changes no result: it says where the run takes place or how it is shown
 
 	list    bool   // a file may write it as a list
-	allowed string // in words
+	allowed string // the allowed values in words
 	ok      func() bool
-	parse   func(string) error // of a setting in a small language of its own
+	parse   func(string) error // checks a value in a small language of its own
 }
 
 // The groups of settings.
@@ -36,7 +36,7 @@ const (
 	groupRun      = "Run"
 )
 
-// The sizes at which training images are decoded.
+// The sizes to which training images are decoded.
 const (
 	decodeFull   = "full"
 	decodeScaled = "scaled"
@@ -44,7 +44,7 @@ const (
 
 var decodeModes = []string{decodeFull, decodeScaled}
 
-// Settings are all settings of c, in the order of a configuration file.
+// Settings returns all settings of c, in the order of a configuration file.
 func (c *Config) Settings() []Setting {
 	b := settingsBuilder{}
 	b.group = groupNetwork
@@ -72,7 +72,7 @@ func (c *Config) Settings() []Setting {
 	b.add(Setting{Key: "interpolation", Value: &c.Interpolation, Names: append([]string{auto}, augment.InterpolationNames()...),
 		Usage: "`way` to resize test images, and training images of augment none, flip and crop-flip-cutout: " + joinOr(augment.InterpolationNames()) + ", as Pillow 13, and Pillow 12, resize; auto: as mean"})
 	b.flag("exif-orientation", &c.EXIFOrientation, "turn images as their EXIF says; otherwise they stay as they are stored, as in torchvision")
-	b.local = true // a run that meets no such image is the same without it, and one that does could not go on
+	b.local = true // a run without bad images is the same without it, and a run with one could not go on
 	b.flag("skip-bad", &c.SkipBad, "go on without images that cannot be read")
 	b.local = false
 	b.name("decode", &c.Decode, decodeModes, "`size` that training JPEGs are decoded at: full, the pixels of Pillow and torchvision, which the cache keeps; scaled, a half, a quarter or an eighth "+
@@ -117,7 +117,7 @@ func (c *Config) Settings() []Setting {
 	return b.list
 }
 
-// String is the value as a flag or a file writes it.
+// String returns the value as a flag or a file writes it.
 func (s Setting) String() string {
 	switch v := s.Value.(type) {
 	case *string:
@@ -135,7 +135,7 @@ func (s Setting) String() string {
 	}
 }
 
-// Set reads a value as String writes it, or as others write the same.
+// Set parses a value in the form that String writes, or in another program's spelling.
 func (s Setting) Set(text string) error {
 	var err error
 	kind := "a text"
@@ -185,7 +185,7 @@ func (s Setting) check() error {
 	return nil
 }
 
-// Words for ranges that several settings share.
+// Texts for ranges that several settings share.
 const (
 	atLeast0 = "a number from 0"
 	inUnit   = "a number from 0 to below 1"

@@ -2,7 +2,7 @@ package train
 
 import "fmt"
 
-// settingsBuilder writes the table of settings down, one line each.
+// settingsBuilder builds the list of settings, one line for each.
 type settingsBuilder struct {
 	group string
 	local bool
@@ -14,27 +14,27 @@ func (b *settingsBuilder) add(s Setting) {
 	b.list = append(b.list, s)
 }
 
-// text is a string that must not be empty.
+// text adds a string that must not be empty.
 func (b *settingsBuilder) text(key string, v *string, usage string) {
 	b.add(Setting{Key: key, Value: v, Usage: usage, allowed: "a name", ok: func() bool { return *v != "" }})
 }
 
-// name is one of a list of names.
+// name adds a string that is one of several names.
 func (b *settingsBuilder) name(key string, v *string, names []string, usage string) {
 	b.add(Setting{Key: key, Value: v, Usage: usage + ": " + joinOr(names), Names: names})
 }
 
-// parsed is a string in a small language of its own.
+// parsed adds a string in a small language of its own.
 func (b *settingsBuilder) parsed(key string, v *string, forms []string, usage string, parse func(string) error) {
 	b.add(Setting{Key: key, Value: v, Usage: usage, Forms: forms, parse: parse})
 }
 
-// floats is a string of numbers with commas between.
+// floats adds a string of numbers separated by commas.
 func (b *settingsBuilder) floats(key string, v *string, usage string, parse func(string) error) {
 	b.add(Setting{Key: key, Value: v, Usage: usage, Forms: []string{auto}, list: true, parse: parse})
 }
 
-// whole is an integer in a range.
+// whole adds an integer from from to to.
 func (b *settingsBuilder) whole(key string, v *int, from, to int, usage string) {
 	b.number(key, v, fmt.Sprintf("a whole number from %d to %d", from, to), func() bool { return *v >= from && *v <= to }, usage)
 }
@@ -47,7 +47,7 @@ func (b *settingsBuilder) real(key string, v *float64, allowed string, ok func()
 	b.add(Setting{Key: key, Value: v, Usage: usage, allowed: allowed, ok: ok})
 }
 
-// open is a number that may be left to the optimizer's rule.
+// open adds a number that may be left open for the optimizer's rule.
 func (b *settingsBuilder) open(key string, v *Number, allowed string, ok func(float64) bool, usage string) {
 	b.add(Setting{Key: key, Value: v, Usage: usage, allowed: allowed + ", or auto", ok: func() bool { return v.IsAuto() || ok(v.value) }})
 }

@@ -15,8 +15,9 @@ func setBatch(f *graph.Feed, b *dataset.Batch) {
 	f.Pixels, f.Regions, f.Recipes, f.Labels = b.Pixels, b.Regions, b.Recipes, b.Labels
 }
 
-// step makes one update from Config.Accumulate batches, and counts it. The gradient is the mean over the batches, as one batch
-// of all their images would give it (but for batch normalisation and dropout, which see the batches one by one).
+// step makes one update from Config.Accumulate batches and counts it. The gradient is the mean over
+// the batches. It equals the gradient of one batch with all their images, except that batch
+// normalisation and dropout see each batch by itself.
 func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, bool)) (Stepped, error) {
 	k := t.Config.Accumulate
 	f := graph.Feed{
@@ -98,7 +99,8 @@ func (t *Trainer) step(ctx context.Context, next func() (*dataset.Batch, error, 
 	}, nil
 }
 
-// dropoutSeed gives each batch of an update masks of its own; the first one's are the seed's.
+// dropoutSeed returns the seed of the dropout masks for batch i of an update. Batch 0 uses seed
+// itself.
 func dropoutSeed(seed uint64, i int) uint64 { return seed ^ uint64(i)*0x9E3779B97F4A7C15 }
 
 func (t *Trainer) divergedError(heads []string, lr float64) *DivergedError {

@@ -10,11 +10,13 @@ import (
 	"github.com/tributary-ml/tributary/internal/nearest"
 )
 
-// This file knows what other programs call things: torchvision's and timm's training scripts, Keras, Lightning, fastai and YOLO. What
-// is only written differently is understood, what is not the same gets a hint.
+// This file knows the names that other programs use: the training scripts of torchvision and timm,
+// Keras, Lightning, fastai and YOLO. A name that is only spelled differently is accepted. For a
+// name with another meaning the user gets a hint.
 
-// synonyms are what others call a setting, or a flag of a command that is none. A value behind it is part of the answer. Of several
-// answers the first one that a command has is right.
+// synonyms maps other programs' names of settings, and of flags that only commands have, to ours.
+// An answer may contain a value after the name. If there are several answers, the first that a
+// command has is right.
 var synonyms = map[string][]string{
 	// The network.
 	"arch": {"model"}, "architecture": {"model"}, "net": {"model"}, "network": {"model"}, "model-name": {"model"}, "backbone": {"model"},
@@ -72,14 +74,14 @@ var synonyms = map[string][]string{
 	"exit": {"exits", "early-exit"}, "early-exits": {"early-exit"}, "threshold": {"early-exit"}, "verbose": {"steps"},
 }
 
-// spelled are values of a setting that others write in another way: they are understood.
+// spelled maps other programs' spellings of values to ours. They are accepted.
 var spelled = map[string]map[string]string{
 	"precision": {"float32": "fp32", "single": "fp32", "32": "fp32", "f32": "fp32", "full": "fp32", "bfloat16": "bf16", "float64": "fp64", "double": "fp64", "64": "fp64", "f64": "fp64", "tensorfloat32": "tf32"},
 	"device":    {"gpu": "cuda", "nvidia": "cuda"},
 	"heads":     {"none": "none", "off": "none", "no": "none", "false": "none", "default": "default", "true": "default", "yes": "default", "paper": "default"},
 }
 
-// similar are values that no setting has, and what comes nearest: a hint.
+// similar maps values that no setting has to the closest value, for a hint.
 var similar = map[string]map[string]string{
 	"precision": {"fp16": "bf16", "float16": "bf16", "half": "bf16", "16": "bf16", "amp": "bf16", "mixed": "bf16", "mixedfloat16": "bf16",
 		"mixedbfloat16": "bf16", "16mixed": "bf16", "bf16mixed": "bf16", "fp8": "bf16"},
@@ -100,13 +102,13 @@ var similar = map[string]map[string]string{
 		"tfinceptionv4": "inception_v4", "ensadvinceptionresnetv2": "inception_resnet_v2"},
 }
 
-// Fold is a name without what spellings of it differ in.
+// Fold returns a name in lower case without separators, so that different spellings become equal.
 func Fold(name string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(name))
 }
 
-// Meant is the setting or flag, of those known, that somebody means who calls it as another program does, with a value behind it
-// where that is part of the answer.
+// Meant returns the known setting or flag that a user means by another program's name for it,
+// followed by a value if the answer contains one.
 func Meant(name string, known []string) (string, bool) {
 	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 	if slices.Contains(known, name) {
@@ -120,7 +122,7 @@ func Meant(name string, known []string) (string, bool) {
 	return "", false
 }
 
-// Nearest are up to n values of a setting, of those known, that somebody may mean who writes another.
+// Nearest returns up to n of the known values of a setting that a user may mean by value.
 func Nearest(key, value string, known []string, n int) []string {
 	head, _, _ := strings.Cut(value, ":")
 	if ours, ok := similar[key][Fold(head)]; ok {
@@ -129,7 +131,7 @@ func Nearest(key, value string, known []string, n int) []string {
 	return nearest.Close(head, known, n)
 }
 
-// unknown is an error for a name that is not known, with what Meant or the nearest names say.
+// unknown returns an error for an unknown name, with a hint from Meant or the nearest names.
 func unknown(what, name string, known []string) *graph.UnknownError {
 	if ours, ok := Meant(name, known); ok {
 		return &graph.UnknownError{What: what, Name: name, Means: ours}
@@ -137,7 +139,8 @@ func unknown(what, name string, known []string) *graph.UnknownError {
 	return &graph.UnknownError{What: what, Name: name, Nearest: graph.Nearest(name, known, 3)}
 }
 
-// understood is a value in the setting's own spelling: what stands before the first colon may be written as others do.
+// understood returns a value in the setting's own spelling. The part before the first colon may be
+// in another program's spelling.
 func (s Setting) understood(text string) string {
 	head, rest, more := strings.Cut(text, ":")
 	ours, ok := spelled[s.Key][Fold(head)]
@@ -155,7 +158,8 @@ func (s Setting) understood(text string) string {
 	return ours
 }
 
-// nearestNumber is a number as the setting takes it, of one that is written in another way: 1e2 or 100.0 for 100, 0,1 for 0.1.
+// nearestNumber returns the number in a form that the setting accepts, if text is a number in
+// another form: 100 for 1e2 or 100.0, 0.1 for 0,1.
 func (s Setting) nearestNumber(text string) []string {
 	v, err := strconv.ParseFloat(strings.Replace(strings.TrimSpace(text), ",", ".", 1), 64)
 	if err != nil || !finite(v) {

@@ -17,7 +17,7 @@ func setting(t *testing.T, c *Config, key string) Setting {
 	return Setting{}
 }
 
-// Values in others' spelling become ours.
+// Values in other programs' spelling become ours.
 func TestSpelled(t *testing.T) {
 	for _, x := range []struct{ key, theirs, ours string }{
 		{"optimizer", "SGD", "sgd"}, {"optimizer", "AdamW", "adamw"}, {"optimizer", "rmsprop-tf", "rmsprop_tf"}, {"precision", "float32", "fp32"},
@@ -36,10 +36,10 @@ func TestSpelled(t *testing.T) {
 	}
 }
 
-// Every synonym is of a setting or flag that exists, and none hides one.
+// Every synonym stands for a setting or flag that exists, and none hides one.
 func TestSynonyms(t *testing.T) {
 	c := Default()
-	known := []string{"checkpoint", "resume", "run", "top", "config", "classes", "exits", "early-exit", "steps"} // of commands
+	known := []string{"checkpoint", "resume", "run", "top", "config", "classes", "exits", "early-exit", "steps"} // flags of commands
 	for _, s := range c.Settings() {
 		known = append(known, s.Key)
 		for theirs, ours := range similar[s.Key] {

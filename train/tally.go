@@ -7,8 +7,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Tally adds up what programs measure, over an interval, an epoch or an evaluation. It is part of a checkpoint, so that the
-// means of an epoch that was interrupted come out the same.
+// Tally adds up the measurements of programs, over an interval, an epoch or an evaluation. It is
+// part of a checkpoint, so that an interrupted epoch yields the same means.
 type Tally struct {
 	Rows  int         `json:"rows"`
 	Heads []HeadTally `json:"heads,omitempty"`
@@ -54,7 +54,7 @@ func (t *Tally) merge(o *Tally) {
 	}
 }
 
-// Result is the mean of a Tally.
+// Result returns the mean of a Tally.
 func (t *Tally) Result() Result {
 	n := max(1, float64(t.Rows))
 	r := Result{Images: t.Rows, Total: t.Total / n}
@@ -64,10 +64,10 @@ func (t *Tally) Result() Result {
 	return r
 }
 
-// Result is what was measured on a number of images.
+// Result is a measurement on a number of images.
 type Result struct {
 	Images int          `json:"images"`
-	Heads  []HeadResult `json:"heads"` // in the order of the network's losses: the main head first
+	Heads  []HeadResult `json:"heads"` // in the order of the network's losses, the main head first
 	Total  float64      `json:"total"` // weighted sum of the losses
 }
 
@@ -76,12 +76,12 @@ type HeadResult struct {
 	Name     string  `json:"name"`
 	Loss     float64 `json:"loss"`
 	Top1     float64 `json:"top1"` // share of images whose label is the first guess
-	Top5     float64 `json:"top5"` // or among the first five
+	Top5     float64 `json:"top5"` // share of images whose label is among the first five guesses
 	Correct1 int     `json:"hits1"`
 	Correct5 int     `json:"hits5"`
 }
 
-// Head is the result of a head, and whether there is one of that name.
+// Head returns the result of a head, and whether there is a head of that name.
 func (r Result) Head(name string) (HeadResult, bool) {
 	i := slices.IndexFunc(r.Heads, func(h HeadResult) bool { return h.Name == name })
 	if i < 0 {
@@ -90,7 +90,7 @@ func (r Result) Head(name string) (HeadResult, bool) {
 	return r.Heads[i], true
 }
 
-// Main is the result of the main head, which graph puts first.
+// Main returns the result of the main head, which graph puts first.
 func (r Result) Main() HeadResult {
 	if len(r.Heads) == 0 {
 		return HeadResult{Loss: math.NaN()}

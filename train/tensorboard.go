@@ -14,15 +14,17 @@ import (
 	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
-// eventsPrefix is how the names of TensorBoard's files begin.
+// eventsPrefix is the prefix of the names of TensorBoard's files.
 const eventsPrefix = "events.out.tfevents."
 
 // board writes the events of a run as scalars for TensorBoard.
 type board struct{ appender }
 
-// openBoard begins a file of its own for a run that goes on after an update. What older files have of later updates, which will be
-// made again, is taken out of them. A TensorBoard that has read it already forgets it where it reads of the start, as far as its loader
-// knows of that; it takes the first start for that of the run, so every file has one.
+// openBoard begins a new file for a run that goes on after the update of p. It removes the numbers
+// of later updates from older files, because those updates will be made again. The new file begins
+// with a session start: a TensorBoard that has already read the later numbers forgets them when it
+// reads the start, as far as its loader supports that. TensorBoard takes the first start it reads
+// for the start of the run, so every file has one.
 func openBoard(folder string, p *Progress) (*board, error) {
 	now := time.Now()
 	if err := cutBoards(folder, p); err != nil {
@@ -38,8 +40,9 @@ func openBoard(folder string, p *Progress) (*board, error) {
 	return b, nil
 }
 
-// cutBoards takes the numbers of all updates after a position out of the files of a folder, those of the end of an epoch that is to
-// come, and what is damaged or cut. A file without a number goes.
+// cutBoards removes from the files of a folder the numbers of all updates after a position, the
+// numbers of the end of an epoch that has not ended at that position, and damaged or incomplete
+// records. It deletes files without numbers.
 func cutBoards(folder string, p *Progress) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -54,7 +57,7 @@ func cutBoards(folder string, p *Progress) error {
 		if err != nil {
 			return err
 		}
-		events, _ := readRecords(old) // those before the damage
+		events, _ := readRecords(old) // the records before the damage
 		var kept []byte
 		numbers := false
 		for _, e := range events {
@@ -79,7 +82,8 @@ func cutBoards(folder string, p *Progress) error {
 	return nil
 }
 
-// eventField is the first field of an event that has a number, from its tag on, or nothing.
+// eventField returns the rest of an event from the tag of its first field with the given number, or
+// nothing if there is none.
 func eventField(event []byte, number protowire.Number) []byte {
 	for len(event) > 0 {
 		n, kind, size := protowire.ConsumeTag(event)
@@ -97,7 +101,7 @@ func eventField(event []byte, number protowire.Number) []byte {
 
 func hasSummary(event []byte) bool { return eventField(event, eventSummary) != nil }
 
-// endsEpoch says whether an event's numbers are those of an EpochEnded.
+// endsEpoch reports whether an event's numbers are those of an EpochEnded.
 func endsEpoch(event []byte) bool {
 	field := func(message []byte, number protowire.Number) []byte {
 		f := eventField(message, number)
@@ -121,8 +125,9 @@ func eventStepOf(event []byte) int {
 	return 0
 }
 
-// eventsPath names a new file for TensorBoard, which reads those of a folder by name: it comes after all others, even where two
-// begin in one second or the clock was set back.
+// eventsPath returns a name for a new file. TensorBoard reads the files of a folder in the order of
+// their names. The new name comes after all others, even if two files begin in the same second or
+// the clock was set back.
 func eventsPath(folder string, now time.Time) (string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -143,7 +148,7 @@ func eventsPath(folder string, now time.Time) (string, error) {
 	return filepath.Join(folder, fmt.Sprintf("%s%010d.%s", eventsPrefix, second, host)), nil
 }
 
-// write adds an event's scalars, if it has any.
+// write appends an event's scalars, if it has any.
 func (b *board) write(e kept, at time.Time) error {
 	if step, all := e.scalars(); len(all) > 0 {
 		b.add(scalarsEvent(at, step, all))
@@ -153,7 +158,8 @@ func (b *board) write(e kept, at time.Time) error {
 
 func (b *board) add(event []byte) { b.pending.Write(appendRecord(nil, event)) }
 
-// The events are tensorflow.Event messages (tensorflow/core/util/event.proto), whose numbers of fields these are.
+// The events are tensorflow.Event messages (tensorflow/core/util/event.proto). These are the
+// numbers of their fields.
 const (
 	eventTime    = 1 // double
 	eventStep    = 2 // int64
@@ -168,12 +174,12 @@ const (
 	sessionStart = 1 // SessionLog.START
 )
 
-// versionEvent is the first of every file.
+// versionEvent returns the first event of every file.
 func versionEvent(at time.Time) []byte {
 	return protowire.AppendString(protowire.AppendTag(eventAt(at, 0), eventVersion, protowire.BytesType), "brain.Event:2")
 }
 
-// startEvent says that all updates from step on are made from here.
+// startEvent says that all updates from step on are made from here on.
 func startEvent(at time.Time, step int) []byte {
 	session := protowire.AppendVarint(protowire.AppendTag(nil, sessionState, protowire.VarintType), sessionStart)
 	return protowire.AppendBytes(protowire.AppendTag(eventAt(at, step), eventSession, protowire.BytesType), session)
@@ -189,7 +195,7 @@ func scalarsEvent(at time.Time, step int, all []tagged) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(eventAt(at, step), eventSummary, protowire.BytesType), summary)
 }
 
-// eventAt is the time and the step that an event begins with.
+// eventAt returns the time and the step with which an event begins.
 func eventAt(at time.Time, step int) []byte {
 	e := protowire.AppendFixed64(protowire.AppendTag(nil, eventTime, protowire.Fixed64Type), math.Float64bits(float64(at.UnixMicro())/1e6))
 	return protowire.AppendVarint(protowire.AppendTag(e, eventStep, protowire.VarintType), uint64(step))

@@ -23,19 +23,20 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// point is a number on a curve of TensorBoard's.
+// point is a number on one of TensorBoard's curves.
 type point struct {
 	tag  string
 	step int
 }
 
-// reading is what there is at a point, and when it was measured.
+// reading is the number at a point, and when it was measured.
 type reading struct {
 	value float32
 	time  float64
 }
 
-// fields takes a protobuf message apart: of every field the values, as unsigned numbers or bytes.
+// fields splits a protobuf message: it returns the values of every field, as unsigned numbers or
+// bytes.
 func fields(t *testing.T, message []byte) map[protowire.Number][]any {
 	t.Helper()
 	out := map[protowire.Number][]any{}
@@ -63,7 +64,7 @@ func fields(t *testing.T, message []byte) map[protowire.Number][]any {
 	return out
 }
 
-// eventFiles are TensorBoard's files of a run, in the order in which it reads them.
+// eventFiles returns TensorBoard's files of a run, in the order in which TensorBoard reads them.
 func eventFiles(t *testing.T, f *Folder) []string {
 	t.Helper()
 	entries, err := os.ReadDir(f.Path)
@@ -77,8 +78,8 @@ func eventFiles(t *testing.T, f *Folder) []string {
 	return out
 }
 
-// draw reads a run as TensorBoard does. No number may come twice, and none of the steps that a start begins may be there before it. It
-// returns the steps of the starts, too.
+// draw reads a run as TensorBoard does. It fails if a number comes twice, or if a step after a
+// session start already exists. It also returns the steps of the session starts.
 func draw(t *testing.T, f *Folder) (map[point]reading, []int) {
 	t.Helper()
 	out := map[point]reading{}
@@ -116,7 +117,8 @@ func draw(t *testing.T, f *Folder) (map[point]reading, []int) {
 	return out, starts
 }
 
-// The numbers of a log's lines, by kind and path, and their tags. No tag: TensorBoard does not need it.
+// The numbers of a log's lines, by kind and path, and their tags. TensorBoard does not need numbers
+// without a tag.
 var tags = []struct{ path, tag string }{
 	{`\w+ (step|epoch)`, ""},
 	{`\w+ (train|test) (images|heads \S+ hits[15])`, ""},
@@ -141,7 +143,7 @@ var tags = []struct{ path, tag string }{
 	{`gradflow relus (\S+) (dead|zeros)`, "gradflow_$2/$1"},
 }
 
-// tagOf is the tag of a log's number.
+// tagOf returns the tag of a number in the log.
 func tagOf(t *testing.T, path string) string {
 	t.Helper()
 	for _, rule := range tags {
@@ -153,7 +155,8 @@ func tagOf(t *testing.T, path string) string {
 	return ""
 }
 
-// numbers calls yield with every number of a line of a log. Elements go by their name, or that of the head that they are of.
+// numbers calls yield with every number of a log line. Elements of lists are named by their own
+// name, or by the name of their head.
 func numbers(v any, path string, yield func(path string, value float64)) {
 	switch v := v.(type) {
 	case float64:
@@ -173,7 +176,8 @@ func numbers(v any, path string, yield func(path string, value float64)) {
 	}
 }
 
-// requireSameNumbers compares what TensorBoard shows of a run with its logs, number by number. It returns the tags.
+// requireSameNumbers compares the numbers that TensorBoard shows of a run with those in its logs.
+// It returns the tags.
 func requireSameNumbers(t *testing.T, f *Folder) []string {
 	t.Helper()
 	got, _ := draw(t, f)
@@ -194,7 +198,7 @@ func requireSameNumbers(t *testing.T, f *Folder) []string {
 				continue
 			}
 			if head.Kind == "gradflow" {
-				head.Step++ // the update that it was measured before
+				head.Step++ // the update that followed the measurement
 			}
 			var v any
 			require.NoError(t, json.Unmarshal(line, &v))
@@ -239,7 +243,8 @@ func TestTensorBoardHasEveryNumberOfTheLog(t *testing.T) {
 	}
 }
 
-// A killed run that goes on has every number once, and those of a run that was not killed.
+// A killed run that goes on has every number once, and the same numbers as a run that was not
+// killed.
 func TestTensorBoardResumes(t *testing.T) {
 	c := tinyConfig()
 	c.LogEvery, c.GradflowEvery = 1, 1
@@ -292,7 +297,7 @@ func TestTensorBoardResumes(t *testing.T) {
 	requireSameNumbers(t, f)
 }
 
-// What an interrupted run has measured is in the file when Run returns.
+// The measurements of an interrupted run are in the file when Run returns.
 func TestTensorBoardAfterInterrupt(t *testing.T) {
 	c := tinyConfig()
 	s, r := setup(t, c)

@@ -18,22 +18,24 @@ import (
 	"github.com/tributary-ml/tributary/inception"
 )
 
-// Setup is what a Trainer is made of.
+// Setup holds what New makes a Trainer from.
 type Setup struct {
 	Config  Config
 	Graph   *graph.Graph  // the network with its heads, for Data's classes and Config's label smoothing
-	Backend graph.Backend // stays open when the trainer closes
+	Backend graph.Backend // the trainer does not close it
 	Data    *dataset.Set
-	// Weights are first values that replace drawn ones; nil means that all are drawn from the seed.
+	// Weights are initial values that replace drawn ones; nil means that all are drawn from the
+	// seed.
 	Weights map[*graph.Param]*tensor.Dense
-	// Resume is a checkpoint of the same run to go on from; nil starts at the beginning.
+	// Resume is a checkpoint of the same run to resume from; nil starts at the beginning.
 	Resume *Checkpoint
-	// GradNorms are parameters of which every Interval has the gradient's norm, by name.
+	// GradNorms are the names of the parameters whose gradient norm every Interval reports.
 	GradNorms []string
-	Report    Reporter // nil: nobody looks
+	Report    Reporter // nil: no reports
 }
 
-// Trainer is a run: a network's parameters on a device, with the programs that train and evaluate it.
+// Trainer is a run: a network's parameters on a device, and the programs that train and evaluate
+// it.
 type Trainer struct {
 	Setup
 	input        Input
@@ -41,26 +43,26 @@ type Trainer struct {
 	train, eval  graph.Program
 	loader, test *dataset.Loader
 	rate         rate
-	offset       int // updates made beyond those that the position in the epochs stands for: the number of images has changed
+	offset       int // updates made minus those that the position in the epochs stands for; not 0 if the number of images has changed
 	heads        auxhead.Schedule
 	perEpoch     int            // updates
-	watched      map[int]string // GradNorms, by their index in the layout
+	watched      map[int]string // GradNorms by their index in the layout
 	progress     Progress
 	guard        deadTrunk
-	flow         *flowMeter          // nil where nothing is measured
-	conflicts    *gradflow.Conflicts // nil unless the heads' balance is pcgrad
+	flow         *flowMeter          // nil if nothing is measured
+	conflicts    *gradflow.Conflicts // nil unless HeadBalance is pcgrad
 	options      graph.Options
 	folder       *Folder
 	log          *log
-	board        *board    // nil where nothing is left to do
-	saved        int       // step of the checkpoint on disk, -1 without one
+	board        *board    // nil if nothing is left to do
+	saved        int       // step of the checkpoint on disk, -1 if there is none
 	savedAt      time.Time // when it was written
 	last         *EpochEnded
 	clock        clock
-	changed      string // how the data differ from the checkpoint's
+	changed      string // how the data differ from the checkpoint's, in words
 }
 
-// New builds a run up to its first update. Close it after use.
+// New prepares a run up to its first update. The caller closes the Trainer after use.
 func New(s Setup) (*Trainer, error) {
 	if err := s.Config.Check(); err != nil {
 		return nil, err
@@ -146,7 +148,7 @@ func (t *Trainer) build() error {
 	return initialise(t.state, update, c.Seed, t.Weights)
 }
 
-// checkNetwork verifies that the graph is one for the configuration and the data.
+// checkNetwork verifies that the graph suits the configuration and the data.
 func (t *Trainer) checkNetwork() error {
 	if err := t.Graph.Err(); err != nil {
 		return err
@@ -170,8 +172,8 @@ func (t *Trainer) checkNetwork() error {
 	return nil
 }
 
-// resolveInput fills in what the configuration leaves open of the network's input: as the checkpoint has it that the run goes on from,
-// or by Config.ResolveInput.
+// resolveInput fills in the open settings of the network's input: from the checkpoint that the run
+// resumes, or by Config.ResolveInput.
 func (t *Trainer) resolveInput() error {
 	c, in := &t.Config, t.Graph.InputNode().Shape()
 	if t.Resume != nil {
@@ -180,7 +182,7 @@ func (t *Trainer) resolveInput() error {
 	}
 	var file *inception.Input
 	if c.Init != "" {
-		file = &inception.Input{} // of which nothing is known here
+		file = &inception.Input{} // the file's own input is not known here
 	}
 	err := c.ResolveInput(file, t.Data.Train.Info(), in.H, in.W)
 	if err == nil {
@@ -212,7 +214,7 @@ func evalLoader(test dataset.Source, in Input, c *Config, b graph.Backend) (*dat
 		Batch: c.Batch, SkipBad: c.SkipBad, Workers: c.Workers, Defer: b.Target().Augments})
 }
 
-// loadEval is load of an evaluation of some heads on a loader's batches; nil means all.
+// loadEval loads a program that evaluates some heads on a loader's batches; heads is nil for all.
 func loadEval(b graph.Backend, s graph.State, l *dataset.Loader, in Input, heads []string) (graph.Program, error) {
 	return graph.Load(b, s, evalOptions(b, l, in, heads))
 }
@@ -223,7 +225,8 @@ func evalOptions(b graph.Backend, l *dataset.Loader, in Input, heads []string) g
 		Normalize: &in.Normalization, Regions: l.Regions()}
 }
 
-// initialise sets all parameters to their first values, which are also the first moving averages, and the optimizer's slots.
+// initialise sets all parameters to their initial values, which are also the first moving averages.
+// It also sets the optimizer's slots.
 func initialise(s graph.State, o graph.Optimizer, seed uint64, weights map[*graph.Param]*tensor.Dense) error {
 	l := s.Layout()
 	for _, p := range l.Params {
@@ -257,12 +260,13 @@ func initialise(s graph.State, o graph.Optimizer, seed uint64, weights map[*grap
 	return nil
 }
 
-// LeftOut is how many training images an epoch leaves out, as they do not fill a last update.
+// LeftOut returns how many training images an epoch leaves out because they do not fill another
+// update.
 func (t *Trainer) LeftOut() int {
 	return t.Data.Train.Len() - t.perEpoch*t.Config.Accumulate*t.Config.Batch
 }
 
-// resume takes everything from a checkpoint, after making sure that it is of this run.
+// resume takes the state from a checkpoint, after checking that the checkpoint is of this run.
 func (t *Trainer) resume() error {
 	if err := t.Resume.matches(&t.Config, t.Graph, infoOf(t.Data.Train)); err != nil {
 		return err
@@ -278,9 +282,10 @@ func (t *Trainer) resume() error {
 	return t.place()
 }
 
-// place finds where a checkpoint stands in the data's epochs. Where the number of images has changed since, the run goes on at the
-// same batch, or at the end of the epoch if that is before it: nothing that was done is done again. The updates that were made count
-// on; schedules follow the position.
+// place finds the checkpoint's position in the epochs of the data. If the number of images has
+// changed, the run goes on at the same batch, or at the end of the epoch if the epoch is now
+// shorter, so that nothing is done twice. The count of updates goes on; schedules follow the
+// position.
 func (t *Trainer) place() error {
 	p, k := &t.progress, t.Config.Accumulate
 	all := t.perEpoch * k
@@ -292,7 +297,7 @@ func (t *Trainer) place() error {
 		}
 	}
 	fits := p.Batch%k == 0 && p.Batch <= all
-	if before.Train.Images == 0 && (!fits || p.Step != p.Epoch*t.perEpoch+p.Batch/k) { // an older checkpoint does not say more
+	if before.Train.Images == 0 && (!fits || p.Step != p.Epoch*t.perEpoch+p.Batch/k) { // an older checkpoint has no more information
 		changes = append(changes, fmt.Sprintf("another number of training images than the %d now", now.Train.Images))
 	}
 	if !fits {
@@ -312,10 +317,12 @@ func (t *Trainer) place() error {
 	return nil
 }
 
-// position is the number of updates from the start of the first epoch to here, if all epochs were as long as they are now.
+// position returns the number of updates from the start of the first epoch to here, if all epochs
+// had their present length.
 func (t *Trainer) position() int { return t.progress.Step - t.offset }
 
-// matches returns a MismatchError where a checkpoint is not of a configuration, a network or a data set.
+// matches returns a *MismatchError if the checkpoint is of another configuration, network or data
+// set.
 func (c *Checkpoint) matches(config *Config, g *graph.Graph, data DataInfo) error {
 	diff := c.differences(config)
 	if c.Network != g.Name() {
@@ -328,7 +335,7 @@ func (c *Checkpoint) matches(config *Config, g *graph.Graph, data DataInfo) erro
 	return nil
 }
 
-// differences lists the classes that differ.
+// differences describes how the classes differ; nil if they are equal.
 func (d DataInfo) differences(other DataInfo) []string {
 	if slices.Equal(d.Classes, other.Classes) {
 		return nil
@@ -337,7 +344,7 @@ func (d DataInfo) differences(other DataInfo) []string {
 		len(d.Classes), strings.Join(d.Classes, ", "), len(other.Classes), other.Name, strings.Join(other.Classes, ", "))}
 }
 
-// watched finds parameters whose gradient's norm is asked for.
+// watched finds the parameters whose gradient norms are wanted, by their index in the layout.
 func watched(l *graph.Layout, names []string) (map[int]string, error) {
 	out := map[int]string{}
 	for _, name := range names {
@@ -353,7 +360,7 @@ func watched(l *graph.Layout, names []string) (map[int]string, error) {
 	return out, nil
 }
 
-// gradNorms are the norms of the last update's gradients that Setup.GradNorms asks for.
+// gradNorms returns the norms of the last update's gradients that Setup.GradNorms names.
 func (t *Trainer) gradNorms() (map[string]float64, error) {
 	if len(t.watched) == 0 {
 		return nil, nil
@@ -387,7 +394,8 @@ func (t *Trainer) Close() error {
 	return errors.Join(errs...)
 }
 
-// report sends an event to the reporter, and to the log and TensorBoard if they keep it.
+// report sends an event to the reporter, and to the log and TensorBoard's file if it is one they
+// keep.
 func (t *Trainer) report(e Event) {
 	t.Report(e)
 	k, ok := e.(kept)
@@ -407,7 +415,7 @@ func (t *Trainer) report(e Event) {
 	}
 }
 
-// warnLog tells the reporter alone: the file that the warning is about cannot be written.
+// warnLog warns only the reporter, because the file that the warning is about cannot be written.
 func (t *Trainer) warnLog(err error) {
 	if err != nil {
 		t.Report(Warning{t.progress.Step, "log", err.Error()})
@@ -418,7 +426,7 @@ func (t *Trainer) warn(kind, format string, args ...any) {
 	t.report(Warning{t.progress.Step, kind, fmt.Sprintf(format, args...)})
 }
 
-// started is the first event.
+// started returns the first event.
 func (t *Trainer) started() Started {
 	p := t.train.Plan()
 	s := Started{

@@ -12,19 +12,20 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// MaxConfig is the largest configuration file in bytes.
+// MaxConfig is the maximum size of a configuration file in bytes.
 const MaxConfig = 1 << 20
 
-// binaryTag marks a text that is not UTF-8, in base64.
+// binaryTag marks a text that is not UTF-8 and is written in base64.
 const binaryTag = "!!binary"
 
-// ReadYAML sets the settings that a configuration file has, and leaves the others. file is its name in errors. Errors name
-// the file, the line, and for an unknown key the nearest ones. Values are not checked: see Check.
+// ReadYAML sets the settings that a configuration file has, and leaves the others alone. file is
+// its name in errors. Errors name the file, the line, and for an unknown key the nearest ones.
+// Values are not checked; see Check.
 func (c *Config) ReadYAML(file string, text []byte) error {
 	return c.ReadYAMLWith(file, text, "", nil)
 }
 
-// ReadYAMLWith is ReadYAML of a file that may have more settings, below a key of their own.
+// ReadYAMLWith is ReadYAML for a file that may have more settings, under the key section.
 func (c *Config) ReadYAMLWith(file string, text []byte, section string, more []Setting) error {
 	if len(text) > MaxConfig {
 		return fmt.Errorf("%s: %d bytes are too many for a configuration", file, len(text))
@@ -33,7 +34,7 @@ func (c *Config) ReadYAMLWith(file string, text []byte, section string, more []S
 	documents := yaml.NewDecoder(bytes.NewReader(text))
 	err := documents.Decode(&doc)
 	if errors.Is(err, io.EOF) {
-		return nil // empty
+		return nil // empty file
 	}
 	if err == nil {
 		if err = documents.Decode(&second); err == nil {
@@ -49,7 +50,7 @@ func (c *Config) ReadYAMLWith(file string, text []byte, section string, more []S
 	return readSettings(file, doc.Content[0], c.Settings(), section, more)
 }
 
-// readSettings sets what a mapping has, and what its section has.
+// readSettings sets the settings of a mapping, and those of its section.
 func readSettings(file string, root *yaml.Node, list []Setting, section string, more []Setting) error {
 	if root.Kind != yaml.MappingNode {
 		return fmt.Errorf("%s: line %d: a configuration is a list of lines \"key: value\"", file, root.Line)
@@ -96,7 +97,7 @@ func readSettings(file string, root *yaml.Node, list []Setting, section string, 
 			}
 			text = string(plain)
 		}
-		if value.Kind == yaml.SequenceNode { // an item that is a list itself is empty, which no setting takes
+		if value.Kind == yaml.SequenceNode { // an item that is itself a list has an empty value, which no setting accepts
 			var items []string
 			for _, item := range value.Content {
 				items = append(items, item.Value)
@@ -110,7 +111,7 @@ func readSettings(file string, root *yaml.Node, list []Setting, section string, 
 	return nil
 }
 
-// YAML writes all settings as a configuration file, each under its group.
+// YAML returns all settings as a configuration file, each under its group.
 func (c *Config) YAML() []byte {
 	var b strings.Builder
 	group := ""
@@ -127,7 +128,7 @@ func (c *Config) YAML() []byte {
 	return []byte(b.String())
 }
 
-// YAMLWith is YAML with more settings below a key of their own, as ReadYAMLWith reads them.
+// YAMLWith is YAML with more settings under the key section, in the form that ReadYAMLWith reads.
 func (c *Config) YAMLWith(section string, more []Setting) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n# %s\n%s:\n", c.YAML(), more[0].Group, section)
@@ -137,13 +138,13 @@ func (c *Config) YAMLWith(section string, more []Setting) []byte {
 	return []byte(b.String())
 }
 
-// scalar writes a value so that YAML reads the same back.
+// scalar returns a value in a form that YAML reads back unchanged.
 func scalar(s Setting) string {
 	text, ok := s.Value.(*string)
 	if !ok {
 		return s.String()
 	}
-	if !utf8.ValidString(*text) { // a path may be anything
+	if !utf8.ValidString(*text) { // a path may be any bytes
 		return binaryTag + " " + base64.StdEncoding.EncodeToString([]byte(*text))
 	}
 	out, err := yaml.Marshal(*text)
