@@ -10,10 +10,10 @@ import (
 // Flip mirrors an image left to right with a probability of one half.
 type Flip struct{}
 
-// OutSize is h×w.
+// OutSize returns h×w.
 func (Flip) OutSize(h, w int) (int, int, error) { return h, w, nil }
 
-// Apply mirrors p's image or leaves it.
+// Apply mirrors p's image or leaves it unchanged.
 func (t Flip) Apply(p *Work, r *rand.Rand) {
 	if !t.draw(r) {
 		return
@@ -32,13 +32,13 @@ func (t Flip) Apply(p *Work, r *rand.Rand) {
 // draw chooses whether to mirror.
 func (Flip) draw(r *rand.Rand) bool { return r.Uint64()&1 == 1 }
 
-// Jitter changes brightness, contrast and saturation, in random order, each by
-// its own factor drawn from [1-x, 1+x]: torchvision's ColorJitter without hue,
-// the "photometric distortions" (Howard, 2013) of the Inception papers. A
-// setting of 0 leaves its property alone.
+// Jitter changes brightness, contrast and saturation, in random order, each by its own factor drawn
+// from [1-x, 1+x]. It is torchvision's ColorJitter without hue, and stands for the "photometric
+// distortions" (Howard, 2013) of the Inception papers. A setting of 0 leaves its property
+// unchanged.
 type Jitter struct{ Brightness, Contrast, Saturation float64 }
 
-// OutSize is h×w.
+// OutSize returns h×w.
 func (t Jitter) OutSize(h, w int) (int, int, error) {
 	for _, x := range []float64{t.Brightness, t.Contrast, t.Saturation} {
 		if !(x >= 0 && x <= 1) {
@@ -74,15 +74,15 @@ func (t Jitter) draw(r *rand.Rand) (out [3]augment.Adjustment) {
 	return out
 }
 
-// Cutout covers a square of Size pixels at a random place, partly outside the
-// image, with one colour (DeVries, Taylor, 2017). Mean in [Info] is the colour
-// that becomes 0 when the engine normalises.
+// Cutout covers a square of Size pixels at a random place, which may be partly outside the image,
+// with one colour (DeVries, Taylor, 2017). The colour Mean of [Info] becomes 0 when the engine
+// normalises.
 type Cutout struct {
 	Size   int
-	Colour []float32 // in [0, 1], as many as channels; none is black
+	Colour []float32 // in [0, 1], one for each channel; nil: black
 }
 
-// OutSize is h×w.
+// OutSize returns h×w.
 func (t Cutout) OutSize(h, w int) (int, int, error) {
 	if t.Size < 1 || t.Size > maxOutput {
 		return 0, 0, fmt.Errorf("Cutout of %d pixels: a side is 1 to %d", t.Size, maxOutput)
@@ -96,7 +96,7 @@ func (t Cutout) Apply(p *Work, r *rand.Rand) {
 	patch.Fill(p.Image.Pix, p.Image.W, p.Image.C)
 }
 
-// draw chooses what to cover of an image of h×w pixels.
+// draw chooses which part of an image of h×w pixels to cover.
 func (t Cutout) draw(h, w, c int, r *rand.Rand) augment.Patch {
 	y, x := r.IntN(h)-t.Size/2, r.IntN(w)-t.Size/2
 	p := augment.Patch{Y0: max(y, 0), X0: max(x, 0), Y1: min(y+t.Size, h), X1: min(x+t.Size, w)}

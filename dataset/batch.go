@@ -6,40 +6,38 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// Ignored is the label of a row that holds no image: it counts neither in the
-// loss nor in accuracy.
+// Ignored is the label of a row without an image. Such a row counts neither in the loss nor in the
+// accuracy.
 const Ignored = -1
 
-// Batch is N images of one size and their labels.
+// Batch is N rows with images of one size and their labels.
 type Batch struct {
-	Pixels []byte  // (N, H, W, C); nil of a loader that defers
+	Pixels []byte  // (N, H, W, C); nil if the loader defers
 	Labels []int32 // (N); Ignored from Rows on
 
-	// Regions and Recipes are what the images of a loader that defers are made
-	// from: the pixels that matter, and how, of each row. Where the regions lie
-	// depends on chance, what they become does not.
+	// Regions and Recipes are set if the loader defers. Regions has the pixels that each row's
+	// image needs, and Recipes says how the image is made from them. The place of a region in
+	// Regions may vary from run to run; the images do not.
 	Regions []byte
 	Recipes []augment.Recipe // (N)
 
-	// Rows is the number of images: rows [Rows, N) are black and Ignored. It is
-	// below N for the last batch of an evaluation and where images were skipped.
+	// Rows is the number of images. The rows [Rows, N) are black and Ignored. Rows is less than N
+	// in the last batch of an evaluation, and if images were skipped.
 	Rows int
 
 	N, H, W, C   int
-	Epoch, Index int // position: the epoch and the batch in it
+	Epoch, Index int // the epoch, and the index of the batch in it
 
-	// Skipped has an error for each image that could not be decoded, in a loader
-	// that skips them, in their order, and SkippedImages the source's numbers of
-	// these images.
+	// Skipped has an error for each image that could not be decoded, in the images' order, if the
+	// loader skips them. SkippedImages are their indices in the source.
 	Skipped       []error
 	SkippedImages []int
 
-	home *batchPool // where Release returns it, nil once it did
+	home *batchPool // where Release returns the memory; nil after that
 }
 
-// Release gives the batch's memory back to its loader for a later batch. The
-// batch must not be used afterwards. A batch never released is left to the
-// garbage collector.
+// Release gives the batch's memory back to its loader for a later batch. The batch must not be used
+// afterwards. The garbage collector frees a batch that is never released.
 func (b *Batch) Release() {
 	if home := b.home; home != nil {
 		home.put(batchMemory{b.Pixels, b.Regions, b.Labels, b.Recipes})
@@ -50,8 +48,8 @@ func (b *Batch) Release() {
 // batchPool keeps the memory of released batches of one shape.
 type batchPool struct {
 	n, h, w, c int
-	regions    int // bytes of regions in a batch that is deferred, 0 in others
-	keep       int // most batches whose memory is kept
+	regions    int // bytes of regions in a deferred batch, otherwise 0
+	keep       int // maximum number of batches whose memory is kept
 
 	mu   sync.Mutex
 	free []batchMemory
@@ -63,8 +61,8 @@ type batchMemory struct {
 	recipes         []augment.Recipe
 }
 
-// get returns a batch of undefined content. The Batch itself is always a new
-// one, so that a second Release of an old one does no harm.
+// get returns a batch with undefined content. The Batch itself is always new, so that a second
+// Release of an old one does no harm.
 func (p *batchPool) get() *Batch {
 	m := p.memory()
 	return &Batch{N: p.n, H: p.h, W: p.w, C: p.c, Pixels: m.images, Labels: m.labels, Regions: m.regions, Recipes: m.recipes, home: p}

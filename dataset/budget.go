@@ -10,17 +10,16 @@ import (
 	machine "github.com/tributary-ml/tributary/internal/memory"
 )
 
-// What decoding may take where nobody says: a share of the machine's memory, or
-// of the cgroup's, and so much where that is not known.
+// The default memory for decoding: a share of the memory of the machine or of its cgroup, or a
+// fixed amount if that is unknown.
 const (
 	memoryShare   = 8
 	unknownMemory = 1 << 30
 )
 
-// budget is the memory that the files and the images in the making of a set may
-// take at a time, over all goroutines. A quarter is for files. Who takes memory
-// for an image has that for its file already, and waits for nothing more: so it
-// ends.
+// budget limits the memory of a set's files and images that are being decoded, over all goroutines.
+// A quarter is for files. A goroutine takes memory for an image only after memory for its file, and
+// then waits for nothing more, so there is no deadlock.
 type budget struct {
 	files, pixels share
 }
@@ -31,7 +30,7 @@ type share struct {
 	left *semaphore.Weighted
 }
 
-// newBudget is a limit of so many bytes; 0 stands for the default.
+// newBudget returns a budget of size bytes; 0 stands for the default.
 func newBudget(size int64) *budget {
 	if size <= 0 {
 		if size = machine.Limit() / memoryShare; size == 0 {
@@ -50,7 +49,7 @@ func (s *share) take(ctx context.Context, n int64) error {
 	return s.left.Acquire(ctx, n)
 }
 
-// check is an error where there are never n bytes.
+// check returns an error if n bytes will never be available.
 func (s *share) check(n int64) error {
 	if n > s.size {
 		return fmt.Errorf("%s, and there are %s for all that is decoded at a time", mebibytes(n), mebibytes(s.size))
@@ -58,7 +57,7 @@ func (s *share) check(n int64) error {
 	return nil
 }
 
-// takeFile takes memory for a file of n bytes. The caller frees it.
+// takeFile takes memory for a file of n bytes. The caller calls free.
 func (m *budget) takeFile(l *lease, n int64) (free func(), err error) {
 	if err := m.files.take(l.context(), n); err != nil {
 		return nil, fmt.Errorf("its %d bytes take %w: use a smaller file, or decode where there is more memory", n, err)
@@ -66,9 +65,9 @@ func (m *budget) takeFile(l *lease, n int64) (free func(), err error) {
 	return func() { m.files.left.Release(n) }, nil
 }
 
-// takePixels takes memory for decoding an image of so many bytes. The caller
-// frees it and says whether there is an image: what that takes goes to the lease
-// of the memory that it is in, if there is one.
+// takePixels takes memory for decoding an image of the given number of bytes. The caller calls free
+// and says whether there is an image. If there is, and l is not nil, the image's memory passes to
+// the lease.
 func (m *budget) takePixels(l *lease, h raster.Header, pixels int64) (free func(ok bool), err error) {
 	if m == nil {
 		return func(bool) {}, nil
@@ -86,8 +85,7 @@ func (m *budget) takePixels(l *lease, h raster.Header, pixels int64) (free func(
 	}, nil
 }
 
-// fits says whether there can be as much memory as decoding an image of so many
-// bytes takes.
+// fits reports whether the budget is large enough to decode an image of the given number of bytes.
 func (m *budget) fits(h raster.Header, pixels int64) bool {
 	return m == nil || m.pixels.check(pixels+h.Memory) == nil
 }
@@ -96,8 +94,8 @@ func tooLarge(h raster.Header, err error) error {
 	return fmt.Errorf("decoding its %d×%d pixels takes %w: make the image smaller, or decode where there is more memory", h.Width, h.Height, err)
 }
 
-// lease is the memory of an image in use. Whoever lends an [Image] one gives it
-// back when the pixels are no longer needed.
+// lease is the memory of an image in use. The caller that puts a lease into an [Image] releases it
+// when the pixels are no longer needed.
 type lease struct {
 	ctx  context.Context // ends the wait for memory
 	from *budget

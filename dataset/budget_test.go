@@ -19,7 +19,8 @@ import (
 	"github.com/tributary-ml/tributary/dataset/internal/raster"
 )
 
-// blackPNG is a PNG of w×h black pixels of grey with so many bits, which takes a thousandth of them.
+// blackPNG returns a PNG of w×h black grey pixels of the given number of bits. The file takes a
+// thousandth of them.
 func blackPNG(t testing.TB, w, h, bits int) []byte {
 	file := []byte("\x89PNG\r\n\x1a\n")
 	chunk := func(name string, content []byte) {
@@ -42,14 +43,14 @@ func blackPNG(t testing.TB, w, h, bits int) []byte {
 	return file
 }
 
-// heapBytes is what live and dead objects take.
+// heapBytes returns the size of live and dead objects.
 func heapBytes() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
 }
 
-// However many goroutines decode large images, they take no more memory than they may.
+// Any number of goroutines that decode large images stay within the memory limit.
 func TestMemoryOfManyWorkers(t *testing.T) {
 	const side, images = 3000, 8 // 27 MB each
 	dir := t.TempDir()
@@ -59,7 +60,7 @@ func TestMemoryOfManyWorkers(t *testing.T) {
 		require.NoError(t, os.MkdirAll(class, 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(class, strconv.Itoa(i)+".png"), file, 0o644))
 	}
-	const limit = 80 << 20 // of which 60 are for pixels: two images
+	const limit = 80 << 20 // 60 MiB of it are for pixels: two images
 	set, err := Open(t.Context(), "folder:"+dir, OpenOptions{Memory: limit})
 	require.NoError(t, err)
 	defer set.Close()
@@ -90,14 +91,16 @@ func TestMemoryOfManyWorkers(t *testing.T) {
 	close(done)
 	<-stopped
 	require.Positive(t, n)
-	// Half as much again for what the collector has not come to. All at once would take 216 MB and that.
+	// Allow half as much again for garbage that is not collected yet. All images at once would take
+	// 216 MB more.
 	require.Less(t, peak-min(before, peak), uint64(limit+limit/2))
 	all := set.Train.(*imageFolder).images.memory
 	require.True(t, all.pixels.left.TryAcquire(all.pixels.size), "all memory is given back")
 	require.True(t, all.files.left.TryAcquire(all.files.size))
 }
 
-// An image that is too large by itself says how large it is, what it would take and what there is.
+// The error for an image that is too large by itself names its size, the memory it needs and the
+// memory there is.
 func TestMemoryOfOneImage(t *testing.T) {
 	images := &decoder{memory: newBudget(4 << 20)}
 	var m Image
@@ -106,7 +109,7 @@ func TestMemoryOfOneImage(t *testing.T) {
 	_, err = images.decode(pngFile(t, pattern(1000, 900)), 3, &m)
 	require.NoError(t, err)
 
-	// Pixels of more than 67 megapixels are read where they fit.
+	// Images of more than 67 megapixels are decoded if they fit.
 	images = &decoder{memory: newBudget(120 << 20)}
 	_, err = images.decode(blackPNG(t, 9000, 8000, 1), 1, &m)
 	require.NoError(t, err)
@@ -117,8 +120,8 @@ func TestMemoryOfOneImage(t *testing.T) {
 	require.ErrorContains(t, err, "its 32505856 bytes take 31 MiB, and there are 30 MiB")
 }
 
-// Grey of a coloured JPEG is decoded where there is memory for the grey, though none for the colours, whichever decoder it takes, and
-// whatever is needed of it.
+// A coloured JPEG is decoded to grey if there is memory for the grey but not for the colours, with
+// either decoder, and whatever part is needed.
 func TestMemoryOfGrey(t *testing.T) {
 	file := jpegFile(t, 900, 900)
 	h, err := jpegHeader(file)
@@ -133,7 +136,8 @@ func TestMemoryOfGrey(t *testing.T) {
 	}
 }
 
-// An image's memory is taken until its user gives it back, and waiting for it ends with the context.
+// An image's memory is taken until its user releases it, and waiting for memory ends with the
+// context.
 func TestLease(t *testing.T) {
 	images := &decoder{memory: newBudget(1 << 20)}
 	b := images.memory
@@ -141,7 +145,7 @@ func TestLease(t *testing.T) {
 	l := &lease{ctx: ctx}
 	m := &Image{lease: l}
 	file := pngFile(t, pattern(100, 100))
-	for range 3 { // an image in the same memory takes the place of the one before
+	for range 3 { // an image in the same memory replaces the previous one
 		_, err := images.decode(file, 3, m)
 		require.NoError(t, err)
 		require.Equal(t, int64(30000), l.held)
@@ -152,7 +156,7 @@ func TestLease(t *testing.T) {
 	require.True(t, b.pixels.left.TryAcquire(b.pixels.size))
 
 	time.AfterFunc(10*time.Millisecond, cancel)
-	_, err := images.decode(file, 3, m) // all is taken
+	_, err := images.decode(file, 3, m) // all memory is taken
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = images.memory.takePixels(nil, raster.Header{Width: 1, Height: 1, Memory: 1 << 40}, 3)
 	require.ErrorContains(t, err, "1048577 MiB")

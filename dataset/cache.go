@@ -5,15 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// slabBytes is how much memory a cache takes at a time.
+// slabBytes is the amount of memory that a cache allocates at a time.
 const slabBytes = 64 << 20
 
-// cache keeps images of a source as they were decoded, the first ones that are
-// asked for, as many as there is memory for: decoding a photograph takes
-// milliseconds, copying it some ten microseconds.
+// cache keeps decoded images of a source. It keeps the images that are asked for first, as many as
+// fit. Decoding a photograph takes milliseconds, copying it some ten microseconds.
 type cache struct {
 	Source
-	images []atomic.Pointer[cached] // by number
+	images []atomic.Pointer[cached] // by index
 	slabs  slabs
 }
 
@@ -24,20 +23,19 @@ type cached struct {
 	label   int32
 }
 
-// withCache returns src with a cache that shares a budget of bytes with others.
+// withCache returns src with a cache. Several caches may share a budget of bytes.
 func withCache(src Source, budget *atomic.Int64) *cache {
 	return &cache{Source: src, images: make([]atomic.Pointer[cached], src.Len()), slabs: slabs{budget: budget}}
 }
 
-// Decode implements Source. A file that changes after it was read first is not
-// read again.
+// Decode implements Source. A file that changes after its first reading is not read again.
 func (c *cache) Decode(i int, dst *Image) (int32, error) {
 	label, _, err := c.decodePiece(i, everything, dst)
 	return label, err
 }
 
-// decodePiece implements pieceSource. An image that there is room for is decoded
-// as a whole and kept; a piece has the same pixels.
+// decodePiece implements pieceSource. An image that fits into the cache is decoded as a whole and
+// kept. Its pieces have the same pixels.
 func (c *cache) decodePiece(i int, ask func(h, w int) need, dst *Image) (int32, piece, error) {
 	if m := c.images[i].Load(); m != nil {
 		dst.Reshape(m.h, m.w, m.c)
@@ -64,7 +62,7 @@ func (c *cache) decodePiece(i int, ask func(h, w int) need, dst *Image) (int32, 
 
 func (c *cache) counts() []int { return Counts(c.Source) }
 
-// close frees the memory. No image is being decoded.
+// close frees the memory. No image may be decoded at the same time.
 func (c *cache) close() {
 	for i := range c.images {
 		c.images[i].Store(nil)
@@ -72,28 +70,28 @@ func (c *cache) close() {
 	c.slabs.free()
 }
 
-// slabs are large pieces of memory that images lie in one behind another. They
-// are not Go's, whose collector would let the heap grow to twice of what is kept.
+// slabs are large pieces of memory that hold images one behind another. They lie outside Go's heap,
+// because the collector would let the heap grow to twice what is kept.
 type slabs struct {
-	budget *atomic.Int64 // bytes that may still be taken
+	budget *atomic.Int64 // bytes that may still be allocated
 
 	mu   sync.Mutex
 	all  [][]byte
-	rest []byte // of the last one
+	rest []byte // free end of the last slab
 }
 
-// room says whether there may be room for n bytes.
+// room reports whether there may be room for n bytes.
 func (s *slabs) room(n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return int64(n) <= max(s.budget.Load(), int64(len(s.rest)))
 }
 
-// take returns room for n bytes, or nil where there is none.
+// take returns room for n bytes, or nil if there is none.
 func (s *slabs) take(n int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n > slabBytes/16 { // what is left of a slab would be much
+	if n > slabBytes/16 { // the unused end of a slab would be large
 		return s.slab(int64(n), int64(n))
 	}
 	if n > len(s.rest) {
@@ -108,8 +106,7 @@ func (s *slabs) take(n int) []byte {
 	return out
 }
 
-// slab takes a slab of at least so many bytes and at most so many out of the
-// budget.
+// slab allocates a slab of least to most bytes out of the budget.
 func (s *slabs) slab(least, most int64) []byte {
 	for {
 		left := s.budget.Load()
@@ -121,7 +118,7 @@ func (s *slabs) slab(least, most int64) []byte {
 			continue
 		}
 		slab, err := newSlab(int(size))
-		if err != nil { // there is less memory than was thought
+		if err != nil { // there is less memory than the budget says
 			s.budget.Store(0)
 			return nil
 		}

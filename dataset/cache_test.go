@@ -34,7 +34,8 @@ func (c *counting) Decode(i int, dst *Image) (int32, error) {
 	return int32(i % 5), nil
 }
 
-// Pixels come back as they were decoded, from several goroutines, and are decoded once as long as the budget lasts.
+// Several goroutines get the pixels as they were decoded, and each image is decoded once as long as
+// the budget lasts.
 func TestCache(t *testing.T) {
 	var all int64
 	var img Image
@@ -63,7 +64,7 @@ func TestCache(t *testing.T) {
 						require.NoError(t, err)
 						require.Equal(t, wantLabel, label)
 						require.Equal(t, want, Image{Pix: got.Pix, H: got.H, W: got.W, C: got.C})
-						got.Pix[0]++ // the caller's memory is its own
+						got.Pix[0]++ // the caller's memory is separate
 					}
 				})
 			}
@@ -89,7 +90,8 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// Files of a folder are read once: without them the second epoch has the same images, with whatever channels.
+// Files of a folder are read once: after they are removed the second epoch has the same images, for
+// any number of channels.
 func TestFolderIsReadOnce(t *testing.T) {
 	for _, channels := range []int{0, 1} {
 		files := map[string][]byte{}
@@ -123,7 +125,8 @@ func TestFolderIsReadOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkFolder loads photographs of 500×375 pixels from a folder, the first time and again.
+// BenchmarkFolder loads photographs of 500×375 pixels from a folder, first without and then with
+// the cache filled.
 func BenchmarkFolder(b *testing.B) {
 	const images = 64
 	files := map[string][]byte{}
@@ -156,7 +159,7 @@ func BenchmarkFolder(b *testing.B) {
 	}
 }
 
-// Of the budget no more than an image's size is left over, whatever the images' sizes.
+// Slabs leave less than an image's size of the budget unused, whatever the images' sizes.
 func TestSlabsLeaveNoGaps(t *testing.T) {
 	for _, n := range []int{1, 33 << 10, 3 << 20, 36 << 20, 65 << 20} {
 		budget := new(atomic.Int64)

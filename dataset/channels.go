@@ -6,17 +6,17 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// withChannels is a source whose grey images are repeated into three channels,
-// or whose colour images are reduced to their luma.
+// withChannels is a source that repeats grey images into three channels, or reduces colour images
+// to their luma.
 type withChannels struct {
 	Source
 	info Info
 }
 
-// asChannels returns src with c channels, 1 or 3: src itself if it has as many.
+// asChannels returns src with c channels, 1 or 3. It returns src itself if it has c channels.
 //
-// The luma's mean follows from the channels' means; its standard deviation is
-// the weighted sum of theirs, exact for fully correlated channels.
+// The luma's mean follows from the channels' means. Its standard deviation is taken as the weighted
+// sum of theirs, which is exact for fully correlated channels.
 func asChannels(src Source, c int) Source {
 	info := src.Info()
 	if info.C == c {
@@ -27,7 +27,7 @@ func asChannels(src Source, c int) Source {
 	return &withChannels{src, info}
 }
 
-// ChannelStats turns one number for grey into c = 3, or three into c = 1.
+// ChannelStats converts a statistic of grey to c = 3 channels, or of three channels to c = 1.
 func ChannelStats(v []float32, c int) []float32 {
 	if len(v) == c {
 		return v
@@ -55,7 +55,7 @@ func (s *withChannels) Decode(i int, dst *Image) (int32, error) {
 	}
 	dst.Pix = slices.Grow(dst.Pix[:n], 2*n)[:3*n]
 	dst.C = 3
-	// From the end, so that no grey value is overwritten before it is read.
+	// Go from the end, so that no grey value is overwritten before it is read.
 	for i := n - 1; i >= 0; i-- {
 		v := dst.Pix[i]
 		dst.Pix[3*i], dst.Pix[3*i+1], dst.Pix[3*i+2] = v, v, v
@@ -63,8 +63,7 @@ func (s *withChannels) Decode(i int, dst *Image) (int32, error) {
 	return label, nil
 }
 
-// lumaOf writes the luma of each pixel of rgb to grey, which may be the same
-// memory.
+// lumaOf writes the luma of each pixel of rgb to grey. Both may be the same memory.
 func lumaOf(grey, rgb []byte) {
 	for i := range len(rgb) / 3 {
 		grey[i] = augment.Luma(rgb[3*i], rgb[3*i+1], rgb[3*i+2])

@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// A CIFAR-10 record is the label and three row-major planes: red, green, blue.
+// A CIFAR-10 record is the label and three planes in row-major order: red, green, blue.
 const (
 	cifarSide   = 32
 	cifarPlane  = cifarSide * cifarSide
@@ -34,7 +34,7 @@ var (
 )
 
 func openCIFAR10(ctx context.Context, d folder, _ OpenOptions) (*Set, error) {
-	const sub = "cifar-10-batches-bin" // where the original archive has them
+	const sub = "cifar-10-batches-bin" // as in the original archive
 	if st, err := fs.Stat(d, sub); err == nil && st.IsDir() {
 		inner, err := fs.Sub(d, sub)
 		if err != nil {
@@ -53,7 +53,7 @@ func openCIFAR10(ctx context.Context, d folder, _ OpenOptions) (*Set, error) {
 	return &Set{Train: train, Test: test}, nil
 }
 
-// loadCIFAR reads files of perFile records each.
+// loadCIFAR reads files with perFile records each.
 func loadCIFAR(ctx context.Context, d folder, name string, files []string, perFile int) (*memory, error) {
 	m := &memory{info: cifar10Info}
 	m.info.Name = name
@@ -81,8 +81,8 @@ func (m *memory) appendCIFAR(d folder, file string, records int) error {
 	return m.readCIFAR(f, d.path(file), records)
 }
 
-// readCIFAR appends exactly the given number of records to m, planes turned into
-// interleaved pixels.
+// readCIFAR appends exactly the given number of records to m. It interleaves the planes into
+// pixels.
 func (m *memory) readCIFAR(r io.Reader, file string, records int) error {
 	br := bufio.NewReaderSize(r, 64*cifarRecord)
 	record := make([]byte, cifarRecord)

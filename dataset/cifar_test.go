@@ -26,7 +26,7 @@ func TestReadCIFAR(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, label)
 	require.Equal(t, []int{32, 32, 3}, []int{img.H, img.W, img.C})
-	// Pixel (row 2, column 5) of record 1, from its three planes.
+	// The wanted pixel is (row 2, column 5) of record 1, from its three planes.
 	at := cifarRecord + 1 + 2*32 + 5
 	want := []byte{byte(at), byte(at + cifarPlane), byte(at + 2*cifarPlane)}
 	require.Equal(t, want, img.Pix[3*(2*32+5):][:3])

@@ -9,13 +9,12 @@ import (
 // box is a rectangle of pixels: rows [y, y+h), columns [x, x+w).
 type box struct{ y, x, h, w int }
 
-// cropTo replaces p's image by its pixels in b. What lies outside the image is
-// black.
+// cropTo replaces p's image by its pixels in b. Pixels outside the image are black.
 func (p *Work) cropTo(b box) {
 	y, x, h, w := b.y, b.x, b.h, b.w
 	src, dst := p.Image, p.Next(h, w)
 	c := src.C
-	x0, x1 := min(max(0, -x), w), max(min(w, src.W-x), 0) // columns of dst within src
+	x0, x1 := min(max(0, -x), w), max(min(w, src.W-x), 0) // columns of dst that lie within src
 	for i := range h {
 		row := dst.Pix[i*w*c:][:w*c]
 		if y+i < 0 || y+i >= src.H || x0 >= x1 {
@@ -29,11 +28,11 @@ func (p *Work) cropTo(b box) {
 	p.Image = dst
 }
 
-// CenterCrop cuts H×W pixels out of the middle; a smaller image gets black
-// borders. As torchvision's CenterCrop.
+// CenterCrop cuts H×W pixels out of the middle. A smaller image gets black borders. It equals
+// torchvision's CenterCrop.
 type CenterCrop struct{ H, W int }
 
-// OutSize is H×W.
+// OutSize returns H×W.
 func (t CenterCrop) OutSize(_, _ int) (int, int, error) {
 	return t.H, t.W, checkSide("CenterCrop", t.H, t.W)
 }
@@ -41,11 +40,11 @@ func (t CenterCrop) OutSize(_, _ int) (int, int, error) {
 // Apply crops p's image.
 func (t CenterCrop) Apply(p *Work, _ *rand.Rand) { p.cropTo(t.box(p.Image.H, p.Image.W)) }
 
-// box is the cut out of an image of h×w pixels.
+// box returns the cut out of an image of h×w pixels.
 func (t CenterCrop) box(h, w int) box { return box{middle(h, t.H), middle(w, t.W), t.H, t.W} }
 
-// middle is where a cut of n out of size begins: rounded as Python does it, or, of fewer pixels, after half of the border rounded
-// down.
+// middle returns the start of a centred cut of n out of size. It rounds as Python does. If size is
+// less than n, the border before the image is half of the whole border, rounded down.
 func middle(size, n int) int {
 	if size < n {
 		return -((n - size) / 2)
@@ -53,13 +52,11 @@ func middle(size, n int) int {
 	return int(math.RoundToEven(float64(size-n) / 2))
 }
 
-// RandomCrop puts Pad black pixels on each side and cuts H×W pixels out at a
-// random place: with Pad 4, the usual augmentation for CIFAR (He et al., 2015,
-// section 4.2).
+// RandomCrop puts Pad black pixels on each side and cuts out H×W pixels at a random place. With Pad
+// 4 it is the usual augmentation for CIFAR (He et al., 2015, section 4.2).
 type RandomCrop struct{ Pad, H, W int }
 
-// OutSize is H×W. It is an error if images of h×w with their borders are
-// smaller.
+// OutSize returns H×W. It returns an error if images of h×w with their borders are smaller.
 func (t RandomCrop) OutSize(h, w int) (int, int, error) {
 	if err := checkSide("RandomCrop", t.H, t.W); err != nil {
 		return 0, 0, err
@@ -83,8 +80,7 @@ func (t RandomCrop) draw(h, w int, r *rand.Rand) box {
 	return box{y, x, t.H, t.W}
 }
 
-// anywhere is a random place for n out of size, or the middle where it does not
-// fit.
+// anywhere returns a random start of a cut of n out of size, or the middle if n does not fit.
 func anywhere(r *rand.Rand, size, n int) int {
 	if size < n {
 		return middle(size, n)
@@ -92,21 +88,20 @@ func anywhere(r *rand.Rand, size, n int) int {
 	return r.IntN(size - n + 1)
 }
 
-// RandomResizedCrop cuts out a random 8 to 100 % of the image's area with an
-// aspect ratio of 3/4 to 4/3 and resizes it to H×W with antialiasing: the
-// training crop of GoogLeNet's paper (Szegedy et al., 2014, section 6), drawn as
-// torchvision's RandomResizedCrop draws it.
+// RandomResizedCrop cuts out a random 8 to 100 % of the image's area with an aspect ratio of 3/4 to
+// 4/3, and resizes the cut to H×W with antialiasing. It is the training crop of GoogLeNet's paper
+// (Szegedy et al., 2014, section 6), drawn as torchvision's RandomResizedCrop draws it.
 type RandomResizedCrop struct{ H, W int }
 
-// The ranges of RandomResizedCrop, and how often it tries to find a cut that
-// fits before it takes the middle.
+// The ranges of RandomResizedCrop, and the number of tries to find a cut that fits before it takes
+// the middle.
 const (
 	cropMinArea   = 0.08
 	cropMaxAspect = 4.0 / 3
 	cropTries     = 10
 )
 
-// OutSize is H×W.
+// OutSize returns H×W.
 func (t RandomResizedCrop) OutSize(_, _ int) (int, int, error) {
 	return t.H, t.W, checkSide("RandomResizedCrop", t.H, t.W)
 }
@@ -128,7 +123,7 @@ func (t RandomResizedCrop) draw(h, w int, r *rand.Rand) box {
 			return box{r.IntN(h - ch + 1), r.IntN(w - cw + 1), ch, cw}
 		}
 	}
-	// The largest cut from the middle with an aspect ratio in range.
+	// Take the largest cut from the middle with an aspect ratio in range.
 	ch, cw := h, w
 	switch aspect := float64(w) / float64(h); {
 	case aspect < 1/cropMaxAspect:

@@ -10,28 +10,28 @@ import (
 	"github.com/tributary-ml/tributary/dataset/internal/raster"
 )
 
-// Limits on encoded images, so that a small hostile file cannot take much time.
-// What memory they take is limited by the set's.
+// Limits on encoded images, so that a small hostile file cannot take much time. The set's budget
+// limits their memory.
 const (
 	maxEncoded = 256 << 20 // bytes of a file
-	maxPixels  = 1 << 40   // of an image, so that sizes can be computed
+	maxPixels  = 1 << 40   // of an image, so that sizes do not overflow
 
-	// An image of more than easyPixels must have at least one byte for each
-	// maxDensity pixels: more than deflate can reach with one bit a pixel.
+	// An image of more than easyPixels pixels must have at least one byte for each maxDensity
+	// pixels. That is more than deflate can reach with one bit a pixel.
 	easyPixels = 1 << 22
 	maxDensity = 8 * maxDeflate
 )
 
-// format is an encoding that is read.
+// format is an encoding of images.
 type format struct {
 	name   string
-	magic  []string // first bytes, of one kind or another; '?' stands for any
+	magic  []string // the possible first bytes; '?' stands for any byte
 	header func(data []byte) (raster.Header, error)
 	decode func(d *decoder, data []byte, dst *raster.Canvas) error
 }
 
-// formats are told apart by a file's content: the names of files in real sets
-// are often wrong.
+// formats are recognised by a file's content, because the names of files in real sets are often
+// wrong.
 var formats = []format{
 	{"JPEG", []string{"\xff\xd8"}, jpegHeader, (*decoder).jpeg},
 	{"PNG", []string{"\x89PNG\r\n\x1a\n"}, raster.ReadPNGHeader, stateless(raster.DecodePNG)},
@@ -42,11 +42,11 @@ var formats = []format{
 	{"PNM", []string{"P1", "P2", "P3", "P4", "P5", "P6"}, raster.ReadPNMHeader, stateless(raster.DecodePNM)},
 }
 
-// extensions of the files that are taken for images, in lower case: those of
+// extensions are the endings of the files that are taken for images, in lower case: those of
 // torchvision's ImageFolder, and .gif, .pbm and .pnm.
 var extensions = []string{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif", ".pbm", ".pnm"}
 
-// unread are the first bytes of formats that are known and not read.
+// unread are formats that are recognised by their first bytes but not supported.
 var unread = []format{
 	{name: "AVIF", magic: []string{"????ftypavif", "????ftypavis"}},
 	{name: "HEIF", magic: []string{"????ftyphei?", "????ftyphev?", "????ftypmif1", "????ftypmsf1"}},
@@ -67,7 +67,7 @@ func formatOf(list []format, data []byte) (format, bool) {
 	return format{}, false
 }
 
-// begins says whether data begin with magic, in which '?' stands for any byte.
+// begins reports whether data begins with magic, in which '?' stands for any byte.
 func begins(data []byte, magic string) bool {
 	if len(data) < len(magic) {
 		return false
@@ -80,19 +80,18 @@ func begins(data []byte, magic string) bool {
 	return true
 }
 
-// decoder decodes images of all formats. Several goroutines may use it at once;
-// all of them together take no more than its memory.
+// decoder decodes images of all formats. Several goroutines may use it at once; together they take
+// no more memory than its budget.
 type decoder struct {
-	memory *budget   // nil where there is no limit
+	memory *budget   // nil: no limit
 	orient bool      // turn images as their EXIF says
 	jpegs  sync.Pool // *jpeg.Decoder
 }
 
-// decodePiece decodes data to dst with c channels, and leaves out what is not
-// needed where that saves time. Orientations are passed over unless they are asked
-// for (but that of TIFF, which its decoder knows), colour profiles and transparency
-// always, as by torchvision's default loader. The offset is how far into data the
-// fault is.
+// decodePiece decodes data to dst with c channels. It leaves out the parts of the image that ask
+// does not need, if that saves time. Images are turned by their orientation only if d.orient is
+// set, except TIFF images, whose decoder turns them. Colour profiles and transparency are always
+// ignored, as in torchvision's default loader. offset is the position of the fault in data.
 func (d *decoder) decodePiece(data []byte, c int, ask func(h, w int) need, dst *Image) (p piece, offset int64, err error) {
 	dst.lease.release()
 	if len(data) == 0 {
@@ -106,7 +105,7 @@ func (d *decoder) decodePiece(data []byte, c int, ask func(h, w int) need, dst *
 		return p, 0, fmt.Errorf("starts with % x: not a %s", data[:min(8, len(data))], formatNames())
 	}
 	defer func() {
-		// Decoders are not all ours, and their input is not trusted.
+		// Some decoders are other people's, and their input is not trusted.
 		if p := recover(); p != nil {
 			offset, err = 0, fmt.Errorf("the %s decoder failed: %v", f.name, p)
 		}
@@ -144,7 +143,7 @@ func (d *decoder) decodePiece(data []byte, c int, ask func(h, w int) need, dst *
 	return all(dst), 0, nil
 }
 
-// position is the byte that a decoder's error is about.
+// position returns the index of the byte that a decoder's error is about.
 func position(err error) int64 {
 	var at interface{ Position() int }
 	if errors.As(err, &at) {
@@ -153,7 +152,7 @@ func position(err error) int64 {
 	return 0
 }
 
-// stateless is the decode of a format whose decoder keeps no memory.
+// stateless adapts the decode function of a format whose decoder keeps no memory.
 func stateless(decode func(data []byte, dst *raster.Canvas) error) func(*decoder, []byte, *raster.Canvas) error {
 	return func(_ *decoder, data []byte, dst *raster.Canvas) error { return decode(data, dst) }
 }
@@ -172,8 +171,7 @@ func (d *decoder) jpeg(data []byte, dst *raster.Canvas) error {
 	return j.Decode(data, dst.C, dst.Pix)
 }
 
-// checkSize refuses dimensions that no photograph has or that n bytes cannot
-// encode.
+// checkSize returns an error for dimensions that no photograph has, or that n bytes cannot encode.
 func checkSize(w, h, n int) error {
 	switch {
 	case w <= 0 || h <= 0:
@@ -186,7 +184,7 @@ func checkSize(w, h, n int) error {
 	return nil
 }
 
-// formatNames lists the formats for messages.
+// formatNames returns the names of the formats for messages.
 func formatNames() string {
 	var names []string
 	for _, f := range formats {

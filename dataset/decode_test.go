@@ -35,8 +35,8 @@ func TestDecodeImagePNG(t *testing.T) {
 	require.Equal(t, augment.Luma(100, 150, 200), grey.Pix[1])
 }
 
-// The standard library's edge cases decode to about the same picture, and with
-// their ends cut off they fail.
+// The standard library's edge cases decode to about the same picture. With their ends cut off they
+// fail.
 func TestDecodeStandardLibraryImages(t *testing.T) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -62,7 +62,7 @@ func TestDecodeStandardLibraryImages(t *testing.T) {
 		switch {
 		case strings.Contains(name, "cmyk"):
 			want = cmyk
-		case strings.Contains(name, "truncated"): // some of its scans, and a proper end
+		case strings.Contains(name, "truncated"): // some scans are missing, with a proper end
 			want = few
 		}
 		require.Equal(t, []int{want.H, want.W}, []int{got.H, got.W}, name)
@@ -85,12 +85,12 @@ func readFile(t testing.TB, path string) []byte {
 	return data
 }
 
-// Small images of all formats decode to the very pixels that Pillow gives; testdata/pillow.py made them.
+// Small images of all formats decode to exactly Pillow's pixels; testdata/pillow.py made them.
 func TestDecodePillowImages(t *testing.T) {
 	table := string(readFile(t, "testdata/images.tsv"))
 	digest := func(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 	n := 0
-	var images decoder // with the memory of the image before
+	var images decoder // it keeps the memory of the previous image
 	for line := range strings.Lines(table) {
 		if strings.HasPrefix(line, "#") {
 			continue
@@ -148,7 +148,7 @@ func TestDecodeImageErrors(t *testing.T) {
 	}
 }
 
-// pngHeader is a PNG that claims to have w×h pixels of 16-bit RGBA and has none.
+// pngHeader returns a PNG that claims w×h pixels of 16-bit RGBA but has none.
 func pngHeader(w, h uint32) []byte {
 	var chunk []byte
 	chunk = append(chunk, "IHDR"...)

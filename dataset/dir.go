@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// maxDepth limits how deep below a class folder images are looked for.
+// maxDepth is the maximum depth below a class folder at which images are found.
 const maxDepth = 8
 
-// dir is a folder of images, on disk or in an archive. One on disk is read when it is asked for, so that nothing is read of a set's
-// parts that nobody needs.
+// dir is a folder of images, on disk or in an archive. A folder on disk is read at the first call
+// of list, so that parts of a set that are not used are not read.
 type dir struct {
 	name    string
-	path    string   // below the root that is on disk, or in the archive
+	path    string   // below the root on disk, or in the archive
 	archive *archive // nil on disk
-	entries []entry  // in the order of their names
-	left    leftOut  // what lies in it besides
+	entries []entry  // sorted by name
+	left    leftOut  // other things in the folder
 	read    func(*dir) error
 	fault   error
 }
@@ -23,8 +23,8 @@ type dir struct {
 // entry is a folder or an image in a dir.
 type entry struct {
 	name   string
-	dir    *dir     // nil of an image
-	member *tarNode // of an image in an archive
+	dir    *dir     // nil for an image
+	member *tarNode // set for an image in an archive
 }
 
 // list returns the entries.
@@ -36,7 +36,7 @@ func (d *dir) list() ([]entry, error) {
 	return d.entries, d.fault
 }
 
-// where is a folder in messages.
+// where returns the folder's name for messages.
 func (d *dir) where(root folder) string {
 	switch {
 	case d.archive == nil:
@@ -47,7 +47,7 @@ func (d *dir) where(root folder) string {
 	return d.archive.path + ": " + d.path
 }
 
-// holds says whether there is an image in d or in the folders below, down to a depth.
+// holds reports whether there is an image in d or in the folders below it, down to a depth.
 func (d *dir) holds(depth int) (bool, error) {
 	all, err := d.list()
 	if err != nil {
@@ -67,7 +67,8 @@ func (d *dir) holds(depth int) (bool, error) {
 	return false, nil
 }
 
-// group is what is taken for one folder: one on disk, or those of one name in several archives.
+// group is what counts as one folder: a folder on disk, or folders of the same name in several
+// archives.
 type group struct {
 	name string
 	dirs []*dir
@@ -75,7 +76,7 @@ type group struct {
 
 func (g group) where(root folder) string { return g.dirs[0].where(root) }
 
-// subs are the folders in a group, in the order of their names, those of one name as one.
+// subs returns the folders in a group, sorted by name. Folders of the same name form one group.
 func (g group) subs() ([]group, error) {
 	at := map[string]int{}
 	var out []group
@@ -101,7 +102,7 @@ func (g group) subs() ([]group, error) {
 	return out, nil
 }
 
-// images are the images in a group that lie in no folder of it.
+// images counts the images that lie directly in a group, not in its folders.
 func (g group) images(root folder) (t tally, err error) {
 	for _, d := range g.dirs {
 		all, err := d.list()
@@ -117,7 +118,7 @@ func (g group) images(root folder) (t tally, err error) {
 	return t, nil
 }
 
-// join is the name of an image in messages.
+// join returns an image's name for messages.
 func (root folder) join(d *dir, name string) string {
 	at := dir{archive: d.archive, path: name}
 	if d.path != "" && d.path != "." {
@@ -126,7 +127,7 @@ func (root folder) join(d *dir, name string) string {
 	return at.where(root)
 }
 
-// holds says whether there is an image in a group or below.
+// holds reports whether there is an image in a group or below.
 func (g group) holds() (bool, error) {
 	for _, d := range g.dirs {
 		if ok, err := d.holds(maxDepth); ok || err != nil {
@@ -136,7 +137,7 @@ func (g group) holds() (bool, error) {
 	return false, nil
 }
 
-// nested says whether there are images in folders of a group.
+// nested reports whether there are images in the folders of a group.
 func (g group) nested() (bool, error) {
 	subs, err := g.subs()
 	for _, s := range subs {
@@ -147,7 +148,7 @@ func (g group) nested() (bool, error) {
 	return false, err
 }
 
-// names are the names of groups.
+// names returns the names of groups.
 func names(groups []group) []string {
 	var out []string
 	for _, g := range groups {

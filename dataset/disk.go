@@ -14,8 +14,8 @@ import (
 	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
-// diskFS is a folder on disk. Unlike os.DirFS it takes names that are not UTF-8, and opens plain files only. Its errors leave the
-// path to the caller.
+// diskFS is a folder on disk. Unlike os.DirFS it accepts names that are not UTF-8, and it opens
+// only regular files. Its errors do not contain the path; the caller adds it.
 type diskFS string
 
 func (d diskFS) file(name string) string {
@@ -57,7 +57,7 @@ func (d diskFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return entries, bare(err)
 }
 
-// bare is an error without the path that it is about.
+// bare returns an error without its path.
 func bare(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -66,8 +66,9 @@ func bare(err error) error {
 	return err
 }
 
-// leadsUp says whether a link in a folder leads to that folder or to one above it, by whatever links the folder was reached: what is
-// below would come again and again.
+// leadsUp reports whether a link in a folder leads to that folder or to one above it. It follows
+// the path by which the folder was reached, including links. Such a link would make the same files
+// appear again and again.
 func (d diskFS) leadsUp(in, link string) bool {
 	to, err := os.Stat(d.file(link))
 	if err != nil {
@@ -93,7 +94,7 @@ func (d diskFS) leadsUp(in, link string) bool {
 	}
 }
 
-// diskDir is a folder on disk as a dir, which is read when it is asked for.
+// diskDir returns a folder on disk as a dir that is read at the first call of list.
 func diskDir(ctx context.Context, root folder, name, at string) *dir {
 	return &dir{name: name, path: at, read: func(d *dir) error { return readDisk(ctx, root, d) }}
 }
@@ -112,7 +113,7 @@ func readDisk(ctx context.Context, root folder, d *dir) error {
 			continue
 		}
 		ext := strings.ToLower(path.Ext(e.Name()))
-		if e.Type().IsRegular() && slices.Contains(extensions, ext) { // nearly all
+		if e.Type().IsRegular() && slices.Contains(extensions, ext) { // nearly all entries
 			d.entries = append(d.entries, entry{name: e.Name()})
 			continue
 		}
@@ -142,10 +143,11 @@ func readDisk(ctx context.Context, root folder, d *dir) error {
 	return nil
 }
 
-// isHidden says whether a file or folder is not the user's: its name begins with a dot, or macOS has put it into an archive.
+// isHidden reports whether a file or folder is not the user's: its name begins with a dot, or macOS
+// has put it into an archive.
 func isHidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
 
-// subfolders returns the names of the folders in a folder, but hidden ones, sorted.
+// subfolders returns the sorted names of the folders in a folder, without hidden ones.
 func subfolders(root folder, in string) ([]string, error) {
 	entries, err := fs.ReadDir(root, in)
 	if err != nil {
@@ -167,13 +169,13 @@ func subfolders(root folder, in string) ([]string, error) {
 	return names, nil
 }
 
-// isFolder says whether an entry is a folder or a link to one.
+// isFolder reports whether an entry is a folder or a link to one.
 func isFolder(root folder, name string, e fs.DirEntry) (bool, error) {
 	mode, err := modeOf(root, name, e)
 	return mode.IsDir(), err
 }
 
-// modeOf is what an entry is, or what a link leads to.
+// modeOf returns the type of an entry, or of the target of a link.
 func modeOf(root folder, name string, e fs.DirEntry) (fs.FileMode, error) {
 	if e.Type()&fs.ModeSymlink == 0 {
 		return e.Type(), nil

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// within fails a test that waits: opening a named pipe would, for ever.
+// within fails a test that blocks, as opening a named pipe would.
 func within(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan bool)
@@ -28,7 +28,7 @@ func within(t *testing.T, f func()) {
 	}
 }
 
-// Links to folders above are left out, by whatever way they get there, and named.
+// Links to folders above are left out and named, by whatever path they are reached.
 func TestFolderLinks(t *testing.T) {
 	for name, c := range map[string]struct{ link, to string }{
 		"to itself":        {"a/x/loop", "."},
@@ -57,12 +57,12 @@ func TestFolderLinks(t *testing.T) {
 			link(c.link, c.to)
 			var want int
 			switch name {
-			case "through a link": // a/loop is b, by a link up to the root, and b has one to a
+			case "through a link": // a/loop is b, by a link up to the root, and b has a link to a
 				require.NoError(t, os.Remove(filepath.Join(dir, "a/loop")))
 				link("a/loop", "../b")
 				link("b/back", "../a")
 				want = 4 + 2 + 2 // a with b's images and b with a's, once each
-			case "out of elsewhere": // a link out of the set, in which one leads above its own place
+			case "out of elsewhere": // a link out of the set, to a folder with a link above its own place
 				require.NoError(t, os.Symlink("..", filepath.Join(elsewhere, "one/up")))
 				want = 4 + 2
 			default:
@@ -81,7 +81,8 @@ func TestFolderLinks(t *testing.T) {
 			})
 		})
 	}
-	// A link to another class's folder is a folder, and so is one to a folder elsewhere.
+	// A link to another class's folder counts as a folder, and so does a link to a folder
+	// elsewhere.
 	dir := tree(t, map[string][]byte{"train/a/1.png": nil, "train/b/1.png": nil})
 	require.NoError(t, os.Symlink("train", filepath.Join(dir, "val")))
 	set, err := openTree(dir, OpenOptions{})
@@ -96,7 +97,7 @@ func TestFolderLinks(t *testing.T) {
 	}
 }
 
-// Named pipes, sockets and devices are found before they are opened, under whatever name.
+// Named pipes, sockets and devices are detected before they are opened, under any name.
 func TestNoPlainFiles(t *testing.T) {
 	p := pngFile(t, pattern(6, 4))
 	dir := tree(t, map[string][]byte{"a/1.png": p, "a/2.png": p, "b/1.png": p, "b/2.png": p, "late.png": p})
@@ -111,7 +112,7 @@ func TestNoPlainFiles(t *testing.T) {
 		require.Equal(t, 4, set.Train.Len()+set.Test.Len())
 		says(t, set.Notes, "3 entries are neither files nor folders and are left out, such as "+in("a/link.jpg")+" (a named pipe)")
 
-		// One that is a pipe by the time that it is read.
+		// The file has become a pipe by the time it is read.
 		files, err := Files(context.Background(), []string{in("late.png")}, OpenOptions{})
 		require.NoError(t, err)
 		require.NoError(t, os.Remove(in("late.png")))
@@ -142,7 +143,7 @@ func TestNoPlainFiles(t *testing.T) {
 	})
 }
 
-// Names may be any bytes. Those of classes are kept as text, the same every time, and told apart.
+// Names may be any bytes. Names of classes are kept as text, always the same, and stay distinct.
 func TestNamesAreAnyBytes(t *testing.T) {
 	p := pngFile(t, pattern(6, 4))
 	const latin, name = "caf\xe9", "na\xefve \xff.png"

@@ -6,8 +6,7 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// draft is what transforms do to an image, as far as it is known: a recipe in
-// the making.
+// draft records what transforms do to an image. It becomes a recipe.
 type draft struct {
 	rows, cols        draftAxis
 	resized           bool
@@ -17,21 +16,21 @@ type draft struct {
 	c                 int
 }
 
-// newDraft begins with an image as it was decoded.
+// newDraft returns the draft of a decoded image without transforms.
 func newDraft(h, w, c int) *draft {
 	return &draft{rows: draftAxis{cut: whole(h)}, cols: draftAxis{cut: whole(w)}, c: c}
 }
 
-// draftAxis is one axis of a draft: a cut of the decoded image, and, once it is
-// resized to size positions, a window of those.
+// draftAxis is one axis of a draft: a cut of the decoded image and, after a resize of the cut to
+// size positions, a window of those.
 type draftAxis struct {
 	cut, window span
 	size        int
 	filter      augment.Filter
 }
 
-// span is n positions of a longer axis, from at on, mirrored or not. Those
-// outside [from, to) are black.
+// span is n positions of a longer axis, starting at at, mirrored or not. Positions outside [from,
+// to) are black.
 type span struct {
 	at, n    int
 	mirror   bool
@@ -40,7 +39,7 @@ type span struct {
 
 func whole(n int) span { return span{n: n, to: n} }
 
-// sub is the n positions from at on in s.
+// sub returns the n positions from at on in s.
 func (s span) sub(at, n int) span {
 	if s.mirror {
 		at = s.n - at - n
@@ -50,13 +49,13 @@ func (s span) sub(at, n int) span {
 	return s
 }
 
-// shrunk is s, which lies within an image, in one n times smaller.
+// shrunk returns s, which lies within an image, in the image at 1/n of its size.
 func (s span) shrunk(n int) span {
 	at, length := s.at/n, s.n/n
 	return span{at: at, n: length, mirror: s.mirror, from: at, to: at + length}
 }
 
-// now is the axis of the image so far.
+// now returns the axis of the current image.
 func (d *draft) now(a *draftAxis) *span {
 	if d.resized {
 		return &a.window
@@ -64,18 +63,18 @@ func (d *draft) now(a *draftAxis) *span {
 	return &a.cut
 }
 
-// size is the size of the image so far.
+// size returns the size of the current image.
 func (d *draft) size() (h, w int) { return d.now(&d.rows).n, d.now(&d.cols).n }
 
-// crop cuts out b.
+// crop cuts out b. It returns false if no recipe can express that.
 func (d *draft) crop(b box) bool {
 	rows, cols := d.now(&d.rows), d.now(&d.cols)
 	*rows, *cols = rows.sub(b.y, b.h), cols.sub(b.x, b.w)
 	return !d.coloured && !d.covered
 }
 
-// resize resizes to h×w. An image is resized once; to its own size it stays as
-// it is.
+// resize resizes to h×w. It returns false if no recipe can express that: an image is resized at
+// most once. A resize to the present size does nothing.
 func (d *draft) resize(h, w int) bool {
 	if nh, nw := d.size(); nh == h && nw == w {
 		return true
@@ -89,9 +88,9 @@ func (d *draft) resize(h, w int) bool {
 	return true
 }
 
-// add adds what a transform does, with the random choices that its Apply would
-// make. It returns false where no recipe says that. The types are looked at, not
-// methods: a user's type that embeds one of ours is not ours.
+// add adds the effect of a transform, with the random choices that its Apply would make. It returns
+// false if no recipe can express it. It switches on types rather than calling a method, because a
+// user's type that embeds one of ours does something else.
 func (d *draft) add(t Transform, r *rand.Rand) bool {
 	h, w := d.size()
 	switch t := t.(type) {
@@ -131,7 +130,7 @@ func (d *draft) add(t Transform, r *rand.Rand) bool {
 	return false
 }
 
-// flip mirrors the image so far.
+// flip mirrors the current image.
 func (d *draft) flip() {
 	cols := d.now(&d.cols)
 	cols.mirror = !cols.mirror
@@ -140,8 +139,8 @@ func (d *draft) flip() {
 	}
 }
 
-// shrink is how many times smaller the image may be decoded: 8, 4, 2 or 1. What
-// is cut out has at least as many pixels then as it is resized to.
+// shrink returns the factor, 8, 4, 2 or 1, by which the image may be decoded smaller. The cut then
+// still has at least as many pixels as it is resized to.
 func (d *draft) shrink() int {
 	for _, n := range []int{8, 4, 2} {
 		if d.resized && d.rows.shrinks(n) && d.cols.shrinks(n) {
@@ -151,14 +150,13 @@ func (d *draft) shrink() int {
 	return 1
 }
 
-// shrinks says whether an axis allows that an image is decoded n times smaller.
+// shrinks reports whether an axis allows decoding the image n times smaller.
 func (a *draftAxis) shrinks(n int) bool {
 	return a.cut.n/n >= a.size && a.cut.from <= a.cut.at && a.cut.to >= a.cut.at+a.cut.n
 }
 
-// recipe is the finished draft for an image that was decoded shrink times
-// smaller, and the place in that of the region that it needs. A cut is rounded
-// to its pixels.
+// recipe returns the finished draft for an image that was decoded shrink times smaller, and the
+// region of that image that it needs. The cut is rounded to whole pixels.
 func (d *draft) recipe(shrink int) (augment.Recipe, box) {
 	rows, cols := d.rows, d.cols
 	if shrink > 1 {
@@ -168,15 +166,14 @@ func (d *draft) recipe(shrink int) (augment.Recipe, box) {
 	var b box
 	b.y, r.Rows = rows.finish(d.resized)
 	b.x, r.Cols = cols.finish(d.resized)
-	if r.Rows.Region == 0 || r.Cols.Region == 0 { // nothing of the image is seen
+	if r.Rows.Region == 0 || r.Cols.Region == 0 { // the result shows nothing of the image
 		r.Rows.Region, r.Cols.Region = 0, 0
 	}
 	b.h, b.w = r.Rows.Region, r.Cols.Region
 	return r, b
 }
 
-// finish is an axis as a recipe has it, with the position of its region in the
-// decoded image.
+// finish returns the axis for a recipe, and the position of its region in the decoded image.
 func (a *draftAxis) finish(resized bool) (int, augment.Axis) {
 	cut, window, size := a.cut, a.window, a.size
 	if !resized {
@@ -187,7 +184,7 @@ func (a *draftAxis) finish(resized bool) (int, augment.Axis) {
 	if window.from >= window.to {
 		return 0, out
 	}
-	// What the window shows needs no more of the cut than [lo, hi).
+	// The window needs only the positions [lo, hi) of the cut.
 	lo, _ := a.filter.Span(cut.n, size, window.from)
 	_, hi := a.filter.Span(cut.n, size, window.to-1)
 	if cut.mirror {
@@ -198,12 +195,11 @@ func (a *draftAxis) finish(resized bool) (int, augment.Axis) {
 	return from, out
 }
 
-// drafts says whether a transform of a source's images is expected to end in a
-// recipe.
+// drafts reports whether a transform of a source's images is expected to become a recipe.
 func drafts(t Transform, info Info) bool {
 	h, w := info.H, info.W
 	if h == 0 || w == 0 {
-		h, w = 375, 500 // a photograph; others that have no recipe are transformed
+		h, w = 375, 500 // a typical photograph; images of other sizes without a recipe are transformed on the host
 	}
 	return newDraft(h, w, info.C).add(t, rand.New(rand.NewPCG(0, 0)))
 }

@@ -28,7 +28,8 @@ func render(t *testing.T, d *draft, m *Image) []byte {
 	return out
 }
 
-// randomPipeline has cuts before and after one resize, mirrors anywhere, and colours and a patch in the end.
+// randomPipeline returns a pipeline with cuts before and after one resize, mirrors anywhere, and
+// colours and a patch at the end.
 func randomPipeline(r *rand.Rand) Pipeline {
 	side := func() int { return 1 + r.IntN(24) }
 	var t Pipeline
@@ -65,7 +66,7 @@ func randomPipeline(r *rand.Rand) Pipeline {
 	return t
 }
 
-// A recipe makes the very image that the transforms make, from the same random choices.
+// A recipe makes exactly the image that the transforms make from the same random choices.
 func TestRecipesAreTransforms(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	drafted := 0
@@ -88,7 +89,8 @@ func TestRecipesAreTransforms(t *testing.T) {
 	require.Greater(t, drafted, 1000)
 }
 
-// All augmentations of package train's kind have recipes; what a recipe cannot say has none.
+// All augmentations that package train uses have recipes. Transforms that no recipe can express
+// have none.
 func TestDrafts(t *testing.T) {
 	photos, small := Info{C: 3}, Info{H: 32, W: 32, C: 3, Mirror: true}
 	for _, info := range []Info{photos, small} {
@@ -98,7 +100,7 @@ func TestDrafts(t *testing.T) {
 	}
 	require.True(t, drafts(Pipeline{Resize{32, 32}, Flip{}, RandomCrop{4, 32, 32}, Cutout{Size: 8}}, small))
 	for name, tf := range map[string]Transform{
-		"a user's transform":        Pipeline{Flip{}, slow{Pipeline{}}}, // though it embeds one of ours
+		"a user's transform":        Pipeline{Flip{}, slow{Pipeline{}}}, // it embeds one of ours
 		"two resizes":               Pipeline{Resize{40, 40}, Resize{32, 32}},
 		"a cut after colours":       Pipeline{Jitter{Contrast: 1}, RandomCrop{4, 32, 32}},
 		"colours after a patch":     Pipeline{Cutout{Size: 8}, Jitter{Contrast: 1}},
@@ -109,7 +111,8 @@ func TestDrafts(t *testing.T) {
 	}
 }
 
-// photos are images of many sizes, one of which is larger than a batch has room for, and one of which is too narrow for a recipe.
+// photos are images of many sizes. One is larger than a batch has room for, and one is too narrow
+// for a recipe.
 type photos struct{ numbered }
 
 func (photos) Info() Info {
@@ -131,7 +134,7 @@ func (s photos) Decode(i int, dst *Image) (int32, error) {
 	return int32(i % 3), nil
 }
 
-// rendered are a batch's images, whoever makes them.
+// rendered returns a batch's images, whether the loader or a recipe makes them.
 func rendered(b *Batch) []byte {
 	if b.Recipes == nil {
 		return b.Pixels
@@ -145,8 +148,8 @@ func rendered(b *Batch) []byte {
 	return out
 }
 
-// A loader that defers gives the same images, labels and errors, images that cannot be read, that no recipe makes and that a batch
-// has no room for among them.
+// A loader that defers gives the same images, labels and errors. Among the images are some that
+// cannot be read, that no recipe can express, and for which a batch has no room.
 func TestLoaderDefers(t *testing.T) {
 	bad := map[int]error{8: fileError("8.jpg", errors.New("bad"), ""), 9: fileError("9.jpg", errors.New("bad"), "")}
 	for i, c := range []struct {
@@ -192,7 +195,7 @@ func TestLoaderDefers(t *testing.T) {
 	require.Zero(t, newLoader(t, numbered{n: 9}, slow{}, LoaderOptions{Batch: 2, Defer: true}).Regions(), "a user's transform is applied")
 }
 
-// A region that a batch has no room for leaves room for its finished image, and for all others.
+// A region without room in the batch leaves room for its finished image, and for all others.
 func TestPlace(t *testing.T) {
 	j := &job{spare: 10}
 	at, ok := j.place(7, 10)

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// FileError says what is wrong with a file of a data set, where, and what helps.
+// FileError says what is wrong with a file of a data set, where the fault is, and what helps.
 type FileError struct {
 	File   string // path, or "embedded …"
-	Offset int64  // byte in the (decompressed) file, -1 if the position says nothing
-	Record int    // image counted from 0, -1 if the fault is no single image's
+	Offset int64  // byte in the (decompressed) file; -1 if the position is meaningless
+	Record int    // index of the image; -1 if the fault is not of a single image
 	Err    error
 	Remedy string // what the user can do about it
 }
 
-// Error is one line: file, position, fault, remedy. What is not UTF-8 in names is
+// Error returns one line: file, position, fault, remedy. Bytes of names that are not UTF-8 are
 // written as \xE9.
 func (e *FileError) Error() string {
 	var s strings.Builder
@@ -33,11 +33,11 @@ func (e *FileError) Error() string {
 	return quoteName(s.String())
 }
 
-// Unwrap returns the fault, for errors.Is with fs.ErrNotExist or
-// io.ErrUnexpectedEOF.
+// Unwrap returns the underlying error, for errors.Is with fs.ErrNotExist or io.ErrUnexpectedEOF.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// fileError is a FileError about a whole file. An error of the system that names the file, too, gives its cause only.
+// fileError returns a FileError about a whole file. An *fs.PathError is reduced to its cause,
+// because the message already names the file.
 func fileError(file string, err error, remedy string) *FileError {
 	if p, ok := err.(*fs.PathError); ok {
 		err = p.Err

@@ -13,7 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
-// Subset is some of a source's images, by their numbers, in their order.
+// Subset returns a source of some of src's images, given by their indices, in the order of images.
 func Subset(src Source, images []int) Source { return &subset{src, slices.Clone(images)} }
 
 type subset struct {
@@ -23,31 +23,32 @@ type subset struct {
 
 func (s *subset) Len() int { return len(s.images) }
 
-func (s *subset) counts() []int { return nil } // the source's would be of all images
+func (s *subset) counts() []int { return nil } // the source's counts are of all images
 
 func (s *subset) Decode(i int, dst *Image) (int32, error) { return s.Source.Decode(s.images[i], dst) }
 
-// fileList is a source of files that were named.
+// fileList is a source of the files that a user names.
 type fileList struct {
 	info  Info
-	parts []*imageFolder // a folder or a single file
+	parts []*imageFolder // each is a folder or a single file
 	left  leftOut
 	where []fileAt
 }
 
-// fileAt is where an image is, or why there is none.
+// fileAt says where an image is, or why there is none.
 type fileAt struct {
 	part, file int
 	fault      error
 }
 
-// Files is a source of images without classes, of opt.Channels channels (3 where they are left open) and of any size, turned if
-// opt.Orientation says so: the files that paths name, whatever their names end
-// in, and those in the folders that they name and below, by the endings of image files, in order. As every image is a class of its
-// own, a label is the image's number, and Info.Classes has the files' paths. An image comes up in Decode, as that of a folder does; a
-// path that does not exist, or a folder without images, has the place of one that cannot be decoded.
+// Files returns a source of images without classes, of opt.Channels channels (3 if 0) and of any
+// size, turned if opt.Orientation is set. It has the files that paths name, whatever their endings,
+// and the image files, recognised by their endings, in the folders that paths name and below. The
+// order is that of paths. Each image is a class of its own: its label is its index, and
+// Info.Classes has the files' paths. A bad image is an error of Decode. A path that does not exist,
+// or a folder without images, takes the place of one image that cannot be decoded.
 //
-// Errors: no paths.
+// It is an error to give no paths.
 func Files(ctx context.Context, paths []string, opt OpenOptions) (Source, error) {
 	c := imageChannels(opt)
 	if c != 1 && c != 3 {
@@ -82,7 +83,7 @@ func Files(ctx context.Context, paths []string, opt OpenOptions) (Source, error)
 	return s, nil
 }
 
-// filesOf is the image or the images that a path names.
+// filesOf returns the image or the images that a path names.
 func filesOf(ctx context.Context, p string, info Info) (*imageFolder, error) {
 	st, err := os.Stat(p)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,8 +111,7 @@ func filesOf(ctx context.Context, p string, info Info) (*imageFolder, error) {
 	return part, nil
 }
 
-// LeftOut says what in the folders that [Files] was given is left out, a line
-// each.
+// LeftOut lists what was left out in the folders that [Files] was given, one line each.
 func LeftOut(files Source) []string {
 	if s, ok := files.(*fileList); ok {
 		return s.left.notes()

@@ -36,7 +36,7 @@ func TestFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, img.C)
 
-	// What is no image has its place, and the rest goes on.
+	// A path that is no image keeps its place, and the rest goes on.
 	s, err = Files(context.Background(), []string{in("phto"), in("photo"), in("none"), in("a/2.png/x")}, OpenOptions{})
 	require.NoError(t, err)
 	require.Equal(t, []string{in("phto"), in("photo"), in("none"), in("a/2.png/x")}, s.Info().Classes)

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// finish completes a job whose tasks are done: it reports or takes out bad rows
-// and fills up the rest. It is an error if bad rows are not to be skipped, or if
-// there are no others: then something is wrong with more than some files.
+// finish completes a job whose tasks are done. It reports or removes bad rows and fills up the
+// rest. It returns an error if bad rows are not to be skipped, or if there are only bad rows: then
+// more than some files is wrong.
 func (j *job) finish(opt LoaderOptions) error {
 	b := j.batch
 	slices.SortFunc(j.bad, func(x, y badRow) int { return x.row - y.row })
@@ -26,7 +26,7 @@ func (j *job) finish(opt LoaderOptions) error {
 		return fmt.Errorf("none of the %d images of batch %d could be read, the first: %w", len(j.samples), b.Index, j.bad[0].err)
 	}
 
-	// Move the good rows together, in order.
+	// Move the good rows together and keep their order.
 	bad := j.bad
 	for row := range j.samples {
 		if len(bad) > 0 && bad[0].row == row {
@@ -43,7 +43,7 @@ func (j *job) finish(opt LoaderOptions) error {
 	return nil
 }
 
-// move makes row to of row from.
+// move copies row from to row to.
 func (b *Batch) move(to, from int) {
 	if b.Recipes != nil {
 		b.Recipes[to] = b.Recipes[from]
@@ -54,7 +54,7 @@ func (b *Batch) move(to, from int) {
 	b.Labels[to] = b.Labels[from]
 }
 
-// blacken makes black, ignored rows of those without an image.
+// blacken makes the rows without an image black and ignored.
 func (b *Batch) blacken() {
 	if b.Recipes != nil {
 		clear(b.Recipes[b.Rows:])
@@ -66,8 +66,7 @@ func (b *Batch) blacken() {
 	}
 }
 
-// skippable says whether an error is a file's fault, not the source's or the
-// transform's.
+// skippable reports whether an error is a file's fault rather than the source's or the transform's.
 func skippable(err error) bool {
 	var file *FileError
 	return errors.As(err, &file)

@@ -7,15 +7,16 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// Fit brings images to H×W pixels without chance, as test images are. With Resize, the shorter side becomes so many pixels, and the
-// middle is cut out: torchvision's Resize and CenterCrop, timm's evaluation transform. What the resized image lacks of the cut is
-// black. Without, the whole image is resized, whatever its aspect ratio.
+// Fit brings images to H×W pixels without randomness, as for test images. If Resize is not 0, the
+// shorter side is resized to Resize pixels and the middle is cut out, as by torchvision's Resize
+// and CenterCrop and by timm's evaluation transform. Pixels of the cut outside the resized image
+// are black. If Resize is 0, the whole image is resized, whatever its aspect ratio.
 type Fit struct {
 	H, W, Resize  int
 	Interpolation augment.Interpolation
 }
 
-// OutSize is H×W.
+// OutSize returns H×W.
 func (t Fit) OutSize(_, _ int) (int, int, error) {
 	if t.Resize < 0 || t.Resize > maxOutput {
 		return 0, 0, fmt.Errorf("Fit with a shorter side of %d pixels: sides are 1 to %d", t.Resize, maxOutput)
@@ -23,7 +24,8 @@ func (t Fit) OutSize(_, _ int) (int, int, error) {
 	return t.H, t.W, checkSide("Fit", t.H, t.W)
 }
 
-// resized is the size that an image of h×w pixels is resized to before the middle is cut out. The longer side is rounded down.
+// resized returns the size to which an image of h×w pixels is resized before the middle is cut out.
+// The longer side is rounded down.
 func (t Fit) resized(h, w int) (int, int) {
 	switch {
 	case t.Resize == 0:
@@ -34,20 +36,21 @@ func (t Fit) resized(h, w int) (int, int) {
 	return int(int64(t.Resize) * int64(h) / int64(w)), t.Resize
 }
 
-// draft adds what t does with an image of h×w pixels to a draft.
+// draft adds the effect of t on an image of h×w pixels to a draft.
 func (t Fit) draft(d *draft) bool {
 	h, w := d.size()
 	oh, ow := t.resized(h, w)
 	return d.resize(oh, ow) && d.crop(CenterCrop{t.H, t.W}.box(oh, ow))
 }
 
-// draws says whether a recipe can say what t does with an image of h×w pixels: devices resize by a triangle, columns first.
+// draws reports whether a recipe can express the effect of t on an image of h×w pixels. Devices
+// resize with a triangle filter, columns first.
 func (t Fit) draws(h, w int) bool {
 	oh, ow := t.resized(h, w)
 	return t.Interpolation.Filter == augment.Bilinear && !t.Interpolation.RowsFirst(h, w, oh, ow)
 }
 
-// Apply resizes and cuts p's image. Only the pixels of the cut are computed.
+// Apply resizes and cuts p's image. It computes only the pixels of the cut.
 func (t Fit) Apply(p *Work, _ *rand.Rand) {
 	m := p.Image
 	if m.H == t.H && m.W == t.W && t.Resize == 0 {

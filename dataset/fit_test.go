@@ -13,7 +13,8 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// fitSums has checksums of what torchvision's and timm's evaluation transforms make; testdata/fit.py has written it.
+// fitSums has checksums of the images that the evaluation transforms of torchvision and timm make.
+// testdata/fit.py writes it.
 //
 //go:embed testdata/fit.txt
 var fitSums string
@@ -24,7 +25,7 @@ func interpolation(t testing.TB, name string) augment.Interpolation {
 	return p
 }
 
-// Test images are, byte for byte, what the evaluation transforms of torchvision and timm make of them.
+// Test images equal those of the evaluation transforms of torchvision and timm, byte for byte.
 func TestFitIsTheirEvaluationTransform(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(fitSums), "\n")[1:]
 	sizes, wrong := map[string]bool{}, []string{}
@@ -43,7 +44,8 @@ func TestFitIsTheirEvaluationTransform(t *testing.T) {
 	require.Len(t, sizes, 30)
 }
 
-// The interpolations of Pillow up to 12 are columns first, then rows, of the whole image, with the middle cut out.
+// The interpolations of Pillow up to 12 resize columns first, then rows, of the whole image, and
+// the middle is cut out.
 func TestFitColumnsFirst(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	differ := 0
@@ -59,16 +61,16 @@ func TestFitColumnsFirst(t *testing.T) {
 	require.Greater(t, differ, 5)
 }
 
-// A very long image costs no more than what is seen of it.
+// A very long image costs no more than its visible part.
 func TestFitLong(t *testing.T) {
 	got := apply(Fit{224, 224, 256, interpolation(t, "bicubic")}, noise(1, 65000, 3), 0)
 	require.Equal(t, []int{224, 224, 3}, []int{got.H, got.W, got.C})
-	for y := range 223 { // of one row: all are alike
+	for y := range 223 { // the image has one row, so all rows are equal
 		require.Equal(t, got.Pix[:224*3], got.Pix[(y+1)*224*3:][:224*3])
 	}
 }
 
-// A recipe says what a Fit does, or the Fit is applied on the host: the batches are the same.
+// A recipe expresses a Fit, or the Fit is applied on the host: the batches are the same.
 func TestFitDraws(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	seen := map[bool]int{}

@@ -17,7 +17,7 @@ import (
 	"github.com/tributary-ml/tributary/internal/nearest"
 )
 
-// What is wrong with a class folder that is none of the known classes.
+// Messages about a class folder that is none of the known classes.
 const (
 	notTrained   = "class %q has no folder among the training images"
 	notOfNetwork = "%q is no class of the network"
@@ -29,29 +29,30 @@ type imageFolder struct {
 	root   folder
 	files  []string // paths below root
 	labels []int32
-	data   sync.Pool // *[]byte: encoded files
+	data   sync.Pool // *[]byte: memory for encoded files
 	images *decoder
 
-	left     leftOut    // in its folders
-	archives []*archive // that it is in
+	left     leftOut    // what its folders hold besides images
+	archives []*archive // archives that hold its images
 }
 
-// encoded is a set of image files whose layout has been found out.
+// encoded is a set of image files whose layout is known.
 type encoded struct {
 	finder
-	parts   map[string]part // by name; all images are under "" where they may be without parts
+	parts   map[string]part // by name; "" has all images, which may have no parts
 	opt     OpenOptions
-	members map[string]*tarNode // of archives, by the path of an image; nil on disk
+	members map[string]*tarNode // of archives, by the path of an image; nil for sets on disk
 	closers []func()
 }
 
 // part is a part of a set.
 type part struct {
 	where string
-	open  func(context.Context) (group, error) // the folder in which the class folders lie
+	open  func(context.Context) (group, error) // returns the folder that holds the class folders
 }
 
-// opened is a part that lies in a folder; of the whole set, what may be around the class folders is known already.
+// opened returns a part that lies in a folder. If the part is the whole set, the folders around its
+// class folders have been looked through already.
 func (e *encoded) opened(g group, whole bool) part {
 	return part{g.where(e.root), func(context.Context) (group, error) {
 		if whole {
@@ -61,10 +62,10 @@ func (e *encoded) opened(g group, whole bool) part {
 	}}
 }
 
-// has says whether the set has a part.
+// has reports whether the set has a part.
 func (e *encoded) has(name string) bool { _, ok := e.parts[name]; return ok }
 
-// splits says whether a run that is trained on the set splits it.
+// splits reports whether a training run splits the set.
 func (e *encoded) splits() bool {
 	if e.has(partTrain) {
 		return !e.has(partVal) && !e.has(partTest)
@@ -72,7 +73,7 @@ func (e *encoded) splits() bool {
 	return e.has("")
 }
 
-// orClose closes the set's files where there is an error.
+// orClose closes the set's files if there is an error.
 func (e *encoded) orClose(s *Set, err error) (*Set, error) {
 	if err != nil {
 		e.close()
@@ -108,7 +109,7 @@ func findFolder(ctx context.Context, root folder, opt OpenOptions, known []strin
 	return e, nil
 }
 
-// training is the set for a run: a part to train on, and one to measure.
+// training returns the set for a training run: one part to train on, and one to measure.
 func (e *encoded) training(ctx context.Context) (*Set, error) {
 	from := partTrain
 	if !e.has(from) {
@@ -145,9 +146,10 @@ func (e *encoded) training(ctx context.Context) (*Set, error) {
 	return e.set(train, test), nil
 }
 
-// measured is a part of the set to measure a network on: the one that is named, or that for testing, for validation or for training,
-// whichever there is first, or all images where there are no parts. For a run that was trained on the set and split it, it is what
-// was held out, or for training.
+// measured returns the part of the set on which to measure a network. That is the named part, or
+// the first that exists of those for testing, validation and training, or all images if there are
+// no parts. If a run was trained on the set and split it, the part is what was held out, or for
+// name train what was trained on.
 func (e *encoded) measured(ctx context.Context, name string, trained bool) (*Set, error) {
 	if trained && e.splits() {
 		set, err := e.training(ctx)
@@ -177,7 +179,7 @@ func (e *encoded) measured(ctx context.Context, name string, trained bool) (*Set
 	return e.set(nil, test), nil
 }
 
-// source is the images of a part.
+// source returns the images of a part.
 func (e *encoded) source(ctx context.Context, name string, known []string, unknown string) (*imageFolder, error) {
 	p, ok := e.parts[name]
 	if !ok {
@@ -194,7 +196,7 @@ func (e *encoded) source(ctx context.Context, name string, known []string, unkno
 	return s, err
 }
 
-// sum is Info.Files.
+// sum returns the value of Info.Files.
 func (s *imageFolder) sum() string {
 	h := fnv.New64a()
 	for i, file := range s.files {
@@ -203,7 +205,7 @@ func (s *imageFolder) sum() string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// noPart is the error for a part that a set does not have.
+// noPart returns the error for a part that a set does not have.
 func (e *encoded) noPart(want string) error {
 	have := slices.DeleteFunc(slices.Clone(partNames), func(p string) bool { return !e.has(p) })
 	if len(have) == 0 {
@@ -216,17 +218,17 @@ func (e *encoded) noPart(want string) error {
 	return fileError(e.root.name, errors.New("has no part "+want), remedy)
 }
 
-// called is a part's name in messages.
+// called returns a part's name for messages.
 func (e *encoded) called(part string) string {
 	return quoteName(strings.TrimSpace(e.root.name + " " + part))
 }
 
 // set makes a set of the sources; train may be nil.
 func (e *encoded) set(train, test *imageFolder) *Set {
-	s := &Set{closers: slices.Clone(e.closers)} // and nothing else of e, which has read folders
+	s := &Set{closers: slices.Clone(e.closers)} // no other reference to e, which holds the folders that were read
 	s.JPEG, _ = JPEGDecoder()
 	var left leftOut
-	var archives []*archive // parts may be in one
+	var archives []*archive // several parts may be in the same archive
 	var budget *atomic.Int64
 	if e.opt.Cache > 0 {
 		budget = new(atomic.Int64)
@@ -258,9 +260,9 @@ func (e *encoded) set(train, test *imageFolder) *Set {
 	return s
 }
 
-// scan lists the images in the class folders in a group. The classes are the
-// folders' names in the order of their bytes, or known ones, of which some may
-// have no folder; unknown says what is wrong with a folder that is none of them.
+// scan lists the images in the class folders in a group. The classes are the sorted names of the
+// folders, or the known classes, some of which may have no folder. unknown is the message for a
+// folder that is none of the known classes.
 func (e *encoded) scan(ctx context.Context, g group, known []string, unknown string) (*imageFolder, error) {
 	channels := imageChannels(e.opt)
 	subs, err := g.subs()
@@ -270,7 +272,7 @@ func (e *encoded) scan(ctx context.Context, g group, known []string, unknown str
 	s := &imageFolder{
 		info: Info{
 			Classes: known, C: channels,
-			// ImageNet's, as torchvision's models use them.
+			// The values are ImageNet's, as torchvision's models use them.
 			Mean:   ChannelStats([]float32{0.485, 0.456, 0.406}, channels),
 			Std:    ChannelStats([]float32{0.229, 0.224, 0.225}, channels),
 			Mirror: true,
@@ -330,13 +332,13 @@ func (e *encoded) scan(ctx context.Context, g group, known []string, unknown str
 		if d.archive != nil {
 			s.archives = append(s.archives, d.archive)
 		}
-		s.left.merge(&leftOut{odd: d.left.odd, loops: d.left.loops}) // other files beside class folders are of no interest
+		s.left.merge(&leftOut{odd: d.left.odd, loops: d.left.loops}) // other files beside class folders do not matter
 	}
 	return s, nil
 }
 
-// noteAlike says so where the classes may be one level further down: all class folders hold nothing but folders, of which several have
-// the same names.
+// noteAlike adds a note if the classes may be one level further down: all class folders hold only
+// folders, and several of these have the same names.
 func (e *encoded) noteAlike(classes []group) {
 	seen := map[string]int{}
 	for _, c := range classes {
@@ -359,7 +361,7 @@ func (e *encoded) noteAlike(classes []group) {
 	}
 }
 
-// unknownClass says what to do about a name that is no class.
+// unknownClass returns the remedy for a name that is no class.
 func unknownClass(name string, classes []string) string {
 	if near := nearest.Close(name, classes, 3); len(near) > 0 {
 		return "rename or remove it; the nearest: " + strings.Join(near, ", ")
@@ -367,7 +369,8 @@ func unknownClass(name string, classes []string) string {
 	return "rename or remove it; the classes are " + few(classes)
 }
 
-// noClasses is what to do about a group without class folders, beside which so many images lie.
+// noClasses returns the remedy for a group without class folders. beside is the number of images
+// that lie beside class folders.
 func (e *encoded) noClasses(g group, beside int) string {
 	switch left := &g.dirs[0].left; {
 	case g.dirs[0].archive != nil:
@@ -382,7 +385,7 @@ func (e *encoded) noClasses(g group, beside int) string {
 	return "put each class's images in a folder of its own: train/CLASS/*.jpg and val/CLASS/*.jpg"
 }
 
-// classes are the names of class folders.
+// classes returns the names of class folders.
 func (e *encoded) classes(g group, subs []group, beside int) ([]string, error) {
 	if len(subs) < 2 {
 		err := fmt.Errorf("has %d class folders, at least 2 are needed", len(subs))
@@ -417,8 +420,8 @@ func (e *encoded) walk(ctx context.Context, s *imageFolder, class group) error {
 	return nil
 }
 
-// walk appends the images in d and below, in the order of their names, as those of a folder that is called so. Members of archives go
-// to members.
+// walk appends the images in d and below, in the order of their names, as images of a folder called
+// called. It adds members of archives to members.
 func (s *imageFolder) walk(ctx context.Context, d *dir, called string, depth int, members map[string]*tarNode) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -450,7 +453,7 @@ func (s *imageFolder) walk(ctx context.Context, d *dir, called string, depth int
 	return nil
 }
 
-// imageChannels is how many channels images that are files have.
+// imageChannels returns the number of channels of images that are files.
 func imageChannels(opt OpenOptions) int { return cmp.Or(opt.Channels, 3) }
 
 func (s *imageFolder) Info() Info { return s.info }
@@ -488,10 +491,10 @@ func (s *imageFolder) decodePiece(i int, ask func(h, w int) need, dst *Image) (i
 	return s.labels[i], p, nil
 }
 
-// keptFile is the largest file whose memory is kept for the next one.
+// keptFile is the maximum size of a file whose memory is kept for the next one.
 const keptFile = 8 << 20
 
-// readFile reads a whole file into buf's memory, which the caller frees.
+// readFile reads a whole file into buf's memory. The caller calls free.
 func (s *imageFolder) readFile(name string, buf *[]byte, l *lease) (free func(), err error) {
 	f, err := s.root.Open(name)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tree writes files, by their names in a fresh folder, which it returns.
+// tree writes files, given by their names, into a new folder and returns it.
 func tree(t testing.TB, files map[string][]byte) string {
 	dir := t.TempDir()
 	for name, data := range files {
@@ -29,7 +29,7 @@ func TestFolderTrainVal(t *testing.T) {
 	for _, val := range []string{"val", "validation", "test"} {
 		p, j := pngFile(t, pattern(6, 4)), jpegFile(t, 5, 7)
 		dir := tree(t, map[string][]byte{
-			"train/cat/1.png": p, "train/cat/2.JPEG": j, "train/cat/deep/3.jpg": p, // a PNG by another name
+			"train/cat/1.png": p, "train/cat/2.JPEG": j, "train/cat/deep/3.jpg": p, // a PNG with a JPEG's name
 			"train/dog/1.jpg": j, "train/dog/notes.txt": nil, "train/dog/.hidden.jpg": nil,
 			val + "/dog/9.png": p,
 		})
@@ -100,7 +100,7 @@ func TestFolderErrors(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		files []string
-		file  string // that the error names
+		file  string // named in the error
 		text  string
 	}{
 		{"no classes", []string{"1.jpg"}, "", "has 0 class folders, at least 2 are needed"},
@@ -153,7 +153,7 @@ func TestFolderDecodeErrors(t *testing.T) {
 	requireFileError(t, err, filepath.Join(dir, "train/a/gone.jpg"), -1, -1, "no such file")
 	require.ErrorIs(t, err, os.ErrNotExist)
 
-	// A loader stops at the first, or skips them all and says so.
+	// A loader stops at the first bad image, or skips them all and reports them.
 	loader, err := NewLoader(set.Train, Fit{H: 8, W: 8, Resize: 9}, LoaderOptions{Batch: 4, SkipBad: true})
 	require.NoError(t, err)
 	batches := collect(t, loader, 0, 0)

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// numbered is a source of n tiny images, each of which holds its number, that
-// cannot decode those in bad.
+// numbered is a source of n tiny images, each of which holds its index. It cannot decode those in
+// bad.
 type numbered struct {
 	n   int
 	bad map[int]error
@@ -38,7 +38,7 @@ func (s numbered) Decode(i int, dst *Image) (int32, error) {
 	return int32(i % 3), nil
 }
 
-// idx is an IDX file of unsigned bytes.
+// idx returns an IDX file of unsigned bytes.
 func idx(data []byte, dims ...uint32) []byte {
 	out := []byte{0, 0, idxUint8, byte(len(dims))}
 	for _, d := range dims {
@@ -56,7 +56,7 @@ func gzipped(t testing.TB, data []byte) []byte {
 	return out.Bytes()
 }
 
-// cifarFile is n records whose bytes count up, and whose labels are 0, 1, 2 …
+// cifarFile returns n records whose bytes count up, and whose labels are 0, 1, 2 …
 func cifarFile(n int) []byte {
 	out := make([]byte, n*cifarRecord)
 	for i := range out {
@@ -68,7 +68,7 @@ func cifarFile(n int) []byte {
 	return out
 }
 
-// pattern is an image of colours that all differ a little.
+// pattern returns an image whose colours all differ a little.
 func pattern(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -91,7 +91,7 @@ func pngFile(t testing.TB, m image.Image) []byte {
 	return out.Bytes()
 }
 
-// requireFileError asserts that err is a FileError with all of its parts.
+// requireFileError asserts that err is a FileError with all these parts.
 func requireFileError(t *testing.T, err error, file string, offset int64, record int, text string) {
 	t.Helper()
 	var f *FileError
@@ -103,7 +103,7 @@ func requireFileError(t *testing.T, err error, file string, offset int64, record
 	require.NotEmpty(t, f.Remedy)
 }
 
-// decode is decodePiece of everything.
+// decode calls decodePiece for the whole image.
 func (d *decoder) decode(data []byte, c int, dst *Image) (offset int64, err error) {
 	_, offset, err = d.decodePiece(data, c, everything, dst)
 	return offset, err

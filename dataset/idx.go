@@ -9,26 +9,26 @@ import (
 	"io"
 )
 
-// Limits that no real set reaches, so that a damaged header costs no memory.
+// Limits that no real set reaches, so that a damaged header does not allocate memory.
 const (
 	maxSetBytes  = 4 << 30 // of one file, decompressed
 	maxImageSide = 4096    // of an image in an IDX file
-	maxDeflate   = 1032    // most bytes that deflate makes of one
+	maxDeflate   = 1032    // maximum number of bytes that deflate makes of one
 )
 
-// idxUint8 is the first half of an IDX file's magic number: unsigned bytes. The
-// number of dimensions follows.
+// idxUint8 is the third byte of an IDX file's magic number, for unsigned bytes. The number of
+// dimensions follows it.
 const idxUint8 = 0x08
 
-// readIDX reads an IDX file (LeCun's format for MNIST) of unsigned bytes in
-// len(dims) dimensions, gzipped or not:
+// readIDX reads an IDX file (LeCun's format for MNIST) of unsigned bytes in len(dims) dimensions,
+// gzipped or not:
 //
 //	bytes 0–3     0, 0, 8 (unsigned bytes), number of dimensions
 //	then each     uint32, big-endian: a dimension
 //	then          the product of the dimensions in bytes, row-major
 //
-// size is the length of the file as stored. The memory used is bounded by what
-// the file really holds, whatever its header claims.
+// size is the length of the stored file. The memory is bounded by the file's real content, whatever
+// its header claims.
 func readIDX(r io.Reader, file string, size int64, dims []int) ([]byte, error) {
 	in := &offsetReader{r: bufio.NewReader(r)}
 	fail := func(offset int64, err error) error {
@@ -79,7 +79,7 @@ func readIDX(r io.Reader, file string, size int64, dims []int) ([]byte, error) {
 		}
 		return nil, e
 	}
-	// The end also makes gzip compare its checksum.
+	// Reading to the end also makes gzip verify its checksum.
 	switch _, err := in.r.ReadByte(); {
 	case err == nil:
 		return nil, fail(in.n, fmt.Errorf("more data than the %d bytes that the header announces", total))
@@ -89,9 +89,8 @@ func readIDX(r io.Reader, file string, size int64, dims []int) ([]byte, error) {
 	return data, nil
 }
 
-// readGrowing reads n bytes into memory that grows with what arrives, so that n
-// need not be believed. At an early end it returns what there is and
-// io.ErrUnexpectedEOF.
+// readGrowing reads n bytes into memory that grows with the data that arrives, because n is not
+// trusted. At an early end it returns what it has read and io.ErrUnexpectedEOF.
 func readGrowing(r io.Reader, n int) ([]byte, error) {
 	data := make([]byte, 0, min(n, 1<<20))
 	for len(data) < n {
@@ -110,7 +109,7 @@ func readGrowing(r io.Reader, n int) ([]byte, error) {
 	return data, nil
 }
 
-// offsetReader counts what is read from r.
+// offsetReader counts the bytes read from r.
 type offsetReader struct {
 	r *bufio.Reader
 	n int64

@@ -53,7 +53,7 @@ func TestReadIDXErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := readIDX(bytes.NewReader(c.file), "f", int64(len(c.file)), make([]int, 3))
-			if c.offset == -2 { // where a cut gzip stream ends is compress/flate's business
+			if c.offset == -2 { // compress/flate determines where a cut gzip stream ends
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				return
 			}
@@ -62,8 +62,8 @@ func TestReadIDXErrors(t *testing.T) {
 	}
 }
 
-// A header that announces gigabytes in a file that could hold them, but does
-// not, costs little memory.
+// A header that announces gigabytes, in a file that could hold them but does not, costs little
+// memory.
 func TestReadIDXHostileHeader(t *testing.T) {
 	file := gzipped(t, append(idx(nil, 1000, 1000, 1000), make([]byte, 1000)...))
 	var before, after runtime.MemStats

@@ -8,7 +8,7 @@ import (
 	"github.com/tributary-ml/tributary/dataset/internal/turbojpeg"
 )
 
-// machineJPEG is the machine's libjpeg-turbo, which is looked for once.
+// machineJPEG returns the machine's libjpeg-turbo. It searches for it once.
 var machineJPEG = sync.OnceValue(func() *turboJPEG {
 	lib, err := turbojpeg.Open()
 	return &turboJPEG{lib: lib, err: err}
@@ -17,12 +17,12 @@ var machineJPEG = sync.OnceValue(func() *turboJPEG {
 // turboJPEG decodes JPEG with libjpeg-turbo.
 type turboJPEG struct {
 	lib  *turbojpeg.Library
-	err  error     // why there is none
+	err  error     // why the library is not available
 	free sync.Pool // *turbojpeg.Decoder
 }
 
-// JPEGDecoder names what decodes JPEG on this machine, by which runs are told
-// apart, and says where that was found, or why it is not libjpeg-turbo.
+// JPEGDecoder returns the name of the JPEG decoder on this machine, which runs record, and the path
+// of its library or the reason why it is not libjpeg-turbo.
 func JPEGDecoder() (name, why string) {
 	t := machineJPEG()
 	if t.err != nil {
@@ -31,11 +31,11 @@ func JPEGDecoder() (name, why string) {
 	return "libjpeg-turbo " + t.lib.Name(), t.lib.Path()
 }
 
-// turbo decodes what is needed of a JPEG to dst with libjpeg-turbo, and turns it
-// as an orientation says, for which h has the memory and everything is needed. It
-// returns false where there is none, or it is not for the file, or there would be
-// too little memory for the image as a whole, whatever is needed of it: then a
-// decoder in Go says what the file is.
+// turbo decodes the needed part of a JPEG to dst with libjpeg-turbo, and turns it by the
+// orientation turned. If the image is to be turned, h.Memory includes the memory for that and the
+// whole image is needed. turbo returns false if the library is missing or does not support the
+// file, or if the whole image, whatever is needed of it, would take too much memory. Then the
+// decoder in Go decides what the file is.
 func (d *decoder) turbo(data []byte, h raster.Header, c, turned int, ask func(h, w int) need, dst *Image) (p piece, ok bool, err error) {
 	t := machineJPEG()
 	if t.err != nil {
@@ -47,13 +47,13 @@ func (d *decoder) turbo(data []byte, h raster.Header, c, turned int, ask func(h,
 	}
 	planes := c
 	if header.Components == 3 {
-		planes = 3 // grey is made of colours, as Pillow does it
+		planes = 3 // grey is computed from colours, as in Pillow
 	}
 	if !d.memory.fits(h, int64(h.Width)*int64(h.Height)*int64(planes)) {
-		return p, false, nil // the decoder in Go, which makes grey without colours, may have enough memory
+		return p, false, nil // the decoder in Go needs no memory for colours, so it may have enough
 	}
 	n := ask(h.Height, h.Width)
-	wide := min(h.Width, n.box.w+turbojpeg.MoreColumns) // before it is decoded
+	wide := min(h.Width, n.box.w+turbojpeg.MoreColumns) // width of the decoded columns, an upper bound
 	free, err := d.memory.takePixels(dst.lease, h, int64(n.box.h)*int64(wide)*int64(planes))
 	if err != nil {
 		return p, false, fmt.Errorf("JPEG: %w", err)

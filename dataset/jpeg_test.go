@@ -13,7 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/dataset/internal/turbojpeg"
 )
 
-// libjpegTurbo is a decoder of the machine's library, if it has one.
+// libjpegTurbo returns a decoder of the machine's library, if it has one.
 func libjpegTurbo(t *testing.T) *turbojpeg.Decoder {
 	m := machineJPEG()
 	if m.err != nil {
@@ -22,7 +22,7 @@ func libjpegTurbo(t *testing.T) *turbojpeg.Decoder {
 	return m.lib.NewDecoder()
 }
 
-// jpegs are JPEG files of all kinds and sizes.
+// jpegs returns JPEG files of all kinds and sizes.
 func jpegs(t *testing.T) map[string][]byte {
 	files := map[string][]byte{}
 	for _, pattern := range []string{"testdata/images/*", "internal/turbojpeg/testdata/*.jpg"} {
@@ -38,7 +38,8 @@ func jpegs(t *testing.T) map[string][]byte {
 	return files
 }
 
-// requireSame asserts that the library and Go decode a file alike, and says whether the library takes it.
+// requireSame asserts that the library and Go decode a file alike. It reports whether the library
+// accepts the file.
 func requireSame(t *testing.T, d *turbojpeg.Decoder, name string, data []byte) bool {
 	t.Helper()
 	h, err := turbojpeg.ReadHeader(data)
@@ -54,7 +55,7 @@ func requireSame(t *testing.T, d *turbojpeg.Decoder, name string, data []byte) b
 	return true
 }
 
-// libjpeg-turbo and the decoder in Go give the same pixels, of damaged files, too.
+// libjpeg-turbo and the decoder in Go give the same pixels, even for damaged files.
 func TestTurboIsGo(t *testing.T) {
 	d := libjpegTurbo(t)
 	rng := rand.New(rand.NewPCG(5, 6))

@@ -14,20 +14,21 @@ const (
 	partTest  = "test"
 )
 
-// partNames are the parts of which one is measured, the first that there is.
+// partNames are the parts in the order in which one is chosen to be measured.
 var partNames = []string{partTest, partVal, partTrain}
 
-// partWords are the names that a part's folder may have, in any case.
+// partWords are the names of parts' folders, in any case.
 var partWords = map[string]string{
 	"train": partTrain, "training": partTrain,
 	"val": partVal, "valid": partVal, "validation": partVal, "dev": partVal,
 	"test": partTest, "testing": partTest,
 }
 
-// plainWords may stand beside a part's word in a folder's name: training_set, test-images, train 2017.
+// plainWords may stand beside a part's word in a folder's name: training_set, test-images, train
+// 2017.
 var plainWords = []string{"set", "data", "dataset", "image", "images", "imgs", "split", "part"}
 
-// partOf is the part that a folder's name says, "" if it says none.
+// partOf returns the part that a folder's name stands for, or "".
 func partOf(name string) string {
 	part := ""
 	for _, word := range words(name) {
@@ -41,7 +42,7 @@ func partOf(name string) string {
 	return part
 }
 
-// words are the words and numbers in a name, in lower case.
+// words returns the words and numbers in a name, in lower case.
 func words(name string) []string {
 	digit := func(r byte) bool { return '0' <= r && r <= '9' }
 	var out []string
@@ -61,24 +62,25 @@ func isNumber(word string) bool {
 	return word != "" && strings.Trim(word, "0123456789") == ""
 }
 
-// maxAround is how many folders may lie one in another around the classes.
+// maxAround is the maximum number of nested folders around the classes.
 const maxAround = 6
 
-// finder finds out what the folders of a set are: parts, classes, or a folder around them.
+// finder finds out what the folders of a set are: parts, classes, or folders around them.
 type finder struct {
 	root  folder
-	known []string // the classes, where they are known
+	known []string // the classes, if they are known
 	notes []string
 }
 
-// isClass says whether a folder's name is that of a known class.
+// isClass reports whether a folder's name is the name of a known class.
 func (f *finder) isClass(name string) bool { return slices.Contains(f.known, quoteName(name)) }
 
 func (f *finder) note(format string, args ...any) {
 	f.notes = append(f.notes, quoteName(fmt.Sprintf(format, args...)))
 }
 
-// find returns the folder in which each part's class folders lie; where there are no parts, that of all is under "".
+// find returns for each part the folder that holds its class folders. Without parts, the folder of
+// the whole set is under "".
 func (f *finder) find(top group) (map[string]group, error) {
 	for at, depth := top, 0; ; depth++ {
 		parts, err := f.parts(at)
@@ -104,7 +106,7 @@ func (f *finder) find(top group) (map[string]group, error) {
 	}
 }
 
-// inside looks through folders around class folders.
+// inside descends through folders around class folders.
 func (f *finder) inside(at group, depth int) (group, error) {
 	next, ok, err := f.around(at)
 	if err != nil || !ok || depth == 0 {
@@ -113,9 +115,10 @@ func (f *finder) inside(at group, depth int) (group, error) {
 	return f.inside(next, depth-1)
 }
 
-// parts are the folders in a group that are parts of a set. A folder is one by its name, and if it is no class that happens to have
-// that name: either nothing that holds images lies beside such folders, or there is one for training whose images all lie in folders
-// of their own, or there are two in which images lie in folders.
+// parts returns the folders in a group that are parts of a set. A folder is a part if its name says
+// so and it is not a class that happens to have that name. It is no class if nothing that holds
+// images lies beside such folders, or if there is one for training whose images all lie in folders,
+// or if there are two whose images lie in folders.
 func (f *finder) parts(at group) (map[string]group, error) {
 	subs, err := at.subs()
 	if err != nil {
@@ -154,7 +157,7 @@ func (f *finder) parts(at group) (map[string]group, error) {
 	if !held {
 		return nil, nil
 	}
-	classes := 0 // parts whose images lie in folders
+	classes := 0 // number of parts whose images lie in folders
 	pure := false
 	for _, part := range partNames {
 		g, ok := out[part]
@@ -186,7 +189,7 @@ func (f *finder) parts(at group) (map[string]group, error) {
 	for _, all := range named {
 		switch {
 		case len(all) == 1:
-		case classes == 0: // they are classes: test1, test2
+		case classes == 0: // the folders are classes: test1, test2
 			return nil, nil
 		default:
 			return nil, fileError(f.root.name, fmt.Errorf("%s and %s are folders of the same part", all[0].where(f.root), all[1].where(f.root)),
@@ -198,7 +201,7 @@ func (f *finder) parts(at group) (map[string]group, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n > 0 { // such as those of competitions
+		if n > 0 { // such as the test images of competitions
 			f.note("the %d images of %s have no labels and are left out", n, g.where(f.root))
 			delete(out, partTest)
 		}
@@ -212,7 +215,8 @@ func (f *finder) parts(at group) (map[string]group, error) {
 	return out, nil
 }
 
-// unlabelled counts the images of a part that lie in no class folders, but in the part's or in one of no meaning: test/images/x.jpg.
+// unlabelled counts the images of a part that lie in no class folder. They lie in the part's folder
+// or in one without a meaning: test/images/x.jpg.
 func (f *finder) unlabelled(g group) (int, error) {
 	subs, err := g.subs()
 	if err != nil {
@@ -228,7 +232,8 @@ func (f *finder) unlabelled(g group) (int, error) {
 	return 0, nil
 }
 
-// holdingOnly are the groups that hold images. What cannot be read is nothing that anybody has asked for.
+// holdingOnly returns the groups that hold images. Groups that cannot be read are left out too,
+// because they were not asked for.
 func holdingOnly(groups []group) []group {
 	return slices.DeleteFunc(slices.Clone(groups), func(g group) bool {
 		ok, err := g.holds()
@@ -236,8 +241,8 @@ func holdingOnly(groups []group) []group {
 	})
 }
 
-// around returns what lies in a folder that is around the classes, or around another such folder: the only folder in a group, if it is
-// no class itself.
+// around returns the folder within a group that encloses the classes, or encloses another such
+// folder: the only folder in the group, if it is no class itself.
 func (f *finder) around(at group) (group, bool, error) {
 	subs, err := at.subs()
 	if err != nil {
@@ -259,7 +264,8 @@ func (f *finder) around(at group) (group, bool, error) {
 	return subs[0], true, nil
 }
 
-// hasClasses says whether the folders in a group are classes or parts, or the only one of them has such folders.
+// hasClasses reports whether the folders in a group are classes or parts, or the group has a single
+// folder with such folders.
 func (f *finder) hasClasses(g group, depth int) (bool, error) {
 	inner, err := g.subs()
 	if err != nil || len(inner) == 0 {
@@ -279,15 +285,16 @@ func (f *finder) hasClasses(g group, depth int) (bool, error) {
 	return f.hasClasses(inner[0], depth-1)
 }
 
-// aroundEach looks through the folders around the classes in several archives, where every archive has one of its own: part1.tar with
-// part1/CLASS and part2.tar with part2/CLASS. What is in cat.tar with cat/2020 and dog.tar with dog/2021 are classes; so the folders
-// within must have names in common, or those around must differ in numbers only.
+// aroundEach descends through folders around the classes in several archives, if every archive has
+// its own: part1.tar with part1/CLASS and part2.tar with part2/CLASS. But cat.tar with cat/2020 and
+// dog.tar with dog/2021 are classes. So the inner folders must have names in common, or the names
+// of the outer folders must differ only in numbers.
 func (f *finder) aroundEach(at group, subs []group) (group, bool, error) {
 	if len(at.dirs) < 2 {
 		return group{}, false, nil
 	}
 	out := group{name: at.name}
-	seen := map[string]int{} // in how many archives there is such a folder within
+	seen := map[string]int{} // number of archives that have an inner folder of this name
 	stems := map[string]bool{}
 	known := 0
 	for _, d := range at.dirs {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// spread is empty images in class folders: "train/cat:3 train/dog:2" is three and two of them.
+// spread returns empty images in class folders: "train/cat:3 train/dog:2" stands for three and two.
 func spread(text string) map[string][]byte {
 	out := map[string][]byte{}
 	for _, item := range strings.Fields(text) {
@@ -25,7 +25,7 @@ func spread(text string) map[string][]byte {
 	return out
 }
 
-// packed is spread in an archive.
+// packedTar returns the files of spread in an archive.
 func packedTar(t testing.TB, text string) []byte {
 	var all []member
 	for name := range spread(text) {
@@ -34,7 +34,7 @@ func packedTar(t testing.TB, text string) []byte {
 	return tarFile(t, all...)
 }
 
-// numbers is how many images of each class a source has: "cat:3 dog:0".
+// numbers returns the number of images of each class of a source: "cat:3 dog:0".
 func numbers(t testing.TB, s Source) string {
 	var out []string
 	for i, n := range Counts(s) {
@@ -55,7 +55,7 @@ func says(t testing.TB, notes []string, want ...string) {
 	}
 }
 
-// What the folders of a set are taken for.
+// The test shows how the folders of a set are understood.
 func TestFolderLayouts(t *testing.T) {
 	for name, c := range map[string]struct {
 		files       string
@@ -125,7 +125,7 @@ func TestFolderLayouts(t *testing.T) {
 	}
 }
 
-// What archives and the folders in them are taken for.
+// The test shows how archives and the folders in them are understood.
 func TestTarFolderLayouts(t *testing.T) {
 	for name, c := range map[string]struct {
 		files       map[string]string
@@ -191,9 +191,9 @@ func TestTarFolderLayouts(t *testing.T) {
 	}
 }
 
-// A network is measured on all images of a set, or of the part that is named, with its own labels.
+// A network is measured on all images of a set, or of the named part, with the network's labels.
 func TestOpenTest(t *testing.T) {
-	classes := []string{"b", "zebra", "a"} // in another order, and one more
+	classes := []string{"b", "zebra", "a"} // in another order, with one more
 	tars := func(files map[string]string) map[string][]byte {
 		out := map[string][]byte{}
 		for file, text := range files {
@@ -262,7 +262,7 @@ func TestOpenTest(t *testing.T) {
 			}
 		})
 	}
-	t.Run("same images", func(t *testing.T) { // what was held out is what training measures
+	t.Run("same images", func(t *testing.T) { // the held-out images are those that training measures
 		dir := tree(t, spread("a:40 b:25"))
 		run, err := openTree(dir, OpenOptions{Seed: 7})
 		require.NoError(t, err)
@@ -296,7 +296,7 @@ func TestOpenTest(t *testing.T) {
 	})
 }
 
-// Whatever is not read is counted and said.
+// Everything that is not read is counted and reported.
 func TestLeftOut(t *testing.T) {
 	files := spread("train/a:4 train/b:4 val/a:2 val/b:2")
 	for i := range 3 {
@@ -305,7 +305,7 @@ func TestLeftOut(t *testing.T) {
 	}
 	files["train/a/.hidden.png"], files["train/b/README"], files["train/a/one.gz"] = nil, nil, nil
 	files["val/b/1/2/3/4/5/6/7/8/9/10.png"] = nil
-	files["test/b/no.xyz"] = nil // of a part that nobody reads
+	files["test/b/no.xyz"] = nil // of a part that is not read
 	dir := tree(t, files)
 	set, err := openTree(dir, OpenOptions{})
 	require.NoError(t, err)
@@ -333,7 +333,7 @@ func TestLeftOut(t *testing.T) {
 	both, err := openTars(tree(t, map[string][]byte{"0.tar": tarFile(t, member{"train/a/1.png", p}, member{"train/b/2.png", p}, member{"val/b/1.png", p}, member{"val/b/1.jxl", p})}), OpenOptions{})
 	require.NoError(t, err)
 	defer both.Close()
-	says(t, both.Notes, "1 file ends in .jxl and is left out") // of both parts' archive, once
+	says(t, both.Notes, "1 file ends in .jxl and is left out") // both parts share the archive; the note comes once
 
 	for name, want := range map[string]string{"photos.zip": "it holds photos.zip, a zip file: unzip it", "x.tar": "name it as tar:", "x.tgz": "gunzip x.tgz"} {
 		dir := tree(t, map[string][]byte{name: p})

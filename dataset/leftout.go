@@ -8,23 +8,23 @@ import (
 	"strings"
 )
 
-// maxEndings is how many endings of files get a note of their own.
+// maxEndings is the maximum number of file endings with a note of their own.
 const maxEndings = 6
 
-// leftOut counts what lies among images and is not read.
+// leftOut counts the things beside images that are not read.
 type leftOut struct {
-	endings map[string]int // files by what their names end in, lower case
-	packed  string         // a packed archive that images may be in
+	endings map[string]int // number of files by ending, in lower case
+	packed  string         // a packed archive that may hold images
 	hidden  int
 
-	odd    tally // neither file nor folder
-	loops  tally // links to folders above
+	odd    tally // neither a file nor a folder
+	loops  tally // links to folders above them
 	deep   tally // folders too far below their class
 	beside tally // images that lie in no class folder
-	others tally // images of a sample of a WebDataset but the one that is read
+	others tally // images of a WebDataset's samples beside the one that is read
 }
 
-// tally counts things of which one is named.
+// tally counts things and names the first.
 type tally struct {
 	n     int
 	first string
@@ -59,14 +59,14 @@ func (l *leftOut) merge(m *leftOut) {
 	l.others.merge(m.others)
 }
 
-// byNumber lists the endings, the most frequent first.
+// byNumber returns the endings, the most frequent first.
 func (l *leftOut) byNumber() []string {
 	return slices.SortedFunc(maps.Keys(l.endings), func(a, b string) int {
 		return cmp.Or(l.endings[b]-l.endings[a], cmp.Compare(a, b))
 	})
 }
 
-// instead says in brackets what files there are; nothing where there are none.
+// instead returns text in brackets about the files that exist, or "" if there are none.
 func (l *leftOut) instead() string {
 	var out []string
 	for i, ext := range l.byNumber() {
@@ -84,7 +84,7 @@ func (l *leftOut) instead() string {
 	return " (of its files, " + strings.Join(out, ", ") + ")"
 }
 
-// notes says what was left out, one line for each kind.
+// notes returns one line for each kind of thing that was left out.
 func (l *leftOut) notes() []string {
 	var out []string
 	say := func(n int, one, many string, args ...any) {

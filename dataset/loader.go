@@ -11,59 +11,57 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// deferredPixels is the mean size of an image's region that a deferred batch has
-// room for, where the images' size varies.
+// deferredPixels is the mean size of an image's region for which a deferred batch has room, if the
+// images' size varies.
 const deferredPixels = 384 * 384
 
-// defaultPrefetch batches hide the jitter of decoding times.
+// defaultPrefetch is enough to hide variations of decoding times.
 const defaultPrefetch = 2
 
 // LoaderOptions are the settings of a [Loader].
 type LoaderOptions struct {
 	Batch   int    // images in a batch
-	Shuffle bool   // a new order in each epoch, or the source's order
+	Shuffle bool   // draws a new order for each epoch; otherwise the order is the source's
 	Seed    uint64 // of the order and of all transforms
 
-	// DropLast leaves out the images that do not fill a last batch, as training
-	// does. Otherwise that batch is filled up with rows labelled Ignored.
+	// DropLast leaves out the images that do not fill a last batch, as training does. Otherwise the
+	// last batch is filled up with rows labelled Ignored.
 	DropLast bool
 
-	// SkipBad skips images that cannot be decoded and reports them in
-	// Batch.Skipped. Otherwise the first one ends the epoch with its error.
+	// SkipBad skips images that cannot be decoded and reports them in Batch.Skipped. Otherwise the
+	// first such image ends the epoch with its error.
 	SkipBad bool
 
-	// SkipAll also skips a batch that has no image that can be decoded, whose Rows
-	// is then 0. Otherwise that is an error in spite of SkipBad: something is wrong
-	// with more than some files.
+	// SkipAll also skips a batch without any image that can be decoded; its Rows is 0. Otherwise
+	// that is an error even with SkipBad, because more than some files is wrong.
 	SkipAll bool
 
-	// Defer leaves cutting, resizing and recolouring to the plan, if a recipe can
-	// express the transform: batches carry regions of decoded images and recipes.
-	// The plan makes the same images of them.
+	// Defer leaves cutting, resizing and recolouring to the plan, if a recipe can express the
+	// transform. Batches then carry regions of decoded images and recipes, and the plan makes the
+	// same images from them.
 	Defer bool
 
-	// Scaled decodes JPEGs that are large for what is cut out of them at 1/2, 1/4 or
-	// 1/8 of their size, where the decoder can: faster, and other pixels.
+	// Scaled decodes large JPEGs at 1/2, 1/4 or 1/8 of their size, if the cut still has enough
+	// pixels and the decoder can do it. This is faster and gives different pixels.
 	Scaled bool
 
-	Workers  int // goroutines that decode and transform; 0: as many as CPUs
-	Prefetch int // batches made ahead of use; 0: 2
+	Workers  int // goroutines that decode and transform; 0: one for each CPU
+	Prefetch int // batches made in advance; 0: 2
 }
 
-// Loader makes batches of a source's images. It holds no goroutines and no
-// position: each call of Epoch has its own. Its methods may be called from
-// several goroutines at once.
+// Loader makes batches of a source's images. It holds no goroutines and no position; each call of
+// Epoch has its own. Its methods may be called from several goroutines at once.
 type Loader struct {
 	src     Source
 	info    Info
 	tf      Transform
 	opt     LoaderOptions
-	recipes bool // tell what tf makes of most images
+	recipes bool // recipes can express tf for most images
 	pool    *batchPool
 }
 
-// NewLoader checks that transform brings all of src's images to one size. A nil
-// transform leaves them as they are.
+// NewLoader returns a loader. It checks that transform brings all of src's images to one size. A
+// nil transform leaves them unchanged.
 func NewLoader(src Source, transform Transform, opt LoaderOptions) (*Loader, error) {
 	info := src.Info()
 	if transform == nil {
@@ -105,11 +103,11 @@ func NewLoader(src Source, transform Transform, opt LoaderOptions) (*Loader, err
 	return l, nil
 }
 
-// Regions is the most bytes of regions in a batch; 0 where the loader makes
-// finished images.
+// Regions returns the maximum number of bytes of regions in a batch; 0 if the loader makes finished
+// images.
 func (l *Loader) Regions() int { return l.pool.regions }
 
-// Batches is the number of batches in an epoch.
+// Batches returns the number of batches in an epoch.
 func (l *Loader) Batches() int {
 	n := l.src.Len()
 	if !l.opt.DropLast {
@@ -118,19 +116,18 @@ func (l *Loader) Batches() int {
 	return n / l.opt.Batch
 }
 
-// Shape is the shape of every batch's images.
+// Shape returns the shape of every batch's images.
 func (l *Loader) Shape() (n, h, w, c int) {
 	return l.pool.n, l.pool.h, l.pool.w, l.pool.c
 }
 
-// Epoch iterates over the batches of an epoch from number first on, in order.
-// They are the same however they are made: for any number of workers, and
-// whether the epoch began at 0 or is resumed. The caller releases each batch
-// when it is done with it.
+// Epoch iterates over the batches of an epoch in order, starting with batch first. The batches do
+// not depend on how they are made: neither on the number of workers, nor on whether the epoch began
+// at 0 or was resumed. The caller releases each batch after use.
 //
-// An error comes with a nil batch after all batches before it, and is the last
-// pair: the source's, or ctx's once it is cancelled. Goroutines run while the
-// loop does; none is left when it ends or is left by break.
+// An error comes with a nil batch, after all batches before it, and ends the iteration. It is the
+// source's error, or ctx's after ctx is cancelled. Goroutines run while the loop runs; none is left
+// when the loop ends or breaks.
 func (l *Loader) Epoch(ctx context.Context, epoch, first int) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		if first < 0 || first > l.Batches() {
@@ -153,7 +150,7 @@ func (l *Loader) Epoch(ctx context.Context, epoch, first int) iter.Seq2[*Batch, 
 			case <-j.done:
 			case <-ctx.Done():
 			}
-			err := ctx.Err() // then even a job that is done may lack rows
+			err := ctx.Err() // after cancellation even a job that is done may lack rows
 			if err == nil {
 				err = j.finish(l.opt)
 			}
@@ -171,21 +168,21 @@ func (l *Loader) Epoch(ctx context.Context, epoch, first int) iter.Seq2[*Batch, 
 	}
 }
 
-// job is a batch in the making.
+// job is a batch that is being made.
 type job struct {
 	batch   *Batch        // set before the first task is sent
-	samples []int         // (≤ N): the source's images for the first rows
+	samples []int         // the source's images for the first rows; at most N
 	done    chan struct{} // closed when no task is left
 
 	mu    sync.Mutex
-	tasks int // left
+	tasks int // tasks left
 	bad   []badRow
-	used  int // bytes of the batch's regions
-	spare int // bytes that regions may take beyond an image's own size
+	used  int // bytes of the batch's regions in use
+	spare int // bytes that regions may take in addition to the size of finished images
 }
 
-// place finds room for a region of n bytes in the batch: always, unless it is
-// larger than a finished image.
+// place finds room for a region of n bytes in the batch. It succeeds unless the region is larger
+// than a finished image and the spare room is used up.
 func (j *job) place(n, image int) (offset int, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -205,20 +202,19 @@ type badRow struct {
 	err error
 }
 
-// task is some rows of a batch: rows [from, to) of job.samples.
+// task is rows [from, to) of job.samples.
 type task struct {
 	job      *job
 	from, to int
 }
 
-// plan sends the epoch's jobs in order, and each one's tasks. A job takes memory
-// only once there is room for it in pending, so that no more than Prefetch+1
-// batches exist besides the caller's.
+// plan sends the epoch's jobs in order, and the tasks of each. A job gets memory only once pending
+// has room for it, so that at most Prefetch+1 batches exist besides the caller's.
 func (l *Loader) plan(ctx context.Context, epoch, first int, pending chan<- *job, tasks chan<- task) {
 	defer close(tasks)
 	defer close(pending)
 	order := l.order(epoch)
-	// Several tasks a worker, so that all finish a batch at about the same time.
+	// Several tasks a worker let all workers finish a batch at about the same time.
 	rows := max(1, l.opt.Batch/(4*l.opt.Workers))
 	for index := first; index < l.Batches(); index++ {
 		start := index * l.opt.Batch
@@ -247,7 +243,7 @@ func (l *Loader) plan(ctx context.Context, epoch, first int, pending chan<- *job
 	}
 }
 
-// order is the sequence of samples in an epoch.
+// order returns the order of the samples in an epoch.
 func (l *Loader) order(epoch int) []int {
 	n := l.src.Len()
 	if l.opt.Shuffle {
@@ -262,14 +258,14 @@ func (l *Loader) order(epoch int) []int {
 	return order
 }
 
-// worker is what a goroutine that makes rows owns.
+// worker is the state of a goroutine that makes rows.
 type worker struct {
 	Work
 	pcg   rand.PCG
 	r     *rand.Rand
-	asked bool   // draft is of the image in hand
-	draft *draft // what becomes of it; nil where no recipe says that
-	lease lease  // of the image in hand
+	asked bool   // draft belongs to the current image
+	draft *draft // what becomes of the current image; nil if no recipe can express it
+	lease lease  // of the current image
 }
 
 // work makes rows until there are no more tasks.
@@ -288,7 +284,7 @@ func (l *Loader) work(ctx context.Context, tasks <-chan task) {
 	}
 }
 
-// unload gives the image's memory back.
+// unload gives the memory of the image back.
 func (p *worker) unload() {
 	p.lease.release()
 	p.shrink()
@@ -316,14 +312,14 @@ func (l *Loader) fill(j *job, row int, p *worker) error {
 		return fmt.Errorf("%s: image %d is %d×%d with %d channels, not %d", l.info.Name, sample, m.H, m.W, m.C, b.C)
 	}
 	b.Labels[row] = label
-	if !p.asked { // the source had no use for an answer
+	if !p.asked { // the source did not ask
 		ask(got.h, got.w)
 	}
 	if p.draft != nil {
 		l.draw(j, row, p, got)
 		return nil
 	}
-	l.seed(p, b.Epoch, sample) // the same choices again
+	l.seed(p, b.Epoch, sample) // start the same random choices again
 	l.tf.Apply(&p.Work, p.r)
 	m = p.Image
 	if m.H != b.H || m.W != b.W || m.C != b.C {
@@ -333,13 +329,14 @@ func (l *Loader) fill(j *job, row int, p *worker) error {
 	return nil
 }
 
-// seed begins the random choices for a sample.
+// seed starts the random choices for a sample.
 func (l *Loader) seed(p *worker, epoch, sample int) {
 	seedFrom(&p.pcg, streamAugment, l.opt.Seed, uint64(epoch), uint64(sample))
 }
 
-// need draws what becomes of an image of h×w pixels, and says what of it that
-// takes. Where no recipe tells, or does the same faster, it is everything.
+// need draws what becomes of an image of h×w pixels, and returns the part of the image that this
+// needs. That is the whole image if no recipe can express the transform, or if a recipe would not
+// be faster.
 func (l *Loader) need(h, w int, b *Batch, p *worker) need {
 	p.asked, p.draft = true, nil
 	whole := everything(h, w)
@@ -350,8 +347,9 @@ func (l *Loader) need(h, w int, b *Batch, p *worker) need {
 	if !d.add(l.tf, p.r) {
 		return whole
 	}
-	// The same for each draw: one whose cut has the right size already, or is too
-	// large for a recipe, comes of the image that others decode smaller.
+	// shrinks must be the same for each draw. Without a resize, or if the cut is too large for a
+	// recipe, the whole image is decoded, and the same image may be decoded smaller in another
+	// epoch.
 	rows, cols := b.H, b.W
 	if d.resized {
 		rows, cols = d.rows.size, d.cols.size
@@ -374,20 +372,21 @@ func (l *Loader) need(h, w int, b *Batch, p *worker) need {
 		}
 	}
 	p.draft = d
-	if n.box.h == 0 { // black
+	if n.box.h == 0 { // a black row
 		n.box = box{h: 1, w: 1}
 	}
 	return n
 }
 
-// draw makes a row by a draft, or a region and a recipe of which the plan will.
+// draw makes a row from its draft, or stores the region and the recipe from which the plan makes
+// it.
 func (l *Loader) draw(j *job, row int, p *worker, got piece) {
 	b, m := j.batch, p.Image
 	r, from := p.draft.recipe(got.shrink)
 	var region []byte
 	if from.h > 0 {
-		// With what memory there is behind the image: the resampler's kernels may read some of it,
-		// with weights of zero.
+		// The slice includes the memory behind the image: the resampler's kernels may read some of
+		// it, with weights of zero.
 		region = m.Pix[((from.y-got.y)*m.W+from.x-got.x)*m.C : cap(m.Pix)]
 	}
 	n := from.w * m.C
@@ -404,7 +403,7 @@ func (l *Loader) draw(j *job, row int, p *worker, got piece) {
 	p.resample.RenderFrom(j.finished(row), b.H, b.W, b.C, &r, region, m.W*m.C)
 }
 
-// finished is the memory of a row's finished image.
+// finished returns the memory for a row's finished image.
 func (j *job) finished(row int) []byte {
 	b := j.batch
 	n := b.H * b.W * b.C

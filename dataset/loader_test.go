@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// collect copies the batches of an epoch, releasing each.
+// collect copies the batches of an epoch and releases each.
 func collect(t *testing.T, l *Loader, epoch, first int) []*Batch {
 	var out []*Batch
 	for b, err := range l.Epoch(context.Background(), epoch, first) {
@@ -87,7 +87,7 @@ func TestLoaderLastBatch(t *testing.T) {
 	require.Equal(t, 3, l.Batches())
 	n, h, w, c := l.Shape()
 	require.Equal(t, []int{4, 4, 4, 1}, []int{n, h, w, c})
-	// The second pass reuses memory: its padding must be cleared.
+	// The second pass reuses memory, so its padding must be cleared.
 	for range 2 {
 		batches := collect(t, l, 0, 0)
 		last := batches[2]
@@ -140,7 +140,7 @@ func TestLoaderSkip(t *testing.T) {
 		require.Empty(t, batches[2].Skipped)
 	}
 
-	// A batch without any image, and errors that are no file's, still fail.
+	// A batch without any image, and errors that are not a file's, still fail.
 	for i := range 4 {
 		src.bad[i] = fileError("x.jpg", errors.New("bad"), "")
 	}
@@ -158,7 +158,7 @@ func firstBatch(l *Loader) (*Batch, error) {
 	return nil, nil
 }
 
-// wrong is a source or a transform that breaks its word.
+// wrong is a source or a transform that violates its contract.
 type wrong struct {
 	numbered
 	label   int32
@@ -248,7 +248,7 @@ func TestLoaderCancelAndBreak(t *testing.T) {
 	requireGoroutines(t, before, "cancelled before")
 }
 
-// requireGoroutines waits for goroutines that have done their work to be gone.
+// requireGoroutines waits until goroutines that have done their work are gone.
 func requireGoroutines(t *testing.T, want int, when string) {
 	t.Helper()
 	for range 100 {
@@ -276,8 +276,8 @@ func TestLoaderRecyclesMemory(t *testing.T) {
 	require.LessOrEqual(t, len(seen), defaultPrefetch+3)
 }
 
-// The random streams are part of what a run's seed means: changing them makes
-// old runs unrepeatable.
+// The random streams are part of the meaning of a run's seed: changing them makes old runs
+// unrepeatable.
 func TestRandomStreamsStay(t *testing.T) {
 	l := newLoader(t, numbered{n: 6}, nil, LoaderOptions{Batch: 6, Shuffle: true, Seed: 42})
 	require.Equal(t, []int{5, 2, 0, 1, 4, 3}, l.order(7))

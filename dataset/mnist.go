@@ -8,15 +8,15 @@ import (
 	"io/fs"
 )
 
-// mnistLike is what sets in MNIST's four files differ in.
+// mnistLike describes a set in the form of MNIST's four files.
 type mnistLike struct {
 	classes   []string
 	mean, std float32
 	mirror    bool
 }
 
-// Mean and Std of all 60,000 training images, as torchvision's examples and
-// Fashion-MNIST's benchmarks have them.
+// The mean and the standard deviation are those of all 60,000 training images, as in torchvision's
+// examples and in Fashion-MNIST's benchmarks.
 var (
 	digits = mnistLike{
 		classes: []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
@@ -101,7 +101,7 @@ func (m mnistLike) read(ctx context.Context, name string, d folder, part string)
 	}, nil
 }
 
-// openIDX reads the file base.gz or base. It also returns the file's path.
+// openIDX reads the file base.gz, or base if that does not exist. It also returns the file's path.
 func openIDX(ctx context.Context, d folder, base string, dims []int) ([]byte, string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
@@ -124,7 +124,7 @@ func openIDX(ctx context.Context, d folder, base string, dims []int) ([]byte, st
 	return data, d.path(file), err
 }
 
-// missingFile is the error for a file of a known set that cannot be opened.
+// missingFile returns the error for a file of a known set that cannot be opened.
 func missingFile(d folder, file string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return fileError(d.path(file), err, "")

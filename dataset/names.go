@@ -6,8 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// quoteName is a name of a file or a folder as text. A name that is UTF-8 is itself. In others every byte that is not UTF-8 is written
-// as \xE9: class names go into JSON, YAML and metadata, which hold nothing but UTF-8, and must be told apart when they come back.
+// quoteName returns the name of a file or a folder as UTF-8 text. A name that is UTF-8 is
+// unchanged. In other names every byte that is not UTF-8 is written as \xE9, because class names go
+// into JSON, YAML and metadata, which hold only UTF-8, and must stay distinct.
 func quoteName(name string) string {
 	if utf8.ValidString(name) {
 		return name
@@ -25,7 +26,7 @@ func quoteName(name string) string {
 	return s.String()
 }
 
-// few is the beginning of a list of names, for messages.
+// few returns the beginning of a list of names, for messages.
 func few(names []string) string {
 	const most = 8
 	if len(names) > most {

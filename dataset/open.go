@@ -17,42 +17,40 @@ const makeData = "run `make data` to fetch it again"
 
 // OpenOptions are the settings of [Open]. The zero value is a good default.
 type OpenOptions struct {
-	// Channels of the images: 1 (grey), 3 (colour) or 0 for the set's own, which
-	// is 3 for class folders.
+	// Channels is the number of channels of the images: 1 (grey), 3 (colour) or 0 for the set's own
+	// number, which is 3 for class folders.
 	Channels int
 
-	// Seed chooses which files are for testing where class folders come without
-	// parts.
+	// Seed chooses which files are for testing, if class folders have no parts.
 	Seed uint64
 
-	// Orientation turns images of folders and archives as their EXIF says. Without
-	// it they stay as they are stored, as torchvision's default loader leaves them;
-	// TIFF files are turned in any case, as Pillow does.
+	// Orientation turns images of folders and archives as their EXIF says. Without it they stay as
+	// they are stored, as in torchvision's default loader. TIFF files are always turned, as in
+	// Pillow.
 	Orientation bool
 
-	// Cache is how many bytes of folders' and archives' images stay in memory,
-	// decoded, once they have been read: training and test images together, those that
-	// are read first. 0 means none.
+	// Cache is the maximum number of bytes of decoded images of folders and archives that stay in
+	// memory, for training and test images together. The images that are read first are kept. 0
+	// means no cache.
 	Cache int64
 
-	// Memory is how many bytes decoding folders' and archives' images may take at a
-	// time, over all goroutines: files, decoders and the decoded images until a
-	// loader is done with them. Goroutines wait for each other; an image that takes
-	// more by itself is an error. 0 means an eighth of the machine's or the cgroup's
-	// memory.
+	// Memory is the maximum number of bytes for decoding images of folders and archives, over all
+	// goroutines. It covers files, decoders, and decoded images until a loader is done with them.
+	// Goroutines wait for each other. An image that needs more by itself is an error. 0 means an
+	// eighth of the memory of the machine or its cgroup.
 	Memory int64
 }
 
-// kind is a way to name a set in Open: one of two known parts, or one whose
-// layout is found out.
+// kind is a name of a set in Open. It has either open, if the set has two known parts, or find, if
+// its layout must be found out.
 type kind struct {
 	name string
-	dir  string // default folder, "" where one must be named
+	dir  string // default folder; "" if the user must name one
 	open func(ctx context.Context, d folder, opt OpenOptions) (*Set, error)
 	find func(ctx context.Context, d folder, opt OpenOptions, known []string) (*encoded, error)
 }
 
-// kinds lists all that Open knows.
+// kinds are the sets that Open knows.
 var kinds = []kind{
 	{"fashion-mnist-mini", "", openFashionMini, nil},
 	{"fashion-mnist", "data/fashion-mnist", openFashionMNIST, nil},
@@ -62,7 +60,7 @@ var kinds = []kind{
 	{"tar", "", nil, findTar},
 }
 
-// Names lists the names that [Open] takes.
+// Names returns the names that [Open] accepts.
 func Names() []string {
 	var names []string
 	for _, k := range kinds {
@@ -71,7 +69,7 @@ func Names() []string {
 	return names
 }
 
-// Open makes the sources of the set that spec names, NAME or NAME:DIR:
+// Open opens the sources of the set that spec names, NAME or NAME:DIR:
 //
 //	fashion-mnist-mini  6,000 + 1,000 images of Fashion-MNIST within this package; also for an empty spec
 //	fashion-mnist:DIR   Fashion-MNIST as IDX files, gzipped or not; DIR is data/fashion-mnist if left out
@@ -83,13 +81,12 @@ func Names() []string {
 //	                    names, or of DIR with folders train/ and val/ in them, or without, split as folders are:
 //	                    CLASS/x.jpg, WebDataset's x.jpg with x.cls, x.json or x.txt, or x.jpg in CLASS.tar
 //
-// A folder around the class folders, or around the parts, is looked through. Of a set with images for validation and for testing,
-// Test has those for validation; see [OpenTest].
+// Folders around the class folders or around the parts are looked through. If a set has images for
+// validation and for testing, Test has those for validation; see [OpenTest].
 //
-// Sets but folders and tar files are read into memory (CIFAR-10: 184 MB) and
-// checked in full; of these only the names are read, and a bad image comes up in
-// Decode. The caller closes the set. An unknown name gives an error with the
-// nearest ones, a bad file a [*FileError].
+// Folders and tar files are opened by reading only names; a bad image is an error of Decode. All
+// other sets are read into memory (CIFAR-10: 184 MB) and checked in full. The caller closes the
+// set. An unknown name gives an error with the nearest names, a bad file a [*FileError].
 func Open(ctx context.Context, spec string, opt OpenOptions) (*Set, error) {
 	return openSpec(spec, opt, func(k kind, d folder) (*Set, error) {
 		if k.open != nil {
@@ -103,25 +100,26 @@ func Open(ctx context.Context, spec string, opt OpenOptions) (*Set, error) {
 	})
 }
 
-// TestOptions say what of a set [OpenTest] opens.
+// TestOptions say which images of a set [OpenTest] opens.
 type TestOptions struct {
 	OpenOptions
 
-	// Classes are those of the network that is measured. Images have its labels,
-	// by the names of their classes; it may have more classes than the set.
+	// Classes are the classes of the network that is measured. The labels of the images are the
+	// network's, found by the names of their classes. The network may have more classes than the
+	// set.
 	Classes []string
 
-	// Part is train, val or test; empty means the images for testing, or else those
-	// for validation or for training, whichever there are first, or all images of
-	// folders and archives without parts.
+	// Part is train, val or test. Empty means the first that exists of the images for testing, for
+	// validation and for training, or all images of folders and archives without parts.
 	Part string
 
-	// Trained says that the network was trained on the set. Where the set was split
-	// for that, the part for testing is then what was held out.
+	// Trained says that the network was trained on the set. If the set was split for that, the test
+	// part is what was held out.
 	Trained bool
 }
 
-// OpenTest makes the source of the images of one part of a set, as Set.Test, to measure a network on. The set is named as in [Open].
+// OpenTest opens the images of one part of a set, as Set.Test, to measure a network on them. It
+// names sets as [Open] does.
 func OpenTest(ctx context.Context, spec string, opt TestOptions) (*Set, error) {
 	return openSpec(spec, opt.OpenOptions, func(k kind, d folder) (*Set, error) {
 		if k.find != nil {
@@ -148,7 +146,7 @@ func OpenTest(ctx context.Context, spec string, opt TestOptions) (*Set, error) {
 	})
 }
 
-// Parts lists the names that a part may have in [TestOptions].
+// Parts returns the names of parts in [TestOptions].
 func Parts() []string { return []string{partTrain, partVal, partTest} }
 
 // openSpec opens the set that a spec names.
@@ -188,7 +186,7 @@ func openSpec(spec string, opt OpenOptions, open func(kind, folder) (*Set, error
 	return set, nil
 }
 
-// folder is a folder of files and its name in messages.
+// folder is a folder of files with its name for messages.
 type folder struct {
 	fs.FS
 	name string
@@ -200,10 +198,10 @@ func (d folder) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(
 // Stat implements fs.StatFS.
 func (d folder) Stat(name string) (fs.FileInfo, error) { return fs.Stat(d.FS, name) }
 
-// named is a file system that knows better where its files are.
+// named is a file system with its own names of files for messages.
 type named interface{ path(file string) string }
 
-// path is file's name in messages.
+// path returns file's name for messages.
 func (d folder) path(file string) string {
 	if n, ok := d.FS.(named); ok {
 		return n.path(file)

@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// orientationTag is EXIF's tag that says how an image is to be turned.
+// orientationTag is the EXIF tag that says how to turn an image.
 const orientationTag = 274
 
-// What is unpacked of a compressed text of a PNG file, and of all of them, is limited: a file may have thousands, each of a thousand
-// times its size.
+// Limits on the unpacked size of one compressed text of a PNG file, and of all of them. A file may
+// have thousands of texts, each of which unpacks to a thousand times its size.
 const (
 	maxProfile  = 1 << 20
 	maxProfiles = 64 << 20
 )
 
-// orientation says how an encoded image is to be turned: 1 to 8 as EXIF's tag has it, 1 where the file says nothing. It reads, as
-// Pillow does, EXIF in JPEG, PNG and WebP, and where that does not say, XMP.
+// orientation returns how an encoded image is to be turned: 1 to 8 as in EXIF's tag, and 1 if the
+// file has no orientation. As Pillow does, it reads EXIF in JPEG, PNG and WebP, and otherwise XMP.
 func orientation(data []byte) int {
 	exif, xmp := metadataOf(data)
 	if o, ok := tiffValue(bytes.TrimPrefix(bytes.TrimPrefix(exif, exifMagic), exifMagic)); ok {
@@ -42,12 +42,14 @@ var (
 	xmpOrientation = regexp.MustCompile(`tiff:Orientation(?:="|>)([0-9])`)
 )
 
-// isTIFF says whether data begin as a TIFF file, which Pillow turns whoever asks, and as the structure in EXIF.
+// isTIFF reports whether data begins as a TIFF file, or as the TIFF structure in EXIF does. Pillow
+// always turns TIFF files.
 func isTIFF(data []byte) bool {
 	return bytes.HasPrefix(data, []byte("II*\x00")) || bytes.HasPrefix(data, []byte("MM\x00*"))
 }
 
-// metadataOf finds an image's EXIF, a TIFF structure that may begin with exifMagic, and its XMP.
+// metadataOf finds an image's EXIF and its XMP. The EXIF is a TIFF structure, possibly after
+// exifMagic.
 func metadataOf(data []byte) (exif, xmp []byte) {
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xd8")):
@@ -60,7 +62,7 @@ func metadataOf(data []byte) (exif, xmp []byte) {
 	return nil, nil
 }
 
-// jpegMetadata reads the segments before the first scan. EXIF may come in several.
+// jpegMetadata reads the segments before the first scan. EXIF may be split over several.
 func jpegMetadata(data []byte) (exif, xmp []byte) {
 	const app1, startOfScan, endOfImage = 0xe1, 0xda, 0xd9
 	for at := 2; at+4 <= len(data); {
@@ -72,7 +74,7 @@ func jpegMetadata(data []byte) (exif, xmp []byte) {
 		case marker == 0xff: // padding
 			at++
 			continue
-		case marker == 0 || marker == 1 || marker >= 0xd0 && marker <= 0xd8: // without a segment
+		case marker == 0 || marker == 1 || marker >= 0xd0 && marker <= 0xd8: // markers without a segment
 			at += 2
 			continue
 		case marker == startOfScan || marker == endOfImage:
@@ -96,7 +98,8 @@ func jpegMetadata(data []byte) (exif, xmp []byte) {
 	return exif, xmp
 }
 
-// pngMetadata reads the chunks eXIf, and texts that hold EXIF in hexadecimal digits, as ImageMagick writes it, or XMP.
+// pngMetadata reads the chunks eXIf, and texts that hold XMP, or EXIF in hexadecimal digits, as
+// ImageMagick writes it.
 func pngMetadata(data []byte) (exif, xmp []byte) {
 	var raw []byte
 	left := int64(maxProfiles)
@@ -122,7 +125,7 @@ func pngMetadata(data []byte) (exif, xmp []byte) {
 				continue
 			}
 			text = inflate(text[1:], &left)
-		case "iTXt": // compressed, method, language and translated keyword, each with its zero
+		case "iTXt": // compression flag and method, then language and translated keyword, each ended by a zero
 			if len(text) < 2 {
 				continue
 			}
@@ -147,10 +150,10 @@ func pngMetadata(data []byte) (exif, xmp []byte) {
 	return exif, xmp
 }
 
-// The keywords of texts that matter.
+// The keywords of the texts that are read.
 const rawEXIF, rawXMP = "Raw profile type exif", "XML:com.adobe.xmp"
 
-// inflate unpacks a text, or as much of it as there is, and counts it.
+// inflate unpacks a text, up to the limits, and subtracts its size from left.
 func inflate(packed []byte, left *int64) []byte {
 	r, err := zlib.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -161,7 +164,8 @@ func inflate(packed []byte, left *int64) []byte {
 	return text
 }
 
-// rawProfile reads a profile in ImageMagick's form: an empty line, a name, a length, and lines of digits.
+// rawProfile decodes a profile in ImageMagick's form: an empty line, a name, a length, and lines of
+// digits.
 func rawProfile(text []byte) []byte {
 	lines := strings.SplitN(string(text), "\n", 4)
 	if len(lines) < 4 {
@@ -192,7 +196,8 @@ func webpMetadata(data []byte) (exif, xmp []byte) {
 	return exif, xmp
 }
 
-// tiffValue is the orientation that a TIFF structure's first directory has: 1 where its value is none.
+// tiffValue returns the orientation in a TIFF structure's first directory: 1 if its value is not an
+// orientation. It returns false if there is no orientation.
 func tiffValue(data []byte) (int, bool) {
 	order, entry := tiffEntry(data, orientationTag)
 	if entry == nil {
@@ -233,23 +238,23 @@ func tiffEntry(data []byte, tag uint16) (binary.ByteOrder, []byte) {
 	return order, nil
 }
 
-// turn turns m as an orientation says: mirrored (2), by 180° (3), upside down (4), transposed (5), clockwise (6), transposed along
-// the other diagonal (7), counterclockwise (8).
+// turn turns m by an orientation: mirrored (2), by 180° (3), upside down (4), transposed (5),
+// clockwise (6), transposed along the other diagonal (7), counterclockwise (8).
 func turn(m *Image, orientation int) {
 	if orientation < 2 || orientation > 8 {
 		return
 	}
 	h, w, c := m.H, m.W, m.C
-	at, down, across := 0, w*c, c // of the turned image's first pixel, and from one to the next
+	at, down, across := 0, w*c, c // offset of the turned image's first pixel, and distances between its rows and its columns
 	if orientation >= 5 {
 		h, w, down, across = w, h, across, down
 	}
 	switch orientation {
-	case 2, 3, 7, 6: // the turned image's columns begin at the other end
+	case 2, 3, 7, 6: // the turned image's columns are reversed
 		at, across = at+(w-1)*across, -across
 	}
 	switch orientation {
-	case 3, 4, 7, 8: // its rows
+	case 3, 4, 7, 8: // its rows are reversed
 		at, down = at+(h-1)*down, -down
 	}
 	pix := make([]byte, 0, len(m.Pix))

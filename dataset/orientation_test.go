@@ -19,13 +19,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// oriented has small images in base64 with what Pillow's ImageOps.exif_transpose makes of them; testdata/orientation.py has written
-// it.
+// oriented has small images in base64 with the result of Pillow's ImageOps.exif_transpose.
+// testdata/orientation.py writes it.
 //
 //go:embed testdata/orientation.txt
 var oriented string
 
-// Pixels are turned as Pillow turns them, of whichever part of the file says so; by default they stay, but TIFF files.
+// Images are turned as Pillow turns them, from whichever part of the file has the orientation. By
+// default only TIFF files are turned.
 func TestOrientation(t *testing.T) {
 	dir := t.TempDir()
 	var upright Image
@@ -61,7 +62,8 @@ func TestOrientation(t *testing.T) {
 	}
 }
 
-// A set's images are turned in training and testing, decoded anew or kept.
+// A set's images are turned in training and testing, whether they are decoded or come from the
+// cache.
 func TestOrientationOfSets(t *testing.T) {
 	var file []byte
 	for line := range strings.Lines(oriented) {
@@ -97,8 +99,8 @@ func TestOrientationOfSets(t *testing.T) {
 	}
 }
 
-// Metadata that repeat themselves take little memory: texts of PNG files that unpack to a thousand times their size, EXIF in many
-// segments.
+// Metadata that repeat take little memory: texts of PNG files that unpack to a thousand times their
+// size, EXIF in many segments.
 func TestMetadataWithoutEnd(t *testing.T) {
 	packed := map[string][]byte{}
 	png := func(names ...string) []byte {
@@ -138,7 +140,7 @@ func TestMetadataWithoutEnd(t *testing.T) {
 	require.Less(t, allocated(func() { orientation(jpeg) }), uint64(64<<20))
 }
 
-// Metadata are not trusted: cut and changed files give some orientation, and no panic.
+// Metadata are not trusted: cut and changed files give some orientation and do not panic.
 func FuzzOrientation(f *testing.F) {
 	for line := range strings.Lines(oriented) {
 		if fields := strings.Fields(line); len(fields) == 5 && fields[0] != "#" {

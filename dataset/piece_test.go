@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// photoFile is a JPEG of noise, in which every pixel matters.
+// photoFile returns a JPEG of noise, in which every pixel matters.
 func photoFile(t testing.TB, w, h int, seed uint64) []byte {
 	m := pattern(w, h)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -23,7 +23,8 @@ func photoFile(t testing.TB, w, h int, seed uint64) []byte {
 	return out.Bytes()
 }
 
-// photoTree has photographs of many sizes in two classes, among them files that are damaged in the middle, cut, turned, and no JPEGs.
+// photoTree writes photographs of many sizes in two classes. Some files are damaged in the middle,
+// cut, turned, or not JPEGs.
 func photoTree(t testing.TB) string {
 	files := map[string][]byte{}
 	for i := range 24 {
@@ -46,10 +47,11 @@ func photoTree(t testing.TB) string {
 	return tree(t, files)
 }
 
-// mine is a user's transform, which no recipe says.
+// mine is a user's transform, which no recipe can express.
 type mine struct{ RandomResizedCrop }
 
-// epochs are all images and labels that a loader makes in two epochs, and which it skipped.
+// epochs returns all images and labels that a loader makes in two epochs, and the images it
+// skipped.
 func epochs(t *testing.T, l *Loader) (out []string) {
 	t.Helper()
 	for epoch := range 2 {
@@ -62,8 +64,9 @@ func epochs(t *testing.T, l *Loader) (out []string) {
 	return out
 }
 
-// What an image becomes does not depend on what a cache has of it, on the number of workers, on who resizes it, nor on how much of it is
-// decoded: it is what the transforms make of the whole image.
+// An image does not depend on the cache's content, on the number of workers, on whether the host or
+// a device resizes it, nor on how much of it is decoded. It is what the transforms make of the
+// whole image.
 func TestPiecesAreOfTheWhole(t *testing.T) {
 	dir := photoTree(t)
 	for name, tf := range map[string]Transform{
@@ -106,8 +109,9 @@ func TestPiecesAreOfTheWhole(t *testing.T) {
 	}
 }
 
-// Where images may be decoded smaller, a cache changes nothing, whatever is drawn: cuts that have the right size already, and such as are
-// too large for a recipe, come of whole images, which must not be kept for the others.
+// If images may be decoded smaller, a cache changes nothing, whatever is drawn. Cuts that already
+// have the right size, and cuts too large for a recipe, need whole images, which must not be kept
+// for the others.
 func TestScaledWithACache(t *testing.T) {
 	if name, why := JPEGDecoder(); name == "Go" {
 		t.Skip(why)
@@ -132,7 +136,7 @@ func TestScaledWithACache(t *testing.T) {
 				require.NoError(t, err)
 				l := newLoader(t, set.Train, Pipeline{c.tf, Flip{}}, LoaderOptions{Batch: 1, Shuffle: true, Seed: 3, Scaled: true, Workers: 1, Defer: deferred})
 				var got []string
-				for range 3 { // the epochs begin again, with what is kept by then
+				for range 3 { // repeat the epochs with what the cache has kept by then
 					got = append(got, epochs(t, l)...)
 				}
 				set.Close()
@@ -145,7 +149,7 @@ func TestScaledWithACache(t *testing.T) {
 	}
 }
 
-// asked is a source that says what was asked of it.
+// asked is a source that records what it was asked for.
 type asked struct {
 	pieceSource
 	needs  *[]need
@@ -162,7 +166,8 @@ func (a asked) decodePiece(i int, ask func(h, w int) need, dst *Image) (int32, p
 	return label, p, err
 }
 
-// Only what a crop needs is decoded, and smaller where that is asked for and the crop still has enough pixels.
+// Only the part that a crop needs is decoded, and at a smaller size if that is wanted and the crop
+// still has enough pixels.
 func TestPiecesAreSmall(t *testing.T) {
 	if name, why := JPEGDecoder(); name == "Go" {
 		t.Skip(why)

@@ -16,11 +16,13 @@ import (
 	"github.com/tributary-ml/tributary/dataset/internal/raster"
 )
 
-// arithmeticLimit is the size up to which Pillow reads JPEGs of arithmetic coding: its own reader gives it so many bytes at a time.
+// arithmeticLimit is the size up to which Pillow reads JPEGs with arithmetic coding: its own reader
+// passes on that many bytes at a time.
 const arithmeticLimit = 1 << 16
 
-// Random images of all formats decode to Pillow's pixels. It needs a Python with Pillow and numpy in $PILLOW, and cjpeg; $PILLOW_N is
-// how many there are of each kind, $PILLOW_SEED which.
+// Random images of all formats decode to Pillow's pixels. The test needs a Python with Pillow and
+// numpy in $PILLOW, and cjpeg. $PILLOW_N is the number of images of each kind, $PILLOW_SEED their
+// seed.
 func TestPillow(t *testing.T) {
 	python := os.Getenv("PILLOW")
 	if python == "" {
@@ -45,7 +47,7 @@ func TestPillow(t *testing.T) {
 	}
 }
 
-// comparePillow compares the records of a stream of testdata/pillow.py.
+// comparePillow compares the records of a stream that testdata/pillow.py writes.
 func comparePillow(t *testing.T, kind string, stream []byte) {
 	r := bytes.NewReader(stream)
 	number := func() int {
@@ -109,8 +111,8 @@ func pillowReads(images *decoder, file []byte, w, h int, rgb, grey []byte) strin
 			return fmt.Sprintf("libjpeg-turbo and the decoder in Go do not agree: %v, %v", otherErr, err)
 		}
 		if err != nil {
-			// Damage makes millions of pixels of a few bytes. Whether Pillow comes to a PNG's wrong checksum depends on how its
-			// zlib reads ahead.
+			// Damage can make a few bytes claim millions of pixels. Whether Pillow reaches a PNG's
+			// wrong checksum depends on how its zlib reads ahead.
 			if text := err.Error(); strings.Contains(text, "far too many for a file") || strings.Contains(text, "zlib: invalid checksum") {
 				continue
 			}
@@ -137,8 +139,9 @@ func pillowReads(images *decoder, file []byte, w, h int, rgb, grey []byte) strin
 	return ""
 }
 
-// pillowRefuses says what is wrong where Pillow's error does not come up here. Files that only lack their last bytes, and none of
-// their pixels, are read here; so are JPEGs of arithmetic coding that are too long for Pillow.
+// pillowRefuses describes what is wrong if Pillow fails with an error that does not occur here, and
+// returns "" if the difference is expected. Files that lack only their last bytes and no pixels are
+// read here; so are JPEGs with arithmetic coding that are too long for Pillow.
 func pillowRefuses(images *decoder, file []byte, text string) string {
 	var got Image
 	err := decodeInGo(images, file, 3, &got)

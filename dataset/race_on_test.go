@@ -2,5 +2,5 @@
 
 package dataset
 
-// raceEnabled: the race detector runs, which slows reading large sets twentyfold.
+// raceEnabled says that the race detector runs. It slows reading large sets down twentyfold.
 const raceEnabled = true

@@ -2,15 +2,15 @@ package dataset
 
 import "math/rand/v2"
 
-// Each use of random numbers has its own streams.
+// Each use of random numbers has a stream of its own.
 const (
 	streamOrder   = iota + 1 // the order of an epoch's samples
 	streamAugment            // one sample's transforms in one epoch
-	streamSplit              // which files of a folder become test images
+	streamSplit              // the files of a folder that become test images
 )
 
-// seedFrom sets pcg to the stream that belongs to key. Streams of different keys
-// are unrelated: the key is hashed into PCG's 128 bits of state.
+// seedFrom sets pcg to the stream of key. Streams of different keys are unrelated, because the key
+// is hashed into PCG's 128 bits of state.
 func seedFrom(pcg *rand.PCG, key ...uint64) {
 	var hi, lo uint64 = 0x243f6a8885a308d3, 0x13198a2e03707344 // digits of π
 	for _, k := range key {

@@ -1,9 +1,9 @@
 package dataset
 
-// TrainTransform is the usual augmentation for a source, to images of h×w
-// pixels. Small images of one size are padded by an eighth, cut at random and
-// mirrored (but digits), then resized if need be. Others get the recipe of the
-// Inception papers: [RandomResizedCrop], [Flip], [Jitter].
+// TrainTransform returns the usual augmentation for a source, to images of h×w pixels. Small images
+// of one size are padded by an eighth, cut at random, mirrored (except digits), and resized if
+// necessary. Other images get the recipe of the Inception papers: [RandomResizedCrop], [Flip],
+// [Jitter].
 func TrainTransform(info Info, h, w int) Transform {
 	if info.H == 0 {
 		return Pipeline{

@@ -7,10 +7,10 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// maxOutput is the largest side that a transform makes.
+// maxOutput is the maximum side of an image that a transform makes.
 const maxOutput = 1 << 14
 
-// checkSide is an error unless a transform can make images of h×w pixels.
+// checkSide returns an error if a transform cannot make images of h×w pixels.
 func checkSide(name string, h, w int) error {
 	if h < 1 || w < 1 || h > maxOutput || w > maxOutput {
 		return fmt.Errorf("%s to %d×%d pixels: sides are 1 to %d", name, h, w, maxOutput)
@@ -28,7 +28,7 @@ func (p *Work) resizeTo(b box, h, w int) {
 // Resize resizes to H×W with antialiasing, whatever the aspect ratio.
 type Resize struct{ H, W int }
 
-// OutSize is H×W.
+// OutSize returns H×W.
 func (t Resize) OutSize(_, _ int) (int, int, error) {
 	return t.H, t.W, checkSide("Resize", t.H, t.W)
 }
@@ -40,11 +40,11 @@ func (t Resize) Apply(p *Work, _ *rand.Rand) {
 	}
 }
 
-// ResizeShorter resizes with antialiasing so that the shorter side has Size
-// pixels and the aspect ratio stays: torchvision's Resize(Size).
+// ResizeShorter resizes with antialiasing so that the shorter side has Size pixels and the aspect
+// ratio stays, as torchvision's Resize(Size).
 type ResizeShorter struct{ Size int }
 
-// OutSize is Size by the longer side, which is rounded down.
+// OutSize returns Size and the longer side, which is rounded down.
 func (t ResizeShorter) OutSize(h, w int) (int, int, error) {
 	if err := checkSide("ResizeShorter", t.Size, t.Size); err != nil || h == 0 || w == 0 {
 		return 0, 0, err
@@ -53,8 +53,8 @@ func (t ResizeShorter) OutSize(h, w int) (int, int, error) {
 	return h, w, nil
 }
 
-// size limits the longer side, so that an image of one row does not become a
-// huge one.
+// size returns the new size. It limits the longer side, so that an image of one row does not become
+// huge.
 func (t ResizeShorter) size(h, w int) (int, int) {
 	if h < w {
 		return t.Size, min(t.Size*w/h, maxOutput)

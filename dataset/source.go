@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Image is a picture of H rows and W columns of C interleaved channels of eight
-// bits: 1 (grey) or 3 (red, green, blue; sRGB as decoded).
+// Image is a picture of H rows and W columns with C interleaved channels of eight bits: 1 (grey) or
+// 3 (red, green, blue; sRGB as decoded).
 type Image struct {
 	Pix     []byte // (H, W, C), len H·W·C
 	H, W, C int
 
-	lease *lease // of the memory for Pix, where its user returns that
+	lease *lease // of the memory for Pix, if the user releases it
 }
 
-// Reshape gives m the shape h×w×c and keeps the memory of Pix where it is large
-// enough. The pixels are undefined afterwards.
+// Reshape gives m the shape h×w×c. It keeps the memory of Pix if that is large enough. The pixels
+// are undefined afterwards.
 func (m *Image) Reshape(h, w, c int) {
 	n := h * w * c
 	m.Pix = slices.Grow(m.Pix[:0], n)[:n]
@@ -28,70 +28,66 @@ type Info struct {
 	Classes []string // the name of each label
 	C       int      // channels of every image: 1 or 3
 
-	// H and W are the size of every image, or 0 where it varies.
+	// H and W are the size of every image, or 0 if the size varies.
 	H, W int
 
-	// Mean and Std are the C channels' mean and standard deviation over the
-	// training images, in units of [0, 1] (a byte divided by 255). Class folders
-	// have ImageNet's.
+	// Mean and Std are the mean and standard deviation of each channel over the training images, in
+	// units of [0, 1] (a byte divided by 255). Class folders have ImageNet's.
 	Mean, Std []float32
 
-	// Files is a sum over the names and labels of a source's images that are files, by which
-	// a run that goes on notices others; empty for sets in memory.
+	// Files is a sum over the names and labels of a source's image files. A resumed run compares it
+	// to notice other files. It is empty for sets in memory.
 	Files string
 
-	// Mirror says that an image flipped left to right keeps its class: true but
-	// for digits.
+	// Mirror says that an image flipped left to right keeps its class. It is false only for digits.
 	Mirror bool
 }
 
 // Source is a set of labelled images with random access. Its methods may be
 // called from several goroutines at once.
 type Source interface {
-	// Info describes the images. The caller must not change its slices.
+	// Info returns a description of the images. The caller must not change its slices.
 	Info() Info
 
-	// Len is the number of images.
+	// Len returns the number of images.
 	Len() int
 
-	// Decode writes image i, 0 ≤ i < Len, to dst, which it reshapes, and returns
-	// its label: 0 ≤ label < len(Info().Classes). Where the image cannot be read
-	// or decoded, the error is a [*FileError] that names its file, and dst is
-	// undefined.
+	// Decode writes image i, 0 ≤ i < Len, to dst, which it reshapes, and returns the image's label,
+	// 0 ≤ label < len(Info().Classes). If the image cannot be read or decoded, the error is a
+	// [*FileError] that names its file, and dst is undefined.
 	Decode(i int, dst *Image) (label int32, err error)
 }
 
 // Set is the two parts of a data set.
 type Set struct {
-	Train, Test Source // OpenTest leaves Train nil
+	Train, Test Source // Train is nil in sets from OpenTest
 
-	// Notes say how folders and archives were understood, and what in them is
-	// left out, a line each.
+	// Notes say how folders and archives were understood and what in them is left out, one line
+	// each.
 	Notes []string
 
-	// Cache is how many bytes of decoded images may stay in memory until Close; 0
-	// where none do, or the whole set is in memory anyway.
+	// Cache is the maximum number of bytes of decoded images that stay in memory until Close; 0 if
+	// none do, or if the whole set is in memory anyway.
 	Cache int64
 
-	// JPEG names what decodes JPEG files ([JPEGDecoder]) in a set of folders or
-	// archives; empty in others.
+	// JPEG is the name of the JPEG decoder ([JPEGDecoder]) in a set of folders or archives, and
+	// empty in other sets.
 	JPEG    string
 	closers []func()
 }
 
-// Close frees the memory of images that were kept, and closes files. Nobody
-// reads the set any more.
+// Close frees the memory of cached images and closes files. The set must not be read any more.
 func (s *Set) Close() {
 	for _, f := range s.closers {
 		f()
 	}
 }
 
-// counter is a source that knows how many images of each class it has.
+// counter is a source that knows the number of images of each class.
 type counter interface{ counts() []int }
 
-// Counts is how many images of each class a source has; nil where only decoding
-// them would tell.
+// Counts returns the number of images of each class of a source; nil if counting would need
+// decoding.
 func Counts(src Source) []int {
 	if c, ok := src.(counter); ok {
 		return c.counts()
@@ -108,7 +104,7 @@ func count[T uint8 | int32](labels []T, n int) []int {
 	return out
 }
 
-// memory is a source whose images have one size and lie decoded in memory.
+// memory is a source of decoded images of one size in memory.
 type memory struct {
 	info   Info
 	pix    []byte  // (len(labels), H, W, C)
@@ -128,15 +124,15 @@ func (m *memory) Decode(i int, dst *Image) (int32, error) {
 
 func (m *memory) counts() []int { return count(m.labels, len(m.info.Classes)) }
 
-// relabelled is a source whose labels are those of other classes, by their names.
+// relabelled is a source with the labels of other classes, found by their names.
 type relabelled struct {
 	Source
 	info   Info
-	labels []int32 // by the source's own
+	labels []int32 // by the source's own label
 }
 
-// withClasses returns src with the labels of classes, which must have all of its
-// own: src itself if they are its own.
+// withClasses returns src with the labels of classes, which must have all of its own classes. It
+// returns src itself if the classes are its own.
 func withClasses(src Source, classes []string) (Source, error) {
 	info := src.Info()
 	if slices.Equal(info.Classes, classes) {

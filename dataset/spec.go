@@ -12,13 +12,13 @@ import (
 	"github.com/tributary-ml/tributary/internal/nearest"
 )
 
-// Resolve makes a spec for [Open] of what a person may write instead:
+// Resolve makes a spec for [Open] from what a user may write instead:
 //
-//	photos, ./photos   a folder: folder:photos, or tar:photos where archives are in it, or what its files are (cifar10:, mnist:, …)
+//	photos, ./photos   a folder: folder:photos, or tar:photos if it holds archives, or the set whose files it holds (cifar10:, mnist:, …)
 //	CIFAR10, Cifar-10  the name of a set in another spelling: cifar10
-//	folder:~/photos    the home folder, which a shell puts in at the beginning of a word only
+//	folder:~/photos    the home folder, which a shell expands only at the beginning of a word
 //
-// A spec that is one is returned as it is. What is neither gives an error with the nearest names.
+// A valid spec is returned unchanged. Other text gives an error with the nearest names.
 func Resolve(spec string) (string, error) {
 	name, dir, hasDir := strings.Cut(spec, ":")
 	if at := slices.IndexFunc(kinds, func(k kind) bool { return folded(k.name) == folded(name) }); at >= 0 {
@@ -42,12 +42,12 @@ func Resolve(spec string) (string, error) {
 	return "", unknownName(name)
 }
 
-// folded is a name without what spellings differ in.
+// folded returns a name in lower case without separators, so that different spellings become equal.
 func folded(name string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(name))
 }
 
-// atHome replaces a leading ~ by the home folder, unless there is a file of that name.
+// atHome replaces a leading ~ by the home folder, unless a file has that name.
 func atHome(dir string) string {
 	rest, ok := strings.CutPrefix(dir, "~")
 	if !ok || rest != "" && !os.IsPathSeparator(rest[0]) {
@@ -63,17 +63,17 @@ func atHome(dir string) string {
 	return filepath.Join(home, rest)
 }
 
-// archiveEndings are the endings of archives' names.
+// archiveEndings are the endings of the names of archives.
 var archiveEndings = []string{".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip"}
 
-// marks tell what a folder holds by a file in it, in this order.
+// marks recognise the set in a folder by a file in it. The first that matches counts.
 var marks = []struct{ pattern, name string }{
 	{"cifar-10-batches-bin", "cifar10"}, {"data_batch_1.bin", "cifar10"},
 	{"train-images?idx3-ubyte*", "mnist"},
 	{"*.tar", "tar"}, {"train/*.tar", "tar"},
 }
 
-// kindOf is the name of the set that a folder holds.
+// kindOf returns the name of the set that a folder holds.
 func kindOf(dir string) string {
 	for _, m := range marks {
 		if found, err := fs.Glob(os.DirFS(dir), m.pattern); err != nil || len(found) == 0 {
@@ -87,7 +87,8 @@ func kindOf(dir string) string {
 	return "folder"
 }
 
-// missing is the error for a folder or file that does not exist: it names the nearest ones in the nearest folder above that does.
+// missing returns the error for a folder or file that does not exist. It names the nearest names in
+// the nearest folder above that exists.
 func missing(path string) *FileError {
 	above, name := filepath.Dir(path), filepath.Base(path)
 	entries, err := os.ReadDir(above)
@@ -111,7 +112,7 @@ func missing(path string) *FileError {
 	return fileError(path, syscall.ENOENT, remedy)
 }
 
-// unknownName is the error for a set that does not exist.
+// unknownName returns the error for a set that does not exist.
 func unknownName(name string) error {
 	names := Names()
 	known := slices.Clone(names)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// touch makes empty files and the folders that they are in.
+// touch makes empty files and their folders.
 func touch(t *testing.T, root string, names ...string) {
 	t.Helper()
 	for _, n := range names {
@@ -55,7 +55,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// A folder that does not exist is named once, with one that may be meant.
+// The error for a folder that does not exist names it once, with a folder that may be meant.
 func TestOpenMissing(t *testing.T) {
 	t.Chdir(t.TempDir())
 	touch(t, ".", "photos/train/cat/1.jpg")

@@ -7,12 +7,11 @@ import (
 	"slices"
 )
 
-// testShare is one over the share of images that split keeps for testing.
+// testShare is the inverse of the share of images that split keeps for testing.
 const testShare = 10
 
-// split divides s into a training and a test source: of each class a tenth,
-// rounded, and at least one image, is for testing. Which ones depends on seed
-// and the files' names only.
+// split divides s into a training and a test source. Of each class a tenth, rounded, and at least
+// one image, is for testing. The choice depends only on seed and the files' names.
 func (s *imageFolder) split(seed uint64) (train, test *imageFolder, err error) {
 	train = &imageFolder{info: s.info, root: s.root, left: s.left, archives: s.archives}
 	test = &imageFolder{info: s.info, root: s.root}
@@ -42,7 +41,7 @@ func (s *imageFolder) split(seed uint64) (train, test *imageFolder, err error) {
 	return train, test, nil
 }
 
-// drawn chooses n of the files: those whose hashes with seed are lowest.
+// drawn chooses n of the files: those with the lowest hashes with seed.
 func drawn(files []string, n int, seed uint64) map[string]struct{} {
 	rank := make(map[string]uint64, len(files))
 	for _, file := range files {

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Which images are for training and in which order is the same for ever where a layout has once been read: runs go on after an update.
-// The sums are those of the first reader, of commit 7eb32ef.
+// The training images and their order stay the same forever for a layout that has once been read,
+// because runs go on after an update. The sums are those of the first reader, of commit 7eb32ef.
 func TestLayoutsAreStable(t *testing.T) {
 	p := pngFile(t, pattern(6, 4))
 	var files []string

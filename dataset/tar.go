@@ -20,8 +20,8 @@ import (
 
 const tarRemedy = "write the archive again"
 
-// packed are archives that are no tar, by their first bytes, and what to do about them. The images of a compressed tar cannot be read
-// in any order.
+// packed are archives other than plain tar files, recognised by their first bytes, with a remedy.
+// The images of a compressed tar cannot be read in any order.
 var packed = []struct {
 	magic, name, remedy string
 	endings             []string
@@ -38,7 +38,8 @@ var packed = []struct {
 	{"Rar!", "a rar file", "unpack it, and name the folder as folder:DIR", []string{".rar"}},
 }
 
-// unpacked says what to do about a file that is an archive by its name; "" if it is none.
+// unpacked returns the kind and the remedy for a file whose name is that of a packed archive,
+// otherwise "".
 func unpacked(file string) (name, remedy string) {
 	for _, p := range packed {
 		for _, ending := range p.endings {
@@ -50,13 +51,14 @@ func unpacked(file string) (name, remedy string) {
 	return "", ""
 }
 
-// renamed is the remedy for a file that has not the ending that its program asks for.
+// renamed returns the remedy for a file without the ending that its unpacking program requires.
 func renamed(base, remedy, ending string) string {
 	to := strings.TrimSuffix(base, path.Ext(base)) + ending
 	return "rename it to " + to + "; " + strings.ReplaceAll(remedy, "FILE", to)
 }
 
-// findTar finds the archives in root, in its folders for the parts, or of parts that their names say, and what is in them.
+// findTar finds the archives in root and in its folders for parts, tells parts by the archives'
+// names if necessary, and finds out what is in the archives.
 func findTar(ctx context.Context, root folder, opt OpenOptions, known []string) (_ *encoded, err error) {
 	if st, err := os.Stat(root.name); err != nil || !st.IsDir() {
 		if err == nil {
@@ -103,10 +105,10 @@ func findTar(ctx context.Context, root folder, opt OpenOptions, known []string) 
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := inner[""]; !ok { // what is in the archives says more than their names
+	if _, ok := inner[""]; !ok { // the content of the archives is more reliable than their names
 		clear(e.parts)
 	}
-	for name := range e.parts { // the part that all archives are of, by their names
+	for name := range e.parts { // the part of all archives, by their names
 		e.parts[name] = e.opened(inner[""], true)
 	}
 	for name, g := range inner {
@@ -121,15 +123,16 @@ type tars struct {
 	*finder
 }
 
-// archives are those of a part.
+// archives are the archives of a part.
 type archives struct {
 	where string
-	dir   string   // that holds them
+	dir   string   // folder that holds them
 	files []string // nil: all in dir
-	odd   error    // what is wrong with their names if they are not one for each class
+	odd   error    // what is wrong with their names, unless each archive is a class
 }
 
-// find returns the archives in a folder by parts. Those of which the part is not known, or who may be without parts, are under "".
+// find returns the archives in a folder by parts. Archives whose part is unknown, or which may have
+// no parts, are under "".
 func (t *tars) find(in string, depth int) (map[string]archives, error) {
 	subs, err := subfolders(t.disk, in)
 	if err != nil {
@@ -146,7 +149,7 @@ func (t *tars) find(in string, depth int) (map[string]archives, error) {
 		inside, err := t.list(dir)
 		before, twice := out[p]
 		switch {
-		case err == nil && len(inside) == 0 && len(files) > 0: // folders of something else
+		case err == nil && len(inside) == 0 && len(files) > 0: // the folders are something else
 		case !twice:
 			out[p] = here
 		case err != nil || len(inside) == 0:
@@ -178,7 +181,7 @@ func (t *tars) none(in string) error {
 	return fileError(t.disk.path(in), errors.New("holds no .tar files"), "put them into the folder itself, or into its folders train and val; images in folders are folder:DIR")
 }
 
-// list are the tar files in a folder.
+// list returns the tar files in a folder.
 func (t *tars) list(in string) ([]string, error) {
 	entries, err := fs.ReadDir(t.disk, in)
 	if err != nil {
@@ -204,7 +207,7 @@ func (t *tars) list(in string) ([]string, error) {
 	return all, nil
 }
 
-// byName tells the part of each archive by its name, if they say.
+// byName groups archives by the part in their names, if their names have one.
 func (t *tars) byName(in string, files []string) (map[string]archives, error) {
 	says := partByWord
 	if !slices.ContainsFunc(files, func(f string) bool { return says(path.Base(f)) != "" }) {
@@ -224,7 +227,7 @@ func (t *tars) byName(in string, files []string) (map[string]archives, error) {
 	all := archives{where: t.disk.path(in), dir: in, files: files}
 	odd := named[""]
 	switch {
-	case len(out) < 2, odd != nil && named[partTrain] == nil: // nothing that a run can go by
+	case len(out) < 2, odd != nil && named[partTrain] == nil: // the names do not give a part to train on
 		if odd != nil {
 			clear(out)
 		}
@@ -245,7 +248,8 @@ func bases(files []string) []string {
 	return out
 }
 
-// partByWord is the part that a word in an archive's name says: my-train-000.tar, training_set.tar, valset.tar.
+// partByWord returns the part that a word in an archive's name stands for: my-train-000.tar,
+// training_set.tar, valset.tar.
 func partByWord(name string) string {
 	for _, word := range words(strings.TrimSuffix(strings.ToLower(name), ".tar")) {
 		for _, end := range append([]string{""}, plainWords...) {
@@ -260,7 +264,7 @@ func partByWord(name string) string {
 	return ""
 }
 
-// partWithin is the part whose word is anywhere in an archive's name.
+// partWithin returns the part whose word occurs anywhere in an archive's name.
 func partWithin(name string) string {
 	for _, p := range []string{partTrain, partVal, partTest} {
 		if strings.Contains(strings.ToLower(name), p) {
@@ -323,42 +327,43 @@ func (e *encoded) read(ctx context.Context, a archives) (group, error) {
 	return out, nil
 }
 
-// flat says whether every archive of a group is a class of its own.
+// flat reports whether every archive of a group is a class of its own.
 func flat(g group) bool {
 	return !slices.ContainsFunc(g.dirs, func(d *dir) bool { return !d.archive.flat })
 }
 
-// archive is a tar file of which the members' names have been read.
+// archive is a tar file whose members' names have been read.
 type archive struct {
-	path   string // in messages
+	path   string // for messages
 	base   string // file name
 	file   *os.File
 	images []tarImage
 	labels map[string]map[string]label // by ending, then by key
 	left   leftOut
-	flat   bool // its images are of one class, which is called as it is
+	flat   bool // its images are of one class, named after the archive
 }
 
 // tarImage is an image in an archive.
 type tarImage struct {
 	node  *tarNode
 	name  string // in the archive
-	class string // that its label says, "" if its folder does
-	part  string // the folder that says the part, of a labelled image
-	rest  string // what its name is in that folder, of a labelled image
+	class string // from its label, or "" if its folder gives the class
+	part  string // for a labelled image: the folder that gives the part
+	rest  string // for a labelled image: the rest of its name in that folder
 }
 
-// stem is an archive's name without .tar.
+// stem returns an archive's name without .tar.
 func (a *archive) stem() string { return a.base[:len(a.base)-len(".tar")] }
 
-// tarFS is the images of archives as a file system: CLASS/ARCHIVE/MEMBER. Its methods may be called from several goroutines.
+// tarFS is a file system of the images of archives, with paths CLASS/ARCHIVE/MEMBER. Its methods
+// may be called from several goroutines.
 type tarFS struct {
-	root  string              // where the archives are
+	root  string              // the folder that holds the archives
 	nodes map[string]*tarNode // by path
 }
 
-// path implements named: the archive and the member of an image, or where the
-// archives are.
+// path implements named. It returns the archive and the member of an image, or the folder that
+// holds the archives.
 func (t tarFS) path(name string) string {
 	if n := t.nodes[name]; n != nil {
 		return n.file.Name() + ": " + n.member
@@ -378,7 +383,7 @@ func (t tarFS) Open(name string) (fs.File, error) {
 // tarNode is a member of an archive.
 type tarNode struct {
 	file   *os.File
-	member string // its name in the file
+	member string // name in the archive
 	offset int64
 	size   int64
 }
@@ -399,7 +404,8 @@ type opened struct {
 func (o opened) Stat() (fs.FileInfo, error) { return o.node, nil }
 func (o opened) Close() error               { return nil }
 
-// readArchive reads the names of an archive's members, and the labels beside images. The archive, where there is one, stays open.
+// readArchive reads the names of an archive's members, and the labels beside images. If it returns
+// an archive, the archive's file is open, even with an error.
 func readArchive(ctx context.Context, file string) (*archive, error) {
 	f, err := plainfile.Open(file)
 	if err != nil {
@@ -473,10 +479,10 @@ func readArchive(ctx context.Context, file string) (*archive, error) {
 		if images[name] == nil {
 			order = append(order, name)
 		}
-		images[name] = n // of two of one name tar means the later one
+		images[name] = n // a later member replaces an earlier one of the same name, as in tar
 	}
 	for name, to := range links {
-		for range maxDepth { // a link to a link
+		for range maxDepth { // follow links to links
 			if next, ok := links[to]; ok {
 				to = next
 			}
@@ -493,7 +499,7 @@ func readArchive(ctx context.Context, file string) (*archive, error) {
 	return a, nil
 }
 
-// sparse says that a member's bytes do not lie one behind another.
+// sparse reports whether a member's bytes are not contiguous.
 func sparse(h *tar.Header) bool {
 	if _, ok := h.PAXRecords["GNU.sparse.major"]; ok {
 		return true
@@ -501,8 +507,9 @@ func sparse(h *tar.Header) bool {
 	return h.PAXRecords["GNU.sparse.map"] != ""
 }
 
-// tree makes folders of an archive's images: PART/CLASS/MEMBER where labels say the classes, CLASS/MEMBER, with the archive's name for
-// the class, where all images lie in no folder, or else the folders that the images lie in.
+// tree makes folders of an archive's images. If labels give the classes, they are
+// PART/CLASS/MEMBER. If no image lies in a folder, they are CLASS/MEMBER with the archive's name
+// for the class. Otherwise they are the folders in the archive.
 func (a *archive) tree() (*dir, error) {
 	a.flat = !slices.ContainsFunc(a.images, func(i tarImage) bool { return i.class != "" || strings.Contains(i.name, "/") })
 	b := treeBuilder{a, &dir{name: a.base, archive: a}, map[place]*dir{}, map[place]bool{}}
@@ -536,7 +543,7 @@ func (a *archive) tree() (*dir, error) {
 	return b.top, nil
 }
 
-// treeBuilder makes a tree of folders.
+// treeBuilder builds a tree of folders.
 type treeBuilder struct {
 	archive *archive
 	top     *dir
@@ -550,7 +557,7 @@ type place struct {
 	name string
 }
 
-// folder returns the folder of a name, nil where an image has it.
+// folder returns the folder of a name, or nil if an image has that name.
 func (b *treeBuilder) folder(in *dir, name, at string) *dir {
 	k := place{in, name}
 	d := b.dirs[k]

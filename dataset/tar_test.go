@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// member is a file in an archive, a folder if its name ends in /, or, as "x -> y", a link: a hard one if y begins with /.
+// member is a file in an archive. It is a folder if its name ends in /. "x -> y" is a link, and a
+// hard link if y begins with /.
 type member struct {
 	name string
 	data []byte
@@ -43,7 +44,7 @@ func tarFile(t testing.TB, members ...member) []byte {
 	return out.Bytes()
 }
 
-// withType says that the first file in an archive is of another type.
+// withType changes the type of the first file in an archive.
 func withType(archive []byte, flag byte) []byte {
 	archive = bytes.Clone(archive)
 	h := archive[:512]
@@ -62,7 +63,7 @@ func openTars(dir string, opt OpenOptions) (*Set, error) {
 	return Open(context.Background(), "tar:"+dir, opt)
 }
 
-// contents is every image of a source as a string, by class and in order.
+// contents returns every image of a source as a string, by class and in order.
 func contents(t *testing.T, s Source) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -76,7 +77,7 @@ func contents(t *testing.T, s Source) map[string][]string {
 	return all
 }
 
-// Archives have the images that the same files in folders have, however they are laid out.
+// Archives have the same images as the same files in folders, in any layout.
 func TestTarLayouts(t *testing.T) {
 	p, j := pngFile(t, pattern(6, 4)), jpegFile(t, 5, 7)
 	files := map[string][]byte{"train/cat/1.png": p, "train/cat/2.jpg": j, "train/dog/1.jpg": j, "train/dog/2.jpg": p, "val/cat/1.jpg": j, "val/dog/1.png": p}
@@ -93,7 +94,7 @@ func TestTarLayouts(t *testing.T) {
 			"train/0.tar": tarFile(t, member{"./cat/", nil}, cat1, cat2, member{"cat/.hidden.png", p}, member{"cat/notes.txt", nil}), "train/1.TAR": tarFile(t, dog1, dog2),
 			"val/0.tar": tarFile(t, member{"/dog/1.png", p}, member{"./cat/deep/1.jpg", j}), "val/notes.txt": nil}, false},
 		"names say the part": {map[string][]byte{
-			"set-test.tar":    tarFile(t, member{"none/1.png", p}), // left out, as there is val
+			"set-test.tar":    tarFile(t, member{"none/1.png", p}), // left out because val exists
 			"set-train-0.tar": tarFile(t, cat1, dog1, dog2), "set-train-1.tar": tarFile(t, member{"cat/2.jpg", j}), "set-val.tar": tarFile(t, member{"cat/1.jpg", j}, member{"dog/1.png", p})}, false},
 		"an archive for each class": {map[string][]byte{
 			"train/cat.tar": tarFile(t, member{"1.png", p}, member{"2.jpg", j}), "train/dog.tar": tarFile(t, member{"1.jpg", j}, member{"2.jpg", p}),
@@ -138,7 +139,7 @@ func TestTarLayouts(t *testing.T) {
 	}
 }
 
-// Archives without parts are split, the same for a seed.
+// Archives without parts are split, in the same way for the same seed.
 func TestTarSplit(t *testing.T) {
 	var all []member
 	for i := range 20 {
@@ -161,7 +162,7 @@ func TestTarSplit(t *testing.T) {
 	}
 }
 
-// A class may be called train.
+// A class may have the name train.
 func TestTarClassTrain(t *testing.T) {
 	p := pngFile(t, pattern(6, 4))
 	var all []member
@@ -224,7 +225,7 @@ func TestTarErrors(t *testing.T) {
 	require.ErrorContains(t, err, "damaged PNG")
 }
 
-// Whatever is in an archive, opening it ends, in a set or in an error that names the file.
+// Opening any archive ends with a set or with an error that names the file.
 func FuzzTar(f *testing.F) {
 	p := pngFile(f, pattern(2, 2))
 	f.Add(tarFile(f, member{"a/1.png", p}, member{"a/2.png", p}, member{"b/1.png", p}, member{"b/2.png", p}))

@@ -6,23 +6,22 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// Transform changes one image: its pixels, its size, or both. A transform holds
-// only its settings, so that several goroutines can share it.
+// Transform changes the pixels or the size of an image, or both. A transform holds only settings,
+// so that several goroutines can share it.
 type Transform interface {
-	// OutSize is the height and the width that Apply makes of an image of h×w
-	// pixels. 0 stands for a size that varies, in arguments and results. The
-	// error says which setting cannot work.
+	// OutSize returns the height and width of the image that Apply makes of one of h×w pixels. In
+	// arguments and results, 0 stands for a size that varies. The error says which setting cannot
+	// work.
 	OutSize(h, w int) (oh, ow int, err error)
 
 	// Apply changes p's image. All its random choices come from r.
 	Apply(p *Work, r *rand.Rand)
 }
 
-// Pipeline is a transform that applies others in order. An empty one leaves
-// images as they are.
+// Pipeline is a transform that applies others in order. An empty pipeline leaves images unchanged.
 type Pipeline []Transform
 
-// OutSize runs h×w through all transforms.
+// OutSize passes h×w through all transforms.
 func (t Pipeline) OutSize(h, w int) (int, int, error) {
 	for _, step := range t {
 		var err error
@@ -40,23 +39,23 @@ func (t Pipeline) Apply(p *Work, r *rand.Rand) {
 	}
 }
 
-// Work is an image on its way through a pipeline, together with memory for the
-// next one. The zero value is ready for use; one goroutine owns it.
+// Work is an image on its way through a pipeline, together with memory for the next image. The zero
+// value is ready for use. It belongs to one goroutine.
 type Work struct {
-	Image *Image // the image so far
+	Image *Image // the current image
 
 	buffers  [2]Image
 	resample augment.Resampler
 }
 
-// Load gives p's image the buffer that a source decodes into.
+// Load sets p's image to a buffer for a source to decode into, and returns it.
 func (p *Work) Load() *Image {
 	p.Image = &p.buffers[0]
 	return p.Image
 }
 
-// Next returns another image of h×w pixels and as many channels as p's, of
-// undefined content. Once it is filled, assign it to p.Image.
+// Next returns another image of h×w pixels with the channels of p's image and undefined content.
+// Once it is filled, assign it to p.Image.
 func (p *Work) Next(h, w int) *Image {
 	next := &p.buffers[0]
 	if p.Image == next {
@@ -66,11 +65,11 @@ func (p *Work) Next(h, w int) *Image {
 	return next
 }
 
-// keptPixels is the largest image whose memory is kept for the next one: one of
-// 5 megapixels.
+// keptPixels is the maximum size of an image, in bytes, whose memory is kept for the next one: 5
+// megapixels of colour.
 const keptPixels = 16 << 20
 
-// shrink lets go of the memory of large images.
+// shrink releases the memory of large images.
 func (p *Work) shrink() {
 	for i := range p.buffers {
 		if cap(p.buffers[i].Pix) > keptPixels {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// noise is an image of bytes that look random.
+// noise returns an image of bytes that look random.
 func noise(h, w, c int) *Image {
 	m := new(Image)
 	m.Reshape(h, w, c)
@@ -39,7 +39,7 @@ func TestCrops(t *testing.T) {
 		0, 0, 0, 0, 0,
 	}, apply(CenterCrop{5, 5}, m, 0).Pix)
 
-	// All 25 places of a crop with a border of 1 occur, corners included.
+	// All 25 places of a crop with a border of 1 occur, including the corners.
 	seen := map[string]bool{}
 	for seed := range uint64(500) {
 		seen[fmt.Sprint(apply(RandomCrop{Pad: 2, H: 3, W: 3}, m, seed).Pix)] = true
@@ -51,7 +51,7 @@ func TestCrops(t *testing.T) {
 	require.Equal(t, make([]byte, 4), apply(cutOut{-9, 9, 2, 2}, m, 0).Pix)
 }
 
-// cutOut is a transform that cuts at a given place, of a user's.
+// cutOut is a user's transform that cuts at a given place.
 type cutOut box
 
 func (t cutOut) OutSize(_, _ int) (int, int, error) { return t.h, t.w, nil }
@@ -73,7 +73,7 @@ func TestRandomResizedCrop(t *testing.T) {
 	require.InDelta(t, 0.08, least, 0.01)
 	require.InDelta(t, 1, most, 0.03)
 
-	// Nothing fits into a strip: the middle with the nearest aspect ratio.
+	// No cut fits into a strip, so the cut is the middle with the nearest aspect ratio.
 	require.Equal(t, box{0, 493, 10, 13}, RandomResizedCrop{8, 8}.draw(10, 1000, r))
 	require.Equal(t, box{493, 0, 13, 10}, RandomResizedCrop{8, 8}.draw(1000, 10, r))
 	require.Equal(t, box{0, 0, 1, 1}, RandomResizedCrop{8, 8}.draw(1, 1, r))
@@ -115,7 +115,7 @@ func TestCutout(t *testing.T) {
 				n++
 			}
 		}
-		require.GreaterOrEqual(t, n, 4) // a corner
+		require.GreaterOrEqual(t, n, 4) // a corner of the square
 		require.LessOrEqual(t, n, 16)
 	}
 }

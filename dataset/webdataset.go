@@ -14,20 +14,20 @@ import (
 
 const (
 	maxClassText = 256     // bytes of a class in a file
-	maxLabelJSON = 1 << 20 // bytes of a .json file that is looked into
-	classDigits  = 6       // of a class that is a number: names in order are numbers in order
-	maxTarClass  = 1e6     // classes that are numbers are below
+	maxLabelJSON = 1 << 20 // bytes of a .json file that is read
+	classDigits  = 6       // digits of a class that is a number, so that sorted names are in the order of numbers
+	maxTarClass  = 1e6     // limit of classes that are numbers
 )
 
-// label is what a file beside an image says about its class.
+// label is the class of an image as given by a file beside it.
 type label struct {
 	text   string
 	number bool
 	file   string // member of the archive
 }
 
-// labelFiles reads the files that may have an image's label, by what their names end in. A file that has none is no error, unless it
-// cannot have anything else.
+// labelFiles read the files that may hold an image's label, by the ending of their names. A file
+// without a label is an error only if it cannot hold anything else.
 var labelFiles = map[string]func(r io.Reader, size int64) (label, bool, error){
 	".cls": func(r io.Reader, _ int64) (label, bool, error) {
 		text, err := classText(r)
@@ -55,10 +55,11 @@ var labelFiles = map[string]func(r io.Reader, size int64) (label, bool, error){
 	},
 }
 
-// labelOrder are the keys of labelFiles: an archive's labels are of the first ending that has some.
+// labelOrder are the keys of labelFiles. An archive's labels come from the first ending that has
+// some.
 var labelOrder = []string{".cls", ".json", ".txt"}
 
-// jsonKeys are the keys under which a .json file may have a label, the first one first.
+// jsonKeys are the keys of a label in a .json file; the first that exists counts.
 var jsonKeys = []string{"label", "class", "cls"}
 
 func classText(r io.Reader) (string, error) {
@@ -66,7 +67,7 @@ func classText(r io.Reader) (string, error) {
 	return string(text), err
 }
 
-// textLabel is the label that a text is, if it can be one.
+// textLabel returns the label in a text, if the text can be one.
 func textLabel(text string) (label, bool) {
 	clean := strings.TrimSpace(text)
 	if clean == "" || len(text) > maxClassText || strings.ContainsAny(clean, "\n\r\x00") {
@@ -85,7 +86,8 @@ func numberLabel(v float64) (label, bool) {
 	return label{text: strconv.Itoa(int(v)), number: true}, true
 }
 
-// jsonLabel is the label in a JSON text: a name or a number, or an object that has one under one of jsonKeys.
+// jsonLabel returns the label in a JSON text: a name or a number, or an object that has one under
+// one of jsonKeys.
 func jsonLabel(data []byte) (label, bool) {
 	var v any
 	if json.Unmarshal(data, &v) != nil {
@@ -112,15 +114,16 @@ func jsonValue(v any) (label, bool) {
 	return label{}, false
 }
 
-// key is what belongs together in WebDataset: all up to the first dot of a
-// member's name.
+// key returns the key of a WebDataset's sample: a member's name up to the first dot of its last
+// element.
 func key(name string) string {
 	dir, base := path.Split(name)
 	base, _, _ = strings.Cut(base, ".")
 	return dir + base
 }
 
-// label gives the images of a part's archives the classes that files beside them say, if they are WebDataset's shards.
+// label sets the classes of the images of a part's archives from the files beside them, if the
+// archives are WebDataset's shards.
 func (e *encoded) label(all []*archive) error {
 	shards := e.areShards(all)
 	labels := map[*archive]map[string]label{}
@@ -159,8 +162,9 @@ func (e *encoded) label(all []*archive) error {
 	return nil
 }
 
-// labelled says whether an archive's images have their labels from files with an ending: .cls always, others where the folders that
-// the images lie in, if there are any, are no classes.
+// labelled reports whether the labels of an archive's images come from files with an ending. Files
+// .cls always count. Others count only if the images lie in no folders, or in folders that are not
+// classes.
 func (a *archive) labelled(ending string, shards bool) bool {
 	labels := a.labels[ending]
 	if ending == ".cls" {
@@ -175,8 +179,8 @@ func (a *archive) labelled(ending string, shards bool) bool {
 		})
 }
 
-// tellsApart says whether files with an ending give an archive's images several classes: archives that are each a class may have other
-// things beside images.
+// tellsApart reports whether files with an ending give an archive's images several classes. An
+// archive that is a class by itself may hold other files beside images.
 func (a *archive) tellsApart(ending string) bool {
 	texts, images := map[string]bool{}, 0
 	for _, i := range a.images {
@@ -188,14 +192,14 @@ func (a *archive) tellsApart(ending string) bool {
 	return len(texts) > 1 && (ending != ".txt" || 2*len(texts) <= images)
 }
 
-// shardWords are words in the names of archives that are shards of a set. Numbers follow.
+// shardWords are words in the names of archives that are shards of a set. Numbers follow them.
 var shardWords = append([]string{"shard", "shards", "parts", "chunk", "wds", "webdataset", "img"}, plainWords...)
 
 // classWords are words in the names of archives that are classes by number.
 var classWords = []string{"class", "cls", "label", "category", "cat"}
 
-// areShards says whether archives are a set cut in pieces, by their names, and not one for each class: a word says so, or they are
-// numbered from 0 or 1 on.
+// areShards reports, from their names, whether archives are pieces of one set rather than one for
+// each class. A word says so, or they are numbered from 0 or 1 on.
 func (e *encoded) areShards(all []*archive) bool {
 	var numbers []int
 	prefix, width, beside, word := "", 0, false, true
@@ -210,7 +214,7 @@ func (e *encoded) areShards(all []*archive) bool {
 			return false
 		}
 		if i > 0 && before != prefix {
-			prefix = "\x00" // they differ
+			prefix = "\x00" // the prefixes differ
 		} else {
 			prefix = before
 		}
@@ -237,8 +241,8 @@ func (e *encoded) areShards(all []*archive) bool {
 	return !slices.ContainsFunc(words(prefix), func(w string) bool { return slices.Contains(classWords, w) })
 }
 
-// samples keeps the image of each key of a WebDataset: that whose ending
-// follows the key. Others, such as masks, have more endings.
+// samples keeps one image for each key of a WebDataset: the one whose ending follows the key. Other
+// images, such as masks, have more endings.
 func (a *archive) samples(ending string) error {
 	labels := a.labels[ending]
 	chosen := map[string]int{}
@@ -271,7 +275,8 @@ func (a *archive) samples(ending string) error {
 	return nil
 }
 
-// consistent returns an error where labels are not classes: some are numbers and others names, or nearly every image has one of its own.
+// consistent returns an error if labels are not classes: some are numbers and others names, or
+// nearly every image has a label of its own.
 func (e *encoded) consistent(all []*archive, labels map[*archive]map[string]label) error {
 	if e.known != nil {
 		return nil
@@ -307,7 +312,7 @@ func (e *encoded) consistent(all []*archive, labels map[*archive]map[string]labe
 	return nil
 }
 
-// className is the class that a label means.
+// className returns the class that a label stands for.
 func (e *encoded) className(l label) string {
 	if n, err := strconv.Atoi(l.text); err == nil && l.number && !slices.Contains(e.known, l.text) {
 		return fmt.Sprintf("%0*d", classDigits, n)
@@ -315,8 +320,8 @@ func (e *encoded) className(l label) string {
 	return l.text
 }
 
-// partsOfLabelled tells the part of labelled images by their first folder, below one that all lie in, if it is that of a part for all
-// of them.
+// partsOfLabelled sets the part of labelled images from their first folder below the folder that
+// all share, if that is a part's folder for all of them.
 func partsOfLabelled(images []*tarImage) {
 	if len(images) == 0 {
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shard is an archive of samples, each an image and what lies beside it: "1.json={"label":3}".
+// shard returns an archive of samples, each an image and the files beside it: "1.json={"label":3}".
 func shard(t testing.TB, p []byte, dir string, from int, ending string, texts ...string) []byte {
 	var all []member
 	for i, text := range texts {
@@ -22,7 +22,7 @@ func shard(t testing.TB, p []byte, dir string, from int, ending string, texts ..
 	return tarFile(t, all...)
 }
 
-// repeat is n times the texts.
+// repeat returns the texts n times.
 func repeat(n int, texts ...string) (out []string) {
 	for range n {
 		out = append(out, texts...)
@@ -77,7 +77,7 @@ func TestWebDatasetLabels(t *testing.T) {
 		})
 	}
 
-	// Labels are a network's, by name.
+	// Labels are the network's, matched by name.
 	dir := tree(t, map[string][]byte{"s-000.tar": shard(t, p, "", 0, ".json", `{"label":2}`, `{"label":10}`, `{"label":2}`), "t-000.tar": shard(t, p, "", 5, ".json", `{"label":"x"}`)})
 	set, err := OpenTest(context.Background(), "tar:"+dir, TestOptions{Classes: []string{"x", "000010", "000002"}})
 	require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestWebDatasetLabels(t *testing.T) {
 	require.ErrorContains(t, err, `"000002" is no class of the network`)
 }
 
-// Masks and other images of a sample are left out, and said to be.
+// Masks and other images of a sample are left out, and a note says so.
 func TestWebDatasetOthers(t *testing.T) {
 	p := pngFile(t, pattern(6, 4))
 	set, err := openTars(tree(t, map[string][]byte{"s-000.tar": tarFile(t, member{"1.mask.png", p}, member{"1.png", p}, member{"1.cls", []byte("a")}, member{"2.png", p}, member{"2.cls", []byte("a")},
@@ -99,7 +99,8 @@ func TestWebDatasetOthers(t *testing.T) {
 	require.Equal(t, 4, set.Train.Len()+set.Test.Len())
 }
 
-// Archives that cannot be read at random are named as what they are, by their names and by what is in them.
+// Archives that cannot be read at random are reported with their kind, by their names and by their
+// content.
 func TestPackedArchives(t *testing.T) {
 	good := tarFile(t, member{"a/1.png", nil})
 	for file, c := range map[string]struct {
