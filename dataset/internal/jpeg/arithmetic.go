@@ -1,6 +1,7 @@
 package jpeg
 
-// conditioning is what arithmetic coding of DC coefficients takes for small and for large differences (T.81, F.1.4.4.1.2).
+// conditioning is a parameter of the arithmetic coding of DC coefficients: the bounds of small and
+// of large differences (T.81, F.1.4.4.1.2).
 type conditioning struct{ small, large uint8 }
 
 // readConditioning reads a DAC segment.
@@ -22,14 +23,15 @@ func (d *Decoder) readConditioning(s []byte) (rest []byte, ok bool) {
 	return s, true
 }
 
-// estimate is a state of the probability estimation: the share of the less probable symbol, and the states that follow.
+// estimate is a state of the probability estimation: the share of the less probable symbol, and the
+// next state after either symbol.
 type estimate struct {
 	qe       uint16
 	lps, mps uint8
-	change   uint8 // 1 where the symbols change places
+	change   uint8 // 1 if the symbols change places
 }
 
-// estimates is T.81's table D.3, and a state of even chances that stays (T.851).
+// estimates is table D.3 of T.81, followed by a state of even chances that never changes (T.851).
 var estimates = [114]estimate{
 	{0x5a1d, 1, 1, 1}, {0x2586, 14, 2, 0}, {0x1114, 16, 3, 0}, {0x080b, 18, 4, 0}, {0x03d8, 20, 5, 0}, {0x01da, 23, 6, 0},
 	{0x00e5, 25, 7, 0}, {0x006f, 28, 8, 0}, {0x0036, 30, 9, 0}, {0x001a, 33, 10, 0}, {0x000d, 35, 11, 0}, {0x0006, 9, 12, 0},
@@ -60,21 +62,21 @@ type bin uint8
 
 // arithmetic is the state of the arithmetic decoder (T.81, annex D).
 type arithmetic struct {
-	c      uint32 // the code, relative to the interval's base: 16 bits and those of the bytes read ahead
+	c      uint32 // the code, relative to the interval's base: 16 bits, and the bits read ahead
 	a      uint32 // the interval
-	ct     int    // bits of the byte read last that are still to be shifted in
-	broken bool   // an impossible code came: the interval up to the next restart marker is left as it is
+	ct     int    // bits of the last byte that are still to be shifted in
+	broken bool   // an impossible code came: the rest of the interval, up to the next restart marker, is skipped
 	dc     [16][64]bin
 	ac     [16][256]bin
 	even   bin
 }
 
-// codesDC says whether the scan has codes of DC coefficients other than single bits.
+// codesDC reports whether the scan codes DC coefficients other than as single bits.
 func (d *Decoder) codesDC() bool { return !d.header.Progressive || d.scan.ss == 0 && d.scan.ah == 0 }
 
 func (d *Decoder) codesAC() bool { return !d.header.Progressive || d.scan.ss > 0 }
 
-// restartArithmetic begins an interval.
+// restartArithmetic starts an interval.
 func (d *Decoder) restartArithmetic() {
 	e := &d.coder
 	for _, c := range d.scan.comps[:d.scan.n] {
@@ -93,16 +95,18 @@ func (d *Decoder) restartArithmetic() {
 	}
 }
 
-// arithmeticByte reads a byte of the data, of which zeros that end them were left out.
+// arithmeticByte reads a byte of the data. Zeros at the end of the data are left out of the file,
+// so it returns zeros there.
 func (d *Decoder) arithmeticByte() byte {
 	c, ok := d.dataByte()
 	if !ok && d.marker == 0 {
-		d.bits.pad++ // the file is at its end
+		d.bits.pad++ // the file has ended
 	}
 	return c
 }
 
-// decide decodes a decision (T.81, D.2). The interval's base stays zero; the code's scale is that of the bits read ahead.
+// decide decodes a decision (T.81, D.2). The interval's base stays zero, and the code is scaled by
+// the bits read ahead.
 func (d *Decoder) decide(s *bin) int {
 	e := &d.coder
 	state := &estimates[*s>>1]
@@ -140,7 +144,7 @@ func (d *Decoder) decide(s *bin) int {
 	return int(symbol)
 }
 
-// magnitude decodes the value behind its category, whose highest bit is m (T.81, figure F.24).
+// magnitude decodes the value after its category, whose highest bit is m (T.81, figure F.24).
 func (d *Decoder) magnitude(m int, s *bin, negative int) int32 {
 	v := m
 	for m >>= 1; m > 0; m >>= 1 {
@@ -155,7 +159,8 @@ func (d *Decoder) magnitude(m int, s *bin, negative int) int32 {
 	return int32(v)
 }
 
-// category decodes a magnitude's category from the bin at on: its highest bit and its last bin (figure F.23).
+// category decodes a magnitude's category, starting at bin at. It returns the category's highest
+// bit and its last bin (figure F.23).
 func (d *Decoder) category(m int, bins []bin, at int) (int, int, bool) {
 	for d.decide(&bins[at]) != 0 {
 		if m <<= 1; m == 0x8000 {
@@ -196,7 +201,7 @@ func (d *Decoder) arithmeticDC(c *component) bool {
 	return true
 }
 
-// arithmeticAC decodes the coefficients from to last, times 1<<shift (T.81, F.2.4.2).
+// arithmeticAC decodes the coefficients from to last, shifted left by shift (T.81, F.2.4.2).
 func (d *Decoder) arithmeticAC(c *component, b *[64]int16, from, last, shift int) {
 	bins := &d.coder.ac[c.acTable&15]
 	for k := from; k <= last; k++ {
@@ -254,7 +259,7 @@ func arithmeticACFirst(d *Decoder, c *component, b *[64]int16) {
 func arithmeticACRefine(d *Decoder, c *component, b *[64]int16) {
 	bins := &d.coder.ac[c.acTable&15]
 	bit := int16(1) << d.scan.al
-	known := d.scan.se // the last one that is not zero
+	known := d.scan.se // the last coefficient that is not zero
 	for known > 0 && b[natural[known]] == 0 {
 		known--
 	}

@@ -2,28 +2,33 @@ package jpeg
 
 import "encoding/binary"
 
-// lookBits is the length of the codes that a table lookup decodes.
+// lookBits is the maximum length of codes that one table lookup decodes.
 const lookBits = 10
 
 // huffman is a table of Huffman codes.
 type huffman struct {
-	defined bool // by the file
-	built   bool // what follows the symbols is made of them
+	defined bool // the file defines it
+	built   bool // the fields below are computed from the counts and symbols
 	counts  [16]uint8
 	symbols [256]uint8
 
-	// look has an entry for each sequence of lookBits bits: how many of them to take (bits 0–7), 0 for longer codes; the zeros that
-	// come first (8–11); the bits of the coefficient (12–15), 0 where it is among those taken: then it is bits 16–31.
+	// look has an entry for each sequence of lookBits bits: the number of bits to consume (bits
+	// 0–7), or 0 for longer codes; the number of preceding zeros (8–11); and the size of the
+	// coefficient that follows (12–15), or 0 if the coefficient is among the consumed bits and is
+	// in bits 16–31.
 	look [1 << lookBits]uint32
-	// codes has only the code for them: its bits (8–12), 0 for longer ones, and its symbol (0–7).
+	// codes has only the code of each sequence: its length (bits 8–12), or 0 for longer codes, and
+	// its symbol (0–7).
 	codes [1 << lookBits]uint16
-	// Codes of n+1 bits are below limit[n], as the first of 16 bits. The symbol of such a code c is symbols[c + offset[n]].
+	// A code of n+1 bits, shifted to the top of 16 bits, is below limit[n]. Its symbol is symbols[c
+	// + offset[n]].
 	limit  [16]uint32
 	offset [16]int32
 	order  uint8 // the largest symbol
 }
 
-// readHuffman reads the tables of a DHT segment. A table that is the same as that of the image before is not built again.
+// readHuffman reads the tables of a DHT segment. A table that equals the previous image's table is
+// not built again.
 func (d *Decoder) readHuffman(s []byte) (rest []byte, ok bool) {
 	for len(s) > 16 {
 		t, n := s[0], 0
@@ -46,7 +51,7 @@ func (d *Decoder) readHuffman(s []byte) (rest []byte, ok bool) {
 	return s, true
 }
 
-// define sets the table's codes: how many there are of each length, and their symbols.
+// define sets the table's codes: the number of codes of each length, and their symbols.
 func (h *huffman) define(counts, symbols []byte) {
 	if h.built && string(h.counts[:]) == string(counts) && string(h.symbols[:len(symbols)]) == string(symbols) {
 		h.defined = true
@@ -57,7 +62,8 @@ func (h *huffman) define(counts, symbols []byte) {
 	clear(h.symbols[copy(h.symbols[:], symbols):])
 }
 
-// build makes the table ready for decoding (T.81, annex C and F.2.2.3). It returns false where there are no such codes.
+// build prepares the table for decoding (T.81, annex C and F.2.2.3). It returns false if such codes
+// do not exist.
 func (h *huffman) build() bool {
 	if h.built {
 		return true
@@ -70,7 +76,7 @@ func (h *huffman) build() bool {
 		count := int(h.counts[n])
 		h.offset[n] = int32(at) - int32(code)
 		h.limit[n] = 0
-		if count > 0 && code+uint32(count) >= 1<<(n+1) { // no code is all ones
+		if count > 0 && code+uint32(count) >= 1<<(n+1) { // no code consists of ones only
 			return false
 		}
 		for range count {
@@ -91,7 +97,7 @@ func (h *huffman) build() bool {
 	return true
 }
 
-// lookup fills in what a code of n bits decodes to.
+// lookup fills in the entries for a code of n bits.
 func (h *huffman) lookup(code uint32, n int, symbol uint8) {
 	zeros, size := uint32(symbol>>4), int(symbol&15)
 	rest := lookBits - n
@@ -107,7 +113,7 @@ func (h *huffman) lookup(code uint32, n int, symbol uint8) {
 	}
 }
 
-// extend is the coefficient that n bits stand for (T.81, figure F.12).
+// extend returns the coefficient that n bits stand for (T.81, figure F.12).
 func extend(v int32, n int) int32 {
 	if n > 0 && v < 1<<(n-1) {
 		v += 1 - 1<<n
@@ -117,12 +123,12 @@ func extend(v int32, n int) int32 {
 
 // bitReader is the position in a scan's data.
 type bitReader struct {
-	acc uint64 // the next bits, from the highest on
-	n   int    // how many they are
-	pad int    // how many zeros were appended behind the data's end; those still in acc are the last of its n
+	acc uint64 // the next bits, from the highest bit on
+	n   int    // their number
+	pad int    // zeros appended after the data's end; those still in acc are its last bits
 }
 
-// fill reads bytes until more than 56 bits are there. Behind the data's end they are zeros.
+// fill reads bytes until acc has more than 56 bits. After the data's end it adds zeros.
 func (d *Decoder) fill() {
 	b := &d.bits
 	for b.n <= 56 {
@@ -135,7 +141,7 @@ func (d *Decoder) fill() {
 	}
 }
 
-// dataByte reads a byte of a scan's data, unless a marker or the file's end is in front of it.
+// dataByte reads a byte of a scan's data. It returns false at a marker and at the file's end.
 func (d *Decoder) dataByte() (c byte, ok bool) {
 	if d.marker != 0 || d.pos >= len(d.data) {
 		return 0, false
@@ -160,7 +166,7 @@ func (d *Decoder) dataByte() (c byte, ok bool) {
 	return 0, false
 }
 
-// overrun says whether bits were taken that are not there.
+// overrun reports whether bits after the data's end were consumed.
 func (b *bitReader) overrun() bool { return b.pad > b.n }
 
 // take returns the next n bits, 0 to 16, as a number.
@@ -175,7 +181,7 @@ func (d *Decoder) take(n int) int32 {
 	return v
 }
 
-// symbol decodes the next code. A sequence of bits that is none stands for 0.
+// symbol decodes the next code. It returns 0 for a sequence of bits that is no code.
 func (d *Decoder) symbol(h *huffman) uint8 {
 	b := &d.bits
 	if b.n < 17 {
@@ -192,7 +198,7 @@ func (d *Decoder) symbol(h *huffman) uint8 {
 	return symbol
 }
 
-// find is the code that acc begins with.
+// find returns the length and the symbol of the code at the beginning of acc.
 func (h *huffman) find(acc uint64) (n int, symbol uint8) {
 	next := uint32(acc >> 48)
 	for n, limit := range h.limit {
@@ -203,7 +209,7 @@ func (h *huffman) find(acc uint64) (n int, symbol uint8) {
 	return 17, 0
 }
 
-// startHuffman makes the tables of a scan ready.
+// startHuffman prepares the tables of a scan.
 func (d *Decoder) startHuffman() error {
 	for _, c := range d.scan.comps[:d.scan.n] {
 		c.pred = 0
@@ -221,7 +227,7 @@ func (d *Decoder) startHuffman() error {
 	return nil
 }
 
-// useTable makes a table ready, whose symbols are limited.
+// useTable prepares a table and checks that its symbols are at most most.
 func (d *Decoder) useTable(tables *[4]huffman, i int, most uint8) error {
 	if i > 3 || !tables[i].defined {
 		return d.fail("Huffman table %d is missing", i)
@@ -232,18 +238,18 @@ func (d *Decoder) useTable(tables *[4]huffman, i int, most uint8) error {
 	return nil
 }
 
-// sequentialBlock decodes the coefficients of a block, times q, into b, which is zero. It returns the last one's place in the zigzag
-// order and the sum of their magnitudes.
+// sequentialBlock decodes the coefficients of a block, times q, into b, which must be zero. It
+// returns the position of the last one in zigzag order and the sum of their magnitudes.
 func (d *Decoder) sequentialBlock(c *component, b *[64]int16, q *[64]int32) (last, sum int) {
 	dc, ac := &d.dc[c.dcTable&3], &d.ac[c.acTable&3]
 	data, pos := d.data, d.pos
 	acc, n := d.bits.acc, d.bits.n
-	end := len(data) - 8 // up to which eight bytes can be read
+	end := len(data) - 8 // last position at which eight bytes can be read
 	if d.marker != 0 {
 		end = -1
 	}
 
-	// n is at least 32 in front of each code: with the bits that follow it, it has at most 32.
+	// n is at least 32 before each code, and a code and the bits that follow it have at most 32.
 	if n < 32 {
 		d.bits.acc, d.bits.n, d.pos = acc, n, pos
 		d.fill()
@@ -275,7 +281,7 @@ func (d *Decoder) sequentialBlock(c *component, b *[64]int16, q *[64]int32) (las
 
 	for k := 1; k < 64; k++ {
 		if n < 32 {
-			// Eight bytes at once, if none of them is 0xff.
+			// Read eight bytes at once if none of them is 0xff.
 			var x uint64
 			quick := pos <= end
 			if quick {
@@ -317,7 +323,7 @@ func (d *Decoder) sequentialBlock(c *component, b *[64]int16, q *[64]int32) (las
 		}
 		acc <<= size & 63
 		n -= size
-		if v == 0 { // no coefficient is
+		if v == 0 { // no coefficient is zero
 			if zeros != 15 {
 				break
 			}

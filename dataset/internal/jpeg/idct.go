@@ -1,12 +1,13 @@
 package jpeg
 
-// The inverse DCT of Loeffler, Ligtenberg and Moschytz (1989) with 12 multiplications, in libjpeg's fixed-point arithmetic: constants
-// have 13 bits of fraction, and values between the columns' and the rows' pass 2.
+// The inverse DCT is that of Loeffler, Ligtenberg and Moschytz (1989) with 12 multiplications, in
+// libjpeg's fixed-point arithmetic. Constants have 13 fraction bits; values between the column pass
+// and the row pass have 2.
 const (
 	constBits = 13
 	passBits  = 2
 
-	f0298 = 2446 // 0.298631336 · 2^13 and so on
+	f0298 = 2446 // 0.298631336 · 2^13, and so on
 	f0390 = 3196
 	f0541 = 4433
 	f0765 = 6270
@@ -20,11 +21,12 @@ const (
 	f3072 = 25172
 )
 
-// exactSum is the largest sum of coefficients' magnitudes at which no value leaves 16 bits: the columns' pass multiplies it by
-// 4·1.39 at most. Beyond it, which no encoder makes of a picture, inverseWide has libjpeg-turbo's saturation.
+// exactSum is the largest sum of the coefficients' magnitudes at which no value exceeds 16 bits:
+// the column pass multiplies the sum by at most 4·1.39. Larger sums do not occur in encoded
+// pictures; inverseWide handles them with libjpeg-turbo's saturation.
 const exactSum = 5800
 
-// clamp is a sample of v, which is centred on zero.
+// clamp returns the sample for v, which is centred on zero.
 func clamp(v int32) uint8 {
 	v += 128
 	if uint32(v) > 255 {
@@ -33,7 +35,7 @@ func clamp(v int32) uint8 {
 	return uint8(v)
 }
 
-// fillBlock writes the samples of a block that has no more than a DC coefficient.
+// fillBlock writes the samples of a block that has only a DC coefficient.
 func fillBlock(dc int16, dst []byte, stride int) {
 	v := uint64(clamp((int32(dc)<<passBits+16)>>5)) * 0x0101010101010101
 	for y := range 8 {
@@ -107,8 +109,9 @@ func inverse(b *[64]int16, dst []byte, stride int) {
 	}
 }
 
-// inverseWide is inverse for coefficients of any size, such as damaged files have. As in libjpeg-turbo's vector code, sums of inputs
-// wrap around at 16 bits, and a pass saturates its results, but not where all columns are constant.
+// inverseWide is inverse for coefficients of any size, as in damaged files. As in libjpeg-turbo's
+// vector code, sums of inputs wrap around at 16 bits, and each pass saturates its results, except
+// the column pass if all columns are constant.
 func inverseWide(b *[64]int16, dst []byte, stride int) {
 	work := *b
 	if [56]int16(b[8:]) == [56]int16{} {
@@ -129,7 +132,7 @@ func inverseWide(b *[64]int16, dst []byte, stride int) {
 	}
 }
 
-// passWide transforms eight values that are step apart.
+// passWide transforms eight values with distance step.
 func passWide(s []int16, step, shift int) {
 	at := func(i int) int32 { return int32(s[i*step]) }
 	sum := func(i, j int) int32 { return int32(s[i*step] + s[j*step]) }

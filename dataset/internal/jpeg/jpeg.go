@@ -1,12 +1,15 @@
-// Package jpeg decodes JPEG files (ITU-T T.81) to the very pixels that libjpeg-turbo gives with its default settings, and so
-// those that Pillow and torchvision train on: its integer inverse DCT, its interpolation of chroma, its fixed-point colours, its
-// smoothing of progressive files whose last scans are missing.
+// Package jpeg decodes JPEG files (ITU-T T.81) to exactly the pixels of libjpeg-turbo with its
+// default settings, which are the pixels that Pillow and torchvision train on. It has
+// libjpeg-turbo's integer inverse DCT, its interpolation of chroma, its fixed-point colours, and
+// its smoothing of progressive files whose last scans are missing.
 //
-// It reads what libjpeg-turbo reads: baseline, extended and progressive files of 8 bits, Huffman or arithmetic coding, restart
-// intervals, sampling factors of 1 to 4, grey, YCbCr, RGB, CMYK and YCCK. Like it, it goes on behind damage where it can: bad codes
-// are zeros, garbage between segments is passed over, lost restart markers are waited for. A file that ends early is an error.
+// It reads what libjpeg-turbo reads: baseline, extended and progressive files of 8 bits, Huffman or
+// arithmetic coding, restart intervals, sampling factors of 1 to 4, grey, YCbCr, RGB, CMYK and
+// YCCK. Like libjpeg-turbo it continues after damage if possible: bad codes count as zeros, garbage
+// between segments is skipped, and it resynchronises at restart markers. A file that ends early is
+// an error.
 //
-// Time and memory are bounded by the image's size: a file has so many scans at most.
+// The image's size bounds time and memory, because the number of scans in a file is limited.
 package jpeg
 
 import (
@@ -19,15 +22,16 @@ import (
 type Header struct {
 	Width, Height int
 	Components    int  // 1 (grey), 3 (colours) or 4 (colours and black)
-	Progressive   bool // or else sequential
+	Progressive   bool // otherwise sequential
 
 	memory int64
 }
 
-// Memory is how many bytes Decode takes, besides the pixels that it writes to and as far as the decoder does not have them yet.
+// Memory returns the number of bytes that Decode allocates at most, besides the pixels that it
+// writes to.
 func (h Header) Memory() int64 { return h.memory }
 
-// Error is what is wrong with a file, and where.
+// Error says what is wrong with a file, and where.
 type Error struct {
 	Offset int // byte in the file
 	Err    error
@@ -38,25 +42,26 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns io.ErrUnexpectedEOF for files that end early.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Position is the byte in the file.
+// Position returns the index of the byte in the file.
 func (e *Error) Position() int { return e.Offset }
 
-// keptBytes is how much memory a decoder keeps for the next image: that of a progressive photograph of 5 megapixels, not that of the
-// largest image there is.
+// keptBytes is the memory that a decoder keeps for the next image: enough for a progressive
+// photograph of 5 megapixels, but not for the largest images.
 const keptBytes = 16 << 20
 
-// Decoder decodes one image after the other and reuses its memory. The zero value is ready for use; one goroutine at a time owns it.
+// Decoder decodes one image after another and reuses its memory. The zero value is ready for use.
+// Only one goroutine may use it at a time.
 type Decoder struct {
 	data   []byte
-	pos    int  // of the next byte
-	marker byte // that was read and is still to be acted on, 0 for none
+	pos    int  // position of the next byte
+	marker byte // marker that was read but not handled yet; 0: none
 
 	header    Header
 	sawFrame  bool
 	arith     bool
 	jfif      bool
 	adobe     bool
-	transform byte // of the Adobe marker
+	transform byte // colour transform in the Adobe marker
 	restart   int  // MCUs between restart markers, 0 for none
 	maxH      int
 	maxV      int
@@ -74,9 +79,9 @@ type Decoder struct {
 	block   [64]int16
 	scratch [64]int16
 	lines   [4][]byte // rows at the image's width
-	coefs   []int16   // of all components, where more than one scan gives them
-	planes  []byte    // the rings of all components
-	rgb     []byte    // a row of colours on its way to grey
+	coefs   []int16   // of all components, if several scans give them
+	planes  []byte    // the ring buffers of all components
+	rgb     []byte    // a row of colours to be converted to grey
 }
 
 // component is a plane of the image.
@@ -85,24 +90,24 @@ type component struct {
 	h, v      int // sampling factors
 	tq        int // quantization table
 	index     int
-	latched   bool       // whether q is set
+	latched   bool       // q is set
 	q         [64]int32  // quantization table, in natural order
-	wide      int        // blocks that hold pixels, in a row
-	high      int        // and in a column
-	stride    int        // blocks in a row of coefs: wide, rounded up to whole MCUs
-	rows      int        // and in a column
-	width     int        // samples that hold pixels
-	height    int        //
+	wide      int        // blocks with pixels in a row
+	high      int        // blocks with pixels in a column
+	stride    int        // blocks in a row of coefs: wide rounded up to whole MCUs
+	rows      int        // blocks in a column of coefs
+	width     int        // samples with pixels in a row
+	height    int        // samples with pixels in a column
 	dcTable   int        // of the scan
-	acTable   int        //
-	pred      int32      // of the DC coefficient
-	context   int        // of the DC coefficient, in arithmetic coding
-	coefs     []int16    // (rows, stride, 64), where more than one scan gives them
-	precision [64]int8   // of each coefficient so far, in progressive files: bits that are missing, -1 for all
+	acTable   int        // of the scan
+	pred      int32      // prediction of the DC coefficient
+	context   int        // context of the DC coefficient in arithmetic coding
+	coefs     []int16    // (rows, stride, 64), if several scans give them
+	precision [64]int8   // of each coefficient so far, in progressive files: missing bits, or -1 if all are missing
 	before    [10]int8   // precision before the last scan
-	plane     []byte     // a ring of rows of samples
+	plane     []byte     // ring buffer of rows of samples
 	ring      int        // rows in it
-	upsample  upsampling // to the image's size
+	upsample  upsampling // scaling to the image's size
 }
 
 // scan is the part of a file that follows one SOS marker.
@@ -112,16 +117,16 @@ type scan struct {
 	ss, se int // spectral selection
 	ah, al int // successive approximation
 	number int // from 1
-	good   int // the last row of MCUs whose data are there
+	good   int // the last row of MCUs with data
 
 	togo      int  // MCUs until the next restart marker
-	next      byte // its number
-	empty     bool // the data are used up: what follows is zeros
-	endOfBand int  // blocks of zeros to come
+	next      byte // number of that marker
+	empty     bool // the data have ended: all further coefficients are zeros
+	endOfBand int  // remaining blocks of zeros
 }
 
-// headers has decoders that read headers only. Their tables are too large to be made anew for each
-// file.
+// headers is a pool of decoders that read only headers. Their tables are too large to be allocated
+// for each file.
 var headers = sync.Pool{New: func() any { return new(Decoder) }}
 
 // ReadHeader reads a file up to its first scan.
@@ -136,8 +141,9 @@ func ReadHeader(data []byte) (Header, error) {
 	return d.header, nil
 }
 
-// Decode writes the image to dst, which has room for Height rows of Width pixels of so many channels: 3 (red, green, blue) or 1,
-// the luma of these. CMYK becomes RGB as in Pillow, without a colour profile.
+// Decode writes the image to dst, which must have room for Height rows of Width pixels of the given
+// number of channels: 3 (red, green, blue), or 1, their luma. CMYK becomes RGB as in Pillow,
+// without a colour profile.
 func (d *Decoder) Decode(data []byte, channels int, dst []byte) error {
 	if channels != 1 && channels != 3 {
 		return fmt.Errorf("jpeg: %d channels: there are 1 and 3", channels)
@@ -160,7 +166,7 @@ func (d *Decoder) Decode(data []byte, channels int, dst []byte) error {
 	return d.decodeBuffered(&out)
 }
 
-// reset makes d ready for a file.
+// reset prepares d for a file.
 func (d *Decoder) reset(data []byte) {
 	d.data, d.pos, d.marker = data, 0, 0
 	d.header, d.sawFrame = Header{}, false
@@ -171,7 +177,7 @@ func (d *Decoder) reset(data []byte) {
 	d.startImage()
 }
 
-// startImage forgets what an SOI marker ends.
+// startImage resets the state that an SOI marker resets.
 func (d *Decoder) startImage() {
 	d.jfif, d.adobe, d.transform, d.restart = false, false, 0, 0
 	for i := range d.arithDC {
@@ -179,7 +185,7 @@ func (d *Decoder) startImage() {
 	}
 }
 
-// shrink lets go of the file, and of memory that is too much to keep.
+// shrink releases the file, and memory that is too large to keep.
 func (d *Decoder) shrink() {
 	d.data = nil
 	if cap(d.coefs)*2 > keptBytes {
@@ -190,10 +196,12 @@ func (d *Decoder) shrink() {
 	}
 }
 
-// buffered says whether the coefficients of the whole image have to be in memory: where several scans give them.
+// buffered reports whether the coefficients of the whole image must be in memory, because several
+// scans give them.
 func (d *Decoder) buffered() bool { return d.header.Progressive || d.scan.n < d.header.Components }
 
-// layout computes the components' sizes, once the frame and the first scan are known, and what memory they take.
+// layout computes the components' sizes and their memory, once the frame and the first scan are
+// known.
 func (d *Decoder) layout() error {
 	h := &d.header
 	comps := d.comps[:h.Components]
@@ -226,7 +234,7 @@ func (d *Decoder) layout() error {
 	return nil
 }
 
-// prepare provides the memory for an image.
+// prepare allocates the memory for an image.
 func (d *Decoder) prepare(channels int) error {
 	comps := d.comps[:d.header.Components]
 	var coefs, planes int
@@ -271,12 +279,12 @@ func (d *Decoder) prepare(channels int) error {
 	return nil
 }
 
-// fail is an error at the byte that was read last.
+// fail returns an error at the current position.
 func (d *Decoder) fail(format string, args ...any) error {
 	return &Error{Offset: d.pos, Err: fmt.Errorf(format, args...)}
 }
 
-// truncated is the error for a file that ends early.
+// truncated returns the error for a file that ends early.
 func (d *Decoder) truncated() error {
 	return &Error{Offset: len(d.data), Err: fmt.Errorf("the file ends early: %w", io.ErrUnexpectedEOF)}
 }

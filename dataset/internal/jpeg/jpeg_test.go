@@ -17,30 +17,31 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The pixels are compared with Pillow's in package dataset, for files of all kinds.
+// Package dataset compares the pixels with Pillow's, for files of all kinds.
 
-// segment is a marker with its length and content.
+// segment returns a marker with its length and content.
 func segment(marker byte, content ...byte) []byte {
 	n := len(content) + 2
 	return append([]byte{0xff, marker, byte(n >> 8), byte(n)}, content...)
 }
 
-// flat is a table of quantization, all of whose values are q.
+// flat returns a quantization table whose values are all q.
 func flat(q byte) []byte {
 	return segment(mDQT, append([]byte{0}, bytes.Repeat([]byte{q}, 64)...)...)
 }
 
-// oneCode is a Huffman table whose only symbol has the code 0.
+// oneCode returns a Huffman table whose only symbol has the code 0.
 func oneCode(class, symbol byte) []byte {
 	return segment(mDHT, append([]byte{class << 4, 1}, append(make([]byte, 15), symbol)...)...)
 }
 
-// scanOf is a scan of the first component, with its data.
+// scanOf returns a scan of the first component, with its data.
 func scanOf(ss, se, ahal byte, data ...byte) []byte {
 	return append(segment(mSOS, 1, 1, 0, ss, se, ahal), data...)
 }
 
-// scans is a grey progressive file of 16×16 pixels with n scans of AC coefficients that are zero, behind one of DC coefficients.
+// scans returns a grey progressive file of 16×16 pixels with n scans of AC coefficients that are
+// zero, after one of DC coefficients.
 func scans(n int) []byte {
 	file := append([]byte{0xff, mSOI}, flat(1)...)
 	file = append(file, segment(mSOF2, 8, 0, 16, 0, 16, 1, 1, 0x11, 0)...)
@@ -63,7 +64,7 @@ func decode(t testing.TB, file []byte) ([]byte, error) {
 	return dst, d.Decode(file, 1, dst)
 }
 
-// A file of so many scans that only somebody who wants to cost time writes it is refused at once.
+// A file with far more scans than encoders write would cost much time and is refused at once.
 func TestScanLimit(t *testing.T) {
 	pix, err := decode(t, scans(maxScans-1))
 	require.NoError(t, err)
@@ -71,11 +72,12 @@ func TestScanLimit(t *testing.T) {
 
 	many := scans(3000)
 	at := bytes.Index(many, []byte{0xff, mDHT})
-	copy(many[at:], []byte{0xff, mCOM}) // nothing could be decoded: the scans are counted before
+	copy(many[at:], []byte{0xff, mCOM}) // decoding would fail, but the scans are counted earlier
 	_, err = decode(t, many)
 	require.ErrorContains(t, err, "3001 scans: an image of this size has at most 500")
 
-	// A marker in other segments is not a scan; one that was overlooked is counted when its turn comes.
+	// A marker within another segment is not a scan. A marker that was overlooked is counted when
+	// it is reached.
 	hidden := scans(maxScans)
 	at = bytes.LastIndex(hidden, []byte{0xff, mSOS})
 	hidden = append(hidden[:at:at], append(segment(mCOM, 0xff, mEOI), hidden[at:]...)...)
@@ -119,7 +121,7 @@ func TestErrors(t *testing.T) {
 		{"quantization table 3 is missing", scan + 14, with(frame+12, 3)},
 		{"bad scan header", scan + 2, with(scan+5, 9)},
 		{"bad Huffman table 0", scan + 14, with(table+5, 12, 0, 0, 0, 0, 0, 0, 0, 0)}, // 12 codes of 1 bit
-		{"bad Huffman table 0", scan + 14, with(table+5, 0, 4, 8, 0, 0, 0, 0, 0, 0)},  // a code is all ones
+		{"bad Huffman table 0", scan + 14, with(table+5, 0, 4, 8, 0, 0, 0, 0, 0, 0)},  // a code of ones only
 		{"unknown marker 0x02", scan + 2, with(scan+1, 2)},
 		{"two frames", frame + 21, append(append(bytes.Clone(good[:frame+19]), good[frame:frame+19]...), good[frame+19:]...)},
 		{"a second scan", len(good) - 2 + 14, append(append(bytes.Clone(good[:len(good)-2]), good[scan:scan+14]...), 0xff, mEOI)},
@@ -138,7 +140,7 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, d.Decode(good, 2, nil), "2 channels")
 	require.ErrorContains(t, d.Decode(good, 1, make([]byte, 3)), "room for 3 bytes of 2000")
 
-	// All data are there: nothing but the end is missing.
+	// All data are there: only the end is missing.
 	want, err := decode(t, good)
 	require.NoError(t, err)
 	got, err := decode(t, good[:len(good)-2])
@@ -156,7 +158,8 @@ func picture(w, h int) image.Image {
 	return m
 }
 
-// The inverse DCT keeps to the definition within a level, and the one with saturation to that without where nothing saturates.
+// The inverse DCT is within one level of the definition. The one with saturation equals the one
+// without if nothing saturates.
 func TestInverse(t *testing.T) {
 	var b [64]int16
 	seed := uint32(1)
@@ -196,7 +199,8 @@ func TestInverse(t *testing.T) {
 	require.Equal(t, whole, filled)
 }
 
-// A decoder takes the memory that the header says, and nothing for the next image of the size.
+// A decoder allocates the memory that the header says, and nothing for the next image of the same
+// size.
 func TestMemory(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/images/jpeg*")
 	require.NoError(t, err)
@@ -265,8 +269,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// Reading a header takes no new decoder, whose tables are large. Some are made again after a
-// garbage collection.
+// Reading a header allocates no new decoder, whose tables are large. Garbage collections empty the
+// pool now and then.
 func TestHeaderMemory(t *testing.T) {
 	var file bytes.Buffer
 	require.NoError(t, stdjpeg.Encode(&file, image.NewGray(image.Rect(0, 0, 8, 8)), nil))

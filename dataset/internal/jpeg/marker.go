@@ -29,10 +29,11 @@ const (
 	mCOM   = 0xfe
 )
 
-// maxSide is the largest width and height that libjpeg reads.
+// maxSide is the largest width and height that libjpeg accepts.
 const maxSide = 65500
 
-// natural is the place of each coefficient of the zigzag order in a block. Damaged data run past the end: to the last place.
+// natural is the position in a block of each coefficient in zigzag order. Damaged data run past the
+// end, to the last position.
 var natural = func() (table [128]uint8) {
 	x, y := 0, 0
 	for k := range table {
@@ -59,7 +60,8 @@ var natural = func() (table [128]uint8) {
 	return table
 }()
 
-// readHeader reads up to the first scan and lays the image out. Tables in streams of their own in front of the image are taken.
+// readHeader reads up to the first scan and computes the image's layout. It accepts tables in
+// streams of their own before the image.
 func (d *Decoder) readHeader() error {
 	if len(d.data) < 3 || d.data[0] != 0xff || d.data[1] != mSOI || d.data[2] != 0xff {
 		return d.fail("does not begin with the marker of a JPEG and another one")
@@ -88,7 +90,7 @@ func (d *Decoder) readHeader() error {
 	return d.layout()
 }
 
-// readMarkers reads segments up to a scan's data, or to the end of the image.
+// readMarkers reads segments up to a scan's data or to the end of the image.
 func (d *Decoder) readMarkers() (end bool, err error) {
 	for {
 		if d.marker == 0 {
@@ -131,7 +133,7 @@ func (d *Decoder) readMarkers() (end bool, err error) {
 	}
 }
 
-// nextMarker looks for a marker, past whatever is in front of it.
+// nextMarker finds the next marker and skips everything before it.
 func (d *Decoder) nextMarker() error {
 	for {
 		i := bytes.IndexByte(d.data[d.pos:], 0xff)
@@ -164,7 +166,7 @@ func (d *Decoder) length() (int, error) {
 	return n, nil
 }
 
-// skip passes over a segment and returns its content. A length too small to be one stands for nothing.
+// skip skips a segment and returns its content. A length that is too small counts as no content.
 func (d *Decoder) skip() ([]byte, error) {
 	n, err := d.length()
 	if err != nil || n <= 0 {
@@ -178,7 +180,8 @@ func (d *Decoder) skip() ([]byte, error) {
 	return content, nil
 }
 
-// segment reads a segment whose content has to be right to the last byte. The reader returns what is too short to be read.
+// segment reads a segment that must be correct to its last byte. read returns the rest that is too
+// short to be read.
 func (d *Decoder) segment(read func(content []byte) (rest []byte, ok bool)) error {
 	start := d.pos
 	n, err := d.length()
@@ -197,7 +200,7 @@ func (d *Decoder) segment(read func(content []byte) (rest []byte, ok bool)) erro
 	return nil
 }
 
-// bad is the error for a segment that does not hold what it should; its content begins at start.
+// bad returns the error for a segment with wrong content. The content begins at start.
 func bad(start int, marker byte) error {
 	what := "frame header"
 	switch marker {
@@ -251,7 +254,7 @@ func (d *Decoder) readFrame(marker byte) error {
 	return nil
 }
 
-// readScan reads which components a scan has, and which part of their coefficients.
+// readScan reads the components of a scan, and the part of their coefficients that it gives.
 func (d *Decoder) readScan() error {
 	if !d.sawFrame {
 		return d.fail("a scan without a frame")
@@ -276,7 +279,8 @@ func (d *Decoder) readScan() error {
 	for i := range next.n {
 		id, tables := s[1+2*i], s[2+2*i]
 		for j := range d.header.Components {
-			// libjpeg takes the first component of that name whose own place in the list is free.
+			// As libjpeg does, take the first component of that name whose own place in the list is
+			// free.
 			if c := &d.comps[j]; c.id == id && next.comps[j] == nil {
 				next.comps[i] = c
 				c.dcTable, c.acTable = int(tables>>4), int(tables&15)
@@ -332,7 +336,7 @@ func (d *Decoder) readRestart(s []byte) (rest []byte, ok bool) {
 	return nil, len(s) == 2
 }
 
-// readApp looks for the markers of JFIF and Adobe, which say what the colours are.
+// readApp reads the markers of JFIF and Adobe, which define the colours.
 func (d *Decoder) readApp(marker byte) error {
 	s, err := d.skip()
 	if err != nil {
@@ -347,9 +351,9 @@ func (d *Decoder) readApp(marker byte) error {
 	return nil
 }
 
-// restartMarker passes over the restart marker that is due. Where another one is found, the data are taken up again as libjpeg does
-// it: a marker that was due up to two intervals ago is passed over, one that is due up to two later ends the interval, others are
-// taken for chance.
+// restartMarker reads the restart marker that is due. If it finds another marker, it resynchronises
+// as libjpeg does: it skips a marker that was due up to two intervals earlier, ends the interval at
+// one that is due up to two intervals later, and takes any other for the one that is due.
 func (d *Decoder) restartMarker() error {
 	if d.marker == 0 {
 		if err := d.nextMarker(); err != nil {
@@ -374,7 +378,8 @@ func (d *Decoder) restartMarker() error {
 	}
 }
 
-// countScans counts the scans in the file from the first one's data on, without decoding them.
+// countScans counts the scans in the file, starting in the data of the first, without decoding
+// them.
 func (d *Decoder) countScans() int {
 	n, pos := 1, d.pos
 	for {

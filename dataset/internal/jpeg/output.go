@@ -4,10 +4,10 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// upsampling is how a component comes to the image's size.
+// upsampling describes how a component is scaled to the image's size.
 type upsampling struct {
 	kind upsampler
-	h, v int // by how much it is smaller
+	h, v int // scaling factors
 }
 
 type upsampler uint8
@@ -16,11 +16,12 @@ const (
 	replicated upsampler = iota // each sample h·v times
 	fullSize
 	doubleWide // interpolated between neighbours in a row
-	doubleHigh // in a column
+	doubleHigh // interpolated between neighbours in a column
 	doubleBoth
 )
 
-// upsampling is libjpeg's choice: components of half the size are interpolated, unless they are too narrow.
+// upsampling returns libjpeg's choice: components of half the size are interpolated, unless they
+// are too narrow.
 func (d *Decoder) upsampling(c *component) (u upsampling, err error) {
 	if d.maxH%c.h != 0 || d.maxV%c.v != 0 {
 		return u, d.fail("sampling factors of %d×%d beside %d×%d: a component's must divide the largest", c.h, c.v, d.maxH, d.maxV)
@@ -39,12 +40,12 @@ func (d *Decoder) upsampling(c *component) (u upsampling, err error) {
 	return u, nil
 }
 
-// row is row y of the component's samples, as far as they hold pixels.
+// row returns row y of the component's samples, as far as they have pixels.
 func (c *component) row(y int) []byte {
 	return c.plane[y%c.ring*8*c.stride:][:c.width]
 }
 
-// upsampled is row y of the image in one component; it may lie in line.
+// upsampled returns row y of the image in one component. The result may use the memory of line.
 func (c *component) upsampled(y int, line []byte) []byte {
 	u := &c.upsample
 	line = line[:cap(line)]
@@ -54,7 +55,8 @@ func (c *component) upsampled(y int, line []byte) []byte {
 	case doubleWide:
 		doubleRow(line, c.row(y))
 	case doubleHigh, doubleBoth:
-		// The nearer row counts three times as much as the one on the other side; at the edges that is the row itself.
+		// The nearer row has three times the weight of the other one. At the edges the other one is
+		// the same row.
 		near, far, bias := y/2, y/2+1, int32(2)
 		if y%2 == 0 {
 			far, bias = y/2-1, 1
@@ -71,7 +73,8 @@ func (c *component) upsampled(y int, line []byte) []byte {
 	return line
 }
 
-// doubleRow interpolates a row to double width: three parts of a sample, one of its neighbour. Halves are rounded up and down in turn.
+// doubleRow interpolates a row to double width, with weights of 3/4 for a sample and 1/4 for its
+// neighbour. Halves are rounded up and down in turn.
 func doubleRow(dst, src []byte) {
 	n := len(src)
 	dst = dst[:2*n]
@@ -92,7 +95,7 @@ func blendRows(dst, near, far []byte, bias int32) {
 	}
 }
 
-// doubleRows interpolates between two rows and to double width.
+// doubleRows interpolates between two rows, and to double width.
 func doubleRows(dst, near, far []byte) {
 	n := len(near)
 	far = far[:n]
@@ -117,15 +120,16 @@ func replicate(dst, src []byte, n int) {
 	}
 }
 
-// output is the image as far as it is written.
+// output is the state of writing an image.
 type output struct {
 	d        *Decoder
 	dst      []byte
 	channels int
-	next     int // row
+	next     int // next row
 }
 
-// emit writes the rows that are complete with a row of MCUs: all but those that need the samples of the next one.
+// emit writes the rows that a row of MCUs completes. Rows that need samples of the next row of MCUs
+// are written later.
 func (o *output) emit(row int) {
 	d := o.d
 	h := &d.header
@@ -156,7 +160,7 @@ func (o *output) emit(row int) {
 	}
 }
 
-// colour makes a row of red, green and blue of the components' rows.
+// colour converts a row of the components to red, green and blue.
 func (d *Decoder) colour(rgb []byte, rows *[4][]byte) {
 	switch {
 	case d.header.Components == 1:
@@ -169,7 +173,8 @@ func (d *Decoder) colour(rgb []byte, rows *[4][]byte) {
 			rgb[3*i], rgb[3*i+1], rgb[3*i+2] = v, rows[1][i], rows[2][i]
 		}
 		if d.header.Components == 4 {
-			// Pillow takes four components for the negatives of the amounts of ink, with an Adobe marker or without.
+			// Pillow takes four components for inverted amounts of ink, whether there is an Adobe
+			// marker or not.
 			for i, v := range rgb {
 				rgb[i] = 255 - v
 			}
@@ -186,7 +191,7 @@ func (d *Decoder) colour(rgb []byte, rows *[4][]byte) {
 	}
 }
 
-// ycc says whether the first three components are luma and chroma.
+// ycc reports whether the first three components are luma and chroma.
 func (d *Decoder) ycc() bool {
 	if d.header.Components == 4 {
 		return d.adobe && d.transform != 0
@@ -201,7 +206,7 @@ func (d *Decoder) ycc() bool {
 	return c[0].id != 'R' || c[1].id != 'G' || c[2].id != 'B'
 }
 
-// fromYCC converts by JFIF's formula, with 16 bits of fraction.
+// fromYCC converts colours by JFIF's formula, with 16 fraction bits.
 func fromYCC(rgb, luma, cb, cr []byte) {
 	n := len(luma)
 	cb, cr, rgb = cb[:n], cr[:n], rgb[:3*n]
@@ -215,7 +220,7 @@ func fromYCC(rgb, luma, cb, cr []byte) {
 	}
 }
 
-// shift16 is v / 2^16, limited to a byte.
+// shift16 returns v / 2^16, limited to a byte.
 func shift16(v int32) uint8 {
 	if uint32(v)&0xff000000 == 0 {
 		return uint8(v >> 16)
@@ -223,7 +228,8 @@ func shift16(v int32) uint8 {
 	return uint8(^(v >> 31))
 }
 
-// subtract is what is left of light k when ink takes its share of 255, rounded as Pillow rounds it.
+// subtract returns what is left of light k after ink absorbs its share of 255, rounded as in
+// Pillow.
 func subtract(k, ink uint32) uint8 {
 	t := ink*k + 128
 	return uint8(k - (t>>8+t)>>8)

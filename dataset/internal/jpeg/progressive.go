@@ -1,11 +1,11 @@
 package jpeg
 
-// block is the coefficients of a block of a component.
+// block returns the coefficients of a block of a component.
 func (c *component) block(y, x int) *[64]int16 {
 	return (*[64]int16)(c.coefs[64*(y*c.stride+x):])
 }
 
-// blockDecoder decodes the part of a scan that belongs to a block.
+// blockDecoder decodes the part of a scan for one block.
 type blockDecoder func(d *Decoder, c *component, b *[64]int16)
 
 var one = func() (q [64]int32) {
@@ -29,8 +29,8 @@ func huffmanDCRefine(d *Decoder, _ *component, b *[64]int16) {
 	b[0] |= int16(d.take(1) << d.scan.al)
 }
 
-// huffmanACFirst decodes the upper bits of a band of AC coefficients (G.1.2.2). Where a run of blocks has none, only the first one
-// is decoded.
+// huffmanACFirst decodes the upper bits of a band of AC coefficients (G.1.2.2). In a run of blocks
+// without any, it is called only for the first block.
 func huffmanACFirst(d *Decoder, c *component, b *[64]int16) {
 	h := &d.ac[c.acTable&3]
 	for k := d.scan.ss; k <= d.scan.se; k++ {
@@ -76,8 +76,8 @@ func huffmanACRefine(d *Decoder, c *component, b *[64]int16) {
 	}
 }
 
-// refine decodes the next bit of the coefficients that are not zero, from the k-th on, past so many that are. It returns the place
-// of the zero behind these, or that behind the band.
+// refine decodes the next bit of the coefficients that are not zero, from the k-th on, until it has
+// passed zeros zeros. It returns the position of the next zero, or the one after the band.
 func (d *Decoder) refine(b *[64]int16, k, zeros int) int {
 	bit := int16(1) << d.scan.al
 	last := min(d.scan.se, 63)
@@ -113,7 +113,8 @@ func (d *Decoder) refine(b *[64]int16, k, zeros int) int {
 	return k
 }
 
-// startProgression checks a scan of a progressive file and notes which bits of the coefficients it gives.
+// startProgression checks a scan of a progressive file and records which bits of the coefficients
+// it gives.
 func (d *Decoder) startProgression() error {
 	s := &d.scan
 	switch {

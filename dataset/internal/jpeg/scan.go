@@ -5,18 +5,19 @@ import (
 	"io"
 )
 
-// A scan costs time for every block of the image, even where it has no data for them. A file may have maxScans of them, as many as
-// libjpeg-turbo's own tools allow, but no more than visit maxVisits blocks; every file may have minScans: encoders make 10 to 20.
+// A scan costs time for every block of the image, even for blocks without data. A file may have
+// maxScans scans, as many as libjpeg-turbo's own tools allow, but together they may visit at most
+// maxVisits blocks. Every file may have minScans: encoders make 10 to 20.
 const (
 	maxScans  = 500
 	minScans  = 64
 	maxVisits = 1 << 27
 )
 
-// readAhead is how much of a file Pillow reads at a time.
+// readAhead is the number of bytes that Pillow reads at a time.
 const readAhead = 1 << 16
 
-// scanLimit is how many scans the file may have.
+// scanLimit returns the maximum number of scans in the file.
 func (d *Decoder) scanLimit() int {
 	blocks := 0
 	for _, c := range d.comps[:d.header.Components] {
@@ -25,7 +26,7 @@ func (d *Decoder) scanLimit() int {
 	return min(max(maxVisits/blocks, minScans), maxScans)
 }
 
-// startScan makes d ready for the data of a scan.
+// startScan prepares d for the data of a scan.
 func (d *Decoder) startScan() error {
 	s := &d.scan
 	blocks := 0
@@ -63,7 +64,7 @@ func (d *Decoder) startScan() error {
 	return d.startHuffman()
 }
 
-// restartInterval passes over a restart marker, if one is due, and counts down to the next one.
+// restartInterval reads a restart marker if one is due, and counts down to the next one.
 func (d *Decoder) restartInterval() error {
 	s := &d.scan
 	if d.restart == 0 {
@@ -88,7 +89,8 @@ func (d *Decoder) restartInterval() error {
 	return nil
 }
 
-// ended says whether bits were taken that are not there. Then the rest of the interval is zeros, or the file ends early.
+// ended reports whether bits after the data's end were consumed. Then the rest of the interval is
+// zeros, or the file ends early, which is an error.
 func (d *Decoder) ended() (bool, error) {
 	if !d.bits.overrun() {
 		return false, nil
@@ -99,12 +101,12 @@ func (d *Decoder) ended() (bool, error) {
 	return true, nil
 }
 
-// hopeless says that the scan has no more data at all.
+// hopeless reports whether the scan has no more data at all.
 func (d *Decoder) hopeless() bool {
 	return d.scan.empty && (d.restart == 0 || d.marker >= mSOF0 && (d.marker < mRST0 || d.marker > mRST7))
 }
 
-// decodeDirect decodes a file of one scan, a row of MCUs at a time.
+// decodeDirect decodes a file of one scan, one row of MCUs at a time.
 func (d *Decoder) decodeDirect(out *output) error {
 	if err := d.startScan(); err != nil {
 		return err
@@ -115,7 +117,8 @@ func (d *Decoder) decodeDirect(out *output) error {
 		}
 		out.emit(row)
 	}
-	// What follows may be missing, but not be wrong as far as Pillow has read the file by now.
+	// The rest of the file may be missing. It must not be wrong up to the point to which Pillow has
+	// read the file by now.
 	d.data = d.data[:min(ceil(max(d.pos, 1), readAhead)*readAhead, len(d.data))]
 	end, err := d.readMarkers()
 	switch {
@@ -193,8 +196,8 @@ func (d *Decoder) directBlock(c *component, x, y int) {
 	}
 }
 
-// dequantize multiplies the coefficients. It returns whether there are others than the DC coefficient, as the place of one, and the
-// sum of their magnitudes.
+// dequantize multiplies the coefficients by q. last is 0 if only the DC coefficient is not zero,
+// otherwise the position of another one. sum is the sum of the magnitudes.
 func dequantize(b *[64]int16, q *[64]int32) (last, sum int) {
 	for y := 0; y < 64; y += 8 {
 		row, q := (*[8]int16)(b[y:]), (*[8]int32)(q[y:])
@@ -227,7 +230,7 @@ func (c *component) transform(b *[64]int16, x, y, last, sum int) {
 	}
 }
 
-// decodeBuffered decodes a file of several scans: all of them, and then the rows.
+// decodeBuffered decodes a file of several scans: first all scans, then the rows.
 func (d *Decoder) decodeBuffered(out *output) error {
 	limit := d.scanLimit()
 	if n := d.countScans(); n > limit {
@@ -278,7 +281,7 @@ func (d *Decoder) transformRow(c *component, row int, smooth bool) {
 	}
 }
 
-// decoderOf is what decodes a block of the scan.
+// decoderOf returns the function that decodes a block of the scan.
 func (d *Decoder) decoderOf() blockDecoder {
 	which := 0 // sequential
 	if s := &d.scan; d.header.Progressive {
@@ -331,7 +334,7 @@ func (d *Decoder) bufferScan() error {
 	return nil
 }
 
-// checkEnd notes that the interval's data are used up.
+// checkEnd notes the end of the interval's data.
 func (d *Decoder) checkEnd() (err error) {
 	if !d.scan.empty {
 		d.scan.empty, err = d.ended()
@@ -357,7 +360,7 @@ func (d *Decoder) bufferComponent(c *component, decode blockDecoder) error {
 			switch {
 			case s.empty || d.coder.broken:
 			case first && s.endOfBand > 0:
-				// Blocks without coefficients of this band, in this row and interval.
+				// Skip blocks without coefficients of this band, within this row and interval.
 				n := min(s.endOfBand, c.wide-x)
 				if d.restart > 0 {
 					n = min(n, s.togo+1)

@@ -1,7 +1,7 @@
 package jpeg
 
-// smooths says whether the coefficients of a progressive file are smoothed: where all DC coefficients are known, and some of the
-// first AC coefficients are not to the last bit.
+// smooths reports whether the coefficients of a progressive file are smoothed: all DC coefficients
+// are known, and some of the first AC coefficients are not known to the last bit.
 func (d *Decoder) smooths() bool {
 	if !d.header.Progressive {
 		return false
@@ -24,11 +24,12 @@ func (d *Decoder) smooths() bool {
 	return useful
 }
 
-// kernel estimates a coefficient: the weights of the DC coefficients of 5×5 blocks, in units of 1/256.
+// kernel estimates a coefficient from the DC coefficients of 5×5 blocks, with weights in units of
+// 1/256.
 type kernel [5][5]int32
 
-// narrow estimates the first AC coefficients where some are known (T.81, K.8, on five blocks instead of three), and wide where none
-// is. Index 0 is the DC coefficient itself.
+// narrow estimates the first AC coefficients if some are known (T.81, K.8, on five blocks instead
+// of three), and wide if none is. Index 0 is the DC coefficient itself.
 var narrow = [10]kernel{
 	1: {2: {-7, 50, 0, -50, 7}},
 	2: {0: {2: -7}, 1: {2: 50}, 3: {2: -50}, 4: {2: 7}},
@@ -50,12 +51,12 @@ var wide = [10]kernel{
 	9: {1: {1: 1, 2: 2, 3: 1}, 3: {1: -1, 2: -2, 3: -1}},
 }
 
-// smooth estimates the coefficients of block (y, x), which lies in that row of MCUs, as far as they are not known: from the DC
-// coefficients around it.
+// smooth estimates the unknown coefficients of block (y, x), which lies in the given row of MCUs,
+// from the DC coefficients around it.
 func (d *Decoder) smooth(c *component, b *[64]int16, row, y, x int) {
 	var known [10]int8
 	copy(known[:], c.precision[:])
-	if row > d.scan.good { // the last scan's data ended in front of this row
+	if row > d.scan.good { // the last scan's data ended before this row
 		known = c.before
 		if d.scan.number == 1 {
 			for k := 1; k < len(known); k++ {
@@ -89,7 +90,8 @@ func (k *kernel) apply(dc *[5][5]int32) (sum int64) {
 	return sum
 }
 
-// estimated is v/256 in units of q, rounded. It has no more than the bits that are not known, where some are.
+// estimated returns v/256 in units of q, rounded. If bits is positive, that many bits are unknown,
+// and the result has at most these.
 func estimated(v, q int64, bits int) int16 {
 	n := max(v, -v)
 	n = (q<<7 + n) / (q << 8)
@@ -102,9 +104,10 @@ func estimated(v, q int64, bits int) int16 {
 	return int16(n)
 }
 
-// around is the DC coefficients of the blocks two to each side, or those nearest to them in the image.
+// around returns the DC coefficients of the blocks up to two to each side, or of the nearest blocks
+// in the image.
 func (d *Decoder) around(c *component, row, y, x int) (dc [5][5]int32) {
-	// libjpeg counts the rows of blocks as if all rows of MCUs had as many as this one.
+	// libjpeg counts the rows of blocks as if every row of MCUs had as many as this one.
 	rows := min(c.v, c.high-row*c.v)
 	all := rows * ceil(d.header.Height, 8*d.maxV)
 	n := row*rows + y - row*c.v

@@ -1,6 +1,7 @@
 package jpeg
 
-// Typical tables of T.81, annex K.3, which frames of Motion JPEG leave out: counts of codes of each length, and their symbols.
+// The typical tables of T.81, annex K.3, which frames of Motion JPEG leave out: the number of codes
+// of each length, and their symbols.
 var standardDC = [2][2][]byte{
 	{{0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
 	{{0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
@@ -23,7 +24,7 @@ var standardAC = [2][2][]byte{
 			"\xf9\xfa")},
 }
 
-// standardTables stands in for tables that the file does not define.
+// standardTables replaces tables that the file does not define.
 func (d *Decoder) standardTables() {
 	for i := range 2 {
 		if !d.dc[i].defined {

@@ -62,7 +62,7 @@ func readBMP(data []byte) (*bmpFile, error) {
 	long := func(at int) uint32 { return binary.LittleEndian.Uint32(data[at:]) }
 	b.at = int(long(10))
 	size := int(long(14))
-	end := 14 + size // of the header
+	end := 14 + size // end of the header
 	colours, entry := 0, 4
 	switch size {
 	case 12:
@@ -85,7 +85,7 @@ func readBMP(data []byte) (*bmpFile, error) {
 			return nil, fail(46, "a palette of %d colours", n)
 		}
 		if b.compression == bmpFields {
-			at := 54 // behind a header of 40 bytes, or within longer ones
+			at := 54 // after a header of 40 bytes, or within a longer one
 			if size == 40 {
 				end += 12
 			}
@@ -125,7 +125,7 @@ func readBMP(data []byte) (*bmpFile, error) {
 	return b, nil
 }
 
-// check finds out whether pixels of this kind are read, and sets the masks of those that have none.
+// check returns an error if pixels of this kind are not supported, and sets the default masks.
 func (b *bmpFile) check() error {
 	kind := fmt.Errorf("%d bits a pixel in compression %d are not read", b.bits, b.compression)
 	switch b.bits {
@@ -164,7 +164,7 @@ func (b *bmpFile) check() error {
 	return fmt.Errorf("red, green and blue in the bits %#x of %d are not read", b.masks, b.bits)
 }
 
-// row is where the n-th row of the file goes.
+// row returns the image's row for the n-th row of the file.
 func (b *bmpFile) row(n int) int {
 	if b.topDown {
 		return n
@@ -214,11 +214,12 @@ func (b *bmpFile) decode(dst *Canvas) error {
 	return nil
 }
 
-// decodeRuns decodes run-length coded indices. They have to fill the image: where codes skip pixels these have index 0.
+// decodeRuns decodes run-length coded indices. They must fill the image; pixels that codes skip
+// have index 0.
 func (b *bmpFile) decodeRuns(dst *Canvas) error {
 	all := b.w * b.h
 	pix := make([]byte, 0, all)
-	add := func(n int, v ...byte) { // n indices, of which v are repeated
+	add := func(n int, v ...byte) { // appends n indices by repeating v
 		for i := range min(n, all-len(pix)) {
 			pix = append(pix, v[i%len(v)])
 		}
@@ -244,14 +245,14 @@ read:
 			x = 0
 		case v == 1: // end of the image
 			break read
-		case v == 2: // to the right and up
+		case v == 2: // a move to the right and up
 			if at+2 > len(b.data) {
 				break read
 			}
 			add(int(b.data[at])+int(b.data[at+1])*b.w, 0)
 			x = len(pix) % b.w
 			at += 2
-		default: // indices one by one
+		default: // literal indices
 			n = min(int(v), all-len(pix))
 			bytes := n
 			if b.compression == bmpRLE4 {

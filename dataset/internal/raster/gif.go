@@ -9,8 +9,8 @@ type gifFile struct {
 	data        []byte
 	w, h        int
 	palette     palette
-	greys       bool // the last palette has the greys in order, which Pillow takes for none: colours are those of the one before
-	background  byte // index of what the frame does not cover
+	greys       bool // the last palette has the greys in order, which Pillow ignores: colours come from the previous palette
+	background  byte // index of pixels that the frame does not cover
 	x, y        int
 	fw, fh      int // size of the frame
 	interlaced  bool
@@ -19,7 +19,7 @@ type gifFile struct {
 	transparent bool
 }
 
-// gifMemory is the tables of the decoder.
+// gifMemory is the size of the decoder's tables.
 const gifMemory = 64 << 10
 
 // ReadGIFHeader reads a GIF up to its first frame.
@@ -31,8 +31,8 @@ func ReadGIFHeader(data []byte) (Header, error) {
 	return Header{g.w, g.h, gifMemory + 4*int64(g.fw)}, nil
 }
 
-// DecodeGIF decodes the first frame of a GIF. Transparent pixels have the palette's colour; what the frame leaves free has that of
-// the transparent index, or of the first one.
+// DecodeGIF decodes the first frame of a GIF. Transparent pixels have the palette's colour. Pixels
+// outside the frame have the colour of the transparent index, or of index 0.
 func DecodeGIF(data []byte, dst *Canvas) error {
 	g, err := readGIF(data)
 	if err != nil {
@@ -104,7 +104,7 @@ func readGIF(data []byte) (*gifFile, error) {
 	}
 }
 
-// isGreys says whether each colour is the grey of its index.
+// isGreys reports whether each colour is the grey of its index.
 func isGreys(rgb []byte) bool {
 	for i, v := range rgb {
 		if v != byte(i/3) {
@@ -114,7 +114,7 @@ func isGreys(rgb []byte) bool {
 	return true
 }
 
-// gifCodes is the most codes that LZW has.
+// gifCodes is the maximum number of LZW codes.
 const gifCodes = 1 << 12
 
 func (g *gifFile) decode(dst *Canvas) error {
@@ -129,13 +129,13 @@ func (g *gifFile) decode(dst *Canvas) error {
 	var (
 		prefix       [gifCodes]uint16
 		suffix       [gifCodes]byte
-		text         [gifCodes + 1]byte // of a code, from its end
+		text         [gifCodes + 1]byte // text of a code, written from the end
 		clearCode    = 1 << g.codeBits
 		size         = g.codeBits + 1
 		next         = clearCode + 2
-		last         = -1 // the code before; -1 behind a clear code
-		first        byte // of the last text
-		bits, n, end int  // bits that were read, and where their block ends
+		last         = -1 // the previous code; -1 after a clear code
+		first        byte // first byte of the last text
+		bits, n, end int  // bits read ahead, their number, and the end of their block
 	)
 	at := g.at
 	end = at
@@ -173,7 +173,7 @@ func (g *gifFile) decode(dst *Canvas) error {
 			continue
 		}
 		from, c := len(text), code
-		if c == next { // the text before and its own first byte
+		if c == next { // the previous text and its own first byte
 			from--
 			text[from] = first
 			c = last
@@ -202,7 +202,7 @@ func (g *gifFile) decode(dst *Canvas) error {
 	return nil
 }
 
-// gifRows puts indices into their places.
+// gifRows writes indices to their places in the image.
 type gifRows struct {
 	g    *gifFile
 	dst  *Canvas
@@ -213,7 +213,7 @@ type gifRows struct {
 	done bool
 }
 
-// add takes the next pixels.
+// add writes the next pixels.
 func (r *gifRows) add(indices []byte) {
 	for _, i := range indices {
 		copy(r.rgb[3*r.x:3*r.x+3], r.g.palette[i][:])

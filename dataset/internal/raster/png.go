@@ -9,7 +9,7 @@ import (
 	"io"
 )
 
-// zlibMemory is what decompression takes: its window and tables.
+// zlibMemory is the memory that decompression needs: its window and tables.
 const zlibMemory = 64 << 10
 
 // pngFile is a PNG up to its image data.
@@ -36,10 +36,10 @@ const (
 // pngSamples is the number of samples in a pixel, by colour type.
 var pngSamples = [...]int{pngGrey: 1, pngRGB: 3, pngPalette: 1, pngGreyAlpha: 2, pngRGBAlpha: 4}
 
-// pngDepths are the bits that samples may have, by colour type.
+// pngDepths are the possible bits of a sample, by colour type.
 var pngDepths = [...][]int{pngGrey: {1, 2, 4, 8, 16}, pngRGB: {8, 16}, pngPalette: {1, 2, 4, 8}, pngGreyAlpha: {8, 16}, pngRGBAlpha: {8, 16}}
 
-// pngLengths are the least lengths of chunks that are looked at.
+// pngLengths are the minimum lengths of the chunks that are read.
 var pngLengths = map[string]int{"IHDR": 13, "gAMA": 4, "cHRM": 32, "sRGB": 1, "pHYs": 9, "acTL": 8, "fcTL": 26}
 
 const pngMagic = "\x89PNG\r\n\x1a\n"
@@ -53,7 +53,7 @@ func ReadPNGHeader(data []byte) (Header, error) {
 	return Header{p.w, p.h, 2*int64(p.rowBytes(p.w)+1) + 3*int64(p.w) + zlibMemory}, nil
 }
 
-// DecodePNG decodes a PNG: of an animated one the first frame, in its place on black.
+// DecodePNG decodes a PNG. Of an animated PNG it decodes the first frame, at its place on black.
 func DecodePNG(data []byte, dst *Canvas) error {
 	p, err := readPNG(data)
 	if err != nil {
@@ -62,7 +62,7 @@ func DecodePNG(data []byte, dst *Canvas) error {
 	return p.decode(dst)
 }
 
-// chunk reads the head of the chunk at a position.
+// chunk reads the chunk at a position.
 func (p *pngFile) chunk(at int) (name string, content []byte, err error) {
 	if len(p.data) < at+8 {
 		return "", nil, truncated(len(p.data))
@@ -112,7 +112,7 @@ func readPNG(data []byte) (*pngFile, error) {
 		}
 		at += 12 + n
 	}
-	if p.interlaced { // Pillow puts an interlaced frame into the corner
+	if p.interlaced { // Pillow puts an interlaced frame into the top left corner
 		p.frame[0], p.frame[1] = 0, 0
 	}
 	if p.w == 0 || p.h == 0 {
@@ -121,7 +121,7 @@ func readPNG(data []byte) (*pngFile, error) {
 	return p, nil
 }
 
-// read takes what matters from a chunk.
+// read reads the needed values of a chunk.
 func (p *pngFile) read(name string, s []byte, at int) error {
 	number := func(i int) int { return int(binary.BigEndian.Uint32(s[i:])) }
 	switch name {
@@ -149,16 +149,17 @@ func (p *pngFile) read(name string, s []byte, at int) error {
 	return nil
 }
 
-// bits is the size of a pixel.
+// bits returns the size of a pixel in bits.
 func (p *pngFile) bits() int { return p.depth * pngSamples[p.colour] }
 
-// rowBytes is the size of a row of w pixels.
+// rowBytes returns the size of a row of w pixels in bytes.
 func (p *pngFile) rowBytes(w int) int { return (w*p.bits() + 7) / 8 }
 
-// pngData reads the content of chunks of image data one after the other. Their checksums are passed over, as by Pillow.
+// pngData reads the content of chunks of image data one after another. It ignores their checksums,
+// as Pillow does.
 type pngData struct {
 	p    *pngFile
-	at   int // of the chunk that is read
+	at   int // of the chunk being read
 	rest []byte
 	size int // of that chunk's content
 }
@@ -180,7 +181,7 @@ func (r *pngData) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// ReadByte implements io.ByteReader, so that nothing is read ahead.
+// ReadByte implements io.ByteReader, so that the decompressor does not read ahead.
 func (r *pngData) ReadByte() (byte, error) {
 	if len(r.rest) == 0 {
 		var b [1]byte
@@ -192,10 +193,10 @@ func (r *pngData) ReadByte() (byte, error) {
 	return c, nil
 }
 
-// position is how far the data were read.
+// position returns how far the data have been read.
 func (r *pngData) position() int { return max(min(r.at-4, len(r.p.data))-len(r.rest), 0) }
 
-// passes of Adam7: first column and row, and the steps.
+// The passes of Adam7: first column and row, and the steps.
 var adam7 = [7][4]int{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
 
 func (p *pngFile) decode(dst *Canvas) error {
@@ -240,7 +241,8 @@ func (p *pngFile) decode(dst *Canvas) error {
 			row, above = above, row
 		}
 	}
-	// The checksum of the data counts if it is there, and in the chunk in which the last row ended: Pillow reads no further.
+	// The data's checksum counts only if it exists and lies in the chunk in which the last row
+	// ends, because Pillow reads no further.
 	var more [1]byte
 	_, err = z.Read(more[:])
 	switch {
@@ -255,7 +257,7 @@ func (p *pngFile) decode(dst *Canvas) error {
 // checksumBytes is the size of the checksum of compressed data.
 const checksumBytes = 4
 
-// fault is an error of the decompressor's.
+// fault returns the error for an error of the decompressor.
 func (p *pngFile) fault(in *pngData, err error) error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -267,7 +269,8 @@ func (p *pngFile) fault(in *pngData, err error) error {
 	return &Error{in.position(), err}
 }
 
-// unfilter undoes the filter of a row, whose first byte says which; n is the bytes of a pixel.
+// unfilter undoes the filter of a row, which its first byte selects. n is the number of bytes of a
+// pixel. It returns false for an unknown filter.
 func unfilter(row, above []byte, n int) bool {
 	filter, cur, up := row[0], row[1:], above[1:]
 	up = up[:len(cur)]
@@ -301,7 +304,7 @@ func unfilter(row, above []byte, n int) bool {
 	return true
 }
 
-// paeth is the neighbour nearest to left + up - corner.
+// paeth returns the neighbour that is nearest to left + up - corner.
 func paeth(left, up, corner byte) byte {
 	a, b, c := int(left), int(up), int(corner)
 	pa, pb, pc := max(b-c, c-b), max(a-c, c-a), max(a+b-2*c, 2*c-a-b)
@@ -314,7 +317,8 @@ func paeth(left, up, corner byte) byte {
 	return corner
 }
 
-// colours makes w pixels of red, green and blue of a row. Of 16 bits the upper 8 count, but grey is clipped.
+// colours converts w pixels of a row to red, green and blue. Samples of 16 bits lose their lower 8
+// bits, except that grey is clipped.
 func (p *pngFile) colours(rgb, row []byte, w int) {
 	wide := p.depth / 8 // bytes of a sample
 	switch {

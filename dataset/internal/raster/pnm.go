@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// errShort is in the errors of files that do not have all their pixels.
+// errShort is the cause in errors about files that lack pixels.
 var errShort = io.ErrUnexpectedEOF
 
 // pnmFile is a PBM, PGM or PPM up to its pixels.
 type pnmFile struct {
 	data     []byte
 	w, h     int
-	plain    bool // numbers in text
+	plain    bool // numbers are text
 	bitmap   bool
 	channels int
 	most     int // the largest value
@@ -28,8 +28,8 @@ func ReadPNMHeader(data []byte) (Header, error) {
 	return Header{p.w, p.h, 7 * int64(p.w)}, nil
 }
 
-// DecodePNM decodes a PBM, PGM or PPM (P1 to P6), of 8 or 16 bits. Grey of more than 8 bits is scaled to 16 bits and clipped at 255,
-// as by Pillow; colours are scaled to 8 bits.
+// DecodePNM decodes a PBM, PGM or PPM (P1 to P6) of 8 or 16 bits. Grey of more than 8 bits is
+// scaled to 16 bits and clipped at 255, as in Pillow. Colours are scaled to 8 bits.
 func DecodePNM(data []byte, dst *Canvas) error {
 	p, err := readPNM(data)
 	if err != nil {
@@ -73,7 +73,7 @@ func readPNM(data []byte) (*pnmFile, error) {
 	return p, nil
 }
 
-// number reads a number of the header, past comments, and the space behind it.
+// number reads a number of the header, skipping comments, and the space after it.
 func (p *pnmFile) number() (n int, err error) {
 	digits := 0
 	for ; p.at < len(p.data); p.at++ {
@@ -126,7 +126,7 @@ func (p *pnmFile) decode(dst *Canvas) error {
 	return nil
 }
 
-// table is the byte for each value.
+// table returns the byte for each value.
 func (p *pnmFile) table() []byte {
 	t := make([]byte, p.most+1)
 	scale := 255.0
@@ -176,7 +176,7 @@ func (p *pnmFile) row(values, table []byte) error {
 	return nil
 }
 
-// plainRow reads a row of values in text: digits of a bitmap may touch.
+// plainRow reads a row of values in text. The digits of a bitmap need no space between them.
 func (p *pnmFile) plainRow(values, table []byte) error {
 	for i := range values {
 		v, digits := 0, 0
@@ -184,7 +184,7 @@ func (p *pnmFile) plainRow(values, table []byte) error {
 		for p.at < len(p.data) {
 			c := p.data[p.at]
 			switch {
-			case c == '#': // up to the line's end, which parts no numbers
+			case c == '#': // up to the end of the line; a comment does not separate numbers
 				for p.at < len(p.data) && p.data[p.at] != '\n' && p.data[p.at] != '\r' {
 					p.at++
 				}

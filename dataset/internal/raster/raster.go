@@ -1,9 +1,10 @@
-// Package raster decodes image formats other than JPEG to the pixels that Pillow's convert("RGB") or convert("L") gives, and so
-// torchvision's loader: transparency is dropped and not blended, colour profiles and gamma are passed over, grey of 16 bits is
-// clipped at 255 and not scaled, of animations there is the first frame.
+// Package raster decodes image formats other than JPEG to the pixels of Pillow's convert("RGB") or
+// convert("L"), which torchvision's loader uses. Transparency is dropped, not blended. Colour
+// profiles and gamma are ignored. Grey of 16 bits is clipped at 255, not scaled. Of animations only
+// the first frame is decoded.
 //
-// Every format has a function that reads the header, which says how much memory decoding takes, and one that decodes to memory of
-// the caller's.
+// Every format has a function that reads the header, which says how much memory decoding needs, and
+// one that decodes to the caller's memory.
 package raster
 
 import (
@@ -16,7 +17,7 @@ import (
 // Header is what a file says before its pixels.
 type Header struct {
 	Width, Height int
-	Memory        int64 // bytes that decoding takes besides the pixels that it writes
+	Memory        int64 // bytes that decoding needs besides the pixels that it writes
 }
 
 // Canvas is the memory for a decoded image: H rows of W pixels of C interleaved channels, 3 (red, green, blue) or 1, their luma.
@@ -25,7 +26,7 @@ type Canvas struct {
 	W, H, C int
 }
 
-// fill writes pixels of row y from column x on, each step columns further: three bytes of each in rgb.
+// fill writes pixels to row y, from column x on, step columns apart. rgb has three bytes for each.
 func (c *Canvas) fill(y, x, step int, rgb []byte) {
 	at := (y*c.W + x) * c.C
 	if c.C == 3 && step == 1 {
@@ -53,7 +54,7 @@ func (c *Canvas) clear(colour [3]byte) {
 	}
 }
 
-// Error is what is wrong with a file, and where.
+// Error says what is wrong with a file, and where.
 type Error struct {
 	Offset int // byte in the file
 	Err    error
@@ -64,22 +65,22 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns io.ErrUnexpectedEOF for files that end early.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Position is the byte in the file.
+// Position returns the index of the byte in the file.
 func (e *Error) Position() int { return e.Offset }
 
 func fail(at int, format string, args ...any) error {
 	return &Error{at, fmt.Errorf(format, args...)}
 }
 
-// truncated is the error for a file of n bytes that ends early.
+// truncated returns the error for a file of n bytes that ends early.
 func truncated(n int) error {
 	return fail(n, "the file ends early: %w", io.ErrUnexpectedEOF)
 }
 
-// palette is colours by index. Those that a file does not define are black, as in Pillow.
+// palette has colours by index. Colours that a file does not define are black, as in Pillow.
 type palette [256][3]byte
 
-// greys is the palette of those who have none.
+// greys returns the palette of greys, for files without a palette.
 func greys() (p palette) {
 	for i := range p {
 		p[i] = [3]byte{byte(i), byte(i), byte(i)}
@@ -87,14 +88,14 @@ func greys() (p palette) {
 	return p
 }
 
-// set takes the first colours from bytes of red, green and blue.
+// set sets the first colours from bytes of red, green and blue.
 func (p *palette) set(rgb []byte) {
 	for i := range min(len(rgb)/3, len(p)) {
 		copy(p[i][:], rgb[3*i:])
 	}
 }
 
-// unpack expands a row of n samples of so many bits, 1, 2, 4 or 8, to bytes.
+// unpack expands a row of n samples of 1, 2, 4 or 8 bits to bytes.
 func unpack(dst, src []byte, n, bits int) {
 	if bits == 8 {
 		copy(dst[:n], src)
@@ -107,7 +108,7 @@ func unpack(dst, src []byte, n, bits int) {
 	}
 }
 
-// grey writes each of the values three times.
+// grey writes each value three times.
 func grey(rgb, values []byte) {
 	for i, v := range values {
 		rgb[3*i], rgb[3*i+1], rgb[3*i+2] = v, v, v

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The pixels are compared with Pillow's in package dataset, for files of all kinds.
+// Package dataset compares the pixels with Pillow's, for files of all kinds.
 
 type codec struct {
 	header func([]byte) (Header, error)
@@ -48,7 +48,7 @@ func canvas(h Header, c int) *Canvas {
 	return &Canvas{make([]byte, h.Width*h.Height*c), h.Width, h.Height, c}
 }
 
-// Decoding takes no more memory than the header says.
+// Decoding needs no more memory than the header says.
 func TestMemory(t *testing.T) {
 	images(t, func(name string, c codec, file []byte) {
 		h, err := c.header(file)
@@ -59,14 +59,15 @@ func TestMemory(t *testing.T) {
 		require.NoError(t, c.decode(file, dst), name)
 		runtime.ReadMemStats(&after)
 		slack := int64(8 << 10)
-		if strings.HasPrefix(name, "webp") || strings.HasPrefix(name, "tiff") { // tables, for each strip or plane, that are garbage soon
+		if strings.HasPrefix(name, "webp") || strings.HasPrefix(name, "tiff") { // tables for each strip or plane, which become garbage soon
 			slack = 2 << 20
 		}
 		require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(h.Memory+slack), name)
 	})
 }
 
-// A file cut off anywhere is an error, unless only what follows the pixels is missing, and its position lies in the file.
+// A file cut off anywhere is an error, and its position lies in the file, unless only data after
+// the pixels are missing.
 func TestTruncated(t *testing.T) {
 	images(t, func(name string, c codec, file []byte) {
 		h, err := c.header(file)
@@ -93,9 +94,9 @@ func TestTruncated(t *testing.T) {
 	})
 }
 
-// What is not read is named.
+// Errors name what is not supported.
 func TestErrors(t *testing.T) {
-	tiff := func(tag, value byte, file string) []byte { // a file of a tag that says which
+	tiff := func(tag, value byte, file string) []byte { // a file with the given tag and value
 		return []byte(strings.NewReplacer("T", string(rune(tag)), "V", string(rune(value))).Replace(file))
 	}
 	const tags = "II*\x00\x08\x00\x00\x00\x04\x00" +
@@ -133,8 +134,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// tiffOf is a TIFF of grey pixels of eight bits: its tags in their order, with values of four bytes, which lie behind the tags where there
-// are several, and data that follow.
+// tiffOf returns a TIFF of grey pixels of eight bits. It has the tags in their order, with values
+// of four bytes, which follow the tags if a tag has several, and then data.
 func tiffOf(data []byte, tags ...[]uint32) []byte {
 	const entry = 12
 	out := []byte("II*\x00\x08\x00\x00\x00")
@@ -157,12 +158,12 @@ func tiffOf(data []byte, tags ...[]uint32) []byte {
 	return slices.Concat(out, values, data)
 }
 
-// many is a tag of n equal values.
+// many returns a tag with n equal values.
 func many(tag, n int, value uint32) []uint32 {
 	return append([]uint32{uint32(tag)}, slices.Repeat([]uint32{value}, n)...)
 }
 
-// Small files whose parts name the same bytes again and again do not take long.
+// Small files whose parts share the same bytes again and again do not take long.
 func TestPartsThatShareBytes(t *testing.T) {
 	const chunks = 1 << 14
 	head := func(w, h, compression uint32) [][]uint32 {
@@ -174,18 +175,18 @@ func TestPartsThatShareBytes(t *testing.T) {
 	_, err := ReadTIFFHeader(padded)
 	require.ErrorContains(t, err, "far too large for an image of 1×262144")
 
-	nothing := slices.Repeat([]byte{0x80}, 1<<20) // of PackBits
+	nothing := slices.Repeat([]byte{0x80}, 1<<20) // empty runs of PackBits
 	shared := tiffOf(nothing, slices.Concat(head(1, chunks, tiffPackBits), [][]uint32{
 		many(tagStrips, chunks, 8), {tagStripRows, 1}, many(tagStripBytes, chunks, 1<<20)})...)
 	_, err = ReadTIFFHeader(shared)
 	require.ErrorContains(t, err, "strips or tiles of 17179869184 bytes in a file of")
 
-	// A strip's worth of padding is fine.
+	// Padding of the size of one strip is accepted.
 	_, err = ReadTIFFHeader(tiffOf(ones, slices.Concat(head(10, 10, tiffPackBits), [][]uint32{
 		{tagTileWidth, 1 << 13}, {tagTileHeight, 1 << 13}, {tagTiles, 8}, {tagTileBytes, 1 << 14}})...))
 	require.NoError(t, err)
 
-	// All tags as long as can be, of the same bytes, take no memory.
+	// Tags of the maximum length that all share the same bytes need no memory.
 	var tags [][]uint32
 	for tag := tagOrientation; tag <= tagFormat; tag++ {
 		tags = append(tags, []uint32{uint32(tag), 0})
@@ -207,7 +208,7 @@ func TestPartsThatShareBytes(t *testing.T) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
 }
 
-// Frames within frames are passed over, however many there are.
+// Frames within frames are skipped, however many there are.
 func TestWebPFramesWithinFrames(t *testing.T) {
 	file, err := os.ReadFile("../../testdata/images/webp01")
 	require.NoError(t, err)

@@ -38,14 +38,14 @@ const (
 	tagFormat       = 339
 )
 
-// Limits on what is taken from a file before its memory is known, so that tags and chunks that name the same bytes again and again take
-// neither much memory nor much time.
+// Limits on what is read from a file before its memory is known, so that tags and chunks that share
+// the same bytes again and again cost neither much memory nor much time.
 const (
-	tiffSide    = 1 << 24 // of the image
-	tiffChunks  = 1 << 20 // strips or tiles
-	tiffValues  = 1 << 12 // numbers of another tag
-	tiffPadding = 1 << 28 // pixels that tiles have beside the image's, besides three times as many as that
-	tiffReads   = 1 << 26 // bytes that are read of a file, besides eight times as many as it has
+	tiffSide    = 1 << 24 // side of the image
+	tiffChunks  = 1 << 20 // number of strips or tiles
+	tiffValues  = 1 << 12 // values of any other tag
+	tiffPadding = 1 << 28 // pixels of tiles outside the image, in addition to three times the image's pixels
+	tiffReads   = 1 << 26 // bytes read from a file, in addition to eight times its size
 )
 
 // Photometric interpretations.
@@ -77,17 +77,17 @@ type tiffFile struct {
 	depth       int // bits of a sample
 	samples     int // in a pixel
 	photometric int
-	alpha       bool // multiplied into the colours
+	alpha       bool // alpha is multiplied into the colours
 	compression int
-	reversed    bool // bits of a byte
+	reversed    bool // the bits of each byte are reversed
 	predictor   bool // samples are differences
-	planar      bool // samples in planes of their own
-	group3      bool // both dimensions, in compression 3
+	planar      bool // each sample has a plane of its own
+	group3      bool // two-dimensional coding in compression 3
 	palette     palette
-	offsets     []int // of the chunks, plane by plane, row by row
-	counts      []int // of their bytes
+	offsets     []int // of the chunks, by plane and row
+	counts      []int // sizes of the chunks in bytes
 	cw, ch      int   // size of a chunk in pixels
-	tiled       bool  // chunks at the edges have their full size
+	tiled       bool  // chunks at the edges have the full size
 }
 
 // ReadTIFFHeader reads the tags of a TIFF's first image.
@@ -100,8 +100,9 @@ func ReadTIFFHeader(data []byte) (Header, error) {
 	return Header{w, h, t.memory()}, nil
 }
 
-// DecodeTIFF decodes a TIFF's first image: strips or tiles, in one plane or several, of grey, RGB, CMYK or indices, in 1, 2, 4, 8 or 16
-// bits, without compression or with LZW, deflate, PackBits or fax coding. It is turned as its orientation says.
+// DecodeTIFF decodes a TIFF's first image: strips or tiles, in one plane or several, of grey, RGB,
+// CMYK or indices, in 1, 2, 4, 8 or 16 bits, uncompressed or with LZW, deflate, PackBits or fax
+// coding. It turns the image by its orientation.
 func DecodeTIFF(data []byte, dst *Canvas) error {
 	t, err := readTIFF(data)
 	if err != nil {
@@ -110,7 +111,7 @@ func DecodeTIFF(data []byte, dst *Canvas) error {
 	return t.decode(dst)
 }
 
-// size is the image's after it is turned.
+// size returns the size of the image after it is turned.
 func (t *tiffFile) size() (w, h int) {
 	if t.orientation >= 5 {
 		return t.h, t.w
@@ -118,7 +119,7 @@ func (t *tiffFile) size() (w, h int) {
 	return t.w, t.h
 }
 
-// planes is how many chunks there are for each place.
+// planes returns the number of chunks at each place.
 func (t *tiffFile) planes() int {
 	if t.planar {
 		return t.samples
@@ -126,7 +127,7 @@ func (t *tiffFile) planes() int {
 	return 1
 }
 
-// rowBytes is the size of a row of a chunk.
+// rowBytes returns the size of a row of a chunk.
 func (t *tiffFile) rowBytes() int {
 	n := t.cw * t.depth
 	if !t.planar {
@@ -135,7 +136,8 @@ func (t *tiffFile) rowBytes() int {
 	return (n + 7) / 8
 }
 
-// memory is a chunk of every plane, twice where a decompressor reads its data reversed, and some rows.
+// memory returns the memory for decoding: a chunk of every plane, twice in case a decompressor
+// reads reversed data, and some rows.
 func (t *tiffFile) memory() int64 {
 	return 2*int64(t.rowBytes())*int64(t.ch)*int64(t.planes()) + int64(t.cw)*int64(t.samples+3) + zlibMemory
 }
@@ -150,7 +152,7 @@ func (t *tiffFile) values(entry []byte) ([]int, error) {
 		most = tiffChunks
 	}
 	if size == 0 || n > most {
-		return nil, nil // no tag that is needed has such
+		return nil, nil // no needed tag has such values
 	}
 	s := entry[8:12]
 	if n*size > 4 {
@@ -209,7 +211,7 @@ func readTIFF(data []byte) (*tiffFile, error) {
 	return t, nil
 }
 
-// set takes the tags.
+// set sets the fields from the tags.
 func (t *tiffFile) set(tags map[int][]int) error {
 	first := func(tag, otherwise int) int {
 		if v := tags[tag]; len(v) > 0 {
@@ -256,7 +258,7 @@ func (t *tiffFile) set(tags map[int][]int) error {
 		t.cw, t.ch, t.tiled = first(tagTileWidth, 0), first(tagTileHeight, 0), true
 		t.offsets, t.counts = tags[tagTiles], tags[tagTileBytes]
 	}
-	const most = 1 << 16 // of a tile's sides
+	const most = 1 << 16 // maximum side of a tile
 	if t.cw < 1 || t.ch < 1 || t.tiled && (t.cw > most || t.ch > most) {
 		return fmt.Errorf("strips or tiles of %d×%d pixels", t.cw, t.ch)
 	}
@@ -279,7 +281,7 @@ func (t *tiffFile) set(tags map[int][]int) error {
 	return nil
 }
 
-// check finds out whether pixels of this kind are read.
+// check returns an error if pixels of this kind are not supported.
 func (t *tiffFile) check(predictor int) error {
 	needed := map[int]int{tiffWhiteIsZero: 1, tiffBlackIsZero: 1, tiffRGB: 3, tiffPalette: 1, tiffCMYK: 4}[t.photometric]
 	small := t.depth == 1 || t.depth == 2 || t.depth == 4
@@ -333,7 +335,7 @@ func (t *tiffFile) decode(dst *Canvas) error {
 	return nil
 }
 
-// chunk reads the rows of a strip or a tile to buf, or where they lie in the file.
+// chunk returns the rows of a strip or a tile. It reads them to buf, or returns the file's bytes.
 func (t *tiffFile) chunk(i, rows int, buf []byte) ([]byte, error) {
 	need := t.rowBytes() * rows
 	at := t.offsets[i]
@@ -401,7 +403,7 @@ func (t *tiffFile) expand(dst, data []byte, rows int) error {
 		if t.compression == tiffGroup4 {
 			form = ccitt.Group4
 		}
-		// In TIFF the bits of runs are 0 for white, in the reader 1.
+		// TIFF codes white as 0, the reader as 1.
 		in = ccitt.NewReader(bytes.NewReader(data), ccitt.MSB, form, t.cw, rows, &ccitt.Options{Invert: true})
 	}
 	_, err := io.ReadFull(in, dst)
@@ -438,7 +440,7 @@ func packBits(dst, data []byte) error {
 	return nil
 }
 
-// integrate sums the differences of a chunk's rows.
+// integrate sums up the differences in a chunk's rows.
 func (t *tiffFile) integrate(buf []byte) {
 	step := t.samples
 	if t.planar {
@@ -459,7 +461,8 @@ func (t *tiffFile) integrate(buf []byte) {
 	}
 }
 
-// unpack writes a row's samples as bytes: those of 16 bits as their upper 8, but grey clipped, as Pillow has it.
+// unpack writes a row's samples as bytes. Samples of 16 bits become their upper 8 bits, except that
+// grey is clipped, as in Pillow.
 func (t *tiffFile) unpack(samples, s []byte, plane int) {
 	n, step := t.cw*t.samples, 1
 	if t.planar {
@@ -486,7 +489,7 @@ func (t *tiffFile) unpack(samples, s []byte, plane int) {
 	}
 }
 
-// colours makes w pixels of red, green and blue of their samples.
+// colours converts the samples of w pixels to red, green and blue.
 func (t *tiffFile) colours(rgb, samples []byte, w int) {
 	for i := range w {
 		s, p := samples[i*t.samples:][:t.samples], rgb[3*i:][:3]
@@ -528,13 +531,13 @@ func straighten(p []byte, alpha byte) {
 	}
 }
 
-// inked is what is left of light when ink takes its share of 255, rounded as Pillow rounds it.
+// inked returns what is left of light after ink absorbs its share of 255, rounded as in Pillow.
 func inked(ink, light byte) byte {
 	t := uint32(ink)*uint32(light) + 128
 	return light - byte((t>>8+t)>>8)
 }
 
-// place writes pixels of row y from column x on where the orientation puts them.
+// place writes pixels of row y, from column x on, to where the orientation puts them.
 func (t *tiffFile) place(dst *Canvas, y, x int, rgb []byte) {
 	if t.orientation == 1 {
 		dst.fill(y, x, 1, rgb)

@@ -18,8 +18,8 @@ type webpFile struct {
 	x, y   int // of the frame
 	fw, fh int // its size
 	lossy  bool
-	at     int // of its data
-	n      int // their bytes
+	at     int // position of its data
+	n      int // length of its data
 }
 
 // ReadWebPHeader reads a WebP up to the data of its first frame.
@@ -28,7 +28,8 @@ func ReadWebPHeader(data []byte) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
-	// Lossless: four bytes a pixel, twice where colours come from a table. Lossy: whole macroblocks of luma and chroma.
+	// A lossless image takes four bytes a pixel, twice that if colours come from a table. A lossy
+	// one takes whole macroblocks of luma and chroma.
 	memory := 9 * int64(f.fw) * int64(f.fh)
 	if f.lossy {
 		memory = 2 * int64(f.fw+31) * int64(f.fh+31)
@@ -36,7 +37,7 @@ func ReadWebPHeader(data []byte) (Header, error) {
 	return Header{f.w, f.h, memory + 1<<20}, nil
 }
 
-// DecodeWebP decodes the first frame of a WebP, in its place on black.
+// DecodeWebP decodes the first frame of a WebP, at its place on black.
 func DecodeWebP(data []byte, dst *Canvas) error {
 	f, err := readWebP(data)
 	if err != nil {
@@ -69,8 +70,8 @@ func readWebP(data []byte) (*webpFile, error) {
 	return f, nil
 }
 
-// chunks looks for image data from one position to another, in the file or in a frame of it. A frame within a frame is passed over: a
-// file of nothing else would take a call for each.
+// chunks looks for image data between two positions in the file or in a frame of it. It skips
+// frames within frames, because a file of nested frames would need a call for each.
 func (f *webpFile) chunks(at, end int, frame bool) error {
 	triple := func(at int) int {
 		return int(f.data[at]) | int(f.data[at+1])<<8 | int(f.data[at+2])<<16
@@ -184,8 +185,8 @@ func (f *webpFile) decodeLossy(in *bytes.Reader, dst *Canvas) error {
 	return nil
 }
 
-// interpolate makes a row of chroma of double width of the row that is nearer and the one on the other side: of 16 parts, 9 are the
-// nearest sample's, in libwebp's order of roundings.
+// interpolate computes a row of chroma of double width from the nearer row and the other one. The
+// nearest sample has a weight of 9/16. Rounding is in libwebp's order.
 func interpolate(dst, near, far []byte) {
 	n := len(near)
 	far, dst = far[:n], dst[:2*n]
@@ -199,10 +200,10 @@ func interpolate(dst, near, far []byte) {
 	}
 }
 
-// studio is v / 64, limited to a byte.
+// studio returns v / 64, limited to a byte.
 func studio(v int32) uint8 { return uint8(min(max(v>>6, 0), 255)) }
 
-// noEOF says that an end is too early.
+// noEOF replaces io.EOF by an error about an early end.
 func noEOF(err error) error {
 	if err == io.EOF {
 		return errShort

@@ -15,8 +15,8 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// decompress is libjpeg's struct jpeg_decompress_struct as far as it is the same in all versions of the interface from 6.2 to 8.0, and
-// room for the rest.
+// decompress is the part of libjpeg's struct jpeg_decompress_struct that is the same in all
+// versions of the interface from 6.2 to 8.0, followed by room for the rest.
 type decompress struct {
 	_ structs.HostLayout
 
@@ -47,7 +47,7 @@ type decompress struct {
 	_ [roomForRest]byte
 }
 
-// roomForRest is more than any version has.
+// roomForRest is larger than the rest of any version.
 const roomForRest = 1024
 
 // errorManager is libjpeg's struct jpeg_error_mgr.
@@ -74,30 +74,31 @@ const (
 	messageLength                   = 200     // JMSG_LENGTH_MAX
 )
 
-// Decoder decodes one image after another. One goroutine owns it. Between images the library has no memory, and knows nothing: it would
-// lend an image the tables of another.
+// Decoder decodes one image after another, on one goroutine. Between images it keeps no object of
+// the library, because that would use an image's tables for the next one.
 type Decoder struct{ s *state }
 
-// state is what the library has pointers to while it decodes.
+// state is the memory that the library has pointers to while it decodes.
 type state struct {
 	lib  *Library
 	info decompress
 	err  errorManager
 	crop [2]uint32 // x and width
-	rows []uintptr // where rows go
+	rows []uintptr // addresses of the rows to write
 	call rowsCall
 }
 
-// rowsCall are the arguments of jpeg_read_scanlines. The library returns few rows at a time.
+// rowsCall has the arguments of jpeg_read_scanlines. The library returns only a few rows for each
+// call.
 type rowsCall struct {
 	_                            structs.HostLayout
 	function, object, rows, left uintptr
 }
 
-// NewDecoder makes a decoder.
+// NewDecoder returns a decoder.
 func (l *Library) NewDecoder() *Decoder { return &Decoder{&state{lib: l}} }
 
-// create makes the library's object.
+// create creates the library's object.
 func (s *state) create(version, size uintptr) error {
 	s.info = decompress{}
 	s.info.err = address(&s.err)
@@ -111,7 +112,8 @@ func (s *state) destroy() { purego.SyscallN(s.lib.destroy, address(&s.info)) }
 
 func address[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
 
-// protect calls f, and returns its error or the fatal one that the library ends it with.
+// protect calls f and returns its error, or the library's fatal error if the library ends the call
+// with one.
 func (s *state) protect(f func() error) (err error) {
 	defer func() {
 		p := recover()
@@ -130,7 +132,7 @@ func (s *state) protect(f func() error) (err error) {
 	return f()
 }
 
-// protected calls a function that returns nothing.
+// protected calls a library function without a result.
 func (s *state) protected(function uintptr, args ...uintptr) error {
 	return s.protect(func() error {
 		purego.SyscallN(function, args...)
@@ -138,7 +140,8 @@ func (s *state) protected(function uintptr, args ...uintptr) error {
 	})
 }
 
-// probe finds out which version of the interface the library has: it says so when it is given another.
+// probe finds out the version of the library's interface. The library names its version in the
+// error for another one.
 func (l *Library) probe() error {
 	l.version, l.size = 62, unsafe.Sizeof(decompress{})
 	d := l.NewDecoder()
@@ -164,7 +167,8 @@ func (l *Library) probe() error {
 	return fmt.Errorf("its interface is none that is known (62, 70, 80)")
 }
 
-// Decode decodes a whole image to dst, (height, width, channels): one channel for grey, three for grey and colour.
+// Decode decodes a whole image to dst, of shape (height, width, channels). With one channel the
+// image must be grey; with three it may be grey or colour.
 func (d *Decoder) Decode(data []byte, channels int, dst []byte) error {
 	h, err := ReadHeader(data)
 	if err != nil {
@@ -177,8 +181,9 @@ func (d *Decoder) Decode(data []byte, channels int, dst []byte) error {
 	return err
 }
 
-// DecodeRegion decodes at least a region of a file, of which ReadHeader has returned h. room is called once with a size in pixels and
-// returns room for them: for the region's rows, with more columns, of which the first is column x of the image.
+// DecodeRegion decodes at least a region of a file with the header h. It calls room once, with a
+// size in pixels, to get memory for the region's rows with some more columns. It returns the
+// image's column x at which these rows begin.
 func (d *Decoder) DecodeRegion(data []byte, h Header, channels int, r Region, room func(h, w int) []byte) (x int, err error) {
 	s := d.s
 	shrink := max(r.Shrink, 1)
@@ -235,7 +240,7 @@ func (d *Decoder) DecodeRegion(data []byte, h Header, channels int, r Region, ro
 	return x, err
 }
 
-// setUp says how the image is to be decoded.
+// setUp sets how the image is decoded.
 func (s *state) setUp(channels, shrink int) error {
 	switch space := s.info.jpegColorSpace; {
 	case channels == 3 && (space == spaceGrey || space == spaceRGB || space == spaceYCbCr):

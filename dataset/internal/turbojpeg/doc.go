@@ -1,11 +1,14 @@
-// Package turbojpeg decodes JPEG with the machine's libjpeg-turbo, which it loads at run time: nothing is needed to build, with cgo or
-// without.
+// Package turbojpeg decodes JPEG with the machine's libjpeg-turbo, which it loads at run time. The
+// build needs neither the library nor cgo.
 //
-// It calls the library's libjpeg interface, not TurboJPEG's. That one decodes whole images only (before 3.0), which takes as long as a
-// program that cuts pieces out of photographs has for everything. Here rows above and columns beside a piece are parsed but not
+// It calls the library's libjpeg interface, not TurboJPEG's. TurboJPEG decodes only whole images
+// (before 3.0), which takes as long as a program that cuts pieces out of photographs has for all of
+// its work. With libjpeg's interface, rows above and columns beside a piece are parsed but not
 // transformed, and rows below it are not read.
 //
-// A file that the library may treat otherwise than Pillow does, or otherwise in another version, is refused ([ReadHeader]), and a
-// decoder in Go decides about it: truncated files, arithmetic coding, CMYK, rare samplings. What is damaged but complete is decoded as
-// libjpeg does it, and so Pillow, that is with what came before the damage; a piece is always what the whole image has there.
+// [ReadHeader] refuses a file that the library may treat differently from Pillow, or differently in
+// another version: truncated files, arithmetic coding, CMYK, rare samplings. A decoder in Go
+// decides about these. A file that is damaged but complete is decoded as libjpeg does it, and so
+// Pillow: the data before the damage count. A piece always has the same pixels as the whole image
+// there.
 package turbojpeg

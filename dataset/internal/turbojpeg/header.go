@@ -7,16 +7,17 @@ import (
 	"fmt"
 )
 
-// maxScans limits the scans of a progressive file: each takes as long as the whole image. libjpeg's own encoder makes 10.
+// maxScans limits the scans of a progressive file, because each takes as long as a whole image.
+// libjpeg's own encoder makes 10.
 const maxScans = 64
 
-// Header is what a file says of its image.
+// Header is what a file says about its image.
 type Header struct {
 	Width, Height int
 	Components    int // 1: grey; 3: colour
 }
 
-// RefusedError says why a file is none for the library.
+// RefusedError says why a file is not for the library.
 type RefusedError struct{ reason string }
 
 func (e *RefusedError) Error() string { return "not for libjpeg-turbo: " + e.reason }
@@ -25,7 +26,7 @@ func refuse(format string, args ...any) error {
 	return &RefusedError{fmt.Sprintf(format, args...)}
 }
 
-// The markers that matter.
+// The markers that are read.
 const (
 	mTEM   = 0x01
 	mSOF0  = 0xc0 // sequential
@@ -44,10 +45,11 @@ const (
 	mCOM   = 0xfe
 )
 
-// ReadHeader walks over all of a file's markers. It returns a [*RefusedError] unless the file is complete and of a kind that every
-// version of the library decodes to the same pixels: 8 bits, Huffman coding, grey or three components, chroma whole or halved (4:4:4,
-// 4:2:2, 4:2:0), and every coefficient of a progressive image there to its last bit. The walk is what makes a decoder that stops below
-// a piece see the errors of one that does not.
+// ReadHeader reads all of a file's markers. It returns a [*RefusedError] unless the file is
+// complete and every version of the library decodes it to the same pixels. That requires 8 bits,
+// Huffman coding, grey or three components, chroma whole or halved (4:4:4, 4:2:2, 4:2:0), and in a
+// progressive image every coefficient to its last bit. Because it reads the whole file, a decoder
+// that stops below a piece reports the same errors as one that decodes everything.
 func ReadHeader(data []byte) (Header, error) {
 	var w walk
 	if len(data) < 4 || data[0] != 0xff || data[1] != mSOI {
@@ -55,7 +57,7 @@ func ReadHeader(data []byte) (Header, error) {
 	}
 	data = data[2:]
 	for {
-		// A marker: ff, more of them as filling, and a byte that says which.
+		// A marker is ff, possibly more of them as filling, and a byte with its kind.
 		if len(data) > 0 && data[0] != 0xff {
 			return w.Header, refuse("there is no marker where one should be")
 		}
@@ -87,7 +89,7 @@ func ReadHeader(data []byte) (Header, error) {
 	}
 }
 
-// entropyCoded is the length of entropy-coded data: up to a marker that is no restart.
+// entropyCoded returns the length of entropy-coded data, up to a marker that is no restart marker.
 func entropyCoded(data []byte) int {
 	at := 0
 	for {
@@ -107,18 +109,18 @@ func entropyCoded(data []byte) int {
 	}
 }
 
-// walk is what a walk over markers has seen.
+// walk is what has been read of the markers.
 type walk struct {
 	Header
 	kind                  byte        // the frame's marker, 0 before it
 	ids                   [3]byte     // of the components
-	seen                  [3]bool     // components of a sequential image that had their scan
-	known                 [3][64]int8 // 1 + the lowest bit known of each coefficient of a progressive image; 0: nothing is
-	huffman, quantization bool        // there are tables
+	seen                  [3]bool     // components of a sequential image that have had their scan
+	known                 [3][64]int8 // for each coefficient of a progressive image 1 + its lowest known bit; 0: no bit is known
+	huffman, quantization bool        // tables exist
 	scans                 int
 }
 
-// segment takes one segment in.
+// segment reads one segment.
 func (w *walk) segment(marker byte, p []byte) error {
 	switch {
 	case marker == mSOF0 || marker == mSOF1 || marker == mSOF2:
@@ -203,7 +205,7 @@ func (w *walk) scan(p []byte) error {
 	return nil
 }
 
-// complete is an error unless there is nothing that a decoder would have to guess.
+// complete returns an error if a decoder would have to guess any data.
 func (w *walk) complete() error {
 	if w.kind == 0 {
 		return refuse("it has no frame")

@@ -18,8 +18,9 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// folders are where the system's package managers put libraries. Nothing else is looked at: a search along LD_LIBRARY_PATH could end in
-// the working directory or in one that others write to.
+// folders are where the system's package managers put libraries. No other folders are searched,
+// because a search along LD_LIBRARY_PATH could end in the working directory or in one that other
+// users can write to.
 var folders = map[string][]string{
 	"linux/amd64":  {"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64", "/lib64", "/usr/lib", "/usr/local/lib"},
 	"linux/arm64":  {"/usr/lib/aarch64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib64", "/lib64", "/usr/lib", "/usr/local/lib"},
@@ -27,13 +28,14 @@ var folders = map[string][]string{
 	"darwin/arm64": {"/opt/homebrew/opt/jpeg-turbo/lib", "/opt/homebrew/lib", "/opt/local/lib"},
 }
 
-// names of the library for its two versions of the interface. libjpeg.so.9 is another project's.
+// names are the names of the library, for its two versions of the interface. libjpeg.so.9 is
+// another project's.
 var names = map[string][]string{
 	"linux":  {"libjpeg.so.62", "libjpeg.so.8"},
 	"darwin": {"libjpeg.8.dylib", "libjpeg.62.dylib"},
 }
 
-// functions of the library, by their names.
+// functions are the addresses of the library's functions.
 type functions struct {
 	stdError, create, destroy, source, readHeader, start, crop, skip, read uintptr
 }
@@ -48,8 +50,8 @@ type Library struct {
 	onText  uintptr
 }
 
-// Open loads the library. It is the one that the environment variable [Variable] names, or the first that is found and passes a test. The
-// error says which libraries there are, and why each was passed over.
+// Open loads the library that the environment variable [Variable] names, or the first that it finds
+// and that passes a test. The error lists the libraries that exist, and why each was rejected.
 func Open() (*Library, error) {
 	named := os.Getenv(Variable)
 	switch {
@@ -80,16 +82,16 @@ func Open() (*Library, error) {
 	return nil, errors.New(strings.Join(reasons, "; "))
 }
 
-// callbacks are made once: a process has room for a limited number.
+// callbacks are made once, because a process has room for a limited number.
 var callbacks = sync.OnceValue(func() [2]uintptr {
 	return [2]uintptr{purego.NewCallback(func(uintptr) { panic(exit{}) }), purego.NewCallback(func(uintptr) {})}
 })
 
-// exit is the panic that takes a fatal error of the library past its frames, as longjmp does in C. Go's runtime lets a panic in a callback
-// unwind them.
+// exit is the panic that takes a fatal error past the library's frames, as longjmp does in C. Go's
+// runtime lets a panic in a callback unwind them.
 type exit struct{}
 
-// load opens one library, and sees whether it does as it should.
+// load opens a library and tests it.
 func load(path string) (*Library, error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -120,10 +122,10 @@ func load(path string) (*Library, error) {
 	return l, nil
 }
 
-// Name is the library's file, by which versions are told apart.
+// Name returns the name of the library's file, which identifies its version.
 func (l *Library) Name() string { return filepath.Base(l.path) }
 
-// Path is where the library's file lies.
+// Path returns the path of the library's file.
 func (l *Library) Path() string { return l.path }
 
 // test decodes an image and pieces of it.

@@ -4,25 +4,25 @@ package turbojpeg
 
 import "errors"
 
-// Library is libjpeg-turbo, which this program cannot load.
+// Library stands for libjpeg-turbo, which this program cannot load.
 type Library struct{}
 
 // Decoder is a decoder of a Library.
 type Decoder struct{}
 
-// errNone is why there is none.
+// errNone says why there is no library.
 var errNone = errors.New("no libraries are loaded: this program is for another machine, or linked statically")
 
 // Open returns an error.
 func Open() (*Library, error) { return nil, errNone }
 
-// Name is the library's file.
+// Name returns the empty name.
 func (*Library) Name() string { return "" }
 
-// Path is where the library's file lies.
+// Path returns the empty path.
 func (*Library) Path() string { return "" }
 
-// NewDecoder makes a decoder that decodes nothing.
+// NewDecoder returns a decoder whose methods fail.
 func (*Library) NewDecoder() *Decoder { return &Decoder{} }
 
 // Decode returns an error.

@@ -4,5 +4,6 @@ package turbojpeg
 
 import "github.com/ebitengine/purego"
 
-// read reads the rows that are left, in one call from Go: it takes a few tenths of a microsecond, a row takes about one.
+// read reads the remaining rows in one call from Go, because a call takes a few tenths of a
+// microsecond and a row about one.
 func (s *state) read() { purego.SyscallN(readRowsAddress(), address(&s.call)) }

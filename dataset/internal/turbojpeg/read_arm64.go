@@ -8,7 +8,7 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// read reads the rows that are left.
+// read reads the remaining rows.
 func (s *state) read() {
 	for c := &s.call; c.left > 0; {
 		n, _, _ := purego.SyscallN(c.function, c.object, c.rows, c.left)

@@ -1,6 +1,6 @@
 package turbojpeg
 
-// Variable is the environment variable that names the library's file, or says that none is to be used.
+// Variable is the environment variable that names the library's file, or turns the library off.
 const Variable = "TRIBUTARY_LIBJPEG"
 
 // off is the variable's value for no library.
@@ -12,8 +12,9 @@ type Region struct {
 	Shrink     int // 1, 2, 4 or 8; 0 stands for 1
 }
 
-// margin is how many columns beside a region have a part in its interpolated chroma.
+// margin is the number of columns on each side of a region that influence its interpolated chroma.
 const margin = 2
 
-// MoreColumns is how many columns at most are decoded beside a region: its margins, and up to a block of 16.
+// MoreColumns is the maximum number of columns that are decoded beside a region: its margins, and
+// up to a block of 16.
 const MoreColumns = 2*margin + 15

@@ -4,10 +4,11 @@
 
 package turbojpeg
 
-// readRows is a function of the C ABI, void readRows(struct rowsCall *c): it calls (*c->function)(c->object, c->rows, c->left), steps
-// over as many rows as that returns, and goes on until none is left, or none comes. C's stack is aligned at its entry but for the
-// return address, and the registers that it keeps are C's.
+// readRows is a function of the C ABI, void readRows(struct rowsCall *c). It calls
+// (*c->function)(c->object, c->rows, c->left), advances by the number of rows that this returns,
+// and repeats until no row is left or no row comes. At its entry the stack is aligned as C
+// requires, except for the return address, and it preserves the registers that C preserves.
 func readRows()
 
-// readRowsAddress is where readRows lies.
+// readRowsAddress returns the address of readRows.
 func readRowsAddress() uintptr

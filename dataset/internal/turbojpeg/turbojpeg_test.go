@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// library is the machine's; a test that needs one is skipped where there is none. One that is there and passed over is a fault.
+// library returns the machine's library, or skips the test if there is none. A library that exists
+// but is rejected fails the test.
 func library(t testing.TB) *Library {
 	t.Helper()
 	l, err := Open()
@@ -38,10 +39,10 @@ func file(t testing.TB, name string) []byte {
 	return data
 }
 
-// accepted are the files of testdata that are for the library.
+// accepted are the files of testdata that the library accepts.
 var accepted = []string{"444", "422", "420", "420-progressive", "444-progressive", "420-restarts", "420-best", "420-worst", "grey", "grey-progressive", "rgb"}
 
-// decoded is a piece of an image, as it is in the whole.
+// decoded is a piece of an image, with the pixels of the whole image.
 type decoded struct {
 	pix  []byte
 	x, w int
@@ -60,14 +61,14 @@ func region(d *Decoder, data []byte, c int, r Region) (decoded, error) {
 	return out, err
 }
 
-// all is the whole image at 1/shrink of its size.
+// all returns the region of the whole image at 1/shrink of its size.
 func all(t testing.TB, data []byte, shrink int) Region {
 	h, err := ReadHeader(data)
 	require.NoError(t, err)
 	return Region{H: (h.Height + shrink - 1) / shrink, W: (h.Width + shrink - 1) / shrink, Shrink: shrink}
 }
 
-// The pixels are Pillow's, at every size that libjpeg has.
+// The pixels are Pillow's, at every size that libjpeg offers.
 func TestDecodeMatchesPillow(t *testing.T) {
 	text, err := os.ReadFile("testdata/sums.json")
 	require.NoError(t, err)
@@ -95,7 +96,7 @@ func TestDecodeMatchesPillow(t *testing.T) {
 	}
 }
 
-// A region has the pixels that the whole image has there, whatever surrounds it.
+// A region has the same pixels as the whole image there, whatever surrounds it.
 func TestRegions(t *testing.T) {
 	d := decoder(t)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -122,7 +123,7 @@ func TestRegions(t *testing.T) {
 	}
 }
 
-// What is damaged is refused as a whole and in every region, or gives the same pixels.
+// A damaged file is refused as a whole and in every region, or gives the same pixels.
 func TestDamage(t *testing.T) {
 	d := decoder(t)
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -175,7 +176,7 @@ func TestDamage(t *testing.T) {
 	t.Log(refused, damaged, decodedOnes)
 }
 
-// without takes all segments of a kind out of a file but the first few.
+// without removes all segments of a kind from a file except the first but ones.
 func without(data []byte, marker byte, but int) []byte {
 	out := bytes.Clone(data[:2])
 	for at := 2; at+4 <= len(data); {
@@ -194,8 +195,9 @@ func without(data []byte, marker byte, but int) []byte {
 	return out
 }
 
-// A fatal error of the library is an error, again and again, from many goroutines, and the decoder decodes on. Nothing of an image is
-// left for the next: this file lacks a table that the others have.
+// A fatal error of the library is an error in Go, again and again, on many goroutines, and the
+// decoder stays usable. The next image inherits nothing: this file lacks a table that the others
+// have.
 func TestFatalErrors(t *testing.T) {
 	l := library(t)
 	good := file(t, "420")
@@ -272,7 +274,7 @@ func TestRefused(t *testing.T) {
 	require.Equal(t, Header{93, 77, 3}, h)
 }
 
-// Only the system's folders are looked at, or what the variable names.
+// Only the system's folders are searched, or the file that the variable names.
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"libjpeg.so.62", "libjpeg.so.8", "libjpeg.8.dylib", "libjpeg.62.dylib"} {
