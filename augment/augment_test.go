@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// noise is the image that the checksums are for:
+// noise returns the image of the checksums:
 //
 //	i = numpy.arange(h*w*c); ((i*i*31 + i*17) >> 3).astype(uint8).reshape(h, w, c)
 func noise(h, w, c int) []byte {
@@ -18,8 +18,9 @@ func noise(h, w, c int) []byte {
 	return pix
 }
 
-// The checksums are those of Image.resize(…, BILINEAR) in Pillow, first to the new width, then to the new height. (Pillow 13 chooses
-// the order by cost, which differs in the third case; before, it was always this one.)
+// The checksums are those of Image.resize(…, BILINEAR) in Pillow, first to the new width, then to
+// the new height. (Pillow 13 chooses the order by cost, which differs in the third case; earlier
+// versions always use this order.)
 func TestResampleMatchesPillow(t *testing.T) {
 	for _, c := range []struct {
 		h, w, c        int
@@ -57,7 +58,7 @@ func TestAdjustmentsMatchPillow(t *testing.T) {
 	}
 }
 
-// Nothing is left of an image that is made smaller than weights are fine, but no error either.
+// An image that shrinks by more than the weights can express becomes black, without an error.
 func TestResampleToNothing(t *testing.T) {
 	var s Resampler
 	out := []byte{9}

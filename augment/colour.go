@@ -3,13 +3,13 @@ package augment
 // Op is a way to change colours.
 type Op uint8
 
-// The ways to change colours, each by a factor that leaves them alone at 1: torchvision's adjust_brightness, adjust_contrast and
-// adjust_saturation.
+// The ways to change colours, each by a factor that changes nothing at 1: torchvision's
+// adjust_brightness, adjust_contrast and adjust_saturation.
 const (
 	None       Op = iota
 	Brightness    // blend with black
 	Contrast      // blend with a grey area of the image's mean brightness
-	Saturation    // blend each pixel with its own brightness; grey images stay as they are
+	Saturation    // blend each pixel with its own brightness; grey images do not change
 )
 
 // Adjustment changes an image's colours by a factor from 0 to 2.
@@ -18,7 +18,7 @@ type Adjustment struct {
 	Factor float32
 }
 
-// Apply changes an image of c channels, 1 or 3.
+// Apply changes the colours of an image of c channels, 1 or 3.
 func (a Adjustment) Apply(pix []byte, c int) {
 	switch a.Op {
 	case Brightness:
@@ -30,7 +30,7 @@ func (a Adjustment) Apply(pix []byte, c int) {
 	}
 }
 
-// mean is the brightness of an image, rounded.
+// mean returns the brightness of an image, rounded.
 func mean(pix []byte, c int) uint8 {
 	var sum uint64
 	if c == 3 {
@@ -46,7 +46,7 @@ func mean(pix []byte, c int) uint8 {
 	return uint8((sum + n/2) / n)
 }
 
-// blend sets each v to grey + factor·(v-grey), see toward.
+// blend sets each v to grey + factor·(v-grey); see toward.
 func blend(pix []byte, grey uint8, factor float32) {
 	var table [256]byte
 	for v := range table {
@@ -71,14 +71,15 @@ func saturate(pix []byte, c int, factor float32) {
 	}
 }
 
-// toward is from + factor·(to-from), cut off to an integer and limited to a byte, as Pillow blends. The conversion keeps the
-// product from being fused with the sum on machines that can.
+// toward returns from + factor·(to-from), truncated to an integer and limited to a byte, as Pillow
+// blends. The conversion to float32 keeps machines from fusing the product with the sum.
 func toward(from, to uint8, factor float32) uint8 {
 	v := float32(from) + float32(factor*float32(int32(to)-int32(from)))
 	return uint8(min(max(int32(v), 0), 255))
 }
 
-// Luma is the brightness of a colour in ITU-R BT.601's weights, rounded as Pillow and libjpeg round it.
+// Luma returns the brightness of a colour with the weights of ITU-R BT.601, rounded as in Pillow
+// and libjpeg.
 func Luma(r, g, b uint8) uint8 {
 	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
 }

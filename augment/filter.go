@@ -7,27 +7,27 @@ import (
 	"strings"
 )
 
-// Filter is the function by which a pixel of a resized image weighs the pixels around its place. Where an image becomes smaller, the
-// filter widens with the scale (antialiasing).
+// Filter is the function that weighs the source pixels around the place of a pixel of a resized
+// image. If the image becomes smaller, the filter widens with the scale (antialiasing).
 type Filter uint8
 
-// The filters. Recipes, which GPUs carry out, know the first one only.
+// The filters. Recipes, which GPUs carry out, use only the first.
 const (
 	Bilinear Filter = iota // a triangle
 	Bicubic                // Keys's cubic with a = -1/2, four pixels wide
 	Lanczos                // sinc(x)·sinc(x/3), six pixels wide
 )
 
-// Interpolation is a way to resize whole images, under its name.
+// Interpolation is a way to resize whole images.
 type Interpolation struct {
 	Name   string
 	Filter Filter
-	// ColumnsFirst resizes columns before rows whatever the sizes are, as recipes do. Otherwise RowsFirst decides. The results
-	// differ by rounding.
+	// ColumnsFirst resizes columns before rows for all sizes, as recipes do. Otherwise RowsFirst
+	// decides. The results differ by rounding.
 	ColumnsFirst bool
 }
 
-// interpolations are the ways to resize. Those of plain names give the bytes of Pillow 13.
+// interpolations are the ways to resize. Those with plain names give the bytes of Pillow 13.
 var interpolations = []Interpolation{
 	{"bilinear", Bilinear, false},
 	{"bicubic", Bicubic, false},
@@ -37,8 +37,9 @@ var interpolations = []Interpolation{
 	{"lanczos-pillow12", Lanczos, true},
 }
 
-// InterpolationNames are the names of the ways to resize: those of Pillow's filters, and with -pillow12 the same as Pillow up to
-// version 12 resizes, which differs where RowsFirst is true.
+// InterpolationNames returns the names of the ways to resize. Plain names are those of Pillow's
+// filters. Names with -pillow12 stand for the results of Pillow up to version 12, which differ if
+// RowsFirst is true.
 func InterpolationNames() []string {
 	var names []string
 	for _, p := range interpolations {
@@ -47,7 +48,7 @@ func InterpolationNames() []string {
 	return names
 }
 
-// ParseInterpolation is the way to resize of a name.
+// ParseInterpolation returns the way to resize with the given name.
 func ParseInterpolation(name string) (Interpolation, error) {
 	i := slices.IndexFunc(interpolations, func(p Interpolation) bool { return p.Name == name })
 	if i < 0 {
@@ -56,17 +57,17 @@ func ParseInterpolation(name string) (Interpolation, error) {
 	return interpolations[i], nil
 }
 
-// RowsFirst says whether Pillow 13 resizes the rows of an image of h×w pixels before its columns on the way to oh×ow: where the
-// height loses more than twice what the width loses.
+// RowsFirst reports whether Pillow 13 resizes the rows of an image of h×w pixels before its columns
+// on the way to oh×ow. It does so if the height loses more than twice what the width loses.
 func (p Interpolation) RowsFirst(h, w, oh, ow int) bool {
 	return !p.ColumnsFirst && h > oh && h-oh > 2*(w-ow)
 }
 
-// radius is how many pixels the filter reaches to each side where the size stays.
+// radius returns how many pixels the filter reaches to each side if the size stays.
 func (f Filter) radius() float64 { return float64(1 + f) }
 
-// at is the filter's value at a distance, in pixels. Conversions keep products from being fused with sums on machines that can, so
-// that weights are the same everywhere.
+// at returns the filter's value at a distance in pixels. The conversions keep machines from fusing
+// products with sums, so that weights are the same everywhere.
 func (f Filter) at(x float64) float64 {
 	x = math.Abs(x)
 	switch {
@@ -90,20 +91,22 @@ func sinc(x float64) float64 {
 	return math.Sin(x) / x
 }
 
-// Span says which pixels [first, end) of a cut make up pixel i of the cut resized to size pixels.
+// Span returns the range [first, end) of a cut's pixels that contribute to pixel i of the cut
+// resized to size pixels.
 func (f Filter) Span(cut, size, i int) (first, end int) {
 	centre, reach := f.place(cut, size, i)
 	return max(0, int(centre-reach+0.5)), min(cut, int(centre+reach+0.5))
 }
 
-// place is where pixel i lies in the cut, and how far its filter reaches. The conversion is as in at.
+// place returns the place of pixel i in the cut and the reach of its filter. The conversion is for
+// the same reason as in at.
 func (f Filter) place(cut, size, i int) (centre, reach float64) {
 	scale := float64(cut) / float64(size)
 	return float64((float64(i) + 0.5) * scale), f.radius() * max(scale, 1)
 }
 
-// weights computes the filter's weights for the pixels from first on, as Span has them, in units of
-// 2^-weightBits. exact is memory for as many.
+// weights computes the filter's weights for len(w) pixels from first on, as given by Span, in units
+// of 2^-weightBits. exact is scratch memory of at least len(w) numbers.
 func (f Filter) weights(w []int32, exact []float64, first, cut, size, i int) {
 	if len(w) == 0 {
 		return
@@ -117,7 +120,7 @@ func (f Filter) weights(w []int32, exact []float64, first, cut, size, i int) {
 		if scale != 1 {
 			x /= scale
 		}
-		v := 1 - math.Abs(x) // at of a triangle, without a call
+		v := 1 - math.Abs(x) // the triangle's value, as in at, without a call
 		if f != Bilinear {
 			v = f.at(x)
 		} else if v < 0 {

@@ -3,27 +3,28 @@ package augment
 import "slices"
 
 const (
-	lowBits    = 15 // of a weight, in its lower part
-	groupTaps  = 4  // pixels of a row that a kernel takes at a time
-	groupBytes = 16 // that it reads for them
+	lowBits    = 15 // bits of a weight in its lower part
+	groupTaps  = 4  // pixels of a row that a kernel processes at a time
+	groupBytes = 16 // bytes that a kernel reads for them
 )
 
-// packedTaps are weights as kernels read them: in pairs, the lower parts of both in one number, the upper ones in the next.
+// packedTaps are weights in the form that kernels read: in pairs, with the lower parts of both in
+// one number and the upper parts in the next.
 type packedTaps struct {
 	valid   bool
-	offsets []int32 // (out, up to a multiple of 4): byte of the first pixel, of three
+	offsets []int32 // (out, rounded up to a multiple of 4): byte of the first pixel of three bytes
 	weight  []int32 // (out, pairs, 2)
-	pairs   int     // as many as any output has; one or even for rows of pixels
+	pairs   int     // the maximum over all outputs; 1 or an even number for rows of pixels
 }
 
-// packPair is a pair of weights.
+// packPair packs a pair of weights.
 func packPair(a, b int32) (low, high int32) {
 	const lowMask, mask = 1<<lowBits - 1, 1<<16 - 1
 	return a&lowMask | b&lowMask<<16, a>>lowBits&mask | b>>lowBits<<16
 }
 
-// pack fills the packed weights, for so many outputs, of which those that there are not are black,
-// in groups of so many pairs unless there is but one.
+// pack fills in the packed weights for outputs positions; positions beyond the real ones are black.
+// The number of pairs is rounded up to a multiple of group, unless it is 1.
 func (t *taps) pack(outputs, group int) {
 	p := &t.packed
 	if p.valid {

@@ -2,18 +2,18 @@ package augment
 
 import "golang.org/x/sys/cpu"
 
-// kernels are the assembly for an instruction set.
+// kernels are the assembly functions for an instruction set.
 type kernels struct {
 	name    string
-	bytes   int // that columns computes at a time
+	bytes   int // bytes that columns computes at a time
 	rows3   func(dst *byte, dstStride int, src *byte, srcStride int, offsets, weights *int32, pairs, quads int)
 	columns func(dst, src *byte, stride int, weights *int32, pairs, n int)
 }
 
-// kernelRows is how many rows rows3 resizes at a time.
+// kernelRows is the number of rows that rows3 resizes at a time.
 const kernelRows = 4
 
-// machine has the kernels that this machine runs, the widest first.
+// machine has the kernels that this machine can run, the widest first.
 var machine = detect()
 
 func detect() []kernels {
@@ -28,13 +28,14 @@ func detect() []kernels {
 	return all
 }
 
-// prepareRows3 prepares resizeRows3 for a region, and says how many of its rows that may read: its loads go past a pixel.
+// prepareRows3 prepares resizeRows3 for a region. It returns the number of rows that the kernels
+// may read: their loads go past the last pixel, so the last rows may be out of bounds.
 func (t *taps) prepareRows3(all []kernels, region []byte, pitch, rows int) int {
 	if len(all) == 0 {
 		return 0
 	}
 	t.pack((t.out+3)/4*4, groupTaps/2)
-	last := 0 // byte of a row that is read last
+	last := 0 // end of the last read in a row, in bytes
 	for _, at := range t.packed.offsets {
 		last = max(last, int(at)+(t.packed.pairs-1)/(groupTaps/2)*3*groupTaps+groupBytes)
 	}
@@ -44,8 +45,8 @@ func (t *taps) prepareRows3(all []kernels, region []byte, pitch, rows int) int {
 	return rows
 }
 
-// resizeRows3 resizes rows [from, to) of pixels of three bytes to rows of out, stride bytes apart,
-// and says how many are resized then. Some rows before the last few are done twice.
+// resizeRows3 resizes rows [from, to) of pixels of three bytes to rows of out, stride bytes apart.
+// It returns the number of rows that are resized then. The last call may repeat some rows.
 func (t *taps) resizeRows3(all []kernels, out []byte, stride int, region []byte, pitch, from, to int) int {
 	if to < kernelRows {
 		return from
@@ -57,8 +58,8 @@ func (t *taps) resizeRows3(all []kernels, out []byte, stride int, region []byte,
 	return to
 }
 
-// kernelColumn is column by kernels. It returns false where rows are too short for it, or the last of an odd number of rows would be
-// paired with one behind the end.
+// kernelColumn does the work of column with kernels. It returns false if rows are too short for the
+// kernels, or if the last of an odd number of rows would be paired with a row past the end.
 func (t *taps) kernelColumn(all []kernels, out, in []byte, stride, y int) bool {
 	n, pairs := len(out), (t.count[y]+1)/2
 	if len(all) == 0 || n < all[len(all)-1].bytes {
@@ -77,7 +78,7 @@ func (t *taps) kernelColumn(all []kernels, out, in []byte, stride, y int) bool {
 			x += chunks * k.bytes
 		}
 	}
-	if x < n { // some bytes once more
+	if x < n { // the last bytes, some of them for the second time
 		k := all[len(all)-1]
 		k.columns(&out[n-k.bytes], &from[n-k.bytes], stride, weight, pairs, 1)
 	}

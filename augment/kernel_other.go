@@ -2,10 +2,10 @@
 
 package augment
 
-// kernels would be the assembly for an instruction set.
+// kernels stands for the assembly functions of an instruction set.
 type kernels struct{ name string }
 
-// machine has no kernels for this machine.
+// machine has no kernels on this machine.
 var machine []kernels
 
 func (*taps) prepareRows3([]kernels, []byte, int, int) int { return 0 }

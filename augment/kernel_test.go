@@ -12,7 +12,8 @@ import (
 	"github.com/tributary-ml/tributary/internal/guard"
 )
 
-// randomAxis is an axis of up to most pixels to n positions, with all that a recipe can ask for.
+// randomAxis returns an axis of up to most pixels to n positions, with everything that a recipe can
+// contain.
 func randomAxis(r *rand.Rand, most, n int) Axis {
 	cut := 1 + r.IntN(most)
 	size := max(n+r.IntN(9)-4, 1+cut/MaxScale)
@@ -26,7 +27,7 @@ func randomAxis(r *rand.Rand, most, n int) Axis {
 	return a
 }
 
-// sets are the kernels that a resampler can have on this machine: none, the narrowest, and all.
+// sets returns the kernels that a resampler can have on this machine: none, the narrowest, and all.
 func sets() map[string][]kernels {
 	all := map[string][]kernels{"Go": nil}
 	for i, k := range machine {
@@ -35,7 +36,8 @@ func sets() map[string][]kernels {
 	return all
 }
 
-// The assembly and Go give the same bytes, whatever an axis asks for, and where there is nothing to be read behind a region.
+// The assembly and Go give the same bytes for any axis, also if there is no memory to read after a
+// region.
 func TestKernels(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for i := range 800 {
@@ -66,7 +68,8 @@ func TestKernels(t *testing.T) {
 	}
 }
 
-// BenchmarkResample cuts out of a photograph what RandomResizedCrop does on average, and resizes it to 224.
+// BenchmarkResample cuts an average cut of RandomResizedCrop out of a photograph and resizes it to
+// 224.
 func BenchmarkResample(b *testing.B) {
 	in := noise(375, 500, 3)
 	out := make([]byte, 224*224*3)
@@ -81,8 +84,8 @@ func BenchmarkResample(b *testing.B) {
 	}
 }
 
-// A function for AVX2 uses the registers that AVX2 has. Machines with AVX-512 run one that uses
-// others, and so do not show it.
+// A function for AVX2 uses only the registers of AVX2. A machine with AVX-512 would run one that
+// uses others, and so would not find the fault.
 func TestRegisters(t *testing.T) {
 	var files []string
 	for _, pattern := range []string{"../*/*_amd64.s", "../*/internal/*/*_amd64.s"} {

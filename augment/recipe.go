@@ -1,46 +1,50 @@
-// Package augment defines what augmentation does to an image, to the bit: a Recipe says what is cut out of a decoded image, to
-// which size it is resized, and how it is mirrored, recoloured and covered. Package dataset draws recipes and applies them on the
-// CPU, plans apply them as a step (graph.AugmentStep), and every backend gives the same bytes: Pillow's, and so torchvision's on
-// PIL images.
+// Package augment defines what augmentation does to an image, to the bit. A Recipe says what is cut
+// out of a decoded image, to which size it is resized, and how it is mirrored, recoloured and
+// covered. Package dataset draws recipes and applies them on the CPU; plans apply them as a step
+// (graph.AugmentStep). Every backend gives the same bytes, which are Pillow's, and so torchvision's
+// on PIL images.
 package augment
 
 import "fmt"
 
-// MaxScale is how many times smaller a recipe can make an image along an axis.
+// MaxScale is the maximum factor by which a recipe can shrink an image along an axis.
 const MaxScale = 32
 
-// maxLength limits all positions and lengths, so that none overflows anywhere.
+// maxLength limits all positions and lengths, so that no computation overflows.
 const maxLength = 1 << 26
 
-// Recipe is how one image of a batch is made, h×w pixels of c channels, from a region: the pixels of a decoded image that matter.
-// In this order: rows and columns are cut and resized, first columns, then rows, each rounded to a byte (Axis); colours are
-// adjusted; a patch is covered. The zero Recipe makes a black image.
+// Recipe says how one image of a batch, h×w pixels of c channels, is made from a region, the needed
+// pixels of a decoded image. First the image is cut and resized, columns before rows, each rounded
+// to a byte (Axis). Then colours are adjusted, and last a patch is covered. The zero Recipe makes a
+// black image.
 type Recipe struct {
 	Offset     int // of the region in the batch's regions: Rows.Region × Cols.Region × c bytes
 	Rows, Cols Axis
-	Adjust     [3]Adjustment // in order, each at most once; contrast's mean is over the h×w pixels
+	Adjust     [3]Adjustment // in order, each Op at most once; contrast uses the mean over the h×w pixels
 	Patch      Patch
 }
 
-// Axis is what a recipe does along one axis. The output's n pixels are a window of the resized cut of the image.
+// Axis says what a recipe does along one axis. The output's n pixels are a window of the resized
+// cut of the image.
 type Axis struct {
-	Region int // pixels that the region has
-	At     int // the first one's position in the cut; what the region lacks of the cut is black
+	Region int // number of pixels in the region
+	At     int // position of the region's first pixel in the cut; pixels of the cut outside the region are black
 
 	Filter    Filter // Bilinear in recipes
-	Cut       int    // pixels of the cut
+	Cut       int    // number of pixels in the cut
 	MirrorCut bool   // the cut is mirrored before it is resized
-	Size      int    // pixels that the cut is resized to
+	Size      int    // number of pixels that the cut is resized to
 
 	Window       int  // position of the window in the resized cut
 	MirrorWindow bool // the window is mirrored
-	From, To     int  // positions of the resized cut that are seen in the window; others are black
+	From, To     int  // visible positions of the resized cut; others are black
 }
 
-// Resized is the axis of a whole region of so many pixels, resized.
+// Resized returns the axis that resizes a whole region of from pixels to to pixels.
 func Resized(from, to int) Axis { return Axis{Region: from, Cut: from, Size: to, To: to} }
 
-// position of the i-th of n output pixels in the resized cut, and whether it is seen.
+// position returns the position in the resized cut of the i-th of n output pixels, and whether it
+// is visible.
 func (a *Axis) position(i, n int) (int, bool) {
 	if a.MirrorWindow {
 		i = n - 1 - i
@@ -55,7 +59,7 @@ type Patch struct {
 	Colour         [3]byte
 }
 
-// Fill covers the patch's pixels of an image that is w pixels wide.
+// Fill covers the patch in an image that is w pixels wide.
 func (p *Patch) Fill(pix []byte, w, c int) {
 	for y := p.Y0; y < p.Y1; y++ {
 		for x := p.X0; x < p.X1; x++ {
@@ -64,7 +68,8 @@ func (p *Patch) Fill(pix []byte, w, c int) {
 	}
 }
 
-// Check returns an error if a recipe makes no image of h×w pixels of c channels from regions of so many bytes.
+// Check returns an error if a recipe does not make an image of h×w pixels of c channels from
+// regions of regions bytes.
 func (r *Recipe) Check(h, w, c, regions int) error {
 	if err := r.Rows.check("rows"); err != nil {
 		return err

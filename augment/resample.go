@@ -5,27 +5,28 @@ import (
 	"slices"
 )
 
-// weightBits is the precision of a filter's weights, as in Pillow.
+// weightBits is the precision of a filter's weights in bits, as in Pillow.
 const weightBits = 32 - 8 - 2
 
 //go:generate go run -C ../tools/avo ./resample -out ../../augment/resample_amd64.s -stubs ../../augment/resample_amd64.go -pkg augment
 
-// Resampler resizes images by a filter that widens with the scale (antialiasing), columns first or rows first, each rounded to a
-// byte: bit for bit what Pillow's resize does in the same order, and so torchvision's Resize on PIL images. It keeps its tables and
-// its memory. The zero value is ready for use; one goroutine owns it.
+// Resampler resizes images with a filter that widens with the scale (antialiasing), columns first
+// or rows first, each rounded to a byte. The result equals that of Pillow's resize in the same
+// order bit for bit, and so torchvision's Resize on PIL images. A Resampler keeps its tables and
+// its memory. The zero value is ready for use, on one goroutine.
 type Resampler struct {
 	cols, rows taps
-	middle     []byte // (region's rows, stride): resized horizontally
-	restrict   bool   // to kernels, in tests; others take the machine's
+	middle     []byte // (region's rows, stride): rows that are resized horizontally
+	restrict   bool   // use only kernels, for tests; otherwise use the machine's
 	kernels    []kernels
 }
 
-// Render makes an image of h×w pixels of c channels as a recipe says, which Check has found good.
+// Render makes an image of h×w pixels of c channels from a recipe that Check has accepted.
 func (s *Resampler) Render(dst []byte, h, w, c int, r *Recipe, regions []byte) {
 	s.RenderFrom(dst, h, w, c, r, regions[r.Offset:], r.Cols.Region*c)
 }
 
-// RenderFrom is Render from a region whose rows are pitch bytes apart.
+// RenderFrom is Render for a region whose rows are pitch bytes apart.
 func (s *Resampler) RenderFrom(dst []byte, h, w, c int, r *Recipe, region []byte, pitch int) {
 	s.Resample(dst, h, w, c, region, pitch, r.Rows, r.Cols)
 	for _, a := range r.Adjust {
@@ -34,14 +35,15 @@ func (s *Resampler) RenderFrom(dst []byte, h, w, c int, r *Recipe, region []byte
 	r.Patch.Fill(dst, w, c)
 }
 
-// Resample fills dst, h×w pixels of c channels, from a region whose rows are pitch bytes apart. It costs, for each channel, a number
-// of multiplications of rows.Region·w·(horizontal taps) + h·w·(vertical taps), where there are about 2·max(1, Cut/Size) taps.
+// Resample fills dst, h×w pixels of c channels, from a region whose rows are pitch bytes apart. For
+// each channel it makes rows.Region·w·(horizontal taps) + h·w·(vertical taps) multiplications.
+// There are about 2·max(1, Cut/Size) taps.
 func (s *Resampler) Resample(dst []byte, h, w, c int, region []byte, pitch int, rows, cols Axis) {
 	s.cols.set(cols, w)
 	s.rows.set(rows, h)
 	n := w * c
 	stride := n + pastRow
-	// Kernels read a row more, with a weight of zero.
+	// Kernels read one more row, with a weight of zero.
 	s.middle = slices.Grow(s.middle[:0], (rows.Region+1)*stride)[:(rows.Region+1)*stride]
 	pass := s.across(s.middle, stride, region, pitch, c, rows.Region)
 	for y := range h { // rows are resized shortly before they are needed, so that they are in the nearest cache
@@ -52,7 +54,8 @@ func (s *Resampler) Resample(dst []byte, h, w, c int, region []byte, pitch int, 
 	}
 }
 
-// ResampleRows is Resample with the rows first. It costs h·cols.Region·(vertical taps) + h·w·(horizontal taps).
+// ResampleRows is Resample with the rows first. It makes h·cols.Region·(vertical taps) +
+// h·w·(horizontal taps) multiplications for each channel.
 func (s *Resampler) ResampleRows(dst []byte, h, w, c int, region []byte, pitch int, rows, cols Axis) {
 	s.cols.set(cols, w)
 	s.rows.set(rows, h)
@@ -69,17 +72,17 @@ func (s *Resampler) ResampleRows(dst []byte, h, w, c int, region []byte, pitch i
 	}
 }
 
-// rowsAtOnce is how many rows are resized before columns go on.
+// rowsAtOnce is the number of rows that are resized before the columns continue.
 const rowsAtOnce = 8
 
-// across is a pass over rows that resizes them from rows of in, pitch bytes apart, to rows of out, stride bytes apart.
+// across is a pass that resizes rows of in, pitch bytes apart, to rows of out, stride bytes apart.
 type across struct {
 	s             *Resampler
 	out, in       []byte
 	stride, pitch int
 	c             int
-	fast          int // rows that kernels may read
-	done          int // rows
+	fast          int // number of rows that kernels may read
+	done          int // number of rows done
 }
 
 func (s *Resampler) across(out []byte, stride int, in []byte, pitch, c, rows int) across {
@@ -113,7 +116,7 @@ func (s *Resampler) down(out, in []byte, stride, y int) {
 	}
 }
 
-// machine has the kernels that s uses.
+// machine returns the kernels that s uses.
 func (s *Resampler) machine() []kernels {
 	if s.restrict {
 		return s.kernels
@@ -121,7 +124,7 @@ func (s *Resampler) machine() []kernels {
 	return machine
 }
 
-// pastRow is how many bytes kernels write past a row of pixels.
+// pastRow is the number of bytes that kernels write past a row of pixels.
 const pastRow = 3*3 + 4
 
 // taps are the weights of each output position over the pixels of a region.
@@ -129,9 +132,9 @@ type taps struct {
 	axis   Axis
 	out    int
 	start  []int   // (out): first pixel of the region
-	count  []int   // (out): pixels; 0 where the output is black
+	count  []int   // (out): number of pixels; 0 if the output is black
 	weight []int32 // (out, most): in units of 2^-weightBits
-	most   int     // largest count possible
+	most   int     // maximum possible count
 	exact  []float64
 	packed packedTaps
 }
@@ -205,7 +208,7 @@ func (t *taps) row3(out, in []byte) {
 	}
 }
 
-// column computes output row y from the rows of in, each as long as out, which are stride bytes apart.
+// column computes output row y from rows of in, which are stride bytes apart and as long as out.
 func (t *taps) column(out, in []byte, stride, y int) {
 	weight := t.weight[y*t.most:][:t.count[y]]
 	rows := in[t.start[y]*stride:]
@@ -219,7 +222,7 @@ func (t *taps) column(out, in []byte, stride, y int) {
 	}
 }
 
-// toByte is sum / 2^weightBits limited to a byte.
+// toByte returns sum / 2^weightBits, limited to a byte.
 func toByte(sum int32) byte {
 	return byte(min(max(sum>>weightBits, 0), 255))
 }
