@@ -5,35 +5,38 @@ import (
 	"slices"
 )
 
-// Alarm is something about the heads' gradient flow that a user should know, and what to do about it.
+// Alarm is something about the heads' gradient flow that a user should know, with a remedy.
 type Alarm struct {
 	Kind    string // head_vanishing, head_dominating, head_fights, head_idle, dead_relus
 	Where   string // the head, or the rectifier
 	Message string
 }
 
-// The thresholds of Watch. Ratios and cosines are medians over the layers that a head shares with the main one. One cosine, of few images,
-// is noise: they count in the mean of the last measurements.
+// The thresholds of Watch. Ratios and cosines are medians over the layers that a head shares with
+// the main one. A single cosine, from few images, is noise, so the mean over the last measurements
+// counts.
 const (
 	vanishing  = 1e-3 // of the main head's gradient
 	dominating = 10.0
-	fighting   = -0.2 // mean cosine of as many measurements as there are, suspicion or more
-	idle       = 0.02 // mean cosine of patience measurements below which a head does not help
+	fighting   = -0.2 // mean cosine over suspicion or more measurements, up to patience, below which a head fights
+	idle       = 0.02 // mean cosine over patience measurements below which a head does not help
 	suspicion  = 3
 	patience   = 10
 	deadShare  = 0.5 // of a rectifier's channels
 )
 
-// Watch sees the measurements of a run, one after another, and raises each alarm once, until it has passed.
+// Watch examines the measurements of a run, one after another. It raises each alarm once, until the
+// alarm's cause has passed.
 type Watch struct {
-	// Warmup is a number of updates. Before them heads are to be larger than the main one, where its gradient vanishes, and have learnt
-	// nothing that they could agree about: none is said to dominate, fight or be idle.
+	// Warmup is a number of updates. Before them heads are expected to be larger than the main one,
+	// whose gradient vanishes, and to have learnt nothing that they could agree about. So no head
+	// is said to dominate, fight or be idle.
 	Warmup int
 	raised map[[2]string]bool
 	angles map[string][]float64 // the last median cosines of each head
 }
 
-// See takes a measurement and returns the alarms that are new with it.
+// See takes a measurement and returns the new alarms.
 func (w *Watch) See(f *Flow) []Alarm {
 	if w.raised == nil {
 		w.raised, w.angles = map[[2]string]bool{}, map[string][]float64{}
@@ -83,7 +86,8 @@ func (w *Watch) See(f *Flow) []Alarm {
 	return all
 }
 
-// shared is the median ratio of a head's gradient to the main head's, and their median cosine, over the layers that both reach.
+// shared returns the median ratio of a head's gradient to the main head's, and their median cosine,
+// over the layers that both reach.
 func (f *Flow) shared(h int) (ratio, cosine float64, layers int) {
 	var ratios, cosines []float64
 	for _, l := range f.Layers {
@@ -98,7 +102,7 @@ func (f *Flow) shared(h int) (ratio, cosine float64, layers int) {
 	return Median(ratios), Median(cosines), len(ratios)
 }
 
-// Median is the middle of some numbers, the upper one of two. It sorts them.
+// Median returns the middle of some numbers, or the upper of two middle ones. It sorts them.
 func Median(v []float64) float64 {
 	slices.Sort(v)
 	return v[len(v)/2]

@@ -14,7 +14,7 @@ func TestWatch(t *testing.T) {
 		for range 3 {
 			f.Layers = append(f.Layers, Layer{Gradient: []float64{2, 2 * aux}, Cosine: []float64{cosine}})
 		}
-		// What one head alone reaches says nothing about the two.
+		// A layer that only one head reaches says nothing about the two.
 		f.Layers = append(f.Layers, Layer{Gradient: []float64{5, 0}, Cosine: []float64{0}}, Layer{Gradient: []float64{0, 1e9}, Cosine: []float64{0}})
 		return f
 	}

@@ -2,7 +2,8 @@ package gradflow
 
 import "slices"
 
-// What a run for Choose is like: a light head on every module, so many updates, and as many measurements as make a mean of them.
+// The run for Choose has a light head on every module, AutoUpdates updates, and enough measurements
+// for a mean.
 const (
 	AutoSpecs        = "every:1:0.3:gap"
 	AutoUpdates      = 40
@@ -16,12 +17,15 @@ type Choice struct {
 	Score float64
 }
 
-// Choose scores the places of heads by the gradient flow of a short run with a head on each of them, best first, and picks at most n.
+// Choose scores the places of heads by the gradient flow of a short run with a head on each place.
+// It returns all choices, the best first, and picks at most n.
 //
-// A head is worth having where it sends to the layers below it what the main head sends as well, and more of it. So its score is
-// the part of its gradient that lies along the main head's, relative to the main head's own: cosine·|g|/|g_main|, the median over
-// the layers that both reach, and the mean over the measurements. Places with a score of zero or less are left out, and so are
-// those next to a better one: neighbours say the same. places has the head's place for each name in Flow.Heads.
+// A head is useful if it sends to the layers below it what the main head also sends, and more of
+// it. So its score is the part of its gradient along the main head's, relative to the main head's
+// own: cosine·|g|/|g_main|, as the median over the layers that both reach and the mean over the
+// measurements. Places with a score of zero or less are not picked, nor are those next to a better
+// one, because neighbours have the same effect. places maps each name in Flow.Heads to the head's
+// place.
 func Choose(flows []*Flow, places map[string]string, n int) (picked, all []Choice) {
 	if len(flows) == 0 {
 		return nil, nil

@@ -8,24 +8,26 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Balances are the ways in which the weights of heads follow what training finds, besides their schedule:
+// Balances returns the ways in which the weights of heads adapt during training, in addition to
+// their schedule:
 //
-//   - none: they do not
+//   - none: they do not adapt
 //   - uncertainty: every head's weight is divided by a variance that is learnt with the network (Kendall, Gal and Cipolla 2018)
-//   - pcgrad: where the gradients of two heads conflict, each loses its part along the other (Yu et al. 2020); it costs a forward
-//     pass and a reverse sweep for each head and update
+//   - pcgrad: if the gradients of two heads conflict, each loses its part along the other (Yu et al. 2020); it costs a forward pass and a reverse sweep for each head and update
 func Balances() []string { return []string{"none", "uncertainty", "pcgrad"} }
 
-// mostUncertain bounds the logarithm of a variance, so that one bad loss does not switch a head off.
+// mostUncertain bounds the logarithm of a variance, so that one bad loss does not switch a head
+// off.
 const mostUncertain = 5.0
 
-// Uncertainty learns the weights of losses: with s = log σ² of each head, the total is Σ w·(exp(-s)·loss + s/2), as Kendall, Gal and
-// Cipolla (2018) derive it for classification. It settles where exp(-s) = 1/(2·loss): each head then counts by the same amount.
+// Uncertainty learns the weights of losses. With s = log σ² of each head, the total is Σ
+// w·(exp(-s)·loss + s/2), as Kendall, Gal and Cipolla (2018) derive it for classification. It
+// settles at exp(-s) = 1/(2·loss), where each head counts by the same amount.
 type Uncertainty struct {
-	LogVariance []float64 `json:"log_variance"` // by head; nil means that all are zero
+	LogVariance []float64 `json:"log_variance"` // by head; nil: all are zero
 }
 
-// Weights are the weights that s gives to weights.
+// Weights returns the base weights multiplied by exp(-s).
 func (u *Uncertainty) Weights(base []float64) []float64 {
 	out := make([]float64, len(base))
 	for i, w := range base {
@@ -37,7 +39,7 @@ func (u *Uncertainty) Weights(base []float64) []float64 {
 	return out
 }
 
-// Learn makes a step of gradient descent on s, with the losses of an update and its learning rate.
+// Learn makes a step of gradient descent on s, with the losses and the learning rate of an update.
 func (u *Uncertainty) Learn(base, losses []float64, lr float64) {
 	if u.LogVariance == nil {
 		u.LogVariance = make([]float64, len(losses))
@@ -49,14 +51,15 @@ func (u *Uncertainty) Learn(base, losses []float64, lr float64) {
 	}
 }
 
-// PCGrad is gradient surgery (Yu et al. 2020, algorithm 1) on gradients of which only the inner products are known: gram[i][j] = g_i·g_j.
-// Each gradient loses, for the others in random order, its component along any that it conflicts with; the sum of what is left is
-// Σ c_i·g_i, and the result is c. Without conflicts it is all ones.
+// PCGrad is gradient surgery (Yu et al. 2020, algorithm 1) on gradients of which only the inner
+// products are known: gram[i][j] = g_i·g_j. Each gradient loses its component along any other that
+// it conflicts with, in random order. The sum of the remaining gradients is Σ c_i·g_i, and PCGrad
+// returns c. Without conflicts c is all ones.
 func PCGrad(gram [][]float64, random *graph.Random) []float64 {
 	n := len(gram)
 	c := make([]float64, n)
 	for i := range n {
-		own := make([]float64, n) // what is left of g_i, in terms of all
+		own := make([]float64, n) // what remains of g_i, as a combination of all gradients
 		own[i] = 1
 		for _, j := range permutation(n, random) {
 			if j == i || gram[j][j] == 0 {
@@ -77,7 +80,7 @@ func PCGrad(gram [][]float64, random *graph.Random) []float64 {
 	return c
 }
 
-// permutation draws an order (Fisher and Yates).
+// permutation draws a random order (Fisher and Yates).
 func permutation(n int, random *graph.Random) []int {
 	p := make([]int, n)
 	for i := range p {
@@ -87,12 +90,14 @@ func permutation(n int, random *graph.Random) []int {
 	return p
 }
 
-// Conflicts finds the weights with which the fused training step does what PCGrad does: the projected gradients are combinations of
-// the heads' own, so their sum is the gradient of a weighted sum of losses. Inner products are taken over the parameters that at least
-// two heads reach; the parameters of a head alone get its gradient with the same factor.
+// Conflicts finds the weights with which the fused training step has the effect of PCGrad. The
+// projected gradients are combinations of the heads' own gradients, so their sum is the gradient of
+// a weighted sum of losses. Inner products are taken over the parameters that at least two heads
+// reach. The parameters of a single head get its gradient with the same factor.
 type Conflicts struct{ sweeps }
 
-// NewConflicts prepares the heads' sweeps over whole batches of a run. The options are those of the run's training plan.
+// NewConflicts prepares the heads' sweeps over whole batches of a run. o has the options of the
+// run's training plan.
 func NewConflicts(b graph.Backend, s graph.State, o graph.Options) (*Conflicts, error) {
 	c := &Conflicts{sweeps{state: s, images: o.Batch}}
 	plans, err := c.plans(o, func(int) []graph.Probe { return nil })
@@ -102,7 +107,8 @@ func NewConflicts(b graph.Backend, s graph.State, o graph.Options) (*Conflicts, 
 	return c, c.load(b, plans)
 }
 
-// Weights are the weights for a batch whose feed has the heads' own ones. The order of projections is drawn from seed.
+// Weights returns the weights for a batch. The feed has the heads' own weights. seed determines the
+// order of projections.
 func (c *Conflicts) Weights(ctx context.Context, feed *graph.Feed, seed uint64) ([]float64, error) {
 	n := len(c.programs)
 	for i := range n {
@@ -136,7 +142,7 @@ func (c *Conflicts) Weights(ctx context.Context, feed *graph.Feed, seed uint64) 
 	return factors, nil
 }
 
-// shared says whether more than one head reaches a parameter.
+// shared reports whether more than one head reaches a parameter.
 func (c *Conflicts) shared(p *graph.Param) bool {
 	k := 0
 	for _, r := range c.reached {

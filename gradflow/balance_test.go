@@ -27,7 +27,8 @@ func TestUncertainty(t *testing.T) {
 	assert.Equal(t, mostUncertain, u.LogVariance[0])
 }
 
-// For two gradients PCGrad has a closed form; for several, what is left of each conflicts with no one it was projected away from last.
+// PCGrad has a closed form for two gradients. For more, what remains of each does not conflict with
+// the gradient it was last projected away from.
 func TestPCGrad(t *testing.T) {
 	r := graph.NewRandom(1, "test")
 	assert.Equal(t, []float64{1, 1}, PCGrad([][]float64{{4, 1}, {1, 9}}, r), "no conflict")
@@ -36,7 +37,7 @@ func TestPCGrad(t *testing.T) {
 	assert.InDelta(t, 1+2.0/9, c[1], 1e-12)
 	assert.Equal(t, []float64{1, 1}, PCGrad([][]float64{{4, 0}, {0, 0}}, r), "a head that sends nothing")
 
-	// Against vectors: the algorithm as it is written in the paper.
+	// Compare with the paper's algorithm on vectors.
 	for trial := range 20 {
 		r := graph.NewRandom(uint64(trial), "vectors")
 		const n, dim = 4, 5
@@ -93,7 +94,8 @@ func TestPermutation(t *testing.T) {
 	}
 }
 
-// With the weights that Conflicts finds, the fused step's gradient is the sum of the projected gradients.
+// With the weights that Conflicts finds, the fused step's gradient is the sum of the projected
+// gradients.
 func TestConflicts(t *testing.T) {
 	r := newFlowRun(t, graph.FP64, 5)
 	o := r.options
@@ -108,7 +110,7 @@ func TestConflicts(t *testing.T) {
 	for i, x := range w {
 		require.GreaterOrEqual(t, x, 0.99*r.feed.HeadWeights[i], "a conflict makes weights larger: what one loses along the other, the other has more")
 	}
-	// The inner products, by hand, of what each head sends by itself.
+	// The inner products of the heads' separate gradients are computed by hand.
 	stem, err := r.state.Layout().Graph.Param("m1/tower3x3/conv/weight")
 	require.NoError(t, err)
 	var each [3][]float64

@@ -8,12 +8,13 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Flow is the gradient flow of a network at one moment, split by head: what every head's loss, by itself, sends to every layer.
-// Gradients are those of weight·loss, so they add up to the gradient that training uses.
+// Flow is the gradient flow of a network at one moment, split by head: the gradient that each
+// head's loss, by itself, sends to every layer. Gradients are those of weight·loss, so they add up
+// to the gradient of training.
 type Flow struct {
-	Step    int       `json:"step"`   // updates done before
-	Images  int       `json:"images"` // that were measured
-	Heads   []string  `json:"heads"`  // the main one first
+	Step    int       `json:"step"`   // updates done before the measurement
+	Images  int       `json:"images"` // number of images measured
+	Heads   []string  `json:"heads"`  // the main head first
 	Weights []float64 `json:"weights"`
 	Losses  []float64 `json:"losses"`
 
@@ -22,24 +23,26 @@ type Flow struct {
 	ReLUs  []ReLU  `json:"relus"`  // in forward order
 }
 
-// StreamStep is an end point of the network, or the image: what comes in from above.
+// Place is an end point of the network, or the image, with the gradient that arrives there from
+// above.
 type Place struct {
 	Name     string    `json:"name"`
-	Gradient []float64 `json:"gradient"` // L2 norm of the gradient by the activation, over all images, by head; 0 where a head is below
+	Gradient []float64 `json:"gradient"` // L2 norm of the gradient with respect to the activation, over all images, by head; 0 if the head is below
 }
 
-// Layer is one layer: its filters, or what else it trains as one tensor.
+// Layer is one layer: its filters, or another parameter tensor.
 type Layer struct {
 	Name     string    `json:"name"`     // of the parameter
 	Gradient []float64 `json:"gradient"` // L2 norm, by head
-	// Cosine is the similarity of the gradients of two heads, in the order of Pairs: 1 where they agree, -1 where they fight, 0 where
-	// one of them sends nothing.
+	// Cosine is the cosine of the angle between the gradients of two heads, in the order of Pairs:
+	// 1 if they agree, -1 if they fight, 0 if one of them sends nothing.
 	Cosine []float64 `json:"cosine"`
 	Weight float64   `json:"weight"` // L2 norm of the values
-	Update float64   `json:"update"` // L2 norm of the last update's change; 0 where none was observed (Meter.Before)
+	Update float64   `json:"update"` // L2 norm of the last update's change; 0 if no update was observed (Meter.Before)
 }
 
-// Ratio is the size of the update relative to the weights: about 1e-3 where training goes well.
+// Ratio returns the size of the update relative to the weights. It is about 1e-3 if training goes
+// well.
 func (l Layer) Ratio() float64 {
 	if l.Weight == 0 {
 		return 0
@@ -51,11 +54,11 @@ func (l Layer) Ratio() float64 {
 type ReLU struct {
 	Name     string  `json:"name"`
 	Channels int     `json:"channels"`
-	Dead     int     `json:"dead"`  // channels that were zero in every pixel of every image
-	Zeros    float64 `json:"zeros"` // share of all values that were zero
+	Dead     int     `json:"dead"`  // channels that are zero in every pixel of every image
+	Zeros    float64 `json:"zeros"` // share of all values that are zero
 }
 
-// Pairs are the pairs of n heads in the order of Layer.Cosine: (0,1), (0,2), …, (1,2), ….
+// Pairs returns the pairs of n heads in the order of Layer.Cosine: (0,1), (0,2), …, (1,2), ….
 func Pairs(n int) [][2]int {
 	var out [][2]int
 	for i := range n {
@@ -66,20 +69,23 @@ func Pairs(n int) [][2]int {
 	return out
 }
 
-// Meter measures gradient flow with plans of its own, one for each head, over the parameters of a run: no plan of the run changes,
-// and neither do its results. It writes the state's gradient, which the next update overwrites, and snapshots.
+// Meter measures gradient flow with plans of its own, one for each head, on the parameters of a
+// run. It changes neither the run's plans nor its results. It writes only the state's gradient,
+// which the next update overwrites, and snapshots.
 type Meter struct {
 	sweeps
 	places []string
 }
 
-// MeterSnapshots is how many snapshots the state of a network with so many heads needs for a Meter or a Conflicts
-// (graph.StateOptions.Snapshots): one for each head's gradient, and one for the values before an update.
+// MeterSnapshots returns the number of snapshots that a network with the given number of heads
+// needs for a Meter or a Conflicts (graph.StateOptions.Snapshots): one for each head's gradient,
+// and one for the values before an update.
 func MeterSnapshots(heads int) int { return heads + 1 }
 
-// NewMeter prepares the measuring of a network's heads on batches of a run. The options are those of the run's training plan.
-// The meter takes so many of each batch's images that measuring takes no longer than one training step, and at least two: its sweeps
-// get three quarters of the step's arithmetic; the rest is for the probes, for comparing gradients and because small batches are
+// NewMeter prepares measurements of a network's heads on batches of a run. o has the options of the
+// run's training plan. The meter uses only as many images of each batch, at least two, as keep a
+// measurement within the time of one training step. Its sweeps get three quarters of the step's
+// arithmetic. The rest is for the probes, for comparing gradients, and because small batches are
 // slower for their size (BenchmarkGradientFlow in bench/ times it).
 func NewMeter(b graph.Backend, s graph.State, o graph.Options) (*Meter, error) {
 	g := s.Layout().Graph
@@ -111,7 +117,8 @@ func flops(plans []*graph.Plan) (sum int64) {
 	return sum
 }
 
-// probes are what the plan of the i-th head measures: its gradient at every end point; the main head's looks at the rectifiers, too.
+// probes returns the probes in the plan of the i-th head: its gradient at every end point and, for
+// the main head, the rectifiers.
 func (m *Meter) probes(i int) (out []graph.Probe) {
 	g := m.state.Layout().Graph
 	below := graph.Ancestors(g.Losses()[i].Logits)
@@ -128,11 +135,11 @@ func (m *Meter) probes(i int) (out []graph.Probe) {
 	return out
 }
 
-// Pixels is how many images of a batch are measured.
+// Images returns the number of images of a batch that are measured.
 func (m *Meter) Images() int { return m.images }
 
-// Measure measures the flow on the first images of a training batch, with the feed's head weights and dropout masks. Call it between
-// updates.
+// Measure measures the flow on the first images of a training batch, with the feed's head weights
+// and dropout masks. It must be called between updates.
 func (m *Meter) Measure(ctx context.Context, feed *graph.Feed) (*Flow, error) {
 	f := &Flow{Step: int(feed.Step), Images: m.images}
 	gradient := map[string][]float64{}
@@ -186,7 +193,7 @@ func sum(v []float64) (s float64) {
 	return s
 }
 
-// compare fills in the layers from the heads' gradients, which are in the snapshots.
+// compare fills in the layers from the heads' gradients in the snapshots.
 func (m *Meter) compare(f *Flow) error {
 	heads := len(f.Heads)
 	pairs := Pairs(heads)
@@ -224,10 +231,10 @@ func (m *Meter) compare(f *Flow) error {
 	return nil
 }
 
-// Before notes the values before an update, which After compares with those after it.
+// Before stores the values before an update, for After.
 func (m *Meter) Before() error { return m.state.Copy(graph.Snapshot(len(m.programs)), graph.Value) }
 
-// WaitFor adds the sizes of the update that has been made since Before.
+// After adds the sizes of the update that has been made since Before.
 func (m *Meter) After(f *Flow) error {
 	changes, err := m.state.Compare(graph.Snapshot(len(m.programs)), graph.Value)
 	if err != nil {

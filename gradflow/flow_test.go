@@ -17,7 +17,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// flowRun is a network with two heads in training on a backend, with random weights and images.
+// flowRun is a training network with two heads on a backend, with random weights and images.
 type flowRun struct {
 	t       *testing.T
 	backend graph.Backend
@@ -80,7 +80,8 @@ func (r *flowRun) get(part graph.Part) map[string]any {
 	return out
 }
 
-// The heads' gradients, put together by their sizes and angles, have the size of the gradient that training uses.
+// The heads' gradients, combined by their sizes and angles, have the size of the gradient of
+// training.
 func TestFlowAddsUp(t *testing.T) {
 	r := newFlowRun(t, graph.FP64, 16)
 	m := r.meter()
@@ -163,7 +164,8 @@ func TestFlowAddsUp(t *testing.T) {
 	}
 }
 
-// Measuring between updates changes no bit of a run: not the values, the running statistics, the optimizer's state or the averages.
+// Measuring between updates changes no bit of a run: neither values, running statistics, the
+// optimizer's state nor averages.
 func TestMeasuringChangesNothing(t *testing.T) {
 	var states []map[graph.Part]map[string]any
 	for _, measure := range []bool{false, true} {
@@ -199,7 +201,7 @@ func TestMeasuringChangesNothing(t *testing.T) {
 	require.Equal(t, states[0], states[1])
 }
 
-// A head whose ReLUs are all off is seen: its channels are dead.
+// A head whose ReLUs are all off is detected: its channels are dead.
 func TestFlowSeesDeadReLUs(t *testing.T) {
 	r := newFlowRun(t, graph.FP32, 4)
 	beta, err := r.state.Layout().Graph.Param("m2/tower1x1/bn/beta")

@@ -15,12 +15,13 @@ import (
 	"github.com/tributary-ml/tributary/internal/human"
 )
 
-// colours are the colours of the heads' gradients, the main head's first.
+// colours are the colours of the heads' gradients; the first is the main head's.
 var colours = []string{"#c00000", "#e07b00", "#1f6fb5", "#7b3fb0", "#2e8b57", "#8c564b", "#d6459a", "#6b6b6b"}
 
 func colour(head int) string { return colours[head%len(colours)] }
 
-// Network is a network as gradient flows through it: its modules, those of their towers that heads read, and its heads.
+// Network is a network for drawing its gradient flow: its modules, the towers that heads read, and
+// its heads.
 type Network struct {
 	title  string
 	places []place // modules and towers, by depth
@@ -31,29 +32,30 @@ type Network struct {
 // place is an end point of the network.
 type place struct {
 	name, shape string
-	module      string // of a tower: the module that it is in
-	split       bool   // of a module: its towers are places, too
+	module      string // for a tower: the module that contains it
+	split       bool   // for a module: its towers are places, too
 }
 
 // head is a head at the place that it reads.
 type head struct{ name, at string }
 
-// edge is where a head's gradient comes down to a place, from the place or the head above that reads it.
+// edge is the way of a head's gradient down to a place, from the place or head above that reads it.
 type edge struct {
 	place, reader string
 	head          int
 }
 
-// NewNetwork joins the nodes of a network's modules. A module is one place, but if a head reads one of its towers: then each tower is.
+// NewNetwork groups the nodes of a network into modules. A module is one place, unless a head reads
+// one of its towers; then each tower is a place.
 func NewNetwork(g *graph.Graph) *Network {
 	f := &Network{title: g.Name()}
 	ends := g.EndPoints()
 	named := map[string]*graph.Node{}
-	at := map[*graph.Node]string{} // the end point that a node is
+	at := map[*graph.Node]string{} // the end point of each node
 	for _, e := range ends {
 		named[e.Name], at[e.Node] = e.Node, e.Name
 	}
-	// down finds the nearest nodes below some that are wanted.
+	// down finds the nearest wanted nodes below the nodes in from.
 	down := func(from []*graph.Node, wanted func(string) bool) (found []string) {
 		seen := map[*graph.Node]bool{}
 		var walk func(n *graph.Node)
@@ -76,7 +78,7 @@ func NewNetwork(g *graph.Graph) *Network {
 		return found
 	}
 	module := func(name string) string { before, _, _ := strings.Cut(name, "/"); return before }
-	read := map[string][]string{} // by heads: the end points nearest below them
+	read := map[string][]string{} // for each head, the nearest end points below it
 	split := map[string]bool{}
 	for _, l := range g.Losses() {
 		read[l.Name] = down([]*graph.Node{l.Logits}, func(string) bool { return true })
@@ -131,14 +133,16 @@ func NewNetwork(g *graph.Graph) *Network {
 	return f
 }
 
-// headBox is the name of a head's box: a module may bear the head's name.
+// headBox returns the name of a head's box. It differs from the head's name, because a module may
+// have that name.
 func headBox(name string) string { return "head " + name }
 
-// frameName is the name of the frame around a module's towers.
+// frameName returns the name of the frame around a module's towers.
 func frameName(module string) string { return "frame " + module }
 
-// Draw describes a drawing of one of several measurements. An edge is as thick as the gradient that a head sends down along it: half as
-// thick for a hundredth of the largest in all measurements. Edges have the room that they need in any of these.
+// Draw returns the description of a drawing of measurement at. An edge is as thick as the gradient
+// that a head sends along it: half as thick for a hundredth of the largest gradient in all
+// measurements. Each edge has the room that it needs in any of the measurements.
 func (f *Network) Draw(flows []*Flow, at int) *draw.Network {
 	flow := flows[at]
 	d := &draw.Network{Title: fmt.Sprintf("%s: gradient after %s updates", f.title, human.Thousands(flow.Step)), Up: true}
@@ -178,7 +182,8 @@ func (f *Network) Draw(flows []*Flow, at int) *draw.Network {
 	return d
 }
 
-// gradients are what a measurement says of the edges: a head's gradient at a place counts on the edge from a reader that it comes from.
+// gradients returns a measurement's gradient along each edge. A head's gradient at a place counts
+// on an edge if it comes through the edge's reader.
 func (f *Network) gradients(flow *Flow) map[edge]float64 {
 	at := map[string][]float64{}
 	for _, p := range flow.Places {
@@ -188,7 +193,7 @@ func (f *Network) gradients(flow *Flow) map[edge]float64 {
 	out := map[edge]float64{}
 	for _, e := range f.edges {
 		comes := e.reader == headBox(f.heads[e.head].name) || reaches(e.reader, e.head)
-		for _, p := range f.places { // from a frame: out of any tower
+		for _, p := range f.places { // from a frame: through any of its towers
 			comes = comes || e.reader == frameName(p.module) && reaches(p.name, e.head)
 		}
 		if comes && reaches(e.place, e.head) {
@@ -198,7 +203,8 @@ func (f *Network) gradients(flow *Flow) map[edge]float64 {
 	return out
 }
 
-// most are the largest gradients along the edges that have any, in all measurements.
+// most returns the largest gradient along each edge over all measurements, for the edges that have
+// any.
 func (f *Network) most(flows []*Flow) map[edge]float64 {
 	out := map[edge]float64{}
 	for _, flow := range flows {
@@ -211,7 +217,7 @@ func (f *Network) most(flows []*Flow) map[edge]float64 {
 
 func edgeID(k int) string { return fmt.Sprintf("edge-%d", k) }
 
-// scale turns gradients into widths of lines.
+// scale converts gradients to line widths.
 type scale struct{ largest float64 }
 
 const (
@@ -252,10 +258,10 @@ type reportEdge struct {
 	Gradient []float64
 }
 
-// WriteReport writes the report: one file, which needs nothing else.
+// WriteReport writes the report to a single file that needs no others.
 func WriteReport(path, run string, network *Network, flows []*Flow) error {
 	d := network.Draw(flows, len(flows)-1)
-	d.Title = "" // what belongs to one measurement is beside the drawing
+	d.Title = "" // what changes with the measurement stands beside the drawing
 	for k := range d.Nodes {
 		if d.Nodes[k].Pill {
 			d.Nodes[k].Lines = nil

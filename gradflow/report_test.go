@@ -17,7 +17,7 @@ import (
 	"github.com/tributary-ml/tributary/inception"
 )
 
-// flowOf is a measurement of a network whose heads send gradients to all that is below them.
+// flowOf returns a measurement of a network whose heads send gradients to everything below them.
 func flowOf(m *inception.Model, size float64) *Flow {
 	f := &Flow{Step: 3, Images: 2}
 	places := map[string][]float64{}
@@ -41,7 +41,8 @@ func flowOf(m *inception.Model, size float64) *Flow {
 	return f
 }
 
-// Gradient flows in the drawing as it does in the network, and heads are beside the module, or the tower, that they read.
+// Gradients flow in the drawing as in the network, and heads are beside the module or the tower
+// that they read.
 func TestFlowGraph(t *testing.T) {
 	for _, c := range []struct {
 		model, heads string
@@ -84,7 +85,7 @@ func TestFlowGraph(t *testing.T) {
 	}
 }
 
-// What is in names is text in the report: no markup, and no script.
+// Names are text in the report, neither markup nor script.
 func TestFlowReportQuotesNames(t *testing.T) {
 	m, err := inception.Build("inception_small", inception.Config{})
 	require.NoError(t, err)

@@ -8,16 +8,16 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// sweeps runs one head's loss and reverse sweep at a time, over the parameters of a run, and keeps each head's gradient in a scratch
-// part of the state.
+// sweeps runs one head's loss and reverse sweep at a time on the parameters of a run, and keeps
+// each head's gradient in a snapshot of the state.
 type sweeps struct {
 	state    graph.State
-	images   int // of a batch that are used
+	images   int // images of a batch that are used
 	programs []graph.Program
 	reached  []map[*graph.Param]bool // by head: the parameters that its sweep writes
 }
 
-// plans compiles a plan for each head. The options are those of a run's training plan.
+// plans compiles a plan for each head. o has the options of a run's training plan.
 func (s *sweeps) plans(o graph.Options, probes func(head int) []graph.Probe) ([]*graph.Plan, error) {
 	g := s.state.Layout().Graph
 	o.Batch, o.Optimizer, o.Keep, o.FreezeStatistics = s.images, nil, nil, true
@@ -33,8 +33,8 @@ func (s *sweeps) plans(o graph.Options, probes func(head int) []graph.Probe) ([]
 	return out, nil
 }
 
-// losses are what the plan of the i-th head evaluates: its loss, behind the main one where the head learns from it, which then has a
-// weight of zero.
+// losses returns the losses in the plan of the i-th head: its own, preceded by the main one if the
+// head learns from it. The main one then has a weight of zero.
 func (s *sweeps) losses(i int) []string {
 	all := s.state.Layout().Graph.Losses()
 	if all[i].Distill > 0 {
@@ -61,7 +61,7 @@ func (s *sweeps) load(b graph.Backend, plans []*graph.Plan) error {
 	return nil
 }
 
-// weight is the weight of the i-th head in a feed.
+// weight returns the weight of the i-th head in a feed.
 func (s *sweeps) weight(i int, feed *graph.Feed) float64 {
 	if feed.HeadWeights != nil {
 		return feed.HeadWeights[i]
@@ -69,7 +69,8 @@ func (s *sweeps) weight(i int, feed *graph.Feed) float64 {
 	return s.state.Layout().Graph.Losses()[i].Weight
 }
 
-// run computes the gradient of the i-th head's weighted loss, puts it into its snapshot, and returns the loss.
+// run computes the gradient of the i-th head's weighted loss, stores it in the head's snapshot, and
+// returns the loss.
 func (s *sweeps) run(ctx context.Context, i int, feed *graph.Feed) (float64, error) {
 	one := feed.First(s.programs[i].Plan())
 	one.HeadWeights, one.GradScale, one.Accumulate, one.SkipUpdate = make([]float64, len(s.losses(i))), 0, false, false
@@ -85,8 +86,8 @@ func (s *sweeps) run(ctx context.Context, i int, feed *graph.Feed) (float64, err
 	return m.Heads[own].Loss, s.state.Copy(graph.Snapshot(i), graph.Gradient)
 }
 
-// products compares the heads' gradients, which are in the snapshots: [i][j], of which the second is no less than the first,
-// says for every parameter of the layout what State.Compare does.
+// products compares the heads' gradients in the snapshots. out[i][j], with j >= i, has the result
+// of State.Compare for heads i and j.
 func (s *sweeps) products() ([][][]graph.Comparison, error) {
 	n := len(s.programs)
 	out := make([][][]graph.Comparison, n)
@@ -98,7 +99,7 @@ func (s *sweeps) products() ([][][]graph.Comparison, error) {
 				return nil, err
 			}
 		}
-		if i < n-1 { // with itself: the next one's comparison has the squares
+		if i < n-1 { // a head with itself: the comparison with the next head has the squares
 			for _, c := range out[i][i+1] {
 				out[i][i] = append(out[i][i], graph.Comparison{Dot: c.Squares, Squares: c.Squares})
 			}

@@ -58,7 +58,8 @@ func Print(out io.Writer, f *Flow, layers bool) {
 	fmt.Fprintln(out)
 }
 
-// attached says whether a tower is where a gradient of its own comes in, as from a head on it: then it is listed with the modules.
+// attached reports whether a gradient enters at a tower rather than through its module, as from a
+// head on the tower. Then the tower is listed with the modules.
 func attached(f *Flow, p Place) bool {
 	module, _, _ := strings.Cut(p.Name, "/")
 	for _, m := range f.Places {
@@ -85,7 +86,7 @@ func norms(v []float64) []string {
 	return cells
 }
 
-// layerGroup is the layers of a module, or one layer.
+// layerGroup is the layers of a module, or a single layer.
 type layerGroup struct {
 	name   string
 	layers []Layer
