@@ -8,38 +8,41 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Cascade is an evaluation network whose heads are exits (BranchyNet, Teerapittayanon et al. 2016), cut into stages, so that only
-// images that have not left go on through the rest of the trunk.
+// Cascade is an evaluation network whose heads are exits (BranchyNet, Teerapittayanon et al. 2016).
+// It is cut into stages, so that only images that have not left go on through the rest of the
+// trunk.
 type Cascade struct {
 	Stages []Stage
 	Exits  []Exit // in order of depth; the main classifier last
-	Whole  int64  // multiply-accumulates for an image in the network without heads
+	Whole  int64  // multiply-accumulates for one image in the network without heads
 }
 
 // Stage is the part of the network from one cut to the next.
 type Stage struct {
-	From  string   // node whose activation it reads; empty: the images
-	To    string   // node whose activation the next stage reads; empty: there is none
-	Exits []string // heads that it computes, in order of depth
-	MACs  int64    // multiply-accumulates for an image, of trunk and heads
+	From  string   // node whose activation the stage reads; empty: the stage reads images
+	To    string   // node whose activation the next stage reads; empty: there is no next stage
+	Exits []string // heads that the stage computes, in order of depth
+	MACs  int64    // multiply-accumulates for one image, in trunk and heads
 }
 
-// Exit is a place where images leave.
+// Exit is a place where images can leave.
 type Exit struct {
-	Name   string // of the head
-	At     string // what the head reads; empty for the main classifier
-	Logits string // node
+	Name   string // name of the head
+	At     string // place that the head reads; empty for the main classifier
+	Logits string // name of the node
 	Stage  int    // the stage that computes it
-	MACs   int64  // multiply-accumulates for an image that leaves here: all stages up to this one
+	MACs   int64  // multiply-accumulates for an image that leaves here, in all stages up to this one
 }
 
-// NewCascade cuts a network behind the places that its heads read, at single nodes that all paths to the main classifier lead
-// through: the node that a head reads, or, where that is one tower of a module, the module's output. Names are the heads to use;
-// nil means all of them. The main classifier is always the last exit, and the only one where nothing else is named. Heads on one
-// cut share a stage.
+// NewCascade cuts a network behind the places that its heads read. It cuts at single nodes through
+// which all paths to the main classifier lead: the node that a head reads or, if that is one tower
+// of a module, the module's output. names are the heads to use; nil means all of them. The main
+// classifier is always the last exit, and the only one if names is empty but not nil. Heads with
+// the same cut share a stage.
 //
-// Errors: *graph.UnknownError for a head that does not exist, a network without heads where nothing is named, and heads whose cut
-// is the end of the network, so that leaving there saves nothing: those that are named, or all there are.
+// Errors: *graph.UnknownError for a head that does not exist; a network without heads if names is
+// nil; heads whose cut is the end of the network, so that leaving there saves nothing, if they are
+// named or if there are no others.
 func NewCascade(g *graph.Graph, names []string) (*Cascade, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
@@ -69,7 +72,8 @@ func NewCascade(g *graph.Graph, names []string) (*Cascade, error) {
 	return t.cascade(append(heads, main), cut)
 }
 
-// exitHeads are the heads of some names, but for the main one, in the order of the network's losses, which is that of depth.
+// exitHeads returns the named heads, without the main one, in the order of the network's losses,
+// which is the order of depth.
 func exitHeads(g *graph.Graph, names []string) ([]*graph.Loss, error) {
 	losses := g.Losses()
 	if len(losses) == 0 {
@@ -96,12 +100,13 @@ func exitHeads(g *graph.Graph, names []string) ([]*graph.Loss, error) {
 	return heads, nil
 }
 
-// backbone is what the main classifier needs, without dropout, in topological order.
+// backbone is the part of the network that the main classifier needs, without dropout, in
+// topological order.
 type backbone struct {
 	g     *graph.Graph
 	at    map[*graph.Node]int
 	nodes []*graph.Node
-	cuts  []int // indices of the nodes that all paths from the images to the logits lead through; the logits last
+	cuts  []int // indices of the nodes through which all paths from the images to the logits lead; the last is the logits
 }
 
 func newBackbone(g *graph.Graph) *backbone {
@@ -114,8 +119,8 @@ func newBackbone(g *graph.Graph) *backbone {
 			t.nodes = append(t.nodes, n)
 		}
 	}
-	// A node is on all paths where no edge leads past it.
-	last := make([]int, len(t.nodes)) // last reader
+	// A node is on all paths if no edge leads past it.
+	last := make([]int, len(t.nodes)) // index of each node's last reader
 	for i, n := range t.nodes {
 		for _, x := range inputs(n) {
 			last[t.at[x]] = i
@@ -131,7 +136,8 @@ func newBackbone(g *graph.Graph) *backbone {
 	return t
 }
 
-// cutFor is the first cut that has all nodes of the trunk before it that a head needs, or among them: an index into t.cuts.
+// cutFor returns the index in t.cuts of the first cut at or after all nodes of the trunk that a
+// head needs.
 func (t *backbone) cutFor(logits *graph.Node) int {
 	needed := map[*graph.Node]bool{}
 	visit(logits, nil, needed)
@@ -143,11 +149,11 @@ func (t *backbone) cutFor(logits *graph.Node) int {
 	return i
 }
 
-// cascade makes the stages of exits, which are in order of depth.
+// cascade makes the stages of exits, which must be in order of depth.
 func (t *backbone) cascade(exits []*graph.Loss, cut map[*graph.Loss]int) (*Cascade, error) {
 	c := &Cascade{}
 	var total int64
-	var from *graph.Node // of the stage
+	var from *graph.Node // first node of the stage
 	for len(exits) > 0 {
 		n := 1
 		for n < len(exits) && cut[exits[n]] == cut[exits[0]] {
@@ -187,7 +193,7 @@ func (t *backbone) cascade(exits []*graph.Loss, cut map[*graph.Loss]int) (*Casca
 	return c, nil
 }
 
-// visit adds a node and all that it needs, back to a node from.
+// visit adds a node and everything that it needs, back to the node from.
 func visit(n, from *graph.Node, seen map[*graph.Node]bool) {
 	n = past(n)
 	if seen[n] {
@@ -201,7 +207,7 @@ func visit(n, from *graph.Node, seen map[*graph.Node]bool) {
 	}
 }
 
-// inputs are the nodes that a node reads in an evaluation.
+// inputs returns the nodes that a node reads in an evaluation.
 func inputs(n *graph.Node) []*graph.Node {
 	var out []*graph.Node
 	for _, x := range n.Inputs() {
@@ -210,7 +216,8 @@ func inputs(n *graph.Node) []*graph.Node {
 	return out
 }
 
-// past is what dropouts, which are not part of an evaluation, read.
+// past returns the node itself, or the input of a chain of dropouts, which are not part of an
+// evaluation.
 func past(n *graph.Node) *graph.Node {
 	for {
 		if _, ok := n.Op().(graph.Dropout); !ok {
@@ -220,7 +227,7 @@ func past(n *graph.Node) *graph.Node {
 	}
 }
 
-// Names are the exits' names; the main classifier's is the last one.
+// Names returns the exits' names; the main classifier's is the last.
 func (c *Cascade) Names() []string {
 	var names []string
 	for _, e := range c.Exits {

@@ -9,24 +9,26 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Record is what all exits of a cascade say about an image, in order of depth, the main one last.
+// Record has the label of an image and the guesses of all exits of a cascade, in order of depth,
+// the main one last.
 type Record struct {
 	Label   int
 	Guesses []Guess
 }
 
-// Point is what one threshold for all exits gives.
+// Point is the result of one threshold for all exits.
 type Point struct {
 	Threshold float64
 	Outcome
 }
 
-// Curve is accuracy against computation on some images, over the thresholds of one measure. It is exact: every set of images that
-// a threshold can let leave is a point, from none to all, at the threshold in the middle of those that do so. Its cost is that of
-// sorting images times exits.
+// Curve returns accuracy against computation on some images, over the thresholds of one criterion.
+// It is exact: every set of images that some threshold lets leave is a point, from no image to all,
+// with the threshold in the middle of those that give this set. Its cost is that of sorting images
+// times exits.
 //
-// As the threshold lets more images leave, an image moves from one exit to an earlier one where it passes the doubt there; so the
-// points are running sums over those moves.
+// As the threshold lets more images leave, an image moves from one exit to an earlier one when the
+// threshold passes its doubt there. So the points are running sums over these moves.
 func Curve(records []Record, of Criterion, c *Cascade, classes int) ([]Point, error) {
 	m, err := lookupCriterion(string(of))
 	if err != nil {
@@ -49,7 +51,8 @@ func Curve(records []Record, of Criterion, c *Cascade, classes int) ([]Point, er
 		}
 		hit := func(exit int) bool { return r.Guesses[exit].Class == r.Label }
 		now.Add(last, len(c.Exits), hit(last))
-		// The surer exits among those before: the image is at the first one whose doubt is below the threshold.
+		// Go through the earlier exits, the surest first: the image leaves at the first one whose
+		// doubt is below the threshold.
 		at := last
 		for _, exit := range byDoubt(r.Guesses[:last], m) {
 			if exit < at {
@@ -66,7 +69,8 @@ func Curve(records []Record, of Criterion, c *Cascade, classes int) ([]Point, er
 			now.Correct += n
 		}
 	}
-	// Doubts run from the surest to the least sure: entropy from 0 to its most, confidence from -1 to 0.
+	// Doubts range from the surest to the least sure: entropy from 0 to its maximum, confidence
+	// from -1 to 0.
 	surest, least := 0.0, m.most(classes)
 	if m.sign < 0 {
 		surest, least = -m.most(classes), 0
@@ -83,17 +87,18 @@ func Curve(records []Record, of Criterion, c *Cascade, classes int) ([]Point, er
 			next = moves[i].doubt
 		}
 		t := doubt + (next-doubt)/2
-		if t <= doubt { // no number lies between the two: an image whose doubt is the threshold stays
+		if t <= doubt { // no number lies between the two; an image whose doubt equals the threshold stays
 			t = next
 		}
-		if t > doubt && t <= least { // otherwise no threshold is that high
+		if t > doubt && t <= least { // otherwise no valid threshold is that high
 			points = append(points, Point{m.sign * t, now.clone()})
 		}
 	}
 	return points, nil
 }
 
-// byDoubt are the exits from the surest on, the deeper one of equals first; those that are not numbers are left out.
+// byDoubt returns the exits in order of doubt, the surest first and the deeper of equals first. It
+// leaves out guesses that are not numbers.
 func byDoubt(guesses []Guess, m criterion) []int {
 	var order []int
 	for i := len(guesses) - 1; i >= 0; i-- {
@@ -110,7 +115,7 @@ func (o Outcome) clone() Outcome {
 	return o
 }
 
-// Spread picks up to n points at equal distances of computation.
+// Spread returns up to n points at equal distances of computation.
 func Spread(points []Point, c *Cascade, n int) []Point {
 	high, low := points[0].MACs(c), points[len(points)-1].MACs(c)
 	var out []Point
@@ -130,7 +135,7 @@ func Spread(points []Point, c *Cascade, n int) []Point {
 	return out
 }
 
-// BudgetError says that a budget is below what the first exit takes.
+// BudgetError says that a budget is below the cost of the first exit.
 type BudgetError struct {
 	Budget, Least float64 // shares of the network's multiply-accumulates
 	Exit          string
@@ -141,8 +146,9 @@ func (e *BudgetError) Error() string {
 		e.Budget, e.Exit, e.Least)
 }
 
-// Best is the point of the highest accuracy whose mean computation is at most a share of the network's without heads; of equals
-// the one that takes the least. Where there is none, the error is a *BudgetError.
+// Best returns the point of the highest accuracy whose mean computation is at most the share budget
+// of the computation of the network without heads. Of points with equal accuracy it returns the
+// cheapest. If there is no such point, the error is a *BudgetError.
 func Best(points []Point, c *Cascade, budget float64) (Point, error) {
 	best := -1
 	for i := range points {
@@ -161,8 +167,9 @@ func Best(points []Point, c *Cascade, budget float64) (Point, error) {
 	return points[best], nil
 }
 
-// BF16 splits n images into two halves by chance, always the same for the same n: one to choose a threshold on, the other to
-// measure it on. Of an odd number the second half has one more. Each is in order.
+// Halves splits n images at random into two halves, always the same for the same n: one to choose a
+// threshold on, the other to measure it on. If n is odd, the second half has one more. Each half is
+// sorted.
 func Halves(n int) (choose, measure []int) {
 	r := graph.NewRandom(0, "early exit halves")
 	order := make([]int, n)

@@ -9,9 +9,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Guess is what a head says about an image.
+// Guess is a head's guess about an image.
 type Guess struct {
-	Class      int     // of the largest probability; the first one of equals
+	Class      int     // class with the largest probability; the first of equals
 	Entropy    float64 // of the probabilities, in nats: -Σ p·ln p, from 0 to ln(classes)
 	Confidence float64 // the largest probability
 }
@@ -32,7 +32,7 @@ func Softmax(logits []float64) {
 	}
 }
 
-// NewGuess reads a head's probabilities.
+// NewGuess returns the guess for a head's probabilities.
 func NewGuess(probabilities []float64) Guess {
 	var g Guess
 	for i, p := range probabilities {
@@ -43,14 +43,14 @@ func NewGuess(probabilities []float64) Guess {
 			g.Entropy -= p * math.Log(p)
 		}
 	}
-	if math.IsNaN(probabilities[0]) { // logits that are not finite make all of them so
+	if math.IsNaN(probabilities[0]) { // logits that are not finite make all probabilities NaN
 		g.Entropy, g.Confidence = math.NaN(), math.NaN()
 	}
 	g.Entropy = max(g.Entropy, 0)
 	return g
 }
 
-// Criterion is how an exit judges how sure a head is of its guess: a name of Criteria.
+// Criterion is the way to judge how sure a head is of its guess; one of Criteria.
 type Criterion string
 
 // The criteria.
@@ -59,13 +59,13 @@ const (
 	Confidence Criterion = "confidence" // leave above a threshold, a probability
 )
 
-// criterion is a line of the table of criteria.
+// criterion describes a criterion.
 type criterion struct {
 	name Criterion
-	// doubt falls as a head is surer; an image leaves where it is below sign·threshold.
+	// doubt is smaller the surer a head is. An image leaves if its doubt is below sign·threshold.
 	doubt func(Guess) float64
 	sign  float64
-	most  func(classes int) float64 // the largest threshold
+	most  func(classes int) float64 // the maximum threshold
 	unit  string
 }
 
@@ -74,7 +74,7 @@ var criteria = []criterion{
 	{Confidence, func(g Guess) float64 { return -g.Confidence }, -1, func(int) float64 { return 1 }, "a probability"},
 }
 
-// Criteria lists the names of the criteria.
+// Criteria returns the names of the criteria.
 func Criteria() []string {
 	var names []string
 	for _, m := range criteria {
@@ -92,13 +92,14 @@ func lookupCriterion(name string) (criterion, error) {
 	return criterion{}, &graph.UnknownError{What: "rule of early exits", Name: name, Nearest: graph.Nearest(name, Criteria(), 1)}
 }
 
-// Rule says at which exit an image leaves: the first one, in order of depth, that is sure enough, else the main classifier.
+// Rule says at which exit an image leaves: the first, in order of depth, that is sure enough,
+// otherwise the main classifier.
 type Rule struct {
 	Criterion  Criterion
-	Thresholds []float64 // one for each exit but the main one, or one for all of them; none: no image leaves early
+	Thresholds []float64 // one for each exit except the main one, or one for all of them; empty: no image leaves early
 }
 
-// String writes the rule as Parse reads it.
+// String returns the rule in the form that Parse reads.
 func (r Rule) String() string {
 	var list []string
 	for _, t := range r.Thresholds {
@@ -107,8 +108,8 @@ func (r Rule) String() string {
 	return string(r.Criterion) + "=" + strings.Join(list, "/")
 }
 
-// Check returns an error where the rule is none for a cascade that tells a number of classes apart: another number of thresholds,
-// or one that no head can reach.
+// Check returns an error if the rule does not suit a cascade with the given number of classes: its
+// number of thresholds is wrong, or no head can reach a threshold.
 func (r Rule) Check(c *Cascade, classes int) error {
 	if len(r.Thresholds) == 0 {
 		return nil
@@ -128,8 +129,8 @@ func (r Rule) Check(c *Cascade, classes int) error {
 	return nil
 }
 
-// Leaves says whether an image leaves at an exit that is not the main one, counted from 0 in order of depth. A guess that is not a
-// number never leaves.
+// Leaves reports whether an image leaves at an exit other than the main one, counted from 0 in
+// order of depth. A guess that is not a number never leaves.
 func (r Rule) Leaves(exit int, g Guess) bool {
 	if len(r.Thresholds) == 0 {
 		return false
@@ -142,7 +143,8 @@ func (r Rule) Leaves(exit int, g Guess) bool {
 	return err == nil && m.doubt(g) < m.sign*t
 }
 
-// Exit is the exit where an image leaves of which every exit has said something, the main one last.
+// Exit returns the exit at which an image leaves, given the guesses of all exits, the main one
+// last.
 func (r Rule) Exit(guesses []Guess) int {
 	for i, g := range guesses[:len(guesses)-1] {
 		if r.Leaves(i, g) {
@@ -152,17 +154,17 @@ func (r Rule) Exit(guesses []Guess) int {
 	return len(guesses) - 1
 }
 
-// Outcome counts what became of images.
+// Outcome counts images and their results.
 type Outcome struct {
 	Images  int
-	Correct int      // whose label was the guess of the exit where they left
+	Correct int      // images whose label is the guess of the exit where they left
 	Exits   []Counts // in order of depth, the main one last
 }
 
-// Counts are the images that left at one exit.
+// Counts counts the images that left at one exit.
 type Counts struct{ Images, Correct int }
 
-// Add counts an image that left at an exit of a number of them.
+// Add counts an image that left at exit exit of exits.
 func (o *Outcome) Add(exit, exits int, hit bool) {
 	if o.Exits == nil {
 		o.Exits = make([]Counts, exits)
@@ -175,10 +177,10 @@ func (o *Outcome) Add(exit, exits int, hit bool) {
 	}
 }
 
-// Accuracy is the share of images whose guess was right.
+// Accuracy returns the share of images with a correct guess.
 func (o *Outcome) Accuracy() float64 { return float64(o.Correct) / float64(max(1, o.Images)) }
 
-// MACs is the mean of the multiply-accumulates for an image.
+// MACs returns the mean number of multiply-accumulates for an image.
 func (o *Outcome) MACs(c *Cascade) float64 {
 	sum := 0.0
 	for i, e := range o.Exits {
@@ -187,5 +189,6 @@ func (o *Outcome) MACs(c *Cascade) float64 {
 	return sum / float64(max(1, o.Images))
 }
 
-// Share is MACs relative to the network without heads. It is above 1 where heads cost more than images that leave save.
+// Share returns MACs relative to the network without heads. It is above 1 if heads cost more than
+// leaving images save.
 func (o *Outcome) Share(c *Cascade) float64 { return o.MACs(c) / float64(c.Whole) }

@@ -32,7 +32,8 @@ func exits(c *Cascade) (out []string) {
 	return out
 }
 
-// Every head's stage ends at the node that it reads, or at the end of the module that has the tower.
+// Every head's stage ends at the node that the head reads, or at the end of the module that
+// contains the tower.
 func TestCascadeCuts(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -102,7 +103,7 @@ func TestCascadeErrors(t *testing.T) {
 	_, err = NewCascade(g, []string{"aux9"})
 	require.ErrorContains(t, err, `unknown head of trunk "aux9"; the nearest: aux1`)
 
-	// A head that reads what lies before another one's cut.
+	// The head reads a node before the cut of another head.
 	g = layerstest.Trunk(t, 8)
 	attachAll(t, g, auxhead.Spec{At: "m1", Kind: "gap"})
 	early, _ := g.Find("m1/tower1x1")
@@ -178,7 +179,7 @@ func TestOutcome(t *testing.T) {
 	assert.Equal(t, 9.0/16, o.Share(three))
 }
 
-// outcome is what a rule gives on records, one by one.
+// outcome returns the result of a rule on records, one by one.
 func outcome(records []Record, r Rule) (o Outcome) {
 	o.Exits = make([]Counts, len(three.Exits))
 	for _, x := range records {
@@ -188,8 +189,8 @@ func outcome(records []Record, r Rule) (o Outcome) {
 	return o
 }
 
-// The curve's points are what their thresholds give, image by image, and no threshold gives anything else. Some entropies are
-// equal, at both ends of the range, or not numbers.
+// The curve's points are the results of their thresholds, image by image, and no threshold has
+// another result. Some entropies are equal, at either end of the range, or not numbers.
 func TestCurveIsExact(t *testing.T) {
 	r := rand.New(rand.NewPCG(rand.Uint64(), 0))
 	const classes = 10
@@ -243,7 +244,8 @@ func TestCurveIsExact(t *testing.T) {
 	require.ErrorContains(t, err, "2 guesses for 3 exits")
 }
 
-// A small table by hand: of four images two are right early, one is wrong early and right late, one is always wrong.
+// The table is small enough to check by hand: of four images two are right early, one is wrong
+// early and right late, and one is always wrong.
 func TestBest(t *testing.T) {
 	records := []Record{
 		{1, []Guess{guess(1, 0.1), guess(1, 0.1), guess(1, 0.1)}},

@@ -10,25 +10,26 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Request is what a user asks of early exits: a rule, or that one is chosen.
+// Request is a user's request for early exits: a rule, or a way to choose one.
 type Request struct {
-	Rule   Rule    // without thresholds where Curve or Budget is set
+	Rule   Rule    // without thresholds if Curve or Budget is set
 	Curve  bool    // measure all thresholds
-	Budget float64 // choose the threshold that is best within this share of the network's multiply-accumulates; 0: do not
+	Budget float64 // choose the best threshold within this share of the network's multiply-accumulates; 0: choose none
 }
 
-// Forms are what a text for Parse begins with.
+// Forms are the beginnings of texts for Parse.
 var Forms = []string{"entropy=", "confidence=", "curve", "budget="}
 
-// Parse reads what a user writes for early exits:
+// Parse parses a user's text for early exits:
 //
 //	entropy=T[/T...]          leave at the first head whose entropy is below T, in nats
 //	confidence=T[/T...]       leave at the first head whose largest probability is above T
 //	curve[:MEASURE]           accuracy and computation for all thresholds of entropy (or of confidence)
 //	budget=SHARE[:MEASURE]    the best threshold within SHARE of the network's computation
 //
-// One threshold is for all heads, a list has one for each in order of depth. Rule.Check says whether they are possible. Errors
-// are of type *ParseError; under it a *graph.UnknownError where a rule is not known.
+// A single threshold is for all heads; a list has one for each head, in order of depth. Rule.Check
+// checks whether thresholds are possible. Errors are of type *ParseError, and wrap a
+// *graph.UnknownError if a rule is unknown.
 func Parse(text string) (Request, error) {
 	fail := func(pos int, err error) (Request, error) {
 		return Request{}, &auxhead.ParseError{What: "early exit", Text: text, Pos: pos, Err: err}

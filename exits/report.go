@@ -14,21 +14,21 @@ import (
 	"github.com/tributary-ml/tributary/draw"
 )
 
-// Report is a curve with what it was measured on.
+// Report is a curve and what it was measured on.
 type Report struct {
 	Checkpoint, Network, Data string
 	Criterion                 Criterion
 	Cascade                   *Cascade
-	Points                    []Point // as of Curve: the first lets no image leave
+	Points                    []Point // from Curve: the first lets no image leave
 }
 
-// formats are how a report is written, by the ending of a file's name.
+// formats are the formats of a report, by the ending of a file's name.
 var formats = map[string]func(*Report) ([]byte, error){".csv": (*Report).CSV, ".json": (*Report).JSON, ".svg": (*Report).SVG}
 
-// FileEndings are the endings of names that Report.File knows.
+// FileEndings returns the endings of names that Report.File knows.
 func FileEndings() []string { return slices.Sorted(maps.Keys(formats)) }
 
-// File is the report in the format that the ending of a file's name asks for: .csv, .json or .svg.
+// File returns the report in the format of a file name's ending: .csv, .json or .svg.
 func (r *Report) File(name string) ([]byte, error) {
 	f, ok := formats[filepath.Ext(name)]
 	if !ok {
@@ -37,7 +37,7 @@ func (r *Report) File(name string) ([]byte, error) {
 	return f(r)
 }
 
-// SVG draws accuracy over computation.
+// SVG returns a drawing of accuracy against computation.
 func (r *Report) SVG() ([]byte, error) {
 	var early []draw.Point
 	for _, p := range r.Points {
@@ -51,7 +51,7 @@ func (r *Report) SVG() ([]byte, error) {
 		}})
 }
 
-// CSV has a line for each point, after one with the names of the columns.
+// CSV returns a line with the names of the columns, and a line for each point.
 func (r *Report) CSV() ([]byte, error) {
 	var text bytes.Buffer
 	out := csv.NewWriter(&text)
@@ -72,7 +72,7 @@ func (r *Report) CSV() ([]byte, error) {
 	return text.Bytes(), out.Error()
 }
 
-// JSON has all that the report has.
+// JSON returns the whole report as JSON.
 func (r *Report) JSON() ([]byte, error) {
 	type exit struct {
 		Name string `json:"name"`

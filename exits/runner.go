@@ -14,30 +14,31 @@ import (
 type Departure struct {
 	Label         int32
 	Exit          int       // index in Cascade.Exits
-	Guesses       []Guess   // of that exit and those before it
+	Guesses       []Guess   // of that exit and the exits before it
 	Probabilities []float64 // of that exit; valid until the call returns
 }
 
-// Runner runs a cascade. Every stage but the first has a queue of activations: its plan runs when a full batch has gathered, so
-// that batches stay full however many images leave, and at the end with the rest and rows that count for nothing. All plans read
-// one state. Activations wait in the host's memory, as float32.
+// Runner runs a cascade. Every stage except the first has a queue of activations. Its plan runs
+// when the queue has a full batch, so that batches stay full however many images leave. At the end
+// it runs with the rest, and with rows that count for nothing. All plans use one state. Activations
+// wait in the host's memory, as float32.
 type Runner struct {
 	*Cascade
 	rule     Rule
-	programs []graph.Program // of the stages
-	queues   []queue         // what the stages read; the first one's stays empty
+	programs []graph.Program // one for each stage
+	queues   []queue         // the stages' inputs; the first queue stays empty
 	first    []int           // index of each stage's first exit
-	labels   []int32         // of no row
+	labels   []int32         // labels that ignore all rows
 	batch    int
 	averages bool
 	leave    func(Departure)
 }
 
-// queue is images before a stage, with the activations that it reads.
+// queue has the images before a stage, with the activations that the stage reads.
 type queue struct {
 	images []travelling
 	x      []float32 // a row for each image
-	row    int       // elements
+	row    int       // number of elements in a row
 }
 
 // travelling is an image on its way through a cascade.
@@ -46,9 +47,10 @@ type travelling struct {
 	guesses []Guess
 }
 
-// NewRunner loads a plan for each stage of a cascade, for batches of o.Batch images. The options o are those of an evaluation that
-// reads images: the first stage takes its normalisation and regions. With averages, plans read the moving averages of the
-// parameters. Runner calls leave for each image when it leaves.
+// NewRunner loads a plan for each stage of a cascade, for batches of o.Batch images. o has the
+// options of an evaluation that reads images; the first stage uses its normalisation and regions.
+// If averages is set, plans use the moving averages of the parameters. The Runner calls leave for
+// each image when it leaves.
 func NewRunner(b graph.Backend, s graph.State, c *Cascade, rule Rule, o graph.Options, averages bool, leave func(Departure)) (*Runner, error) {
 	r := &Runner{Cascade: c, rule: rule, batch: o.Batch, labels: make([]int32, o.Batch), queues: make([]queue, len(c.Stages)), averages: averages, leave: leave}
 	for i := range r.labels {
@@ -85,7 +87,8 @@ func (r *Runner) Close() error {
 	return errors.Join(errs...)
 }
 
-// Pixels sends a batch of images on its way, whose first rows have labels. The labels are only handed on to Departure.
+// Images runs a batch of images through the cascade. Its first len(labels) rows are images. The
+// labels are only passed on to Departure.
 func (r *Runner) Images(ctx context.Context, labels []int32, f *graph.Feed) error {
 	if len(labels) == 0 {
 		return nil
@@ -97,7 +100,8 @@ func (r *Runner) Images(ctx context.Context, labels []int32, f *graph.Feed) erro
 	return r.stage(ctx, 0, start, f)
 }
 
-// stage runs a stage on a batch whose first rows are images. Those that stay go to the next stage's queue, which runs if it is full.
+// stage runs a stage on a batch whose first rows are images. Images that stay go to the next
+// stage's queue, which runs if it is full.
 func (r *Runner) stage(ctx context.Context, k int, images []travelling, f *graph.Feed) error {
 	p := r.programs[k]
 	f.Labels, f.UseAverages = r.labels, r.averages
@@ -108,7 +112,7 @@ func (r *Runner) stage(ctx context.Context, k int, images []travelling, f *graph
 	if err != nil {
 		return err
 	}
-	var stay []int // rows
+	var stay []int // rows of images that stay
 	for i := range images {
 		if !r.depart(k, &images[i], logits, i) {
 			stay = append(stay, i)
@@ -136,7 +140,7 @@ func (r *Runner) stage(ctx context.Context, k int, images []travelling, f *graph
 	return r.next(ctx, k+1)
 }
 
-// next runs a stage on the first batch of its queue, filled up with zeros if need be.
+// next runs a stage on the first batch of its queue, filled up with zeros if necessary.
 func (r *Runner) next(ctx context.Context, k int) error {
 	q := &r.queues[k]
 	n, size := min(r.batch, len(q.images)), r.batch*q.row
@@ -151,7 +155,7 @@ func (r *Runner) next(ctx context.Context, k int) error {
 	return nil
 }
 
-// Flush runs the images that wait for a full batch.
+// Flush runs the images that still wait for a full batch.
 func (r *Runner) Flush(ctx context.Context) error {
 	for k := range r.queues {
 		for len(r.queues[k].images) > 0 {
@@ -163,7 +167,7 @@ func (r *Runner) Flush(ctx context.Context) error {
 	return nil
 }
 
-// logits reads the logits of a stage's
+// logits returns the logits of a stage's exits.
 func (r *Runner) logits(k int) ([][]float64, error) {
 	var out [][]float64
 	for j := range r.Stages[k].Exits {
@@ -180,7 +184,8 @@ func (r *Runner) logits(k int) ([][]float64, error) {
 	return out, nil
 }
 
-// depart lets an image leave at the first exit of a stage that is sure enough of it, and says whether it has left.
+// depart lets an image leave at the first exit of a stage that is sure enough of it. It reports
+// whether the image has left.
 func (r *Runner) depart(k int, t *travelling, logits [][]float64, row int) bool {
 	for j, l := range logits {
 		exit := r.first[k] + j
@@ -197,7 +202,7 @@ func (r *Runner) depart(k int, t *travelling, logits [][]float64, row int) bool 
 	return false
 }
 
-// floats are the elements of what a program has read out.
+// floats returns the elements of a tensor that a program returned.
 func floats[T float32 | float64](d *tensor.Dense) ([]T, error) {
 	switch x := d.Data().(type) {
 	case []T:
@@ -206,7 +211,7 @@ func floats[T float32 | float64](d *tensor.Dense) ([]T, error) {
 		return convert[T](x), nil
 	case []float64:
 		return convert[T](x), nil
-	case float32: // tensor hands out a scalar for one element
+	case float32: // a tensor with one element returns a scalar
 		return []T{T(x)}, nil
 	case float64:
 		return []T{T(x)}, nil
