@@ -9,21 +9,21 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Options are what all heads of a network share.
+// Options are common to all heads of a network.
 type Options struct {
 	Classes   int
 	Smoothing float64 // label smoothing of the heads' losses
-	// Distill and Temperature let every head learn from the main one as well (graph.Loss).
+	// Distill and Temperature let every head also learn from the main head (graph.Loss).
 	Distill, Temperature float64
 }
 
 // Head is an attached head.
 type Head struct {
 	Name   string
-	At     string // as the user wrote it, or the end point that the pattern matched
+	At     string // as the user wrote it, or the end point that a pattern matched
 	Kind   string
 	Weight float64
-	Node   *graph.Node // what the head reads
+	Node   *graph.Node // the node that the head reads
 	Logits *graph.Node
 }
 
@@ -31,7 +31,7 @@ type Head struct {
 type TooSmallError struct {
 	Head, At, Kind string
 	Have           graph.Shape // of the feature map
-	Need           int         // least height and width
+	Need           int         // minimum height and width
 }
 
 func (e *TooSmallError) Error() string {
@@ -39,12 +39,14 @@ func (e *TooSmallError) Error() string {
 		e.Head, e.At, e.Kind, e.Need, e.Need, e.Have)
 }
 
-// Attach adds heads to a graph whose trunk is complete, in order of depth (the order in which the trunk's nodes were made),
-// and their losses. Heads without a name are called aux1, aux2, … in that order, past names that are taken.
+// Attach adds heads and their losses to a graph whose trunk is complete, in order of depth, which
+// is the order in which the trunk's nodes were made. Heads without a name are called aux1, aux2, …
+// in that order; numbers that are taken are skipped.
 //
-// Errors: *graph.UnknownError for a place or a kind that does not exist, *TooSmallError, a weight that is negative or not a
-// number, two heads of one name, and two heads of one kind on one node. The error is left in the graph as well, so that a
-// network that lacks a head never runs by accident.
+// Errors: *graph.UnknownError for a place or a kind that does not exist, *TooSmallError, a weight
+// that is negative or not a number, two heads with the same name, and two heads of the same kind on
+// one node. The graph also keeps the error, so that a network that lacks a head never runs by
+// accident.
 func Attach(g *graph.Graph, specs []Spec, o Options) ([]Head, error) {
 	heads, err := attach(g, specs, o)
 	if err != nil {
@@ -91,7 +93,7 @@ func attach(g *graph.Graph, specs []Spec, o Options) ([]Head, error) {
 	return heads, nil
 }
 
-// resolve finds the kind and the nodes of every spec, by depth.
+// resolve finds the kind and the nodes of every spec, sorted by depth.
 func resolve(g *graph.Graph, specs []Spec) ([]site, error) {
 	depth := map[*graph.Node]int{}
 	for i, n := range g.Nodes() {
@@ -142,7 +144,7 @@ func (s Spec) kind() (Kind, error) {
 	return LookupKind(s.Kind)
 }
 
-// name gives every site a name that the graph does not have yet.
+// name gives every site a name that the graph does not use yet.
 func name(g *graph.Graph, sites []site) error {
 	taken := map[string]bool{}
 	for _, l := range g.Losses() {

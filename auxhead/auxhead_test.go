@@ -48,7 +48,7 @@ func TestAttachPlaces(t *testing.T) {
 		"m2/tower*/conv":    {"aux1@m2/tower1x1/conv", "aux2@m2/tower3x3/conv"},
 		"avgpool":           {"aux1@avgpool"},
 		"m3/tower1x1/relu":  {"aux1@m3/tower1x1/relu"},
-		"m2/*":              {"aux1@m2/tower1x1", "aux2@m2/tower3x3"}, // every tower of a module
+		"m2/*":              {"aux1@m2/tower1x1", "aux2@m2/tower3x3"}, // every tower of the module
 		"every:1":           {"aux1@m1", "aux2@m2"},
 		"every:2":           {"aux1@m2"},
 		"m1/tower[^1]*/bn*": {"aux1@m1/tower3x3/bn"},
@@ -105,7 +105,7 @@ func TestAttachErrors(t *testing.T) {
 	}
 }
 
-// The table's smallest feature maps are the smallest that build.
+// The smallest feature maps in the table are the smallest at which heads build.
 func TestSmallestFeatureMaps(t *testing.T) {
 	for _, k := range Kinds() {
 		for side := 1; side <= k.Smallest+6; side++ {
@@ -116,7 +116,7 @@ func TestSmallestFeatureMaps(t *testing.T) {
 			}
 			var small *TooSmallError
 			assert.ErrorAs(t, err, &small, "%s at %d", k.Name, side)
-			g := layerstest.Trunk(t, side) // without the table the window itself does not fit
+			g := layerstest.Trunk(t, side) // without the check against the table the window itself does not fit
 			x, _ := g.Find("m1")
 			k.Build(g, "aux1", x, 5)
 			var window *graph.TooSmallError
@@ -192,12 +192,13 @@ func TestSchedules(t *testing.T) {
 	assert.Equal(t, []float64{2, 0.5}, half.Weights(losses, []float64{2, 1}, 4, total))
 }
 
-// An epoch ends with its last update, whatever their number: the weights are full in it, and zero from the next one on.
+// An epoch ends with its last update, for any number of updates: the weights are full in the
+// epoch's last update, and zero in the next update.
 func TestUntilEndsWithTheEpoch(t *testing.T) {
 	for updates := 1; updates < 2000; updates += 7 {
 		for epoch := 1; epoch < 40; epoch += 3 {
 			s := Schedule{"until", float64(epoch)}
-			first := epoch * updates // of the next epoch
+			first := epoch * updates // first update of the next epoch
 			at := func(step int) float64 { return s.At(float64(step)/float64(updates), 100) }
 			require.Equal(t, []float64{1, 0}, []float64{at(first - 1), at(first)}, "%d epochs of %d", epoch, updates)
 		}

@@ -11,11 +11,11 @@ import (
 type Kind struct {
 	Name     string
 	From     string // paper or reference implementation
-	Smallest int    // the least height and width of the feature map that it reads
+	Smallest int    // minimum height and width of the feature map that it reads
 	Build    Builder
 }
 
-// kinds is the table of head kinds: a new kind is a line here and its builder below.
+// kinds is the table of head kinds. A new kind is a line here and a builder below.
 var kinds = []Kind{
 	{"googlenet2014", "Szegedy et al. 2014, section 5; Caffe's bvlc_googlenet: average pool 5x5/3, 1x1 convolution 128, FC 1024, dropout 0.7", 3, googlenet2014},
 	{"torchvision", "torchvision's GoogLeNet: adaptive average pool 4x4, 1x1 convolution 128 with batch norm, FC 1024, dropout 0.7", 1, torchvision},
@@ -24,10 +24,10 @@ var kinds = []Kind{
 	{"gap", "plain: global average pool and a linear classifier", 1, globalPool},
 }
 
-// Kinds lists the kinds of heads.
+// Kinds returns the kinds of heads.
 func Kinds() []Kind { return slices.Clone(kinds) }
 
-// LookupKind returns the kind of a name, or a *graph.UnknownError with the nearest names.
+// LookupKind returns the kind with the given name, or a *graph.UnknownError with the nearest names.
 func LookupKind(name string) (Kind, error) {
 	known := make([]string, len(kinds))
 	for i, k := range kinds {
@@ -39,7 +39,8 @@ func LookupKind(name string) (Kind, error) {
 	return Kind{}, &graph.UnknownError{What: "kind of head", Name: name, Nearest: graph.Nearest(name, known, 3)}
 }
 
-// googlenet2014 is the head of the 2014 paper as Caffe's bvlc_googlenet has it. Caffe rounds pooled sizes up.
+// googlenet2014 is the head of the 2014 paper in the form of Caffe's bvlc_googlenet. Caffe rounds
+// the sizes of pooled maps up.
 func googlenet2014(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
 	conv := layers.ConvBias(graph.XavierUniform(), layers.CaffeBias(0.2))
 	x = g.AvgPool(name+"/pool", x, graph.Square(5, 3, 0).CeilMode(), false)
@@ -62,8 +63,9 @@ func torchvision(g *graph.Graph, name string, x *graph.Node, classes int) *graph
 	return layers.FC(g, name+"/fc2", x, classes, init, layers.TorchBias(x))
 }
 
-// inceptionV3 is torchvision.models.inception.InceptionAux. torchvision asks for a standard deviation of 0.01 in conv1, but
-// on the wrapper, where its initialisation does not look: the effective one is 0.1, and so it is here.
+// inceptionV3 is torchvision.models.inception.InceptionAux. torchvision sets a standard deviation
+// of 0.01 for conv1, but on the wrapper, which its initialisation ignores. The effective value is
+// 0.1, as here.
 func inceptionV3(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
 	conv := layers.ConvBN(1e-3, 0.1, layers.TorchTruncNormal(0.1))
 	x = g.AvgPool(name+"/pool", x, graph.Square(5, 3, 0), true)
@@ -73,7 +75,8 @@ func inceptionV3(g *graph.Graph, name string, x *graph.Node, classes int) *graph
 	return layers.FC(g, name+"/fc", x, classes, layers.TorchTruncNormal(0.001), layers.TorchBias(x))
 }
 
-// inceptionV4 is the head of TF-slim's inception_v4 and inception_resnet_v2. Its second convolution is as large as the map.
+// inceptionV4 is the head of TF-slim's inception_v4 and inception_resnet_v2. Its second convolution
+// covers the whole map.
 func inceptionV4(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
 	conv := layers.ConvBN(1e-3, 0.1, graph.HeNormal())
 	x = g.AvgPool(name+"/pool", x, graph.Square(5, 3, 0), true)
@@ -82,7 +85,7 @@ func inceptionV4(g *graph.Graph, name string, x *graph.Node, classes int) *graph
 	return layers.FC(g, name+"/fc", x, classes, graph.GlorotUniform(), layers.Bias{})
 }
 
-// globalPool is the lightest head there is: C·classes + classes parameters.
+// globalPool is the lightest head, with C·classes + classes parameters.
 func globalPool(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
 	x = g.GlobalAvgPool(name+"/avgpool", x)
 	return layers.FC(g, name+"/fc", x, classes, graph.HeNormal(), layers.Bias{})

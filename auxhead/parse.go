@@ -11,11 +11,11 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// ParseError says what is wrong with a text and where.
+// ParseError says what is wrong with a text, and where.
 type ParseError struct {
 	What string // what the text describes: "heads", "head schedule"
 	Text string
-	Pos  int // first byte of the wrong part, from 0
+	Pos  int // index of the first wrong byte
 	Err  error
 }
 
@@ -23,19 +23,20 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("%s %q: at position %d: %v", e.What, e.Text, e.Pos+1, e.Err)
 }
 
-// Unwrap returns the cause.
+// Unwrap returns the underlying error.
 func (e *ParseError) Unwrap() error { return e.Err }
 
-// ParseSpecs reads what a user writes for heads:
+// ParseSpecs parses a user's text for heads:
 //
 //	default                       the network's own heads
 //	none                          no heads
 //	where[:weight[:kind]],...     where is an end point, a node or a pattern over them, or every:N for a head on every N-th
 //	                              module; an empty weight is the default one
 //
-// Examples: "inception4a", "inception3b:0.1:gap,inception4?:0.3", "Mixed_6e::gap", "every:2:0.1:gap", and "inception4a/*" for
-// every tower of a module. Kinds are checked here, places by Attach.
-// Errors are of type *ParseError; under it a *graph.UnknownError where a kind is not known.
+// Examples: "inception4a", "inception3b:0.1:gap,inception4?:0.3", "Mixed_6e::gap",
+// "every:2:0.1:gap", and "inception4a/*" for every tower of a module. ParseSpecs checks kinds;
+// Attach checks places. Errors are of type *ParseError, and wrap a *graph.UnknownError if a kind is
+// unknown.
 func ParseSpecs(text string, d Defaults) ([]Spec, error) {
 	specs, err := parse(text, d)
 	if err == nil && len(specs) == 1 && specs[0].At == Auto {
@@ -44,11 +45,13 @@ func ParseSpecs(text string, d Defaults) ([]Spec, error) {
 	return specs, err
 }
 
-// Auto is what the command line takes for heads whose places the gradient flow of a short run finds.
+// Auto is the place of heads, on the command line, whose places a short run's gradient flow
+// determines.
 const Auto = "auto"
 
-// ParseAuto reads auto[:weight[:kind]], heads for which a short run finds the places (Choose): the spec is that of each of them but for
-// its place, Auto; its kind is empty where the text has none. ok is false where the text asks for other heads.
+// ParseAuto parses auto[:weight[:kind]], heads whose places a short run determines
+// (gradflow.Choose). spec is the spec of each of them, except that its place is Auto; its kind is
+// empty if the text has none. ok is false if the text describes other heads.
 func ParseAuto(text string, d Defaults) (spec Spec, ok bool, err error) {
 	specs, err := parse(text, d)
 	if err != nil || len(specs) != 1 || specs[0].At != Auto {
@@ -73,7 +76,7 @@ func parse(text string, d Defaults) ([]Spec, error) {
 		s := Spec{Weight: d.Weight}
 		at := pos
 		fields, place := strings.Split(item, ":"), ""
-		if strings.TrimSpace(fields[0]) == every { // the number after it belongs to the place
+		if strings.TrimSpace(fields[0]) == every { // the number after it is part of the place
 			_, rest, _ := strings.Cut(item, ":")
 			number, _, _ := strings.Cut(rest, ":")
 			n, err := parseEvery(strings.TrimSpace(number))
@@ -118,7 +121,8 @@ func parse(text string, d Defaults) ([]Spec, error) {
 	return d.Complete(specs), nil
 }
 
-// Format writes specs as ParseSpecs reads them; with the same defaults both are each other's inverse.
+// Format writes specs in the form that ParseSpecs reads. With the same defaults the two are inverse
+// to each other.
 func Format(specs []Spec) string {
 	if len(specs) == 0 {
 		return "none"
@@ -132,8 +136,9 @@ func Format(specs []Spec) string {
 
 func formatWeight(w float64) string { return strconv.FormatFloat(w, 'g', -1, 64) }
 
-// ParseWeights reads name=weight,... for heads that exist: weights that replace those of the specs. Heads it leaves out keep
-// theirs. The result is in the order of losses, which is what graph.Feed.HeadWeights takes; losses is Plan.Losses.
+// ParseWeights parses name=weight,... for existing heads: weights that replace those of the specs.
+// Heads that the text leaves out keep their weights. The result is in the order of losses
+// (Plan.Losses), as graph.Feed.HeadWeights requires.
 func ParseWeights(text string, losses []*graph.Loss) ([]float64, error) {
 	weights := make([]float64, len(losses))
 	names := make([]string, len(losses))

@@ -25,7 +25,7 @@ func TestParseSpecs(t *testing.T) {
 		"inception3b:0.1":                     {{At: "inception3b", Kind: "torchvision", Weight: 0.1}},
 		"inception3b:0:gap":                   {{At: "inception3b", Kind: "gap"}},
 		"inception3b::gap":                    {{At: "inception3b", Kind: "gap", Weight: 0.3}},
-		"inception4d:1":                       {{Name: "aux2", At: "inception4d", Kind: "torchvision", Weight: 1}}, // the network's own
+		"inception4d:1":                       {{Name: "aux2", At: "inception4d", Kind: "torchvision", Weight: 1}}, // one of the network's own heads
 		"inception4d::gap":                    {{At: "inception4d", Kind: "gap", Weight: 0.3}},
 		"every:3":                             {{At: "every:3", Kind: "torchvision", Weight: 0.3}},
 		" every : 02 : 0.1:gap,inception4d":   {{At: "every:2", Kind: "gap", Weight: 0.1}, defaults.Specs[1]},

@@ -9,11 +9,12 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// every begins a place that is no name: every:N, a head on every N-th module.
+// every begins a place that is not a name: every:N stands for a head on every N-th module.
 const every = "every"
 
-// modules are the end points of a trunk's modules, by depth: those that have towers, which are end points below their name. The
-// units of a stem and the towers themselves are end points, but no modules.
+// modules returns the end points that are modules of a trunk, by depth. A module has towers, which
+// are end points below its name. The units of a stem and the towers themselves are end points but
+// not modules.
 func modules(g *graph.Graph) []graph.EndPoint {
 	var out []graph.EndPoint
 	for _, e := range g.EndPoints() {
@@ -27,10 +28,12 @@ func modules(g *graph.Graph) []graph.EndPoint {
 	return out
 }
 
-// places finds what a spec's At names: an end point, a node, a pattern over them, or every:N.
+// places returns what a spec's At names: an end point, a node, the matches of a pattern over them,
+// or the modules of every:N.
 //
-// every:N is a head on every N-th module (Lee et al. 2015, Deeply-Supervised Nets, has them on every layer): the N-th, the 2N-th
-// and so on, by depth. The last module has none, as the main classifier reads it.
+// every:N stands for the N-th, the 2N-th, … module by depth. (Lee et al. 2015, Deeply-Supervised
+// Nets, put a head on every layer.) The last module is left out, because the main classifier reads
+// it.
 func places(g *graph.Graph, at string) ([]graph.EndPoint, error) {
 	number, ok := strings.CutPrefix(at, every+":")
 	if !ok {

@@ -9,16 +9,17 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Schedule says how the weights of all heads change during a run: their factor falls from one to zero, or stays. Heads matter
-// most while the trunk is young. A weight is a scalar of the feed, so a schedule needs no new plan.
+// Schedule says how the weights of all heads change during a run: a common factor falls from one to
+// zero, or stays at one. Heads matter most early in training. A weight is a scalar of the feed, so
+// a schedule needs no new plan.
 type Schedule struct {
 	Shape string // constant, linear, cosine or until; empty means constant
-	// Until is where the weights reach zero. linear and cosine: after that fraction of the run, in (0,1]. until: after that
-	// whole number of epochs, with their full weight up to there. Unused by constant.
+	// Until is when the weights reach zero. For linear and cosine it is a fraction of the run, in
+	// (0,1]. For until it is a whole number of epochs with full weights. constant does not use it.
 	Until float64
 }
 
-// unit is what a shape counts Schedule.Until in.
+// unit is the unit of Schedule.Until for a shape.
 type unit int
 
 const (
@@ -27,7 +28,7 @@ const (
 	epochs
 )
 
-// curve is a shape: the factor at t in [0,1] of its way.
+// curve is a shape: the factor at t in [0,1] of its course.
 type curve struct {
 	name  string
 	until unit
@@ -41,7 +42,7 @@ var curves = []curve{
 	{"until", epochs, func(t float64) float64 { return 1 - math.Floor(t) }},
 }
 
-// ScheduleNames are the names of the shapes.
+// ScheduleNames returns the names of the shapes.
 func ScheduleNames() []string {
 	var names []string
 	for _, c := range curves {
@@ -62,7 +63,7 @@ func lookupCurve(name string) (curve, error) {
 	return curve{}, &graph.UnknownError{What: "head schedule", Name: name, Nearest: graph.Nearest(name, ScheduleNames(), 3)}
 }
 
-// Check says whether the schedule makes sense: a known shape, and Until in its range.
+// Check returns an error unless the schedule has a known shape and Until is in its range.
 func (s Schedule) Check() error {
 	c, err := lookupCurve(s.Shape)
 	switch {
@@ -76,7 +77,7 @@ func (s Schedule) Check() error {
 	return nil
 }
 
-// CheckRun says whether the schedule has its effect within a run of a number of epochs.
+// CheckRun returns an error if the schedule has no effect in a run of n epochs.
 func (s Schedule) CheckRun(n int) error {
 	if c, err := lookupCurve(s.Shape); err == nil && c.until == epochs && s.Until >= float64(n) {
 		return fmt.Errorf("head schedule %s: the run has %d epochs, so the weights never change: name an epoch below, or write constant", s, n)
@@ -84,8 +85,9 @@ func (s Schedule) CheckRun(n int) error {
 	return nil
 }
 
-// At is the factor of every head's weight when so many epochs of total are over, whole or in part: 1 at the start. The main
-// head's weight has no schedule. A schedule that does not pass Check is constant.
+// At returns the factor of every head's weight after epoch of total epochs, which may be a
+// fraction: 1 at the start. The main head's weight has no schedule. A schedule that does not pass
+// Check is constant.
 func (s Schedule) At(epoch, total float64) float64 {
 	c, err := lookupCurve(s.Shape)
 	if err != nil || c.until == nothing || !(s.Until > 0) {
@@ -98,8 +100,9 @@ func (s Schedule) At(epoch, total float64) float64 {
 	return c.at(min(1, max(0, t)))
 }
 
-// Weights are the weights of losses after a part of a run (see At), in their order, for graph.Feed.HeadWeights: base (the
-// losses' own weights where base is nil) times the schedule's factor for all but the main head.
+// Weights returns the weights of losses at a point of a run (see At), in their order, for
+// graph.Feed.HeadWeights. They are base, or the losses' own weights if base is nil, times the
+// schedule's factor for all heads except the main head.
 func (s Schedule) Weights(losses []*graph.Loss, base []float64, epoch, total float64) []float64 {
 	f := s.At(epoch, total)
 	out := make([]float64, len(losses))
@@ -115,8 +118,9 @@ func (s Schedule) Weights(losses []*graph.Loss, base []float64, epoch, total flo
 	return out
 }
 
-// ParseSchedule reads "constant"; "linear" or "cosine", with an optional fraction of the run after which the weights are zero:
-// "cosine:0.6"; or "until" with the last epoch of full weights: "until:3". Errors are of type *ParseError.
+// ParseSchedule parses "constant"; "linear" or "cosine", optionally with the fraction of the run
+// after which the weights are zero, as in "cosine:0.6"; or "until" with the last epoch of full
+// weights, as in "until:3". Errors are of type *ParseError.
 func ParseSchedule(text string) (Schedule, error) {
 	name, until, has := strings.Cut(strings.TrimSpace(text), ":")
 	c, err := lookupCurve(name)
@@ -146,7 +150,7 @@ func ParseSchedule(text string) (Schedule, error) {
 	return s, nil
 }
 
-// String writes the schedule as ParseSchedule reads it.
+// String returns the schedule in the form that ParseSchedule reads.
 func (s Schedule) String() string {
 	c, err := lookupCurve(s.Shape)
 	if err != nil || c.until == nothing {

@@ -7,20 +7,22 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Builder adds a head's nodes below name (name+"/conv", …), reading x, and returns the logits of shape (1, 1, classes).
-// Errors are left in the graph. Package inception/layers has units to build from.
+// Builder adds a head's nodes, with names below name (name+"/conv", …), that read x. It returns the
+// logits, of shape (1, 1, classes). The graph keeps errors. Package layers has units to build from.
 type Builder func(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node
 
-// Spec is one head, or, where At is a pattern or every:N, one head for each place that it means.
+// Spec describes one head or, if At is a pattern or every:N, one head for each place that At stands
+// for.
 type Spec struct {
-	At     string  // end point (module or tower), node, a pattern of path.Match over them, or every:N for every N-th module
+	At     string  // end point (module or tower), node, pattern of path.Match over them, or every:N for every N-th module
 	Kind   string  // one of Kinds; empty means the network's own kind
-	Weight float64 // of the head's loss in the total; at least 0
+	Weight float64 // weight of the head's loss in the total; at least 0
 	Name   string  // the head's name; empty means auxN, numbered by depth
-	Build  Builder // a head of your own; then Kind is only a label (empty means "custom")
+	Build  Builder // a custom head; then Kind is only a label (empty means "custom")
 }
 
-// String writes the spec as ParseSpecs reads it: where:weight:kind, or where:weight where it has no kind.
+// String returns the spec in the form that ParseSpecs reads: where:weight:kind, or where:weight if
+// it has no kind.
 func (s Spec) String() string {
 	out := s.At + ":" + formatWeight(s.Weight)
 	if s.Kind != "" {
@@ -39,15 +41,16 @@ func (s Spec) check() error {
 	return nil
 }
 
-// Defaults are what a network says about its heads: those of its paper, and what a spec that leaves something out means.
+// Defaults are a network's own heads, and the values of settings that a spec leaves out.
 type Defaults struct {
 	Specs  []Spec  // the paper's heads, by depth, with their names
-	Kind   string  // of heads that the user puts elsewhere
-	Weight float64 // of heads for which the user gives none
+	Kind   string  // kind of heads that the user puts elsewhere
+	Weight float64 // weight of heads without one
 }
 
-// Complete fills in what specs leave out: the kind, and the name where a spec is one of the network's own heads, so that the
-// head on GoogLeNet's 4d is called aux2 and finds its weights in a file whether or not 4a has one as well.
+// Complete fills in what specs leave out: the kind, and the name if a spec is one of the network's
+// own heads. So the head on GoogLeNet's 4d is called aux2, and finds its weights in a file, whether
+// 4a has a head or not.
 func (d Defaults) Complete(specs []Spec) []Spec {
 	out := make([]Spec, len(specs))
 	for i, s := range specs {
