@@ -6,9 +6,10 @@ import (
 	"github.com/tributary-ml/tributary/layers"
 )
 
-// googlenet is torchvision.models.GoogLeNet: batch normalisation with ε 0.001 instead of LRN and biases, and a 3×3 convolution
-// where the paper has 5×5 (torchvision issue 906). At 224²: conv1 112², maxpool1 56², maxpool2 28², 3a–3b 28², 4a–4e 14²,
-// 5a–5b 7². 6,624,904 parameters without heads, 1.498 G MACs.
+// googlenet adds torchvision.models.GoogLeNet: batch normalisation with ε 0.001 instead of LRN and
+// biases, and a 3×3 convolution instead of the paper's 5×5 (torchvision issue 906). At 224²: conv1
+// 112², maxpool1 56², maxpool2 28², 3a–3b 28², 4a–4e 14², 5a–5b 7². 6,624,904 parameters without
+// heads, 1.498 G MACs.
 func googlenet(n *network) *graph.Node {
 	g, init := n.g, layers.TorchTruncNormal(0.01)
 	n.unit = layers.ConvBN(1e-3, 0.1, init)

@@ -6,9 +6,10 @@ import (
 	"github.com/tributary-ml/tributary/layers"
 )
 
-// googlenet2014 is the network of Szegedy et al. 2014, table 1, as Caffe's bvlc_googlenet has it: no batch normalisation, local
-// response normalisation twice in the stem, biases that start at 0.2 (at 0 in the classifiers) and learn twice as fast, xavier
-// filters, max pools that round up. 6,998,552 parameters without heads, 1.583 G MACs at 224².
+// googlenet2014 adds the network of Szegedy et al. 2014, table 1, in the form of Caffe's
+// bvlc_googlenet. It has no batch normalisation, local response normalisation twice in the stem,
+// biases that start at 0.2 (at 0 in the classifiers) and learn twice as fast, xavier filters, and
+// max pools that round sizes up. 6,998,552 parameters without heads, 1.583 G MACs at 224².
 func googlenet2014(n *network) *graph.Node {
 	g := n.g
 	n.unit = layers.ConvBias(graph.XavierUniform(), layers.CaffeBias(0.2))

@@ -1,6 +1,7 @@
-// Package inception has the networks: one file each, built from shared modules (module.go, package layers), and a table of
-// them all (networks). A network names the output of every module and every tower as an end point, where heads attach, and knows
-// the heads of its paper.
+// Package inception has the networks. Each has a file of its own and is built from shared modules
+// (module.go, package layers); the table networks lists them all. A network makes the output of
+// every module and every tower an end point, where heads can attach, and has the heads of its
+// paper.
 package inception
 
 import (
@@ -14,7 +15,7 @@ import (
 	"github.com/tributary-ml/tributary/internal/nearest"
 )
 
-// Network is a line of the table of networks.
+// Network describes a network.
 type Network struct {
 	Name     string
 	Paper    string           // source: paper and reference implementation
@@ -22,15 +23,16 @@ type Network struct {
 	Channels int              // default channels
 	Classes  int              // default number of classes
 	Heads    auxhead.Defaults // the paper's heads
-	Input    Input            // what its pretrained weights expect of images
-	// Smallest is the least height and width of an image that works, without heads and with the default ones.
+	Input    Input            // what the pretrained weights expect of images
+	// Smallest and SmallestWithHeads are the minimum height and width of images, without heads and
+	// with the default ones.
 	Smallest, SmallestWithHeads int
-	// Scalable says that Config.WidthMultiplier applies.
+	// Scalable says that the network accepts Config.WidthMultiplier.
 	Scalable bool
 	build    func(*network) *graph.Node
 }
 
-// networks is the table: a new network is a file with its builder, and a line here.
+// networks is the table of networks. A new network is a file with its builder, and a line here.
 var networks = []Network{
 	{Name: "googlenet2014", Paper: "Szegedy et al. 2014, Going Deeper with Convolutions; as Caffe's bvlc_googlenet",
 		Size: 224, Channels: 3, Classes: 1000, Heads: googlenet2014Heads, Input: caffeInput, Smallest: 31, SmallestWithHeads: 47, build: googlenet2014},
@@ -50,11 +52,11 @@ var networks = []Network{
 		Size: 32, Channels: 3, Classes: 10, Heads: inceptionDeepBNHeads, Smallest: 8, SmallestWithHeads: 8, Scalable: true, build: inceptionDeepBN},
 }
 
-// Networks lists the networks.
+// Networks returns the networks.
 func Networks() []Network { return slices.Clone(networks) }
 
-// Lookup returns the network of a name, which may be spelled as InceptionV3 or inception-v3, or a *graph.UnknownError with the nearest
-// names.
+// Lookup returns the network of a name, which may be spelled like InceptionV3 or inception-v3, or a
+// *graph.UnknownError with the nearest names.
 func Lookup(name string) (Network, error) {
 	folded := strings.NewReplacer("-", "", "_", "", " ", "")
 	known := make([]string, len(networks))
@@ -67,23 +69,25 @@ func Lookup(name string) (Network, error) {
 	return Network{}, &graph.UnknownError{What: "network", Name: name, Nearest: nearest.Close(name, known, 3), All: known}
 }
 
-// Config says what a network is built for. Zero values mean the network's defaults.
+// Config describes the network to build. Zero values stand for the network's defaults.
 type Config struct {
 	Classes                 int
 	Height, Width, Channels int
-	// WidthMultiplier scales the channels of a network that is Scalable; 0 means 1. Other networks take no other value than 1.
+	// WidthMultiplier scales the channels of a Scalable network; 0 means 1. Other networks accept
+	// only 1.
 	WidthMultiplier float64
-	// Heads are the auxiliary heads: nil means the network's own, an empty slice none. Empty kinds are completed by the network.
+	// Heads are the auxiliary heads: nil means the network's own, an empty slice none. The network
+	// completes empty kinds.
 	Heads []auxhead.Spec
-	// Smoothing is the label smoothing of all heads, the main one included.
+	// Smoothing is the label smoothing of all heads, including the main one.
 	Smoothing float64
-	// Distill and Temperature let every auxiliary head learn from the main one as well (graph.Loss).
+	// Distill and Temperature let every auxiliary head also learn from the main head (graph.Loss).
 	Distill, Temperature float64
 }
 
 func (c Config) shape() graph.Shape { return graph.Shape{H: c.Height, W: c.Width, C: c.Channels} }
 
-// resolve fills in the network's defaults and checks what is left.
+// resolve fills in the network's defaults and checks the result.
 func (c Config) resolve(n Network) (Config, error) {
 	for _, f := range []struct {
 		field *int
@@ -115,7 +119,8 @@ func (c Config) resolve(n Network) (Config, error) {
 	return c, nil
 }
 
-// Model is a network that has been built: its graph, with the losses "main" first and then those of the heads by depth.
+// Model is a network that has been built. The losses of its graph are "main" and then those of the
+// heads by depth.
 type Model struct {
 	Network Network
 	Config  Config // with defaults filled in
@@ -123,8 +128,9 @@ type Model struct {
 	Heads   []auxhead.Head
 }
 
-// Build builds a network. Errors: *graph.UnknownError for a network, a head's place or a head's kind that does not exist,
-// *TooSmallError for images that the network or one of its heads cannot take.
+// Build builds a network. Errors: *graph.UnknownError for a network, a head's place or a head's
+// kind that does not exist; *TooSmallError for images that are too small for the network or one of
+// its heads.
 func Build(name string, cfg Config) (*Model, error) {
 	n, err := Lookup(name)
 	if err != nil {
@@ -140,7 +146,7 @@ func Build(name string, cfg Config) (*Model, error) {
 	return m, err
 }
 
-// try builds the graph as it is.
+// try builds the graph without explaining errors.
 func (n Network) try(cfg Config) (*Model, error) {
 	b := &network{g: graph.New(n.Name), cfg: cfg}
 	logits := n.build(b)
@@ -162,7 +168,7 @@ func tooSmall(err error) bool {
 	return errors.As(err, &window) || errors.As(err, &head)
 }
 
-// TooSmallError says that images are too small for a network, and what would work.
+// TooSmallError says that images are too small for a network, and which sizes would work.
 type TooSmallError struct {
 	Network       string
 	Height, Width int
@@ -185,7 +191,7 @@ func (e *TooSmallError) Error() string {
 	return s + ": " + e.Err.Error()
 }
 
-// Unwrap returns the cause: which node or head did not fit.
+// Unwrap returns the cause: the node or the head that did not fit.
 func (e *TooSmallError) Unwrap() error { return e.Err }
 
 func (n Network) explain(cfg Config, err error) error {
@@ -196,14 +202,15 @@ func (n Network) explain(cfg Config, err error) error {
 	return e
 }
 
-// smallest finds the least square image that a configuration works with, by trying; 0 if none up to 2048 does.
+// smallest finds the minimum side of square images for a configuration by trial; 0 if no side up to
+// 2048 works.
 func (n Network) smallest(cfg Config) int {
 	fits := func(side int) bool {
 		cfg.Height, cfg.Width = side, side
 		_, err := n.try(cfg)
 		return !tooSmall(err)
 	}
-	low, high := 0, 2048 // fits grows with the side
+	low, high := 0, 2048 // larger sides always fit if smaller ones do
 	if !fits(high) {
 		return 0
 	}
@@ -217,8 +224,8 @@ func (n Network) smallest(cfg Config) int {
 	return high
 }
 
-// Parameters counts the trained parameters that some losses need, running statistics excluded: all losses if none is named,
-// "main" for the network without heads.
+// Parameters returns the number of trained parameters, without running statistics, that some losses
+// need: all losses if none is named, "main" for the network without heads.
 func (m *Model) Parameters(losses ...string) int {
 	n := 0
 	for _, node := range m.needed(losses) {
@@ -231,8 +238,9 @@ func (m *Model) Parameters(losses ...string) int {
 	return n
 }
 
-// MACs counts the multiply-accumulates for one image in the convolutions and fully connected layers that some losses need: all
-// losses if none is named, "main" for the network without heads.
+// MACs returns the number of multiply-accumulates for one image in the convolutions and fully
+// connected layers that some losses need: all losses if none is named, "main" for the network
+// without heads.
 func (m *Model) MACs(losses ...string) int64 {
 	var n int64
 	for _, node := range m.needed(losses) {
@@ -241,7 +249,7 @@ func (m *Model) MACs(losses ...string) int64 {
 	return n
 }
 
-// needed lists the nodes that some losses need.
+// needed returns the nodes that some losses need.
 func (m *Model) needed(losses []string) []*graph.Node {
 	var logits []*graph.Node
 	for _, l := range m.Graph.Losses() {

@@ -6,8 +6,8 @@ import (
 	"github.com/tributary-ml/tributary/layers"
 )
 
-// deepModules is the deep network's table: fourteen modules at three resolutions. At 32²: the stem at 32², 3a–3b at 16², 4a–4h at
-// 8², 5a–5d at 4².
+// deepModules is the table of the deep network: fourteen modules at three resolutions. At 32² the
+// stem is at 32², 3a–3b at 16², 4a–4h at 8², and 5a–5d at 4².
 var deepModules = []smallModule{
 	{"inception3a", "maxpool1", smallWidths{16, 16, 16, 16, 16, 16}},
 	{"inception3b", "", smallWidths{16, 16, 16, 16, 16, 16}},
@@ -25,17 +25,19 @@ var deepModules = []smallModule{
 	{"inception5d", "", smallWidths{32, 32, 48, 16, 32, 16}},
 }
 
-// inceptionDeep is Tributary's own network for looking at what heads do to a deep trunk on small images: the small network's
-// modules, fourteen of them, in the manner of GoogLeNet as Caffe has it: no batch normalisation, biases that start at 0.2 and learn
-// twice as fast, xavier filters. From the image to the main classifier there are 16 layers with weights on the shortest way and 44
-// on the longest; GoogLeNet has 13 and 22. Widths scale as the small network's.
+// inceptionDeep adds Tributary's own network for studying the effect of heads on a deep trunk with
+// small images. It has fourteen of the small network's modules in the manner of GoogLeNet in Caffe:
+// no batch normalisation, biases that start at 0.2 and learn twice as fast, xavier filters. From
+// the image to the main classifier the shortest path has 16 layers with weights and the longest 44;
+// GoogLeNet has 13 and 22. Widths scale like the small network's.
 func inceptionDeep(n *network) *graph.Node {
 	n.unit = layers.ConvBias(graph.XavierUniform(), layers.CaffeBias(0.2))
 	x := n.g.Dropout("dropout", n.smallTrunk(deepModules), 0.4)
 	return layers.FC(n.g, "fc", x, n.cfg.Classes, graph.XavierUniform(), layers.CaffeBias(0))
 }
 
-// The deep network has GoogLeNet's heads where GoogLeNet has them: after a third and after two thirds of the modules.
+// The heads of the deep network are GoogLeNet's, at GoogLeNet's places: after one third and after
+// two thirds of the modules.
 var inceptionDeepHeads = auxhead.Defaults{
 	Kind: "googlenet2014", Weight: 0.3,
 	Specs: []auxhead.Spec{
@@ -44,7 +46,7 @@ var inceptionDeepHeads = auxhead.Defaults{
 	},
 }
 
-// inceptionDeepBN is the deep network with batch normalisation, as the small network has it.
+// inceptionDeepBN adds the deep network with batch normalisation, like the small network's.
 func inceptionDeepBN(n *network) *graph.Node {
 	n.unit = layers.ConvBN(1e-3, 0.1, graph.HeNormal())
 	x := n.g.Dropout("dropout", n.smallTrunk(deepModules), 0.2)

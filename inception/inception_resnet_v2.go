@@ -8,13 +8,15 @@ import (
 	"github.com/tributary-ml/tributary/layers"
 )
 
-// inceptionResNetV2 is Inception-ResNet v2 (Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections
-// on Learning") as TF-slim and timm have it, which differ from the paper's figures: the stem is Inception v3's with Mixed_5b, and the
-// channels are Keras's. At 299²: Mixed_5b and ten blocks at 35²; Mixed_6a and twenty at 17²; Mixed_7a and ten at 8².
+// inceptionResNetV2 adds Inception-ResNet v2 (Szegedy et al. 2016, "Inception-v4, Inception-ResNet
+// and the Impact of Residual Connections on Learning") in the form of TF-slim and timm. They differ
+// from the paper's figures: the stem is Inception v3's with Mixed_5b, and the channels are Keras's.
+// At 299²: Mixed_5b and ten blocks at 35²; Mixed_6a and twenty at 17²; Mixed_7a and ten at 8².
 // 55,843,464 parameters without the head, 13.16 G MACs.
 //
-// A block adds its towers, joined and projected to its input's channels, to its input, scaled by 0.17, 0.1 or 0.2 (section 3.3 of the
-// paper); the last one is not scaled, and has no ReLU.
+// A block joins its towers, projects them to its input's channels, and adds them to its input,
+// scaled by 0.17, 0.1 or 0.2 (section 3.3 of the paper). The last block is not scaled and has no
+// ReLU.
 func inceptionResNetV2(n *network) *graph.Node {
 	g := n.g
 	n.unit = layers.ConvBN(1e-3, 0.1, graph.HeNormal())
@@ -59,7 +61,8 @@ var inceptionResNetV2Heads = auxhead.Defaults{
 	Specs: []auxhead.Spec{{Name: "aux", At: "Block17_20", Kind: "inception_v4", Weight: 0.4}},
 }
 
-// residual adds a block: x + scale·(the towers, joined, through a 1×1 convolution with bias), and a ReLU if asked for.
+// residual adds a block: x + scale·(the joined towers, through a 1×1 convolution with bias),
+// followed by a ReLU if relu is set.
 func (n *network) residual(name string, x *graph.Node, scale float64, relu bool, towers ...tower) *graph.Node {
 	y := n.towers(name, x, towers)
 	y = n.g.AddBias(name+"/bias", n.g.Conv(name+"/conv2d", y, x.Shape().C, same(1), graph.HeNormal()), nil)

@@ -8,7 +8,7 @@ import (
 	"github.com/tributary-ml/tributary/layers"
 )
 
-// smallWidths are the channels of a module of the small network at width 1.
+// smallWidths are the channels of a small network's module at width 1.
 type smallWidths struct {
 	w1x1, reduce3x3, w3x3, reduceDbl, wDbl, proj int
 }
@@ -20,8 +20,8 @@ type smallModule struct {
 	smallWidths
 }
 
-// smallModules is the small network's table: five modules at three resolutions. At 28²: the stem at 28², 3a–3b at 14², 4a–4b at
-// 7², 5a at 3².
+// smallModules is the table of the small network: five modules at three resolutions. At 28² the
+// stem is at 28², 3a–3b at 14², 4a–4b at 7², and 5a at 3².
 var smallModules = []smallModule{
 	{"inception3a", "maxpool1", smallWidths{16, 16, 32, 16, 16, 16}},
 	{"inception3b", "", smallWidths{16, 16, 32, 16, 16, 16}},
@@ -30,13 +30,15 @@ var smallModules = []smallModule{
 	{"inception5a", "maxpool3", smallWidths{48, 48, 96, 16, 48, 32}},
 }
 
-// inceptionSmall is Tributary's own network for images of 28 to 64 pixels a side, such as Fashion-MNIST and CIFAR-10: GoogLeNet's
-// plan with batch normalisation, the paper's 5×5 tower as two 3×3 (as Inception v3 has it), and a stem that keeps the resolution.
-// Widths are multiples of 16, which kernels like. Config.WidthMultiplier scales all channels. 215,118 parameters with two heads and
-// 10.2 M MACs for an image of 28×28×1 at width 1.
+// inceptionSmall adds Tributary's own network for images of 28 to 64 pixels a side, such as
+// Fashion-MNIST and CIFAR-10. It has GoogLeNet's plan with batch normalisation, two 3×3
+// convolutions instead of the paper's 5×5 (as in Inception v3), and a stem that keeps the
+// resolution. Widths are multiples of 16, which suits the kernels. Config.WidthMultiplier scales
+// all channels. 215,118 parameters with two heads and 10.2 M MACs for an image of 28×28×1 at width
+// 1.
 //
-// Measured with PyTorch on the first 6,000 images of Fashion-MNIST (10 epochs of SGD at a one-cycle rate of 0.1, batch 64): 90 % of
-// the first 1,000 test images.
+// Measured with PyTorch on the first 6,000 images of Fashion-MNIST (10 epochs of SGD at a one-cycle
+// rate of 0.1, batch 64): 90 % of the first 1,000 test images.
 func inceptionSmall(n *network) *graph.Node {
 	n.unit = layers.ConvBN(1e-3, 0.1, graph.HeNormal())
 	x := n.g.Dropout("dropout", n.smallTrunk(smallModules), 0.2)
@@ -65,7 +67,8 @@ func (n *network) smallModule(name string, x *graph.Node, w smallWidths) *graph.
 		tower{name: "towerpool", pool: maxPool(same(3)), chain: []conv{{"proj", n.scaled(w.proj), same(1)}}})
 }
 
-// scaled is a number of channels times the width multiplier, rounded to a multiple of 4 (of 8 from 32 on), at least 4.
+// scaled returns a number of channels times the width multiplier, rounded to a multiple of 4 (of 8
+// from 32 on), at least 4.
 func (n *network) scaled(channels int) int {
 	c := float64(channels) * n.cfg.WidthMultiplier
 	step := 4.0

@@ -13,7 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// The numbers of torchvision and timm, and of Caffe's bvlc_googlenet.
+// The numbers are those of torchvision and timm, and of Caffe's bvlc_googlenet.
 func TestParametersAndMACs(t *testing.T) {
 	for _, c := range []struct {
 		network             string
@@ -62,7 +62,8 @@ func TestMACsAgreeWithPlan(t *testing.T) {
 	}
 }
 
-// All networks compile for training and evaluation, and the evaluation plan has nothing of the heads.
+// All networks compile for training and evaluation, and the evaluation plan contains nothing of the
+// heads.
 func TestPlans(t *testing.T) {
 	for _, n := range Networks() {
 		m, err := Build(n.Name, Config{Smoothing: 0.1})
@@ -103,7 +104,8 @@ func hasNode(p *graph.Plan, prefix string) bool {
 	return false
 }
 
-// A training step's trunk, a longest chain of steps, is in the first lane as a whole, with few other steps: it has the GPU's priority.
+// The trunk of a training step, a longest chain of steps, is entirely in the first stream, which
+// has priority on the GPU, with few other steps.
 func TestTrunkIsInTheFirstLane(t *testing.T) {
 	for _, n := range Networks() {
 		m, err := Build(n.Name, Config{})
@@ -114,7 +116,7 @@ func TestTrunkIsInTheFirstLane(t *testing.T) {
 			Target: graph.Target{Precision: graph.BF16, Fusions: graph.AllFusions, PadInput: true, ReuseDistance: 8}})
 		require.NoError(t, err)
 		order, places := p.Dependencies(), p.AssignStreams(4)
-		chain := make([]int, len(p.Steps)) // of steps in the first lane that wait for one another, to each
+		chain := make([]int, len(p.Steps)) // for each step, the number of steps in the first stream that wait for one another before it
 		longest, all := 0, 0
 		for i, list := range order {
 			if places[i].Stream != 0 {
@@ -190,7 +192,7 @@ func TestEndPoints(t *testing.T) {
 	}
 }
 
-// The table's smallest images are the smallest that build, at every size below and above.
+// The smallest images in the table are the smallest that build, at every size below and above.
 func TestSmallestImages(t *testing.T) {
 	for _, n := range Networks() {
 		for heads, want := range map[string]int{"none": n.Smallest, "default": n.SmallestWithHeads} {
@@ -217,7 +219,8 @@ func TestSmallestImages(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// Places of heads that mean several: every:N counts modules, not the stem's units, and a module's towers are NAME/*.
+// Some places of heads stand for several: every:N counts modules, not the stem's units, and NAME/*
+// are a module's towers.
 func TestHeadPlaces(t *testing.T) {
 	for _, c := range []struct {
 		network, heads string
@@ -272,7 +275,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// Grey and large images, other classes and widths.
+// The configurations have grey and large images, other classes and other widths.
 func TestConfigs(t *testing.T) {
 	m, err := Build("inception_small", Config{Height: 32, Width: 32, Channels: 3, WidthMultiplier: 3, Classes: 100})
 	require.NoError(t, err)
@@ -288,7 +291,7 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
-// Initial values: torchvision's, with its quirks, and Caffe's.
+// The initial values are torchvision's, with its quirks, and Caffe's.
 func TestInitialValues(t *testing.T) {
 	std := func(network, param string) (std, most float64) {
 		m, err := Build(network, Config{})
@@ -311,9 +314,9 @@ func TestInitialValues(t *testing.T) {
 	}{
 		{"googlenet", "inception4a/tower3x3/3x3/conv/weight", 0.01},
 		{"googlenet", "aux1/conv/conv/weight", 0.01},
-		{"googlenet", "aux1/fc1/bias/bias", 1 / math.Sqrt(3*2048)}, // nn.Linear's own
+		{"googlenet", "aux1/fc1/bias/bias", 1 / math.Sqrt(3*2048)}, // the default of nn.Linear
 		{"inception_v3", "Mixed_5c/tower1x1/conv/weight", 0.1},
-		{"inception_v3", "aux/conv1/conv/weight", 0.1}, // torchvision asks for 0.01 in vain
+		{"inception_v3", "aux/conv1/conv/weight", 0.1}, // torchvision's setting of 0.01 has no effect
 		{"inception_v3", "aux/fc/linear/weight", 0.001},
 		{"googlenet2014", "inception4a/tower3x3/3x3/conv/weight", 1 / math.Sqrt(9*96)},
 		{"inception_v4", "Mixed_5b/tower3x3/3x3/conv/weight", math.Sqrt(2. / (9 * 64))}, // TF-slim's variance scaling

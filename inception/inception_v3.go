@@ -6,9 +6,11 @@ import (
 	"github.com/tributary-ml/tributary/layers"
 )
 
-// inceptionV3 is torchvision.models.Inception3 (Szegedy et al. 2015, "Rethinking the Inception Architecture"). At 299²: stem
-// 149², 147², 73², 71², 35²; Mixed_5b–5d 35²; Mixed_6a–6e 17²; Mixed_7a–7c 8². 23,834,568 parameters without the head, 5.713 G
-// MACs. torchvision's transform_input is no part of the network: its Input has the statistics that the weights were trained on.
+// inceptionV3 adds torchvision.models.Inception3 (Szegedy et al. 2015, "Rethinking the Inception
+// Architecture"). At 299²: stem 149², 147², 73², 71², 35²; Mixed_5b–5d 35²; Mixed_6a–6e 17²;
+// Mixed_7a–7c 8². 23,834,568 parameters without the head, 5.713 G MACs. torchvision's
+// transform_input is not part of the network; instead its Input has the statistics that the weights
+// were trained with.
 func inceptionV3(n *network) *graph.Node {
 	g, init := n.g, layers.TorchTruncNormal(0.1)
 	n.unit = layers.ConvBN(1e-3, 0.1, init)
@@ -34,7 +36,7 @@ var inceptionV3Heads = auxhead.Defaults{
 	Specs: []auxhead.Spec{{Name: "aux", At: "Mixed_6e", Kind: "inception_v3", Weight: 0.4}},
 }
 
-// v3Stem is the stem, which Inception-ResNet v2 has as well: 35² of 192 channels from 299².
+// v3Stem adds the stem, which Inception-ResNet v2 shares: 35² of 192 channels from 299².
 func (n *network) v3Stem(x *graph.Node) *graph.Node {
 	x = n.add("Conv2d_1a_3x3", x, 32, halve(3))
 	x = n.add("Conv2d_2a_3x3", x, 32, graph.Square(3, 1, 0))
@@ -46,7 +48,8 @@ func (n *network) v3Stem(x *graph.Node) *graph.Node {
 	return x
 }
 
-// mixedA is figure 5 of the paper (with one 5×5 kept): 64 + 64 + 96 + proj channels.
+// mixedA adds the module of figure 5 of the paper (with one 5×5 kept): 64 + 64 + 96 + proj
+// channels.
 func (n *network) mixedA(name string, x *graph.Node, proj int) *graph.Node {
 	return n.module(name, x,
 		tower{name: "tower1x1", chain: []conv{{"", 64, same(1)}}},
@@ -55,7 +58,7 @@ func (n *network) mixedA(name string, x *graph.Node, proj int) *graph.Node {
 		tower{name: "towerpool", pool: avgPool(same(3)), chain: []conv{{"proj", proj, same(1)}}})
 }
 
-// mixedB is figure 10, the grid reduction: 384 + 96 channels and those of x.
+// mixedB adds the grid reduction of figure 10: 384 + 96 channels, and those of x.
 func (n *network) mixedB(name string, x *graph.Node) *graph.Node {
 	return n.module(name, x,
 		tower{name: "tower3x3", chain: []conv{{"", 384, halve(3)}}},
@@ -63,7 +66,8 @@ func (n *network) mixedB(name string, x *graph.Node) *graph.Node {
 		tower{name: "towerpool", pool: maxPool(halve(3))})
 }
 
-// mixedC is figure 6 with n = 7: four towers of 192 channels; c7 is the width inside.
+// mixedC adds the module of figure 6 with n = 7: four towers of 192 channels. c7 is their inner
+// width.
 func (n *network) mixedC(name string, x *graph.Node, c7 int) *graph.Node {
 	return n.module(name, x,
 		tower{name: "tower1x1", chain: []conv{{"", 192, same(1)}}},
@@ -73,7 +77,7 @@ func (n *network) mixedC(name string, x *graph.Node, c7 int) *graph.Node {
 		tower{name: "towerpool", pool: avgPool(same(3)), chain: []conv{{"proj", 192, same(1)}}})
 }
 
-// mixedD is the second grid reduction: 320 + 192 channels and those of x.
+// mixedD adds the second grid reduction: 320 + 192 channels, and those of x.
 func (n *network) mixedD(name string, x *graph.Node) *graph.Node {
 	return n.module(name, x,
 		tower{name: "tower3x3", chain: []conv{{"reduce", 192, same(1)}, {"3x3", 320, halve(3)}}},
@@ -82,7 +86,8 @@ func (n *network) mixedD(name string, x *graph.Node) *graph.Node {
 		tower{name: "towerpool", pool: maxPool(halve(3))})
 }
 
-// mixedE is figure 7, with the filter bank expanded: 320 + 2·384 + 2·384 + 192 = 2048 channels.
+// mixedE adds the module of figure 7, with an expanded filter bank: 320 + 2·384 + 2·384 + 192 =
+// 2048 channels.
 func (n *network) mixedE(name string, x *graph.Node) *graph.Node {
 	fork := []conv{{"1x3", 384, row(3)}, {"3x1", 384, column(3)}}
 	return n.module(name, x,

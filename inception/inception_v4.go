@@ -6,9 +6,10 @@ import (
 	"github.com/tributary-ml/tributary/layers"
 )
 
-// inceptionV4 is Inception v4 (Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections on
-// Learning", figures 3 to 9) as TF-slim and timm have it. At 299²: Mixed_3a 73², Mixed_4a 71², Mixed_5a–5e 35²; Mixed_6a–6h 17²;
-// Mixed_7a–7d 8². 42,679,816 parameters without the head, 12.25 G MACs.
+// inceptionV4 adds Inception v4 (Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the
+// Impact of Residual Connections on Learning", figures 3 to 9) in the form of TF-slim and timm. At
+// 299²: Mixed_3a 73², Mixed_4a 71², Mixed_5a–5e 35²; Mixed_6a–6h 17²; Mixed_7a–7d 8². 42,679,816
+// parameters without the head, 12.25 G MACs.
 func inceptionV4(n *network) *graph.Node {
 	g := n.g
 	n.unit = layers.ConvBN(1e-3, 0.1, graph.HeNormal())
@@ -47,14 +48,15 @@ var inceptionV4Heads = auxhead.Defaults{
 	Specs: []auxhead.Spec{{Name: "aux", At: "Mixed_6h", Kind: "inception_v4", Weight: 0.4}},
 }
 
-// slimTop is the classifier of the networks of the 2016 paper, initialised as in TF-slim, like their convolutions.
+// slimTop adds the classifier of the networks of the 2016 paper. It is initialised as in TF-slim,
+// like their convolutions.
 func (n *network) slimTop(x *graph.Node) *graph.Node {
 	x = n.g.GlobalAvgPool("avgpool", x)
 	x = n.g.Dropout("dropout", x, 0.2)
 	return layers.FC(n.g, "fc", x, n.cfg.Classes, graph.GlorotUniform(), layers.Bias{})
 }
 
-// v4A is figure 4: four towers of 96 channels.
+// v4A adds the module of figure 4: four towers of 96 channels.
 func (n *network) v4A(name string, x *graph.Node) *graph.Node {
 	return n.module(name, x,
 		tower{name: "tower1x1", chain: []conv{{"", 96, same(1)}}},
@@ -63,7 +65,8 @@ func (n *network) v4A(name string, x *graph.Node) *graph.Node {
 		tower{name: "towerpool", pool: slimAvgPool(same(3)), chain: []conv{{"proj", 96, same(1)}}})
 }
 
-// reductionA is figure 7, from 35² to 17²: 384 + m channels and those of x. k, l and m are those of the paper's table 1.
+// reductionA adds the module of figure 7, from 35² to 17²: 384 + m channels, and those of x. k, l
+// and m are as in the paper's table 1.
 func (n *network) reductionA(name string, x *graph.Node, k, l, m int) *graph.Node {
 	return n.module(name, x,
 		tower{name: "tower3x3", chain: []conv{{"", 384, halve(3)}}},
@@ -71,7 +74,7 @@ func (n *network) reductionA(name string, x *graph.Node, k, l, m int) *graph.Nod
 		tower{name: "towerpool", pool: maxPool(halve(3))})
 }
 
-// v4B is figure 5: 384 + 256 + 256 + 128 channels.
+// v4B adds the module of figure 5: 384 + 256 + 256 + 128 channels.
 func (n *network) v4B(name string, x *graph.Node) *graph.Node {
 	return n.module(name, x,
 		tower{name: "tower1x1", chain: []conv{{"", 384, same(1)}}},
@@ -81,7 +84,7 @@ func (n *network) v4B(name string, x *graph.Node) *graph.Node {
 		tower{name: "towerpool", pool: slimAvgPool(same(3)), chain: []conv{{"proj", 128, same(1)}}})
 }
 
-// v4C is figure 6: 256 + 2·256 + 2·256 + 256 = 1536 channels.
+// v4C adds the module of figure 6: 256 + 2·256 + 2·256 + 256 = 1536 channels.
 func (n *network) v4C(name string, x *graph.Node) *graph.Node {
 	return n.module(name, x,
 		tower{name: "tower1x1", chain: []conv{{"", 256, same(1)}}},

@@ -1,17 +1,18 @@
 package inception
 
-// Input is what a network's weights expect of images. What is zero is left open.
+// Input describes what a network's weights expect of images. Zero values are open.
 type Input struct {
 	Mean, Std     []float32 // of the channels, in units of [0, 1]
-	Interpolation string    // by which images are resized: a name of augment's
-	// Crop is the share of the resized image's shorter side that the network sees: timm's crop_pct.
+	Interpolation string    // how images are resized: a name of package augment
+	// Crop is the share of the resized image's shorter side that the network sees, timm's crop_pct.
 	Crop float64
-	// Resize is the length of that side in pixels, where the network sees Size.
+	// Resize is the length in pixels of the shorter side of which the network sees Size.
 	Resize, Size int
 }
 
-// half maps pixels to [-1, 1], as TF-slim trained its networks. torchvision's pretrained googlenet and inception_v3 come of those:
-// its transforms normalise by ImageNet's statistics, and transform_input within the network undoes that.
+// half maps pixels to [-1, 1], as for the networks that TF-slim trained. torchvision's pretrained
+// googlenet and inception_v3 derive from those: its transforms normalise with ImageNet's
+// statistics, and transform_input within the network undoes that.
 var half = []float32{0.5, 0.5, 0.5}
 
 // The statistics of ImageNet's images.
@@ -21,14 +22,16 @@ var (
 )
 
 var (
-	// torchvisionInput is that of torchvision's weights; its transforms resize to 256 for 224 pixels, 342 for 299.
+	// torchvisionInput is the input of torchvision's weights. Its transforms resize to 256 for 224
+	// pixels, and to 342 for 299.
 	torchvisionInput = Input{Mean: half, Std: half, Interpolation: "bilinear"}
-	// caffeInput is for a network without weights of its own here. Caffe subtracted a mean from BGR pixels of 0 to 255; of RGB pixels
-	// that are divided by a standard deviation, too, filters drawn for either learn the same.
+	// caffeInput is for a network without pretrained weights here. Caffe subtracted a mean from BGR
+	// pixels of 0 to 255. Randomly drawn filters learn the same from RGB pixels that are also
+	// divided by a standard deviation.
 	caffeInput = Input{Mean: imageNetMean, Std: imageNetStd, Interpolation: "bilinear"}
 )
 
-// timmInput is that of timm's weights.
+// timmInput returns the input of timm's weights.
 func timmInput(crop float64) Input {
 	return Input{Mean: half, Std: half, Interpolation: "bicubic", Crop: crop}
 }

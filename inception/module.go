@@ -5,32 +5,34 @@ import (
 	"github.com/tributary-ml/tributary/layers"
 )
 
-// network builds one network: the graph under construction and its kind of unit.
+// network builds one network. It has the graph under construction and its kind of unit.
 type network struct {
 	g    *graph.Graph
 	cfg  Config
 	unit layers.Unit
 }
 
-// conv is one convolution unit of a tower. An empty name makes it the whole tower.
+// conv is a convolution unit of a tower. A unit with an empty name is the whole tower.
 type conv struct {
 	name    string
 	filters int
 	win     graph.Window
 }
 
-// pool is the pooling at the foot of a tower.
+// pool is the pooling at the beginning of a tower.
 type pool func(g *graph.Graph, name string, x *graph.Node) *graph.Node
 
-// tower is one branch of a module: a pooling, a chain of convolutions, and a fork of parallel ones; each part may be absent.
+// tower is one branch of a module: a pooling, a chain of convolutions, and a fork of parallel
+// convolutions. Each part may be absent.
 type tower struct {
 	name  string
 	pool  pool
 	chain []conv
-	fork  []conv // read the end of the chain; their outputs are joined
+	fork  []conv // convolutions on the end of the chain; their outputs are joined
 }
 
-// The windows of the family: k×k with padding that keeps the size, k×k without padding at stride 2, and one row or column.
+// The common windows: k×k with padding that keeps the size, k×k without padding at stride 2, one
+// row, and one column.
 func same(k int) graph.Window   { return graph.Square(k, 1, k/2) }
 func halve(k int) graph.Window  { return graph.Square(k, 2, 0) }
 func row(k int) graph.Window    { return graph.Rect(1, k, 0, k/2) }
@@ -40,28 +42,29 @@ func maxPool(w graph.Window) pool {
 	return func(g *graph.Graph, name string, x *graph.Node) *graph.Node { return g.MaxPool(name, x, w) }
 }
 
-// avgPool counts the padding, as PyTorch does.
+// avgPool returns an average pooling that counts the padding, as in PyTorch.
 func avgPool(w graph.Window) pool {
 	return func(g *graph.Graph, name string, x *graph.Node) *graph.Node { return g.AvgPool(name, x, w, true) }
 }
 
-// slimAvgPool leaves the padding out, as TensorFlow does.
+// slimAvgPool returns an average pooling that leaves the padding out, as in TensorFlow.
 func slimAvgPool(w graph.Window) pool {
 	return func(g *graph.Graph, name string, x *graph.Node) *graph.Node { return g.AvgPool(name, x, w, false) }
 }
 
-// add adds a unit and names it as an end point.
+// add adds a unit and makes it an end point.
 func (n *network) add(name string, x *graph.Node, filters int, w graph.Window) *graph.Node {
 	return n.g.Mark(name, n.unit(n.g, name, x, filters, w))
 }
 
-// module adds an Inception module: all towers on x, joined channel by channel in their order. The module and every tower become
-// end points (name and name/tower); the nodes of the unit u in tower t are name/t/u/conv, …
+// module adds an Inception module: all towers on x, with their outputs joined in their order. The
+// module and every tower become end points (name and name/tower). The nodes of unit u in tower t
+// are name/t/u/conv, …
 func (n *network) module(name string, x *graph.Node, towers ...tower) *graph.Node {
 	return n.g.Mark(name, n.towers(name, x, towers))
 }
 
-// towers is module without an end point for the whole.
+// towers is module without an end point for the whole module.
 func (n *network) towers(name string, x *graph.Node, towers []tower) *graph.Node {
 	var outs []*graph.Node
 	for _, t := range towers {
@@ -96,7 +99,8 @@ type widths struct {
 	w1x1, reduce3x3, w3x3, reduce5x5, w5x5, proj int
 }
 
-// googlenetModule adds the module of figure 2b of the 2014 paper. k5 is the size of the "5×5" convolution.
+// googlenetModule adds the module of figure 2b of the 2014 paper. k5 is the size of the convolution
+// that is 5×5 in the paper.
 func (n *network) googlenetModule(name string, x *graph.Node, w widths, k5 int) *graph.Node {
 	name5 := map[int]string{3: "3x3", 5: "5x5"}[k5]
 	return n.module(name, x,
@@ -119,7 +123,8 @@ var googlenetModules = map[string]widths{
 	"inception5b": {384, 192, 384, 48, 128, 128},
 }
 
-// googlenetTrunk adds the nine modules from 3a to 5b with the max pools between them; pool4 is the last one's window.
+// googlenetTrunk adds the nine modules from 3a to 5b, with the max pools between them. pool4 is the
+// window of the last pool.
 func (n *network) googlenetTrunk(x *graph.Node, k5 int, pool4 graph.Window) *graph.Node {
 	stage := func(names ...string) {
 		for _, m := range names {
