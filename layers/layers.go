@@ -1,9 +1,10 @@
-// Package layers has the few units that networks and heads share: a convolution with batch normalisation and ReLU, a
-// convolution with bias and ReLU, and a fully connected layer with bias.
+// Package layers has the units that networks and heads share: a convolution with batch
+// normalisation and ReLU, a convolution with bias and ReLU, and a fully connected layer with bias.
 //
-// A unit called NAME adds the nodes NAME/conv (or NAME/linear), NAME/bn or NAME/bias, and NAME/relu. So the parameters of
-// "inception4a/tower3x3/reduce" are inception4a/tower3x3/reduce/conv/weight, …/bn/gamma and so on; package interop derives
-// the names of other frameworks from that.
+// A unit called NAME adds the nodes NAME/conv (or NAME/linear), NAME/bn or NAME/bias, and
+// NAME/relu. So the parameters of "inception4a/tower3x3/reduce" are
+// inception4a/tower3x3/reduce/conv/weight, …/bn/gamma and so on. Package interop derives the names
+// of other frameworks from these.
 package layers
 
 import (
@@ -12,12 +13,13 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Unit adds a convolution of a number of filters with what belongs to it, and returns the node of the unit's output. A
-// network has one kind of unit and builds everything from it.
+// Unit adds a convolution with the given number of filters and the nodes that belong to it, and
+// returns the node of the unit's output. A network has one kind of unit and builds everything from
+// it.
 type Unit func(g *graph.Graph, name string, x *graph.Node, filters int, w graph.Window) *graph.Node
 
-// ConvBN returns the unit convolution, batch normalisation, ReLU (torchvision's BasicConv2d). eps and momentum are those of
-// graph.BatchNorm; init fills the filters, nil means graph.HeNormal.
+// ConvBN returns the unit convolution, batch normalisation, ReLU (torchvision's BasicConv2d). eps
+// and momentum are as in graph.BatchNorm. init initialises the filters; nil means graph.HeNormal.
 func ConvBN(eps, momentum float64, init graph.Init) Unit {
 	return func(g *graph.Graph, name string, x *graph.Node, filters int, w graph.Window) *graph.Node {
 		x = g.Conv(name+"/conv", x, filters, w, init)
@@ -26,7 +28,7 @@ func ConvBN(eps, momentum float64, init graph.Init) Unit {
 	}
 }
 
-// Bias says how biases begin and how fast they learn.
+// Bias says how biases are initialised and how fast they learn.
 type Bias struct {
 	Init    graph.Init // nil means zeros
 	LRScale float64    // factor of the learning rate; 0 means 1
@@ -52,8 +54,8 @@ func FC(g *graph.Graph, name string, x *graph.Node, features int, init graph.Ini
 	return bias.add(g, name+"/bias", x)
 }
 
-// TorchBias is how PyTorch's nn.Linear starts its bias: uniform in ±1/sqrt(fan_in). torchvision's Inception networks draw the
-// weights of their linear layers anew, and leave the biases so.
+// TorchBias returns the initial bias of PyTorch's nn.Linear: uniform in ±1/sqrt(fan_in).
+// torchvision's Inception networks draw new weights for their linear layers and keep these biases.
 func TorchBias(x *graph.Node) Bias {
 	bound := 1 / math.Sqrt(float64(max(1, x.Shape().Elements())))
 	return Bias{Init: func(r *graph.Random, _ []int, dst []float32) {
@@ -63,8 +65,9 @@ func TorchBias(x *graph.Node) Bias {
 	}}
 }
 
-// TorchTruncNormal is torch.nn.init.trunc_normal_ as torchvision's Inception networks call it: cut at an absolute ±2, which
-// for their standard deviations of 0.001 to 0.1 cuts nothing. (Older versions cut at ±2 standard deviations.)
+// TorchTruncNormal returns torch.nn.init.trunc_normal_ as torchvision's Inception networks call it.
+// It truncates at an absolute ±2, which has no effect at their standard deviations of 0.001 to 0.1.
+// (Older versions truncate at ±2 standard deviations.)
 func TorchTruncNormal(std float64) graph.Init { return graph.TruncatedNormalAt(std, 2) }
 
 // CaffeBias returns the biases of Caffe's GoogLeNet: filled with v, twice the learning rate.
