@@ -7,7 +7,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Batch is a batch of images with labels, as graph.Feed takes it.
+// Batch is a batch of images with labels, in the form of graph.Feed.
 type Batch struct {
 	N      int
 	Shape  graph.Shape // of one image
@@ -15,8 +15,8 @@ type Batch struct {
 	Labels []int32     // N
 }
 
-// ReadBatch reads the tensors images (N, C, H, W) of floats and labels (N) of integers. Images are taken as they are: nothing
-// normalises them.
+// ReadBatch reads the tensors images (N, C, H, W) of floats and labels (N) of integers. It does not
+// normalise images.
 func ReadBatch(f *File) (*Batch, error) {
 	images, err := f.Tensor("images")
 	if err != nil {
@@ -56,7 +56,7 @@ func ReadBatchFile(path string) (*Batch, error) {
 	return ReadBatch(f)
 }
 
-// Tensors are the batch as a file has it.
+// Tensors returns the batch as the tensors of a file.
 func (b *Batch) Tensors() []Tensor {
 	labels := make([]int64, len(b.Labels))
 	for i, l := range b.Labels {

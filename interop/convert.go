@@ -10,11 +10,11 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// float is what values are made of.
+// float is an element type of values.
 type float interface{ float32 | float64 }
 
-// Shape is the shape of a parameter in files: filters (K,R,S,C) are (K,C,R,S), weights of a linear layer (K,H,W,C) are (K,C·H·W),
-// vectors stay.
+// Shape returns the shape of a parameter in files: filters (K,R,S,C) become (K,C,R,S), the weights
+// of a linear layer (K,H,W,C) become (K,C·H·W), and vectors stay.
 func (n Name) Shape() []int {
 	d := n.Param.Dims
 	switch {
@@ -26,7 +26,8 @@ func (n Name) Shape() []int {
 	return []int{d[0], d[3], d[1], d[2]}
 }
 
-// ToFile turns a parameter's values (or its gradient), in the parameter's dimensions, into the tensor that goes into a file.
+// ToFile converts a parameter's values (or its gradient), in the parameter's dimensions, to the
+// tensor for a file.
 func (n Name) ToFile(v *tensor.Dense) (Tensor, error) {
 	t := Tensor{Name: n.File, Shape: n.Shape()}
 	data, err := values(v)
@@ -45,7 +46,8 @@ func (n Name) ToFile(v *tensor.Dense) (Tensor, error) {
 	return t, nil
 }
 
-// FromFile turns a tensor of a file into values in the parameter's dimensions: float64 if the tensor is, else float32.
+// FromFile converts a tensor of a file to values in the parameter's dimensions: float64 if the
+// tensor is float64, otherwise float32.
 func (n Name) FromFile(t Tensor) (*tensor.Dense, error) {
 	if !slices.Equal(t.Shape, n.Shape()) {
 		return nil, fmt.Errorf("tensor %s has shape %v; parameter %s takes %v", t.Name, t.Shape, n.Param.Name, n.Shape())
@@ -79,7 +81,8 @@ func values(v *tensor.Dense) (any, error) {
 	return nil, fmt.Errorf("elements of type %v: float32 and float64 are supported", v.Dtype())
 }
 
-// toFile permutes (K, H, W, C) to (K, C, H, W); linear weights are the same permutation, since PyTorch flattens C, H, W.
+// toFile permutes (K, H, W, C) to (K, C, H, W). Linear weights need the same permutation, because
+// PyTorch flattens C, H, W.
 func toFile[T float](n Name, in []T) []T {
 	if n.Param.Role != graph.Weight {
 		return slices.Clone(in)

@@ -1,6 +1,7 @@
-// Package interop exchanges weights, gradients and batches with other frameworks: safetensors files with torchvision's and timm's names
-// and layouts, and whole networks as ONNX models.
+// Package interop exchanges weights, gradients and batches with other frameworks. It reads and
+// writes safetensors files with the names and layouts of torchvision and timm, and writes whole
+// networks as ONNX models.
 //
-// Inside Tributary filters are (K, R, S, C) and activations NHWC; in files they are OIHW and NCHW, as PyTorch has them, and the
-// weights of a linear layer behind a feature map are (K, C·H·W).
+// In Tributary filters are (K, R, S, C) and activations NHWC. In files they are OIHW and NCHW, as
+// in PyTorch, and the weights of a linear layer on a feature map are (K, C·H·W).
 package interop

@@ -9,14 +9,15 @@ import (
 type dtype struct {
 	name string
 	size int
-	// float32, float64 and int64 decode elements; nil where that would lose something (or where nobody needs it).
+	// float32, float64 and int64 decode an element; nil if that would lose precision, or if no
+	// caller needs it.
 	float32 func(b []byte) float32
 	float64 func(b []byte) float64
 	int64   func(b []byte) int64
 }
 
-// dtypes is the table of the format's element types. Those that decode to nothing are known so that a file that has such a tensor
-// among others can be opened.
+// dtypes is the table of the format's element types. Types without a decoder are listed so that a
+// file can be opened if it has such a tensor among others.
 var dtypes = []dtype{
 	{"F64", 8, nil, readF64, nil},
 	{"F32", 4, readF32, func(b []byte) float64 { return float64(readF32(b)) }, nil},

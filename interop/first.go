@@ -11,9 +11,11 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// LoadFirst is Load for a network that is to be trained on: it also takes a file of a network that tells other classes apart, or a
-// backbone without the classifier, and of images of another number of channels, grey or colour. Classifiers that the file has not, or
-// of other classes, are left out of the values; the first convolution is fitted. The notes say all that, and that names were unwrapped.
+// LoadFirst is Load for a network that is to be trained further. It also accepts a file of a
+// network with other classes, of a backbone without the classifier, or for images with another
+// number of channels, grey or colour. Classifiers that the file lacks, or that have other classes,
+// are left out of the values; the first convolution is fitted. The notes mention all this, and any
+// unwrapped names.
 func LoadFirst(f *File, g *graph.Graph) (Values, []string, error) {
 	notes, err := f.Unwrap()
 	if err != nil {
@@ -59,7 +61,7 @@ func LoadFirst(f *File, g *graph.Graph) (Values, []string, error) {
 	return v, append(notes, more...), err
 }
 
-// classifier lists the parameters of a head's last layer, whose number of outputs is that of the classes.
+// classifier returns the parameters of a head's last layer, which has one output for each class.
 func classifier(logits *graph.Node) (out []*graph.Param) {
 	for n := logits; ; n = n.Inputs()[0] {
 		for _, p := range n.Params() {
@@ -74,7 +76,7 @@ func classifier(logits *graph.Node) (out []*graph.Param) {
 	}
 }
 
-// FirstConvolution is the filters that read the images themselves; nil if several do, or none.
+// FirstConvolution returns the filters that read the images; nil if there are none or several.
 func FirstConvolution(g *graph.Graph) *graph.Param {
 	var first *graph.Param
 	for _, n := range g.Nodes() {
@@ -97,8 +99,9 @@ func channelNote(path, name string, from, to int) string {
 	return fmt.Sprintf("%s in %s reads %d channels, the images have %d: its filters are %s", name, path, from, to, how)
 }
 
-// ofChannels fits filters (K, C, R, S) to images of c channels: those of colour images are summed for grey ones, as timm does it, those
-// of grey images repeated, a third each, so that a grey image in three channels gives the same.
+// ofChannels fits filters (K, C, R, S) to images of c channels. Filters of colour images are summed
+// for grey ones, as in timm. Filters of grey images are repeated with a third of their values, so
+// that a grey image in three channels gives the same result.
 func ofChannels(t Tensor, c int) Tensor {
 	if len(t.Shape) != 4 || t.Shape[1] == c || t.Shape[1] != 1 && c != 1 {
 		return t
@@ -130,8 +133,9 @@ func fitted[T float](in []T, shape []int, c int) []T {
 	return out
 }
 
-// FitChannels is what LoadFirst does with the first convolution's filters, in the parameter's dimensions (K, R, S, C), with the note
-// about it. It returns nil where the filters are no such ones.
+// FitChannels fits the first convolution's filters, in the parameter's dimensions (K, R, S, C), in
+// the way of LoadFirst, and returns a note about it. It returns nil if the filters cannot be fitted
+// or need not be.
 func FitChannels(path string, p *graph.Param, v *tensor.Dense) (*tensor.Dense, string) {
 	s, d := []int(v.Shape()), p.Dims
 	if len(s) != 4 || !slices.Equal(s[:3], d[:3]) || s[3] == d[3] || s[3] != 1 && d[3] != 1 {
@@ -151,7 +155,7 @@ func FitChannels(path string, p *graph.Param, v *tensor.Dense) (*tensor.Dense, s
 	return v, channelNote(path, p.Name, s[3], d[3])
 }
 
-// usable returns an error where values would make a network compute nonsense.
+// usable returns an error if values would make a network compute nonsense.
 func usable(role graph.Role, t Tensor) error {
 	bad := func(i int, v float64) error {
 		return fmt.Errorf("tensor %s: element %d is %v: the file is damaged, or training had diverged", t.Name, i, v)

@@ -18,7 +18,7 @@ import (
 	"github.com/tributary-ml/tributary/inception"
 )
 
-// saved is the tensors of a file of a network's weights, and its metadata.
+// saved returns the tensors of a network's weights file, and its metadata.
 func saved(t *testing.T, s graph.State, meta map[string]string) ([]Tensor, map[string]string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "w.safetensors")
@@ -35,7 +35,7 @@ func saved(t *testing.T, s graph.State, meta map[string]string) ([]Tensor, map[s
 	return out, f.Metadata
 }
 
-// fileOf is a file of tensors in memory.
+// fileOf returns a file of tensors in memory.
 func fileOf(t *testing.T, tensors []Tensor, meta map[string]string) *File {
 	t.Helper()
 	var b bytes.Buffer
@@ -96,7 +96,8 @@ func TestWrappedNames(t *testing.T) {
 	require.ErrorContains(t, err, "unexpected: x.")
 }
 
-// A file of a backbone, of other classes (one, too) or of another number of channels starts a network; a note says what is drawn anew.
+// A file of a backbone, of other classes (even a single one) or of another number of channels
+// starts a network; a note says what is drawn anew.
 func TestFirstWeightsThatDiffer(t *testing.T) {
 	build := func(classes, channels int) *graph.Graph {
 		return model(t, "inception_small", inception.Config{Classes: classes, Channels: channels})
@@ -145,7 +146,8 @@ func TestFirstWeightsThatDiffer(t *testing.T) {
 	})
 	assert.Contains(t, notes[0], "main of w.safetensors tells 1 classes apart, the data have 10: drawn anew are fc/")
 
-	// Colour filters on grey images are summed, so that a grey image in three channels gives the same.
+	// Colour filters are summed for grey images, so that a grey image in three channels gives the
+	// same result.
 	grey := build(10, 1)
 	v, notes = load(grey, same)
 	require.Equal(t, []string{"conv1.conv.weight in w.safetensors reads 3 channels, the images have 1: its filters are summed over the channels"}, notes)
@@ -158,7 +160,8 @@ func TestFirstWeightsThatDiffer(t *testing.T) {
 		assert.InDelta(t, w[0]+w[area]+w[2*area], sum, 1e-4)
 	}
 
-	// Grey filters on colour images are repeated, a third each: summed again they are as they were.
+	// Grey filters are repeated for colour images with a third of their values; their sum is the
+	// original.
 	greyTensors, greyMeta := saved(t, newMemory(t, grey), nil)
 	v, notes, err := LoadFirst(fileOf(t, greyTensors, greyMeta), g)
 	require.NoError(t, err)
@@ -206,7 +209,7 @@ func TestFirstWeightsThatAreNone(t *testing.T) {
 	list[i].Data.([]float32)[2] = -1
 	_, _, err := LoadFirst(fileOf(t, list, meta), g)
 	require.ErrorContains(t, err, list[i].Name+": element 2 is -1")
-	// Doubles are taken.
+	// Doubles are accepted.
 	list = slices.Clone(tensors)
 	for i := range list {
 		if _, ok := list[i].Data.([]float32); ok {
@@ -227,7 +230,8 @@ func doubles(x *Tensor) []float64 {
 	return out
 }
 
-// What a file says about its network's input is read from its own metadata, timm's, or timm's config.json beside it.
+// The description of a network's input comes from the file's own metadata, from timm's metadata, or
+// from timm's config.json beside the file.
 func TestReadInput(t *testing.T) {
 	tensors := []Tensor{{"w", []int{1}, []float32{1}}}
 	timm := `{"architecture":"inception_v4","num_classes":1000,"pretrained_cfg":{"tag":"tf_in1k","input_size":[3,299,299],"crop_pct":0.875,` +

@@ -6,8 +6,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Gradients are the gradients of all trained parameters of a state, under their names and in their shapes in files: float64 on an
-// FP64 backend.
+// Gradients returns the gradients of all trained parameters of a state, with the names and shapes
+// of files. They are float64 on an FP64 backend.
 func Gradients(s graph.State) ([]Tensor, error) {
 	l := s.Layout()
 	names, err := NewNames(l.Graph)
@@ -28,8 +28,8 @@ func Gradients(s graph.State) ([]Tensor, error) {
 	return out, nil
 }
 
-// Results are what a run says about its heads, as tensors: loss.NAME of each head and loss.total as float64 scalars, and
-// logits.NAME of shape (N, classes).
+// Results returns a program's results as tensors: loss.NAME of each head and loss.total as float64
+// scalars, and logits.NAME of shape (N, classes).
 func Results(p graph.Program) ([]Tensor, error) {
 	m, err := p.Metrics()
 	if err != nil {

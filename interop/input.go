@@ -13,19 +13,20 @@ import (
 	"github.com/tributary-ml/tributary/inception"
 )
 
-// Keys of the metadata that say what a network expects of images, as exports have them.
+// Keys of the metadata that describe what a network expects of images, in exported files.
 const (
 	InputMean          = "mean"             // JSON array of numbers, of pixels from 0 to 1
-	InputStd           = "std"              // in the same way
+	InputStd           = "std"              // likewise
 	InputSize          = "image_size"       // side of the input in pixels
 	InputResize        = "resize"           // shorter side that images are resized to before the middle is cut out, or squash: the whole image
-	InputCrop          = "crop"             // share of that side that is cut out, where the run was told one
-	InputInterpolation = "interpolation"    // by which they are resized
-	InputOrientation   = "exif_orientation" // whether they are turned as their EXIF says: true or false
+	InputCrop          = "crop"             // share of that side that is cut out, if the run was given one
+	InputInterpolation = "interpolation"    // how images are resized
+	InputOrientation   = "exif_orientation" // whether images are turned as their EXIF says: true or false
 )
 
-// timmConfig is what timm writes about a network's input: in "pretrained_cfg" of a file's metadata or of the config.json beside it, of
-// old versions in that file itself.
+// timmConfig is timm's description of a network's input. It is in "pretrained_cfg" of a file's
+// metadata or of the config.json beside it; old versions of timm have it at the top level of
+// config.json.
 type timmConfig struct {
 	Architecture  string      `json:"architecture"`
 	Pretrained    *timmConfig `json:"pretrained_cfg"`
@@ -36,11 +37,12 @@ type timmConfig struct {
 	CropMode      string      `json:"crop_mode"`
 }
 
-// maxTimmConfig is the most bytes of a config.json that are read.
+// maxTimmConfig is the maximum size of a config.json that is read, in bytes.
 const maxTimmConfig = 1 << 20
 
-// ReadInput reads what a file of weights for a network says about the images that they expect, in its metadata (Tributary's, or timm's
-// pretrained_cfg) or in timm's config.json beside it, if that is about the network. It returns zeros for what nobody says. The notes
+// ReadInput reads what a file of weights for a network says about the images that they expect. The
+// description is in the file's metadata (Tributary's, or timm's pretrained_cfg), or in timm's
+// config.json beside it if that is about the network. Values that are nowhere are zero. The notes
 // say what was found beside the file.
 func ReadInput(f *File, network string) (in inception.Input, notes []string, err error) {
 	wrong := func(key string, err error) error { return fmt.Errorf("%s: its metadata, %q: %w", f.Path, key, err) }
@@ -110,7 +112,7 @@ func readTimm(f *File) (c *timmConfig, where string, err error) {
 			return nil, "", err
 		}
 		c = &timmConfig{}
-		if json.Unmarshal(text, c) != nil { // somebody else's
+		if json.Unmarshal(text, c) != nil { // a file of another program
 			return nil, "", nil
 		}
 	}

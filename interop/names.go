@@ -8,16 +8,17 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// dialect is how a network's names differ from the plain rule (slashes become dots).
+// dialect describes how a network's names differ from the plain rule, by which slashes become dots.
 type dialect struct {
-	roots   map[string]string            // first part of a name: heads and modules
-	units   map[string]string            // what follows the module in a name: tower and unit
-	modules map[string]map[string]string // units of modules that have others, by the first part of a name
+	roots   map[string]string            // by the first part of a name: heads and modules
+	units   map[string]string            // by the part of a name after the module: tower and unit
+	modules map[string]map[string]string // units of modules with different ones, by the first part of a name
 }
 
-// dialects is the table of dialects by network. The Caffe network has no file format of torchvision's; it takes the names that
-// torchvision's GoogLeNet would have (inception4a.branch3.1.conv.weight and .bias). A network without a line follows the plain
-// rule: inception3a.tower3x3.reduce.conv.weight.
+// dialects is the table of dialects by network. torchvision has no file format for the Caffe
+// network; it gets the names that torchvision's GoogLeNet would have
+// (inception4a.branch3.1.conv.weight and .bias). A network without a line follows the plain rule:
+// inception3a.tower3x3.reduce.conv.weight.
 var dialects = map[string]dialect{
 	"googlenet":           {units: googlenetUnits},
 	"googlenet2014":       {units: googlenetUnits},
@@ -26,8 +27,8 @@ var dialects = map[string]dialect{
 	"inception_resnet_v2": inceptionResNetV2Names(),
 }
 
-// googlenetUnits are the units of torchvision.models.googlenet.Inception. Its second convolution of branch3 is 3×3, the paper's
-// is 5×5.
+// googlenetUnits are the units of torchvision.models.googlenet.Inception. The second convolution of
+// its branch3 is 3×3; the paper's is 5×5.
 var googlenetUnits = map[string]string{
 	"tower1x1":        "branch1",
 	"tower3x3/reduce": "branch2.0",
@@ -38,7 +39,8 @@ var googlenetUnits = map[string]string{
 	"towerpool/proj":  "branch4.1",
 }
 
-// inceptionV3Units are the units of torchvision.models.inception.InceptionA to InceptionE: no name means two things.
+// inceptionV3Units are the units of torchvision.models.inception.InceptionA to InceptionE. Every
+// name has one meaning.
 var inceptionV3Units = map[string]string{
 	"tower1x1":           "branch1x1",
 	"tower3x3":           "branch3x3", // B
@@ -69,27 +71,28 @@ var inceptionV3Units = map[string]string{
 	"towerpool/proj":     "branch_pool",
 }
 
-// roles is what PyTorch calls a parameter of a module.
+// roles are PyTorch's names for the parameters of a module.
 var roles = map[graph.Role]string{
 	graph.Weight: "weight", graph.Bias: "bias", graph.Gamma: "weight", graph.Beta: "bias",
 	graph.RunningMean: "running_mean", graph.RunningVar: "running_var",
 }
 
-// Name is a parameter under its name in files.
+// Name is a parameter with its name in files.
 type Name struct {
 	File  string // such as inception4a.branch2.0.conv.weight
 	Param *graph.Param
-	Node  *graph.Node // the parameter's node
+	Node  *graph.Node // the node that has the parameter
 }
 
-// Linear says whether the parameter is the weight of a fully connected layer: two-dimensional in files.
+// Linear reports whether the parameter is the weight of a fully connected layer, which is
+// two-dimensional in files.
 func (n Name) Linear() bool {
 	_, ok := n.Node.Op().(graph.Linear)
 	return ok
 }
 
-// Names is the bijection between a graph's parameters and their names in files: for googlenet and inception_v3 those of
-// torchvision's state_dict.
+// Names is the bijection between a graph's parameters and their names in files. For googlenet and
+// inception_v3 the names are those of torchvision's state_dict.
 type Names struct {
 	all    []Name
 	byFile map[string]int
@@ -97,8 +100,8 @@ type Names struct {
 	dialect
 }
 
-// NewNames returns the names of a graph's parameters. Two parameters of one name (possible only with heads of the user's own
-// making) are an error.
+// NewNames returns the names of a graph's parameters. It returns an error if two parameters have
+// the same name, which only custom heads can cause.
 func NewNames(g *graph.Graph) (*Names, error) {
 	n := &Names{byFile: map[string]int{}, byNode: map[*graph.Param]int{}, dialect: dialects[g.Name()]}
 	for _, node := range g.Nodes() {
@@ -114,8 +117,8 @@ func NewNames(g *graph.Graph) (*Names, error) {
 	return n, nil
 }
 
-// unit is the name in files of the PyTorch module that a node's parameters belong to: a linear layer is NAME, a convolution
-// NAME.conv, and a bias belongs to what it follows.
+// unit returns the name in files of the PyTorch module that has a node's parameters. A linear layer
+// is NAME, a convolution NAME.conv, and a bias belongs to the node before it.
 func (d dialect) unit(n *graph.Node) string {
 	path, last := cutLast(n.Name())
 	switch n.Op().(type) {
@@ -134,7 +137,7 @@ func (d dialect) unit(n *graph.Node) string {
 	return d.translate(path) + "." + last
 }
 
-// translate turns the path of a unit into its name in files.
+// translate converts the path of a unit to its name in files.
 func (d dialect) translate(path string) string {
 	root, rest, nested := strings.Cut(path, "/")
 	units := d.units
@@ -161,10 +164,10 @@ func cutLast(path string) (before, last string) {
 	return path[:i], path[i+1:]
 }
 
-// All lists the names in the order of the graph's parameters.
+// All returns the names in the order of the graph's parameters.
 func (n *Names) All() []Name { return slices.Clone(n.all) }
 
-// Of returns the name of a parameter; false if the graph does not have it.
+// Of returns the name of a parameter, and false if the graph does not have it.
 func (n *Names) Of(p *graph.Param) (Name, bool) {
 	i, ok := n.byNode[p]
 	if !ok {
@@ -173,7 +176,8 @@ func (n *Names) Of(p *graph.Param) (Name, bool) {
 	return n.all[i], true
 }
 
-// Find returns the parameter that a name in files means, or a *graph.UnknownError with the nearest.
+// Find returns the parameter with the given name in files, or a *graph.UnknownError with the
+// nearest names.
 func (n *Names) Find(file string) (Name, error) {
 	if i, ok := n.byFile[file]; ok {
 		return n.all[i], nil
@@ -185,8 +189,8 @@ func (n *Names) Find(file string) (Name, error) {
 	return Name{}, &graph.UnknownError{What: "parameter", Name: file, Nearest: graph.Nearest(file, known, 3)}
 }
 
-// Counters lists the names of PyTorch's num_batches_tracked, one for each batch normalisation: files have them, Tributary has no
-// use for them.
+// Counters returns the names of PyTorch's num_batches_tracked, one for each batch normalisation.
+// Files have them, but Tributary does not use them.
 func (n *Names) Counters() []string {
 	var out []string
 	for _, x := range n.all {
@@ -199,5 +203,5 @@ func (n *Names) Counters() []string {
 
 const counter = "num_batches_tracked"
 
-// Head returns what the names of a head's tensors begin with, such as "aux1." or "AuxLogits.".
+// Head returns the prefix of the names of a head's tensors, such as "aux1." or "AuxLogits.".
 func (n *Names) Head(head string) string { return n.translate(head) + "." }

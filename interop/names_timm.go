@@ -2,9 +2,11 @@ package interop
 
 import "fmt"
 
-// Names of timm's state_dicts. It has no heads for these networks: theirs begin with AuxLogits, as TF-slim's.
+// The names of timm's state_dicts. timm has no heads for these networks. The names of their heads
+// begin with AuxLogits, as in TF-slim.
 
-// inceptionV4Names are those of timm.models.inception_v4.InceptionV4, whose modules are numbers of a sequence.
+// inceptionV4Names returns the names of timm.models.inception_v4.InceptionV4, whose modules are
+// numbered.
 func inceptionV4Names() dialect {
 	d := dialect{roots: map[string]string{"aux": "AuxLogits", "fc": "last_linear"}, units: inceptionV4Units, modules: map[string]map[string]string{
 		"Mixed_3a": {"tower3x3": "conv"},
@@ -66,7 +68,7 @@ var reductionAUnits = map[string]string{
 	"tower3x3dbl/3x3b":   "branch1.2",
 }
 
-// inceptionResNetV2Names are those of timm.models.inception_resnet_v2.InceptionResnetV2.
+// inceptionResNetV2Names returns the names of timm.models.inception_resnet_v2.InceptionResnetV2.
 func inceptionResNetV2Names() dialect {
 	d := dialect{roots: map[string]string{"aux": "AuxLogits", "fc": "classif", "Conv2d_1a_3x3": "conv2d_1a", "Conv2d_2a_3x3": "conv2d_2a",
 		"Conv2d_2b_3x3": "conv2d_2b", "Conv2d_3b_1x1": "conv2d_3b", "Conv2d_4a_3x3": "conv2d_4a", "Conv2d_7b_1x1": "conv2d_7b",

@@ -7,14 +7,17 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// SaveONNX writes a network with a part of a state as its weights (graph.Value, or graph.Average for the moving averages) as an ONNX
-// model for inference: opset 17, float32.
+// SaveONNX writes a network as an ONNX model for inference (opset 17, float32). Its weights are a
+// part of a state: graph.Value, or graph.Average for the moving averages.
 //
-// Its input "images" is (N, C, H, W), N free, of pixels as the network was trained with: (pixel/255 - mean)/std. Its outputs are the
-// logits (N, classes) of the graph's heads under the heads' names, main first; build the graph without the heads that the file should
-// not have. Initializers have the names of Save's tensors, nodes those of the graph. Metadata are Save's.
+// The model's input "images" is (N, C, H, W) with free N. Its pixels are normalised as in training:
+// (pixel/255 - mean)/std. Its outputs are the logits (N, classes) of the graph's heads, with the
+// heads' names, the main head first. To leave heads out of the file, build the graph without them.
+// Initializers have the names of Save's tensors, and nodes those of the graph. The metadata are
+// those of Save.
 //
-// The file appears whole or not at all. An operation that ONNX cannot express is an error that names the node.
+// The file appears whole or not at all. An operation that ONNX cannot express is an error that
+// names the node.
 func SaveONNX(path string, s graph.State, part graph.Part, extra map[string]string) error {
 	g := s.Layout().Graph
 	names, err := weightNames(g, part)
@@ -29,7 +32,7 @@ func SaveONNX(path string, s graph.State, part graph.Part, extra map[string]stri
 	return writeWhole(path, x.model.write)
 }
 
-// onnxInput is the name of a file's input.
+// onnxInput is the name of the model's input.
 const onnxInput = "images"
 
 // onnxExport translates a graph node by node.
@@ -43,7 +46,7 @@ type onnxExport struct {
 	model   onnxModel
 }
 
-// onnxValue is what ONNX calls a node's output. It is (N, C, H, W), or, if flat, (N, C).
+// onnxValue is the ONNX value of a node's output. It is (N, C, H, W), or (N, C) if flat.
 type onnxValue struct {
 	name string
 	flat bool
@@ -91,7 +94,7 @@ func (x *onnxExport) all(g *graph.Graph) error {
 	return nil
 }
 
-// node makes what computes a node's output.
+// node adds the operators that compute a node's output.
 func (x *onnxExport) node(n *graph.Node) error {
 	switch o := n.Op().(type) {
 	case graph.Input:
@@ -145,7 +148,8 @@ func (x *onnxExport) node(n *graph.Node) error {
 	return nil
 }
 
-// emit adds an operator with one output, of the operator's name if the output has none of its own, and returns the output.
+// emit adds an operator with one output and returns the output's name, which is the operator's name
+// if output is empty.
 func (x *onnxExport) emit(kind, name, output string, inputs []string, attributes ...onnxAttribute) string {
 	if output == "" {
 		output = name
@@ -154,18 +158,19 @@ func (x *onnxExport) emit(kind, name, output string, inputs []string, attributes
 	return output
 }
 
-// make is emit for a node of one image-shaped input and output.
+// make is emit for a node with one input, where input and output are images.
 func (x *onnxExport) make(n *graph.Node, kind, input string, attributes ...onnxAttribute) {
 	x.made[n] = onnxValue{name: x.emit(kind, n.Name(), "", []string{input}, attributes...)}
 }
 
-// pointwise is emit for a node of one input, whose form the output has, and of some constants.
+// pointwise is emit for a node with one input and some constants, whose output has the form of its
+// input.
 func (x *onnxExport) pointwise(n *graph.Node, kind string, constants []string, attributes ...onnxAttribute) {
 	in := x.made[n.Inputs()[0]]
 	x.made[n] = onnxValue{x.emit(kind, n.Name(), "", append([]string{in.name}, constants...), attributes...), in.flat}
 }
 
-// spatial is an input of a node as (N, C, H, W).
+// spatial returns an input of a node as (N, C, H, W).
 func (x *onnxExport) spatial(n *graph.Node, i int) string {
 	v := x.made[n.Inputs()[i]]
 	if !v.flat {
@@ -182,7 +187,7 @@ func (x *onnxExport) allSpatial(n *graph.Node) (all []string) {
 	return all
 }
 
-// product makes a convolution or a linear layer, with the bias that alone reads it.
+// product adds a convolution or a linear layer, together with the bias if only the bias reads it.
 func (x *onnxExport) product(n *graph.Node, kind, input string, attributes ...onnxAttribute) error {
 	inputs, err := x.weights(n)
 	if err != nil {
@@ -236,8 +241,8 @@ func (x *onnxExport) integers(name string, v ...int64) string {
 	return name
 }
 
-// window is the geometry of a convolution or a pooling. The padding behind the image is what the last window needs, which stands for
-// ceil mode as well.
+// window returns the geometry of a convolution or a pooling. The padding after the image is what
+// the last window needs, which also covers ceil mode.
 func window(w graph.Window, n *graph.Node) []onnxAttribute {
 	in, out := n.Inputs()[0].Shape(), n.Shape()
 	return []onnxAttribute{{"kernel_shape", []int{w.H, w.W}}, {"strides", []int{w.StrideH, w.StrideW}},
@@ -246,7 +251,8 @@ func window(w graph.Window, n *graph.Node) []onnxAttribute {
 
 func behind(in, out, taps, stride, before int) int { return max(0, (out-1)*stride+taps-in-before) }
 
-// avgPool makes an average pooling. Padding that counts is made before it where windows hang over it, because what hangs over must not.
+// avgPool adds an average pooling. If windows extend past the padding, padding that counts is added
+// as a separate operator, because the part past the padding must not count.
 func (x *onnxExport) avgPool(n *graph.Node, o graph.AvgPool) {
 	input, w := x.spatial(n, 0), o.Window
 	in, out := n.Inputs()[0].Shape(), n.Shape()
@@ -265,8 +271,8 @@ func (x *onnxExport) avgPool(n *graph.Node, o graph.AvgPool) {
 	x.make(n, "AveragePool", input, append(a, onnxAttribute{"count_include_pad", count})...)
 }
 
-// adaptiveAvgPool makes an average over bins. Bins of one size are an ordinary pooling. Others are sums that every row and column of
-// the image has its part in: A·X·B, where A is (bins, height) and B (width, bins).
+// adaptiveAvgPool adds an average over bins. Bins of equal size are an ordinary pooling. Others are
+// the product A·X·B, where A is (bins, height) and B (width, bins).
 func (x *onnxExport) adaptiveAvgPool(n *graph.Node, o graph.AdaptiveAvgPool) {
 	input, in := x.spatial(n, 0), n.Inputs()[0].Shape()
 	switch {
@@ -288,7 +294,8 @@ func (x *onnxExport) adaptiveAvgPool(n *graph.Node, o graph.AdaptiveAvgPool) {
 	}
 }
 
-// bins are the parts that the elements of an axis have in the means of its bins (graph.AdaptiveAvgPool).
+// bins returns the weight of each element of an axis in the mean of each bin
+// (graph.AdaptiveAvgPool).
 func bins(size, n int) [][]float32 {
 	all := make([][]float32, n)
 	for i := range all {

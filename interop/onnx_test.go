@@ -22,8 +22,9 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// everything has every operation, in the ways that ONNX has no operator of its own for: windows that hang over padding which counts,
-// bins of different sizes, vectors where images are asked for.
+// everything returns a network with every operation, including the cases for which ONNX has no
+// operator: windows that extend past padding that counts, bins of different sizes, vectors in place
+// of images.
 func everything() *graph.Graph {
 	g := graph.New("everything")
 	x := g.Input("image", graph.Shape{H: 15, W: 13, C: 3})
@@ -43,7 +44,8 @@ func everything() *graph.Graph {
 	return g
 }
 
-// evaluate saves a network with random weights as ONNX and returns what it makes of random images: N, and each head's logits.
+// evaluate saves a network with random weights as ONNX, and returns random images and each head's
+// logits.
 func evaluate(t *testing.T, g *graph.Graph, path string) (images []float32, logits []float32) {
 	t.Helper()
 	const batch = 2
@@ -96,8 +98,8 @@ func evaluate(t *testing.T, g *graph.Graph, path string) (images []float32, logi
 	return images, logits
 }
 
-// What onnxruntime computes with a file is what the network computes: for every network with its heads, and for every operation.
-// ONNX_PYTHON is a Python that has onnx and onnxruntime (make onnx).
+// onnxruntime computes the same from a file as the network does, for every network with its heads,
+// and for every operation. ONNX_PYTHON is a Python with onnx and onnxruntime (make onnx).
 func TestONNXRuntime(t *testing.T) {
 	python := os.Getenv("ONNX_PYTHON")
 	if python == "" {
@@ -158,7 +160,7 @@ func stderr(err error) []byte {
 	return nil
 }
 
-// fields are the fields of a protobuf message by number.
+// fields returns the fields of a protobuf message by number.
 func fields(t *testing.T, b []byte) map[protowire.Number][][]byte {
 	t.Helper()
 	all := map[protowire.Number][][]byte{}
@@ -178,8 +180,8 @@ func fields(t *testing.T, b []byte) map[protowire.Number][][]byte {
 	return all
 }
 
-// A file is a graph in order: every operator reads what comes before it, every initializer is read, and has as many bytes as its
-// dimensions say.
+// A file is an ordered graph: every operator reads earlier values, every initializer is read, and
+// has as many bytes as its dimensions require.
 func TestONNXFile(t *testing.T) {
 	m, err := inception.Build("inception_small", inception.Config{Classes: 4, Heads: []auxhead.Spec{{At: "inception3b", Weight: 0.3}}})
 	require.NoError(t, err)
@@ -219,7 +221,7 @@ func TestONNXFile(t *testing.T) {
 	}
 }
 
-// What cannot be written leaves no file.
+// A network that cannot be written leaves no file.
 func TestONNXRefuses(t *testing.T) {
 	b, err := cpu.New(cpu.Options{})
 	require.NoError(t, err)

@@ -10,14 +10,15 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The version of the format, and of the operators. IR version 8 and opset 17 are those of ONNX 1.12 (2022).
+// The versions of the format and of the operators. IR version 8 and opset 17 are those of ONNX 1.12
+// (2022).
 const (
 	onnxIR    = 8
 	onnxOpset = 17
 )
 
-// onnxModel is what SaveONNX writes: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto has the message types and their fields'
-// numbers.
+// onnxModel is the content of a model file. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+// has the message types and their field numbers.
 type onnxModel struct {
 	nodes        []onnxNode
 	initializers []Tensor
@@ -39,7 +40,7 @@ type onnxAttribute struct {
 	value any
 }
 
-// onnxTensorType is a float32 tensor. A dimension of -1 is free: it is N.
+// onnxTensorType is the type of a float32 tensor. A dimension of -1 is the free dimension N.
 type onnxTensorType struct {
 	name string
 	dims []int
@@ -65,7 +66,7 @@ func (m *message) float(field protowire.Number, v float32) {
 	*m = protowire.AppendFixed32(*m, math.Float32bits(v))
 }
 
-// write is ModelProto.
+// write writes a ModelProto.
 func (o *onnxModel) write(w io.Writer) error {
 	var g message
 	for _, n := range o.nodes {
@@ -102,7 +103,7 @@ func (o *onnxModel) write(w io.Writer) error {
 	return err
 }
 
-// encode is NodeProto.
+// encode returns a NodeProto.
 func (n onnxNode) encode() (m message) {
 	for _, i := range n.inputs {
 		m.string(1, i)
@@ -116,7 +117,7 @@ func (n onnxNode) encode() (m message) {
 	return m
 }
 
-// encode is AttributeProto.
+// encode returns an AttributeProto.
 func (a onnxAttribute) encode() (m message) {
 	m.string(1, a.name)
 	switch v := a.value.(type) {
@@ -135,7 +136,7 @@ func (a onnxAttribute) encode() (m message) {
 	return m
 }
 
-// encode is ValueInfoProto.
+// encode returns a ValueInfoProto.
 func (t onnxTensorType) encode() (m message) {
 	var shape, tensor, kind message
 	for _, d := range t.dims {
@@ -155,7 +156,7 @@ func (t onnxTensorType) encode() (m message) {
 	return m
 }
 
-// encodeTensor is TensorProto.
+// encodeTensor returns a TensorProto.
 func encodeTensor(t Tensor) (m message, err error) {
 	for _, d := range t.Shape {
 		m.int(1, d)

@@ -16,17 +16,18 @@ import (
 	"github.com/tributary-ml/tributary/internal/plainfile"
 )
 
-// maxHeader is the reference implementation's bound on the header's length.
+// maxHeader is the reference implementation's limit for the header's length.
 const maxHeader = 100_000_000
 
-// Tensor is a named array, row-major. Data is []float32, []float64 or []int64, of the product of Shape; a scalar has an empty Shape.
+// Tensor is a named array in row-major order. Data is []float32, []float64 or []int64; its length
+// is the product of Shape. A scalar has an empty Shape.
 type Tensor struct {
 	Name  string
 	Shape []int
 	Data  any
 }
 
-// TensorInfo is what a file's header says about a tensor.
+// TensorInfo is a tensor's entry in a file's header.
 type TensorInfo struct {
 	Name   string
 	DType  string // F32, BF16, I64, …
@@ -35,10 +36,10 @@ type TensorInfo struct {
 	Bytes  int64
 }
 
-// FileError is an error in a file: where, what, and what to do.
+// FileError is an error in a file. It says where the fault is, what it is, and what to do.
 type FileError struct {
 	File   string
-	Tensor string // empty where the error is not in a tensor
+	Tensor string // empty if the error is not in a tensor
 	Offset int64  // byte in the file
 	Err    error
 	Remedy string
@@ -56,7 +57,7 @@ func (e *FileError) Error() string {
 	return s
 }
 
-// Unwrap returns the cause.
+// Unwrap returns the underlying error.
 func (e *FileError) Unwrap() error { return e.Err }
 
 const (
@@ -64,22 +65,23 @@ const (
 	remedyFormat = "is it a safetensors file? Convert .pth files with safetensors.torch.save_file"
 )
 
-// File is an open safetensors file. Its header has been checked; tensors are read on demand, so a file larger than memory is no
-// problem. It is safe for concurrent use.
+// File is an open safetensors file with a verified header. Tensors are read on demand, so a file
+// may be larger than memory. A File is safe for concurrent use.
 //
-// The reader is stricter than the reference implementation in one point: a name may not occur twice. (The Go library
-// nlpodyssey/safetensors was considered: it holds the whole file in memory, and its errors know neither file nor offset.)
+// The reader is stricter than the reference implementation in one point: a name must not occur
+// twice. (The Go library nlpodyssey/safetensors was considered. It holds the whole file in memory,
+// and its errors contain neither file nor offset.)
 type File struct {
 	Path     string
 	Metadata map[string]string
 	tensors  []TensorInfo // by offset
 	byName   map[string]int
-	prefix   string // of all names, that Unwrap has stripped
+	prefix   string // prefix of all names that Unwrap has stripped
 	r        io.ReaderAt
 	c        io.Closer
 }
 
-// Open opens a file and checks its header. Errors are of type *FileError or *fs.PathError.
+// Open opens a file and verifies its header. Errors are of type *FileError or *fs.PathError.
 func Open(path string) (*File, error) {
 	f, err := plainfile.Open(path)
 	if err != nil {
@@ -98,7 +100,8 @@ func Open(path string) (*File, error) {
 	return out, nil
 }
 
-// Read checks the header of a file of a size that is read through r; path is for messages.
+// Read verifies the header of a file of the given size and returns the file, which reads from r.
+// path is its name in messages.
 func Read(path string, r io.ReaderAt, size int64) (*File, error) {
 	fail := func(at int64, remedy, format string, args ...any) (*File, error) {
 		return nil, &FileError{File: path, Offset: at, Err: fmt.Errorf(format, args...), Remedy: remedy}
@@ -128,14 +131,14 @@ func Read(path string, r io.ReaderAt, size int64) (*File, error) {
 	return f, f.check(8+int64(n), size)
 }
 
-// entry is the JSON of a tensor. Pointers and slices tell what is missing.
+// entry is the JSON of a tensor. Pointers and slices show what is missing.
 type entry struct {
 	DType   *string  `json:"dtype"`
 	Shape   []uint64 `json:"shape"`
 	Offsets []uint64 `json:"data_offsets"`
 }
 
-// parse reads the header; offsets stay relative to the data until check.
+// parse reads the header. Offsets stay relative to the data until check.
 func (f *File) parse(header []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(header))
 	dec.DisallowUnknownFields()
@@ -150,7 +153,7 @@ func (f *File) parse(header []byte) error {
 		if err != nil {
 			return fail("", err)
 		}
-		name := key.(string) // keys of objects are strings
+		name := key.(string) // keys of JSON objects are always strings
 		if name == "__metadata__" {
 			if err := dec.Decode(&f.Metadata); err != nil {
 				return fail(name, err)
@@ -202,7 +205,7 @@ func (e entry) info(name string) (TensorInfo, error) {
 	return TensorInfo{name, d.name, shape, int64(e.Offsets[0]), int64(size)}, nil
 }
 
-// check verifies that the tensors fill the file from byte base on, without holes and overlaps.
+// check verifies that the tensors fill the file from byte base on, without gaps and overlaps.
 func (f *File) check(base, size int64) error {
 	slices.SortStableFunc(f.tensors, func(a, b TensorInfo) int {
 		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Bytes, b.Bytes))
@@ -239,10 +242,10 @@ func (f *File) Close() error {
 	return f.c.Close()
 }
 
-// Tensors lists what the file has, in the order of their place in it.
+// Tensors returns the file's tensors in the order of their offsets.
 func (f *File) Tensors() []TensorInfo { return slices.Clone(f.tensors) }
 
-// Names lists the tensors' names in the order of their place in the file.
+// Names returns the tensors' names in the order of their offsets.
 func (f *File) Names() []string {
 	names := make([]string, len(f.tensors))
 	for i, t := range f.tensors {
@@ -251,7 +254,8 @@ func (f *File) Names() []string {
 	return names
 }
 
-// Info returns what the header says about a tensor; an unknown name is a *graph.UnknownError.
+// Info returns a tensor's entry in the header. The error for an unknown name is a
+// *graph.UnknownError.
 func (f *File) Info(name string) (TensorInfo, error) {
 	i, ok := f.byName[name]
 	if !ok {
@@ -260,7 +264,8 @@ func (f *File) Info(name string) (TensorInfo, error) {
 	return f.tensors[i], nil
 }
 
-// Tensor reads a tensor: F64 gives []float64; F32, F16 and BF16 give []float32; I64, I32 and U8 give []int64.
+// Tensor reads a tensor. F64 gives []float64; F32, F16 and BF16 give []float32; I64, I32 and U8
+// give []int64.
 func (f *File) Tensor(name string) (Tensor, error) {
 	info, err := f.Info(name)
 	if err != nil {

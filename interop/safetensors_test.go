@@ -145,7 +145,7 @@ func TestReadRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "is a folder, not a file")
 }
 
-// Whatever the bytes, reading ends in a file whose tensors can all be read, or in an error.
+// For any bytes, reading ends with a file whose tensors can all be read, or with an error.
 func FuzzRead(f *testing.F) {
 	var b bytes.Buffer
 	require.NoError(f, Write(&b, []Tensor{{"a", []int{2}, []float32{1, 2}}, {"b", []int{}, []int64{3}}}, map[string]string{"k": "v"}))

@@ -15,8 +15,8 @@ import (
 	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
-// WriteFile writes tensors to a safetensors file: []float32 as F32, []float64 as F64, []int64 as I64. The file appears whole or not
-// at all.
+// WriteFile writes tensors to a safetensors file: []float32 as F32, []float64 as F64, []int64 as
+// I64. The file appears whole or not at all.
 func WriteFile(path string, tensors []Tensor, metadata map[string]string) error {
 	return writeWhole(path, func(w io.Writer) error { return Write(w, tensors, metadata) })
 }
@@ -32,8 +32,9 @@ func writeWhole(path string, write func(io.Writer) error) error {
 	})
 }
 
-// Write writes tensors in the safetensors format: header length, JSON header padded to 8 bytes, data. As in the reference
-// implementation, the larger element types come first and names are in order, so that equal tensors give equal bytes.
+// Write writes tensors in the safetensors format: header length, JSON header padded to a multiple
+// of 8 bytes, data. As in the reference implementation, larger element types come first and names
+// are sorted, so that equal tensors give equal bytes.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	sorted := slices.Clone(tensors)
 	slices.SortStableFunc(sorted, func(a, b Tensor) int {
@@ -64,7 +65,7 @@ func writeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 		Shape   []int    `json:"shape"`
 		Offsets [2]int64 `json:"data_offsets"`
 	}
-	header := map[string]any{} // encoding/json writes keys in order
+	header := map[string]any{} // encoding/json sorts the keys
 	if len(metadata) > 0 {
 		header["__metadata__"] = metadata
 	}

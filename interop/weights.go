@@ -14,12 +14,14 @@ import (
 // Values are the values of parameters, in the parameters' dimensions.
 type Values map[*graph.Param]*tensor.Dense
 
-// Load reads the weights of a graph from a file and says in notes what it passed over.
+// Load reads the weights of a graph from a file. Its notes say what it ignored.
 //
-// Every parameter must be in the file, in the right shape, and the file must have nothing else, with two exceptions, which only
-// make a note: heads that the file has and the graph does not (a head's tensors begin with aux or AuxLogits, or with what the
-// file's metadata name under "heads"), and heads of the graph of which the file has nothing: they keep the values that they have.
-// num_batches_tracked is passed over in silence, and values are finite. The error lists every missing tensor, every unexpected one and every wrong shape.
+// Every parameter must be in the file, in the right shape, and the file must have no other tensors.
+// There are two exceptions, which only cause a note. The file may have heads that the graph does
+// not have; a head's tensors begin with aux or AuxLogits, or with a prefix that the file's metadata
+// list under "heads". And the graph may have heads of which the file has no tensors; they keep
+// their values. num_batches_tracked is ignored without a note. Values must be finite. The error
+// lists every missing tensor, every unexpected one and every wrong shape.
 func Load(f *File, g *graph.Graph) (v Values, notes []string, err error) {
 	names, err := NewNames(g)
 	if err != nil {
@@ -58,13 +60,13 @@ func load(l loader, g *graph.Graph) (v Values, notes []string, err error) {
 type loader struct {
 	f        *File
 	names    *Names
-	anew     map[*graph.Param]bool // that the file's values are no use for
-	first    *graph.Param          // the first convolution's filters, which may be of another number of channels
+	anew     map[*graph.Param]bool // parameters for which the file's values are of no use
+	first    *graph.Param          // the first convolution's filters, which may have another number of channels
 	problems []string
-	unfit    bool // some are about names or shapes
+	unfit    bool // some problems are about names or shapes
 }
 
-// prefixes are beginnings of names of tensors, one for each head.
+// prefixes are prefixes of tensors' names, one for each head.
 type prefixes []string
 
 func (p prefixes) covers(name string) bool { return p.of(name) != "" }
@@ -82,10 +84,10 @@ func (l *loader) problem(format string, args ...any) {
 	l.problems, l.unfit = append(l.problems, fmt.Sprintf(format, args...)), true
 }
 
-// unusable notes a tensor that fits, and whose values are no weights.
+// unusable records a tensor that fits but whose values are no weights.
 func (l *loader) unusable(err error) { l.problems = append(l.problems, err.Error()) }
 
-// freshHeads lists the heads of the graph of which the file has nothing.
+// freshHeads returns the heads of the graph of which the file has no tensors.
 func (l *loader) freshHeads(g *graph.Graph) (out prefixes) {
 	for _, loss := range g.Losses() {
 		if loss.At == "" {
@@ -99,7 +101,8 @@ func (l *loader) freshHeads(g *graph.Graph) (out prefixes) {
 	return out
 }
 
-// foreign lists the heads of the file that the graph does not have, and notes as problems all else that is unexpected.
+// foreign returns the heads of the file that the graph does not have. It records all other
+// unexpected tensors as problems.
 func (l *loader) foreign(g *graph.Graph) (out prefixes) {
 	named := prefixes{}
 	for h := range strings.SplitSeq(l.f.Metadata[headsKey], ",") {
@@ -179,7 +182,8 @@ func fileNames(n *Names) []string {
 	return out
 }
 
-// LoadFile opens a file and reads the weights of a graph with Load, of names that wrappers may have lengthened (Unwrap).
+// LoadFile opens a file and calls Load, after removing prefixes that wrappers have added to names
+// (Unwrap).
 func LoadFile(path string, g *graph.Graph) (Values, []string, error) {
 	f, err := Open(path)
 	if err != nil {
@@ -208,12 +212,14 @@ func (v Values) Set(s graph.State, part graph.Part) error {
 	return nil
 }
 
-// headsKey is where files that Save writes name what the tensors of their heads begin with, with commas between.
+// headsKey is the metadata key under which Save lists the prefixes of the heads' tensors, separated
+// by commas.
 const headsKey = "heads"
 
-// Save writes a part of a state (graph.Value, or graph.Average for the moving averages) as a weights file: all parameters and
-// running statistics, and zeros for num_batches_tracked, so that torchvision's load_state_dict takes it. The metadata are the
-// network's name and its heads; extra adds to them.
+// Save writes a part of a state (graph.Value, or graph.Average for the moving averages) as a
+// weights file. It has all parameters and running statistics, and zeros for num_batches_tracked, so
+// that torchvision's load_state_dict accepts it. The metadata are the network's name, its heads,
+// and extra.
 func Save(path string, s graph.State, part graph.Part, extra map[string]string) error {
 	g := s.Layout().Graph
 	names, err := weightNames(g, part)
@@ -236,7 +242,8 @@ func Save(path string, s graph.State, part graph.Part, extra map[string]string) 
 	return WriteFile(path, out, meta)
 }
 
-// weightNames are the names of a graph's parameters for a file of a part, which must be weights.
+// weightNames returns the names of a graph's parameters for a file of a part, which must be
+// weights.
 func weightNames(g *graph.Graph, part graph.Part) (*Names, error) {
 	if part != graph.Value && part != graph.Average {
 		return nil, fmt.Errorf("save weights: part %s of a state is not weights: use value or ema", part)

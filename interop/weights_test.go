@@ -32,7 +32,8 @@ func namesOf(t *testing.T, g *graph.Graph) *Names {
 	return n
 }
 
-// The names and shapes are those of torchvision's and timm's state_dicts (testdata, made by bench/parity/names.py), all and no others.
+// The names and shapes are exactly those of torchvision's and timm's state_dicts (testdata, made by
+// bench/parity/names.py).
 func TestNamesAreTorchvisionsAndTimms(t *testing.T) {
 	for _, network := range []string{"googlenet", "inception_v3", "inception_v4", "inception_resnet_v2"} {
 		b, err := os.ReadFile("testdata/" + network + ".names.txt")
@@ -84,7 +85,7 @@ func TestNamesElsewhere(t *testing.T) {
 	assert.ErrorContains(t, err, "would both be called fc.linear.weight in a file: rename the node")
 }
 
-// file[k][c][h][w] is ours[k][h][w][c], for filters and for linear layers behind a feature map.
+// file[k][c][h][w] equals ours[k][h][w][c], for filters and for linear layers on a feature map.
 func TestLayouts(t *testing.T) {
 	names := namesOf(t, model(t, "googlenet", inception.Config{}))
 	for _, file := range []string{"conv1.conv.weight", "aux1.fc1.weight", "aux1.fc1.bias"} {
@@ -117,7 +118,7 @@ func TestLayouts(t *testing.T) {
 
 // memory is a state and a program in plain memory.
 type memory struct {
-	graph.State // of both interfaces only what is below is called
+	graph.State // only the methods below are called
 	graph.Program
 	layout *graph.Layout
 	values map[graph.Part]Values
@@ -189,7 +190,8 @@ func TestSaveAndLoad(t *testing.T) {
 	assert.ErrorContains(t, Save(path, from, graph.Gradient, nil), "use value or ema")
 }
 
-// Heads off and the file has them, or the reverse: a note. Anything else that differs: an error that lists it.
+// If the heads are off and the file has them, or the reverse, there is a note. Any other difference
+// is an error that lists it.
 func TestLoadWithOtherHeads(t *testing.T) {
 	dir := t.TempDir()
 	with, without, own := filepath.Join(dir, "with"), filepath.Join(dir, "without"), filepath.Join(dir, "own")
@@ -258,7 +260,7 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
-// Generated is a tensor of a parameter's shape in files.
+// Generated returns a tensor with a parameter's shape in files.
 func Generated(n Name) Tensor {
 	v := make([]float32, n.Param.Elements())
 	for i := range v {

@@ -7,18 +7,21 @@ import (
 	"strings"
 )
 
-// wrappers are beginnings of names that PyTorch's wrappers of a module give its tensors: DataParallel and its kin, torch.compile, and
-// programs that keep the network as a member or save more than its tensors.
+// wrappers are prefixes that PyTorch's wrappers of a module add to the names of its tensors:
+// DataParallel and similar ones, torch.compile, and programs that keep the network as a member or
+// save more than its tensors.
 var wrappers = []string{"module.", "_orig_mod.", "model.", "state_dict."}
 
-// averaged is how many updates torch.optim.swa_utils.AveragedModel has averaged: it stands beside the tensors of the module.
+// averaged is the tensor with the number of updates that torch.optim.swa_utils.AveragedModel has
+// averaged. It stands beside the tensors of the module.
 const averaged = "n_averaged"
 
-// Unwrap strips what wrappers have put before the names of a file's tensors, one or several of "module.", "_orig_mod.", "model." and
-// "state_dict.", and says so in a note. It is an error if not all names begin alike, or two come out the same: then the file holds
-// something besides one network.
+// Unwrap strips the prefixes that wrappers have added to the names of a file's tensors, one or
+// several of "module.", "_orig_mod.", "model." and "state_dict.", and returns a note about it. It
+// is an error if the names have different prefixes, or if two names become equal: then the file
+// holds more than one network.
 func (f *File) Unwrap() (notes []string, err error) {
-	by := map[string]string{} // for each beginning, one of the names that have it
+	by := map[string]string{} // for each prefix, one of the names that have it
 	for _, t := range f.tensors {
 		if t.Name != averaged {
 			by[wrapping(t.Name)] = t.Name
@@ -51,7 +54,7 @@ func (f *File) Unwrap() (notes []string, err error) {
 	return []string{fmt.Sprintf("all names in %s begin with %q: stripped", f.Path, f.prefix)}, nil
 }
 
-// wrapping is what wrappers have put before a name.
+// wrapping returns the prefix that wrappers have added to a name.
 func wrapping(name string) string {
 	rest := name
 next:
