@@ -14,17 +14,17 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// colours are Okabe and Ito's, which colour-blind people tell apart.
+// colours are Okabe and Ito's, which colour-blind people can tell apart.
 var colours = []color.RGBA{{0, 0, 0, 255}, {213, 94, 0, 255}, {0, 114, 178, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255}}
 
-// Point is one of a curve.
+// Point is a point of a curve.
 type Point = plotter.XY
 
-// Curve is a line through points. Those that cannot be drawn are left out: not finite, beyond ±1e100, or, on a logarithmic axis, not
-// above 1e-100. A curve of one point is a dot.
+// Curve is a line through points. Points that cannot be drawn are left out: not finite, beyond
+// ±1e100, or, on a logarithmic axis, not above 1e-100. A curve of one point is a dot.
 type Curve struct {
-	Name   string // in the legend, once; empty: not there
-	Colour int    // curves of one number have one colour; they repeat
+	Name   string // in the legend, once for each name; empty: not in the legend
+	Colour int    // curves with the same number have the same colour; colours repeat
 	Points []Point
 }
 
@@ -35,10 +35,11 @@ type Panel struct {
 	Curves      []Curve
 }
 
-// Figure draws panels side by side, and below them the legend. Whatever the points are, it draws, or returns an error.
+// Figure draws panels side by side and the legend below them. For any points it returns a drawing
+// or an error.
 func Figure(panels ...Panel) (text []byte, err error) {
 	defer func() {
-		if r := recover(); r != nil { // the plotting library panics where it cannot draw
+		if r := recover(); r != nil { // the plotting library panics if it cannot draw
 			text, err = nil, fmt.Errorf("drawing: %v", r)
 		}
 	}()
@@ -67,7 +68,7 @@ func Figure(panels ...Panel) (text []byte, err error) {
 	return out.Bytes(), err
 }
 
-// legend has an entry for each name.
+// legend has one entry for each name.
 type legend struct {
 	plot.Legend
 	named map[string]bool
@@ -113,7 +114,8 @@ func (panel Panel) plot(l *legend) (*plot.Plot, error) {
 		l.add(c.Name, line)
 		drawn = append(drawn, points...)
 	}
-	// The ranges are chosen here: the library's own for equal values is ±1, which a logarithmic axis cannot have.
+	// The ranges are chosen here, because the library's range for equal values is ±1, which a
+	// logarithmic axis cannot have.
 	x, y := rangeOf(drawn, func(q Point) float64 { return q.X }), rangeOf(drawn, func(q Point) float64 { return q.Y })
 	p.X.Tick.Marker, p.Y.Tick.Marker = linearTicks{}, linearTicks{}
 	p.X.Min, p.X.Max = x.linear()
@@ -126,13 +128,14 @@ func (panel Panel) plot(l *legend) (*plot.Plot, error) {
 	return p, nil
 }
 
-// largest and smallest bound what can be drawn: the library's axes lose their way near the ends of float64.
+// largest and smallest bound the values that are drawn, because the library's axes fail near the
+// ends of float64.
 const largest, smallest = 1e100, 1e-100
 
 func (panel Panel) drawable(points []Point) plotter.XYs {
 	var out plotter.XYs
 	for _, q := range points {
-		if math.Abs(q.X) <= largest && math.Abs(q.Y) <= largest && !(panel.Log && q.Y < smallest) { // no NaN is
+		if math.Abs(q.X) <= largest && math.Abs(q.Y) <= largest && !(panel.Log && q.Y < smallest) { // NaN fails the comparisons
 			out = append(out, q)
 		}
 	}
@@ -153,7 +156,7 @@ func rangeOf(points plotter.XYs, value func(Point) float64) span {
 	return s
 }
 
-// linear is the span, widened where the values are equal but for rounding.
+// linear returns the span, widened if its values are equal up to rounding.
 func (s span) linear() (low, high float64) {
 	size := max(math.Abs(s.low), math.Abs(s.high))
 	switch {
@@ -165,13 +168,13 @@ func (s span) linear() (low, high float64) {
 	return s.low, s.high
 }
 
-// decades are the powers of ten that enclose a span above zero.
+// decades returns the powers of ten that enclose a span above zero.
 func (s span) decades() (low, high int) {
 	low, high = int(math.Floor(math.Log10(s.low))), int(math.Ceil(math.Log10(s.high)))
 	return low, max(high, low+1)
 }
 
-// linearTicks are the library's, with labels of as many digits as tell them apart.
+// linearTicks are the library's ticks, with labels that have enough digits to differ.
 type linearTicks struct{}
 
 // Ticks implements plot.Ticker.
@@ -202,7 +205,7 @@ func (linearTicks) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
-// decadeTicks labels up to about eight powers of ten and marks what is between them where there is room.
+// decadeTicks labels up to about eight powers of ten, and adds marks between them if there is room.
 func decadeTicks(low, high int) (ticks plot.ConstantTicks) {
 	step := 1 + (high-low)/8
 	for e := low; e <= high; e++ {

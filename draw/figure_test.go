@@ -61,7 +61,8 @@ func TestFigure(t *testing.T) {
 
 func hex(v uint8) string { const d = "0123456789abcdef"; return string(d[v>>4]) + string(d[v&15]) }
 
-// Few points, equal ones, and those that an axis cannot have draw all the same: whatever is finite is inside its panel.
+// Few points, equal points and points that an axis cannot show do not prevent a drawing: whatever
+// is finite is inside its panel.
 func TestFigureOfAnyPoints(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
 	for _, values := range [][]float64{
@@ -106,7 +107,7 @@ func TestFigureOfAnyPoints(t *testing.T) {
 	}
 }
 
-// requireInside requires that a picture has no coordinate that is not a number, and none outside of its page.
+// requireInside requires that all coordinates of a picture are numbers inside its page.
 func requireInside(t *testing.T, name, text string) {
 	t.Helper()
 	require.NotRegexp(t, `NaN|Inf`, strings.ReplaceAll(text, name, ""), name)
@@ -119,7 +120,8 @@ func requireInside(t *testing.T, name, text string) {
 	}
 }
 
-// Equal values are in the middle of an axis, and a logarithmic axis names the powers of ten around its values.
+// Equal values are in the middle of an axis, and a logarithmic axis names the powers of ten around
+// its values.
 func TestFigureLabels(t *testing.T) {
 	text, err := Figure(Panel{Log: true, Curves: []Curve{{Points: []Point{{X: 1, Y: 0.5}}}}})
 	require.NoError(t, err)
@@ -153,7 +155,7 @@ func TestFigureLabels(t *testing.T) {
 	require.True(t, labels > 2 && labels < 12, labels)
 }
 
-// A panic of the plotting library is an error.
+// A panic of the plotting library becomes an error.
 func TestFigureFails(t *testing.T) {
 	_, err := Figure()
 	require.ErrorContains(t, err, "drawing: ")

@@ -8,7 +8,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// headColours are the fills of heads, in their order, over and over.
+// headColours are the fills of heads, in their order; they repeat.
 var headColours = []string{"#f4b183", "#9dc3e6", "#c5a5e3", "#ffd966"}
 
 // kindColours are the fills of a trunk's nodes.
@@ -16,18 +16,20 @@ var kindColours = map[string]string{
 	"conv": "#d9ead3", "linear": "#d9ead3", "maxpool": "#e3e3e3", "avgpool": "#e3e3e3", "adaptive_avgpool": "#e3e3e3", "concat": "#fff2cc",
 }
 
-// Graph describes the drawing of a network: a box for each node, a frame for each module, a lane for each tower, and beside what it
-// reads a box for each head. What follows a convolution alone (bias, batch normalisation, ReLU) is in the convolution's box. The
-// label of a head, by its name, is the heading of its box; a head without one has its name and the weight of its loss.
+// Graph returns the description of a network's drawing. It has a box for each node, a frame for
+// each module and a lane for each tower. Each head has a box beside the node that it reads. Nodes
+// that alone follow a convolution (bias, batch normalisation, ReLU) are in the convolution's box.
+// labels has the headings of heads' boxes by the heads' names; a head without a label has its name
+// and the weight of its loss.
 func Graph(g *graph.Graph, title string, labels map[string]string) *Network {
 	d := &Network{Title: title}
 	main := g.MainLoss()
-	heads := map[string][]*graph.Node{} // what only they need
+	heads := map[string][]*graph.Node{} // the nodes that only the head needs
 	isHead := map[*graph.Node]bool{}
 	for _, l := range g.AuxLosses() {
 		own, err := g.Own(l.Name)
 		if err != nil {
-			continue // a loss of the graph is in the graph
+			continue // cannot happen: the loss is in the graph
 		}
 		heads[l.Name] = own
 		for _, n := range own {
@@ -50,7 +52,7 @@ func Graph(g *graph.Graph, title string, labels map[string]string) *Network {
 		}
 	}
 	for i, l := range g.AuxLosses() {
-		// A head's name has no node, and so no frame, beside it (auxhead.Attach).
+		// No node, and so no frame, has a head's name (auxhead.Attach).
 		at := c.start[readBy(heads[l.Name], l)]
 		box := Node{Name: l.Name, In: frames[at], Beside: at.Name(), Fill: headColours[i%len(headColours)], Heading: labels[l.Name]}
 		if box.Heading == "" {
@@ -69,7 +71,8 @@ func Graph(g *graph.Graph, title string, labels map[string]string) *Network {
 	return d
 }
 
-// readBy returns the node of the trunk that a head reads first; a head without nodes of its own takes its logits from the trunk.
+// readBy returns the first node of the trunk that a head reads. A head without nodes of its own
+// takes its logits from the trunk.
 func readBy(own []*graph.Node, head *graph.Loss) *graph.Node {
 	for _, n := range own {
 		for _, x := range n.Inputs() {
@@ -81,8 +84,9 @@ func readBy(own []*graph.Node, head *graph.Loss) *graph.Node {
 	return head.Logits
 }
 
-// newFrames adds a frame to a drawing for each module, and a lane for each of its towers, by the first two parts of the nodes' names. It
-// says which frame each node is in: none where it is alone.
+// newFrames adds to a drawing a frame for each module, and a lane for each of the module's towers,
+// by the first two parts of the nodes' names. It returns the frame of each node. A node that is
+// alone has none.
 func newFrames(d *Network, nodes []*graph.Node) map[*graph.Node]string {
 	parts := func(n *graph.Node) []string { return strings.Split(n.Name(), "/") }
 	count := map[string]int{}
@@ -111,7 +115,8 @@ func newFrames(d *Network, nodes []*graph.Node) map[*graph.Node]string {
 	return frames
 }
 
-// nameWithin is a node's name without what the frame around it says, and without what the operation says.
+// nameWithin returns a node's name without the parts that the frame around it or the operation
+// shows.
 func nameWithin(n *graph.Node, frame string) string {
 	name := n.Name()
 	if frame != "" {
@@ -127,9 +132,9 @@ func nameWithin(n *graph.Node, frame string) string {
 	return name
 }
 
-// chains joins each convolution with what follows it alone.
+// chains groups each convolution with the nodes that alone follow it.
 type chains struct {
-	start map[*graph.Node]*graph.Node // the node in whose box a node is drawn
+	start map[*graph.Node]*graph.Node // for each node the node in whose box it is drawn
 	links map[*graph.Node][]*graph.Node
 }
 
@@ -154,7 +159,7 @@ func newChains(g *graph.Graph) chains {
 	return c
 }
 
-// what says what a node's box computes.
+// what describes what a node's box computes.
 func (c chains) what(n *graph.Node) string {
 	var kinds []string
 	for _, x := range c.links[n] {
@@ -184,7 +189,7 @@ func windowed(w graph.Window, what string) string {
 	return what
 }
 
-// names are the nodes of a box, a line each.
+// names returns the names of the nodes in a box, one a line.
 func (c chains) names(n *graph.Node) string {
 	var names []string
 	for _, x := range c.links[n] {

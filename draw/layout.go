@@ -11,12 +11,12 @@ import (
 // Measures of a drawing, in pixels.
 const (
 	textSize, smallSize, titleSize = 11, 9.5, 16.0
-	lineHeight                     = 1.25 // of a text, in its size
+	lineHeight                     = 1.25 // of a text, relative to its size
 	padX, padY                     = 10, 6
 	laneGap, nodeGap               = 10, 18
 	besideGap, stackGap            = 26, 8
 	framePad, lanePad              = 12, 8
-	layerGap                       = 20 // between layers at least: room for an arrow
+	layerGap                       = 20 // minimum distance between layers: room for an arrow
 	busGap                         = 14
 	gutter                         = 44 // between columns
 	margin                         = 16
@@ -30,37 +30,38 @@ type rect struct{ x0, y0, x1, y1 float64 }
 
 func (r rect) centre() point { return point{(r.x0 + r.x1) / 2, (r.y0 + r.y1) / 2} }
 
-// item is a node or a frame in the layout: a place in a layer of the frame around it. Its axis is where lines come in and go out.
+// item is a node or a frame in the layout. It has a place in a layer of the frame that contains it.
+// Lines enter and leave at its axis.
 type item struct {
 	name        string
 	in          *item
 	depth       int
-	node        *Node  // nil: a frame
-	frame       *Frame // nil: a node, or the drawing as a whole
-	texts       []text // of the node, or the frame's label
+	node        *Node  // nil for a frame
+	frame       *Frame // nil for a node and for the drawing as a whole
+	texts       []text // texts of the node, or the frame's label
 	note        string
-	boxW, boxH  float64 // of the node
-	beside      []*item // nodes on a node's right
-	left, right float64 // from the axis
+	boxW, boxH  float64 // size of the node
+	beside      []*item // nodes to the right of a node
+	left, right float64 // distances from the axis
 	height      float64
-	offset      float64 // of its axis from that of the frame that it is in
-	axis        float64 // where its axis is
-	box         rect    // where the node, or the frame, is drawn
+	offset      float64 // of its axis from the axis of the frame that contains it
+	axis        float64 // position of its axis
+	box         rect    // where the node or the frame is drawn
 
-	// Of a frame:
+	// Only for frames:
 	parts   []*item
 	layers  [][]*item
 	layer   map[*item]int
 	links   []*link
 	between map[[2]*item]*link
-	heights []float64 // of layers
-	gaps    []float64 // before each layer, and after the last
+	heights []float64 // of the layers
+	gaps    []float64 // space before each layer, and after the last one
 	starts  []float64 // top of each layer
-	strip   float64   // for the label
+	strip   float64   // height for the label
 	columns []column  // of the drawing as a whole
 }
 
-// column is some layers of a drawing that is too long for one.
+// column is a range of layers in a drawing that is too long for one column.
 type column struct {
 	from, to    int // layers
 	left, right float64
@@ -68,18 +69,19 @@ type column struct {
 	top, bottom float64
 }
 
-// link is a way within a frame from one of its parts to another, which all lines between the two take. The frame's own entry is the part
-// nil at the beginning, its exit nil at the end.
+// link is a connection within a frame between two of its parts. All lines between the two follow
+// it. Its from is nil if it begins at the frame's entry, and its to is nil if it ends at the
+// frame's exit.
 type link struct {
 	from, to *item
-	a, b     int     // layers: -1 of the entry, one past the last of the exit
-	bus      float64 // where it passes the layers between them
-	end      float64 // where it arrives, from the axis
-	width    float64 // of all lines
-	widest   float64 // of one
+	a, b     int     // layers: -1 for the entry, one past the last for the exit
+	bus      float64 // position where it passes the layers between them
+	end      float64 // position of its end, relative to the axis
+	width    float64 // width of all its lines
+	widest   float64 // width of its widest line
 }
 
-// picture is a drawing that has been laid out.
+// picture is a drawing with its layout.
 type picture struct {
 	title         text
 	width, height float64
@@ -96,14 +98,15 @@ type layout struct {
 	routes []route
 }
 
-// route is where an edge is to go: up out of the frames around its beginning, along one link, and down into those around its end.
+// route is the course of an edge: up out of the frames around its beginning, along one link, and
+// down into the frames around its end.
 type route struct {
 	edge   *Edge
 	from   *item
 	to     *item
 	links  []*link
-	frames []*item // of the links
-	shift  float64 // from the middle of the lines between the two
+	frames []*item // frames of the links
+	shift  float64 // distance from the middle of the lines between the same two ends
 }
 
 func (n *Network) lay() (*picture, error) {
@@ -165,7 +168,7 @@ func (l *layout) read() error {
 		if err := add(i, n.In); err != nil {
 			return err
 		}
-		for f := i.in; f != l.root; f = f.in { // a frame's order is its first node's
+		for f := i.in; f != l.root; f = f.in { // a frame's place in the order is that of its first node
 			if len(f.parts) == 0 {
 				l.order[f] = l.order[i]
 			}
@@ -184,14 +187,15 @@ func (l *layout) read() error {
 	return nil
 }
 
-// join makes an item, and the frames around it that are new, parts of what they are in.
+// join adds an item to the frame that contains it, and so on for the frames around it, until one
+// has been added before.
 func (l *layout) join(i *item) {
 	for ; i != l.root && !slices.Contains(i.in.parts, i); i = i.in {
 		i.in.parts = append(i.in.parts, i)
 	}
 }
 
-// size sets a node's texts.
+// size measures a node's texts.
 func (l *layout) size(i *item) {
 	n := i.node
 	add := func(words string, size float64, bold bool, colour string) {
@@ -215,7 +219,7 @@ func (l *layout) size(i *item) {
 	}
 }
 
-// connect finds the way of every edge.
+// connect finds the route of every edge.
 func (l *layout) connect() error {
 	bundles := map[[2]*item][]int{}
 	var keys [][2]*item
@@ -253,7 +257,7 @@ func (l *layout) connect() error {
 			r := &l.routes[k]
 			r.shift = at + r.room()/2
 			at += r.room() + lineGap
-			if len(r.links) == 0 { // to a node beside
+			if len(r.links) == 0 { // to a node beside it
 				r.from.boxH, r.to.boxH = max(r.from.boxH, total+2*padY), max(r.to.boxH, total+2*padY)
 			}
 			for _, k := range r.links {
@@ -264,7 +268,7 @@ func (l *layout) connect() error {
 	return nil
 }
 
-// room is what a line takes: its width, and most of its arrow's.
+// room returns the width that a line needs: its own, and most of its arrow's.
 func (r *route) room() float64 {
 	width := max(r.edge.Room, r.edge.Width)
 	return max(width, 0.8*arrowWidth*arrowScale(width))
@@ -273,7 +277,7 @@ func (r *route) room() float64 {
 // find lists the links of a route.
 func (l *layout) find(r *route) error {
 	u, v := r.from, r.to
-	var down []*item // the parts at the end, innermost first, each to be entered from its frame's entry
+	var down []*item // the parts at the end, the innermost first; each is entered from its frame's entry
 	var up []*item
 	for u.depth > v.depth {
 		up, u = append(up, u), u.in
@@ -315,7 +319,7 @@ func (r *route) take(frame, from, to *item) {
 	r.links, r.frames = append(r.links, k), append(r.frames, frame)
 }
 
-// measure lays out what is in an item, and says how large it is.
+// measure lays out the content of an item and computes the item's size.
 func (l *layout) measure(i *item) {
 	if i.node != nil {
 		l.measureNode(i)
@@ -333,7 +337,7 @@ func (l *layout) measure(i *item) {
 				out = max(out, k.width)
 			}
 		}
-		if p.node != nil { // a box is as wide as the lines that meet it
+		if p.node != nil { // a box is as wide as the lines that end at it
 			p.boxW = max(p.boxW, in+2*padX, out+2*padX)
 		}
 		l.measure(p)
@@ -365,7 +369,7 @@ func (l *layout) measure(i *item) {
 		}
 	}
 	i.left, i.right = i.left+pad, i.right+pad
-	if len(i.texts) > 0 { // on the left of the lines that come in
+	if len(i.texts) > 0 { // left of the lines that enter
 		half := 0.0
 		for _, k := range i.links {
 			if k.from == nil || k.to == nil {
@@ -389,11 +393,12 @@ func (l *layout) measureNode(i *item) {
 	i.height = max(i.height, high)
 }
 
-// assignLayers puts every part below all that it reads, and orders each layer by what its parts read.
+// assignLayers puts every part below all parts that it reads, and orders each layer by what its
+// parts read.
 func (i *item) assignLayers() {
 	i.layer = map[*item]int{}
 	count := 0
-	for _, p := range i.parts { // links go forward in this order
+	for _, p := range i.parts { // all links go forward in this order
 		for _, k := range i.links {
 			if k.to == p && k.from != nil {
 				i.layer[p] = max(i.layer[p], i.layer[k.from]+1)
@@ -436,7 +441,8 @@ func (i *item) assignLayers() {
 	}
 }
 
-// placeParts sets the axes of the parts: each layer is centred on the frame's axis, one part alone with its own axis.
+// placeParts sets the axes of the parts. Each layer is centred on the frame's axis; a part that is
+// alone in its layer is centred on its own axis.
 func (i *item) placeParts() {
 	for _, layer := range i.layers {
 		x := 0.0
@@ -460,7 +466,8 @@ func (i *item) placeParts() {
 	}
 }
 
-// placePorts spreads lines that arrive at a box over its width, in the order in which they come; frames have one entry.
+// placePorts spreads the ends of lines over the width of a box, in the order in which they come.
+// Frames have a single entry.
 func (i *item) placePorts() {
 	for _, p := range i.parts {
 		if p.node == nil {
@@ -479,9 +486,9 @@ func (i *item) placePorts() {
 		}
 		slices.SortStableFunc(in, func(a, b *link) int { return cmp.Compare(a.source(), b.source()) })
 		room := p.boxW - 2*padX
-		extra := min(16, (room-width)/float64(len(in)-1)) // negative where there is no room
+		extra := min(16, (room-width)/float64(len(in)-1)) // negative if there is too little room
 		at := -(width + extra*float64(len(in)-1)) / 2
-		var straight *link // goes on straight where the others leave it room
+		var straight *link // the line that goes straight on if the others leave room for it
 		for _, k := range in {
 			k.end = at + k.width/2
 			at += k.width + lineGap + extra
@@ -501,7 +508,7 @@ func (i *item) placePorts() {
 	}
 }
 
-// source is where a link comes from: lines that pass layers come from the right.
+// source returns where a link comes from, for sorting. Lines that pass layers come from the right.
 func (k *link) source() float64 {
 	switch {
 	case k.b-k.a > 1:
@@ -512,7 +519,8 @@ func (k *link) source() float64 {
 	return k.from.offset
 }
 
-// placeBuses sets where links pass the layers between their ends: right of all that is in those.
+// placeBuses sets where links pass the layers between their ends: right of everything in those
+// layers.
 func (i *item) placeBuses() {
 	taken := make([]float64, len(i.layers))
 	for n, layer := range i.layers {
@@ -526,7 +534,7 @@ func (i *item) placeBuses() {
 			long = append(long, k)
 		}
 	}
-	slices.SortStableFunc(long, func(a, b *link) int { return cmp.Compare(a.b-a.a, b.b-b.a) }) // short ones inside
+	slices.SortStableFunc(long, func(a, b *link) int { return cmp.Compare(a.b-a.a, b.b-b.a) }) // short links are inside
 	for _, k := range long {
 		x := 0.0
 		for n := k.a + 1; n < k.b; n++ {
@@ -539,7 +547,8 @@ func (i *item) placeBuses() {
 	}
 }
 
-// measureHeights sets the heights of layers, and the gaps around them: wide where lines go far to the side.
+// measureHeights sets the heights of layers, and the gaps around them, which are wider if lines go
+// far to the side.
 func (i *item) measureHeights() {
 	n := len(i.layers)
 	i.heights, i.gaps = make([]float64, n), make([]float64, n+1)
@@ -583,7 +592,7 @@ func (i *item) measureHeights() {
 	}
 }
 
-// x is where a link is at a layer that it begins in, passes or ends in.
+// x returns the position of a link at a layer in which it begins or ends, or that it passes.
 func (k *link) x(layer int) float64 {
 	switch {
 	case layer <= k.a:

@@ -2,53 +2,55 @@ package draw
 
 import "fmt"
 
-// Network is a drawing of boxes that lines join. It is laid out in layers, from top to bottom: what reads something is below it, what
-// does not wait for each other is side by side, and a long drawing goes on in further columns. No line runs through a box that it does
-// not end at. The same network gives the same bytes.
+// Network is a drawing of boxes joined by lines. Its layout has layers from top to bottom: a node
+// is below the nodes that it reads, and independent nodes are side by side. A long drawing
+// continues in further columns. No line runs through a box in which it does not end. The same
+// network gives the same bytes.
 type Network struct {
-	Title  string // above the drawing; empty: none
+	Title  string // shown above the drawing; empty: none
 	Frames []Frame
-	Nodes  []Node // lines go from earlier ones to later ones
+	Nodes  []Node // lines go from earlier nodes to later ones
 	Edges  []Edge
-	Up     bool // from bottom to top
+	Up     bool // draw from bottom to top
 }
 
 // Frame is a box around nodes and other frames.
 type Frame struct {
-	Name  string // no other frame and no node has it
-	In    string // the frame that it is in, which comes earlier; empty: none
+	Name  string // unique among frames and nodes
+	In    string // the earlier frame that contains it; empty: none
 	Label string
-	Lane  bool // is drawn quietly, and as high as its neighbours
+	Lane  bool // is drawn less visibly, and as high as its neighbours
 }
 
 // Node is a box with a heading and lines of text.
 type Node struct {
-	Name    string // no other node and no frame has it
-	In      string // the frame that it is in; empty: none
-	Beside  string // the earlier node on whose right it is, in the same frame; empty: it has a place of its own
+	Name    string // unique among nodes and frames
+	In      string // the frame that contains it; empty: none
+	Beside  string // the earlier node in the same frame to whose left neighbour it is placed; empty: it has a place of its own
 	Heading string // empty: none
 	Lines   []string
-	Note    string // shown under the pointer; empty: the texts, if they are shortened
+	Note    string // shown when the pointer is on it; empty: the full texts, if they are shortened
 	Fill    string // a colour; empty: white
 	Stroke  string // a colour, drawn thick; empty: thin and grey
-	Pill    bool   // has round ends
+	Pill    bool   // the ends are round
 }
 
-// Edge is a line between two nodes or frames, with an arrow at its end. Several between the same two are side by side. A line to a node
-// that is beside another one comes from that one.
+// Edge is a line between two nodes or frames, with an arrow at its end. Several edges between the
+// same two are side by side. An edge to a node that is beside another one must come from that one.
 type Edge struct {
 	From, To string
-	ID       string // of the element; empty: none
+	ID       string // id of the SVG element; empty: none
 	Colour   string // empty: grey
 	Width    float64
-	Room     float64 // to keep free for the line, where it becomes wider than it is drawn
-	Note     string  // shown under the pointer
-	Back     bool    // the arrow is at its beginning
+	Room     float64 // width to keep free if the line may become wider than it is drawn
+	Note     string  // shown when the pointer is on it
+	Back     bool    // the arrow is at the line's beginning
 	Hidden   bool
 }
 
-// SVG lays the network out and writes it as a picture that needs no other file. Whatever is in a text, it is shown as it is. An error is
-// a mistake of the caller: a name that is there twice or not at all, a line that goes back.
+// SVG returns the network's layout as a picture that needs no other file. Texts are always shown as
+// they are, never as markup. Errors are the caller's mistakes: a name that is used twice or does
+// not exist, an edge that goes back.
 func (n *Network) SVG() ([]byte, error) {
 	p, err := n.lay()
 	if err != nil {

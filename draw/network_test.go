@@ -14,7 +14,7 @@ import (
 	"github.com/tributary-ml/tributary/draw/drawtest"
 )
 
-// A chain is a column; what does not wait for each other is side by side.
+// A chain is a column; independent nodes are side by side.
 func TestNetwork(t *testing.T) {
 	n := &draw.Network{
 		Title:  "three",
@@ -51,7 +51,7 @@ func TestNetwork(t *testing.T) {
 	assert.Greater(t, up.Nodes[3].Y0, up.Nodes[4].Y1)
 }
 
-// random is a drawing of modules of towers with all that a network may have.
+// random returns a drawing of modules of towers with everything that a network may have.
 func random(r *rand.Rand) *draw.Network {
 	n := &draw.Network{Up: r.IntN(4) == 0}
 	if r.IntN(2) == 0 {
@@ -107,7 +107,7 @@ func random(r *rand.Rand) *draw.Network {
 				edge(at, x)
 				for _, before := range tower {
 					if before != at && r.IntN(4) == 0 {
-						edge(before, x) // past others
+						edge(before, x) // past other nodes
 					}
 				}
 				at = x
@@ -135,21 +135,21 @@ func random(r *rand.Rand) *draw.Network {
 		}
 		last = join
 		if r.IntN(4) == 0 {
-			last = module // lines from the frame itself
+			last = module // lines begin at the frame itself
 		}
 	}
 	edge(last, node("loss", ""))
 	return n
 }
 
-// Whatever the network is, all of it can be seen.
+// Everything in a random network's drawing is visible.
 func TestRandomNetworks(t *testing.T) {
 	for seed := range uint64(25) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { drawtest.Check(t, random(rand.New(rand.NewPCG(seed, 10)))) })
 	}
 }
 
-// A network without modules, in which anything reads anything earlier.
+// In a network without modules, any node may read any earlier node.
 func TestRandomGraphs(t *testing.T) {
 	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 11))
@@ -166,7 +166,7 @@ func TestRandomGraphs(t *testing.T) {
 	}
 }
 
-// A long chain goes on in further columns, so that it is not many times as high as wide.
+// A long chain continues in further columns, so that the drawing is not many times as high as wide.
 func TestLongNetwork(t *testing.T) {
 	n := &draw.Network{}
 	for i := range 200 {
@@ -180,7 +180,8 @@ func TestLongNetwork(t *testing.T) {
 	assert.Less(t, d.Page.X1, 3*d.Page.Y1)
 }
 
-// Texts are shown as they are: markup stays text, what cannot be seen has a sign, what is too long is shortened and shown under the pointer.
+// Texts are shown as they are. Markup stays text. Invisible characters are replaced by a sign. Long
+// texts are shortened, and the pointer shows the whole.
 func TestTexts(t *testing.T) {
 	for _, hostile := range []string{"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "]]>&amp;<!--", "'\"`&<>", "\x1b[31mred", "\xff\xfe",
 		"a\u202ebc", "\x00", strings.Repeat("long ", 10000), "層層層", "ﷺ", "\ufffe\uffff", "</title></svg><svg onload=alert(1)>"} {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// line is an edge that has been laid out.
+// line is an edge with its layout.
 type line struct {
 	edge  *Edge
 	from  point
@@ -19,7 +19,7 @@ type part struct {
 	to       point
 }
 
-// near is a distance that cannot be seen: points so near are one.
+// near is a distance too small to be seen: closer points count as one.
 const near = 0.01
 
 func (l *line) end() point {
@@ -31,7 +31,8 @@ func (l *line) end() point {
 
 func same(a, b float64) bool { return math.Abs(a-b) < near }
 
-// straight goes on to a point, in one part with a part of the same direction.
+// straight continues the line straight to a point. It merges with a preceding part of the same
+// direction.
 func (l *line) straight(to point) {
 	at := l.end()
 	if distance(at, to) < near {
@@ -50,7 +51,7 @@ func (l *line) straight(to point) {
 	l.parts = append(l.parts, part{straight: true, to: to})
 }
 
-// swing goes down to a point, beginning and ending vertically.
+// swing continues the line down to a point, vertical at its beginning and its end.
 func (l *line) swing(to point) {
 	at := l.end()
 	if same(at.x, to.x) {
@@ -61,7 +62,7 @@ func (l *line) swing(to point) {
 	l.parts = append(l.parts, part{a: point{at.x, y}, b: point{to.x, y}, to: to})
 }
 
-// across goes to a point on the right, beginning and ending horizontally.
+// across continues the line to a point on the right, horizontal at its beginning and its end.
 func (l *line) across(to point) {
 	at := l.end()
 	if same(at.y, to.y) {
@@ -72,7 +73,7 @@ func (l *line) across(to point) {
 	l.parts = append(l.parts, part{a: point{x, at.y}, b: point{x, to.y}, to: to})
 }
 
-// corners goes along straight lines between points, round where they meet.
+// corners continues the line along straight lines between points, with rounded corners.
 func (l *line) corners(points ...point) {
 	for i, p := range points {
 		if i == len(points)-1 {
@@ -89,7 +90,7 @@ func (l *line) corners(points ...point) {
 
 func distance(a, b point) float64 { return math.Hypot(a.x-b.x, a.y-b.y) }
 
-// towards is the point at a distance from a on the way to b.
+// towards returns the point at distance d from a towards b.
 func towards(a, b point, d float64) point {
 	whole := distance(a, b)
 	if whole == 0 {
@@ -98,7 +99,7 @@ func towards(a, b point, d float64) point {
 	return point{a.x + (b.x-a.x)*d/whole, a.y + (b.y-a.y)*d/whole}
 }
 
-// place sets where everything is.
+// place sets the positions of everything.
 func (l *layout) place() *picture {
 	p := &picture{}
 	top := float64(margin)
@@ -141,7 +142,7 @@ func (l *layout) place() *picture {
 	return p
 }
 
-// turnOver has the drawing go up, below a title.
+// turnOver turns the drawing upside down, below the title.
 func (p *picture) turnOver(title float64) {
 	flip := func(q *point) { q.y = p.height - q.y + title }
 	for _, i := range slices.Concat(p.frames, p.boxes) {
@@ -158,7 +159,7 @@ func (p *picture) turnOver(title float64) {
 	}
 }
 
-// placeLayers sets where some of a frame's layers are, and all that is in them.
+// placeLayers sets the positions of a range of a frame's layers, and of everything in them.
 func (i *item) placeLayers(from, to int, y float64, up bool) {
 	if i.starts == nil {
 		i.starts = make([]float64, len(i.layers))
@@ -180,7 +181,7 @@ func (i *item) placeLayers(from, to int, y float64, up bool) {
 	}
 }
 
-// put sets where an item is whose axis is known.
+// put sets the position of an item whose axis is known.
 func (i *item) put(top, height float64, up bool) {
 	if i.node == nil {
 		i.box = rect{i.axis - i.left, top, i.axis + i.right, top + height}
@@ -205,7 +206,7 @@ func (i *item) put(top, height float64, up bool) {
 	}
 }
 
-// origin is the axis of a layer.
+// origin returns the position of the axis in a layer.
 func (i *item) origin(layer int) float64 {
 	for _, c := range i.columns {
 		if layer >= c.from && layer < c.to {
@@ -218,7 +219,7 @@ func (i *item) origin(layer int) float64 {
 // draw draws an edge along its route.
 func (l *layout) draw(r route) line {
 	out := line{edge: r.edge}
-	if len(r.links) == 0 { // to a node beside
+	if len(r.links) == 0 { // to a node beside it
 		a, b := r.from.box, r.to.box
 		out.from = point{a.x1, a.centre().y + r.shift}
 		out.across(point{b.x0, b.centre().y + r.shift})
@@ -232,7 +233,7 @@ func (l *layout) draw(r route) line {
 	return out
 }
 
-// follow draws a line along a link.
+// follow continues a line along a link.
 func (i *item) follow(out *line, k *link, shift float64) {
 	n := len(i.layers)
 	x := func(layer int) float64 { return i.origin(min(max(layer, 0), max(n-1, 0))) + k.x(layer) + shift }
@@ -243,7 +244,8 @@ func (i *item) follow(out *line, k *link, shift float64) {
 		return i.starts[layer] + i.heights[layer]
 	}
 	if c := i.columnOf(k.a); c != i.columnOf(k.b) {
-		// Down, along below the column, up between the columns, along above the next one, down. Lines side by side stay so.
+		// The line goes down, along below the column, up between the columns, along above the next
+		// column, and down. Lines side by side stay so.
 		from, to := i.columns[c], i.columns[c+1]
 		gap := from.axis + from.right + (gutter+i.turnWidth(c))/2 - shift
 		room := i.turnRoom()
@@ -265,7 +267,7 @@ func (i *item) follow(out *line, k *link, shift float64) {
 	out.straight(point{x(k.b), k.to.box.y0})
 }
 
-// columnOf is the column of a layer of a drawing as a whole, 0 in a frame.
+// columnOf returns the column of a layer in the drawing as a whole, and 0 in a frame.
 func (i *item) columnOf(layer int) int {
 	for n, c := range i.columns {
 		if layer >= c.from && layer < c.to {
@@ -275,7 +277,7 @@ func (i *item) columnOf(layer int) int {
 	return 0
 }
 
-// turnWidth is the width of the lines that go on from a column to the next.
+// turnWidth returns the width of the lines that go on from a column to the next.
 func (i *item) turnWidth(column int) float64 {
 	width := 0.0
 	for _, k := range i.links {
@@ -286,7 +288,7 @@ func (i *item) turnWidth(column int) float64 {
 	return width
 }
 
-// turnRoom is the height above and below all columns that lines between them need.
+// turnRoom returns the height that lines between columns need above and below the columns.
 func (i *item) turnRoom() float64 {
 	room := 0.0
 	for n := range len(i.columns) - 1 {
@@ -295,11 +297,11 @@ func (i *item) turnRoom() float64 {
 	return room
 }
 
-// Drawings are made to be seen on a page or a screen of this shape.
+// The page or screen for which the shape of drawings is chosen.
 const pageWidth, pageHeight = 1500, 1000
 
-// chooseColumns breaks a long drawing into columns, between layers that one link joins: into as few as it takes to be nearly as large on
-// a page as it can be.
+// chooseColumns breaks a long drawing into columns, between layers that a single link joins. It
+// chooses the fewest columns with which the drawing is nearly as large on a page as possible.
 func (i *item) chooseColumns() {
 	whole := i.column(0, len(i.layers))
 	best, scale := []column{whole}, pageScale([]column{whole})
@@ -321,7 +323,7 @@ func pageScale(columns []column) float64 {
 	return min(1, pageWidth/width, pageHeight/height)
 }
 
-// column is some layers as a column whose top is at 0.
+// column returns a range of layers as a column whose top is at 0.
 func (i *item) column(from, to int) column {
 	c := column{from: from, to: to}
 	for n := from; n < to; n++ {
@@ -341,7 +343,7 @@ func (i *item) column(from, to int) column {
 	return c
 }
 
-// divide makes up to n columns, as low as possible.
+// divide returns up to n columns of the least possible height.
 func (i *item) divide(n int) []column {
 	low, high := 0.0, i.column(0, len(i.layers)).bottom
 	best := i.fill(high)
@@ -356,7 +358,8 @@ func (i *item) divide(n int) []column {
 	return best
 }
 
-// fill fills columns of a height one after another; nil where something does not fit.
+// fill fills columns of the given height one after another. It returns nil if something does not
+// fit.
 func (i *item) fill(height float64) (out []column) {
 	for from := 0; from < len(i.layers); {
 		to := -1
@@ -374,7 +377,8 @@ func (i *item) fill(height float64) (out []column) {
 	return out
 }
 
-// divisible says whether a column can end before a layer: at the end, and where one link goes on, to the next layer.
+// divisible reports whether a column can end before layer n: at the end, or if a single link leads
+// on, to the next layer.
 func (i *item) divisible(n int) bool {
 	if n == len(i.layers) {
 		return true

@@ -12,7 +12,7 @@ import (
 // writer writes elements of SVG.
 type writer struct{ bytes.Buffer }
 
-// number writes a coordinate with two decimals at most.
+// number returns a coordinate with at most two decimals.
 func number(v float64) string {
 	s := strconv.FormatFloat(math.Round(100*v)/100, 'f', -1, 64)
 	if s == "-0" {
@@ -21,7 +21,8 @@ func number(v float64) string {
 	return s
 }
 
-// open begins an element: attributes are pairs of a name and a string or a number; empty strings are left out.
+// open begins an element. Attributes are pairs of a name and a string or a number; attributes with
+// empty strings are left out.
 func (w *writer) open(element string, attributes ...any) {
 	w.WriteString("<" + element)
 	for i := 0; i < len(attributes); i += 2 {
@@ -49,7 +50,7 @@ func (w *writer) element(element string, attributes ...any) {
 
 func (w *writer) escaped(s string) { xml.EscapeText(w, []byte(s)) }
 
-// note is what a reader shows under the pointer.
+// note writes the text that is shown when the pointer is on an element.
 func (w *writer) note(s string) {
 	if s == "" {
 		return
@@ -77,7 +78,7 @@ func (w *writer) text(t text, at point, anchor string) {
 	w.close("text")
 }
 
-// svg writes a picture.
+// svg returns the picture as SVG.
 func (p *picture) svg() []byte {
 	w := &writer{}
 	w.open("svg", "xmlns", "http://www.w3.org/2000/svg", "width", p.width, "height", p.height,
@@ -140,8 +141,9 @@ func (i *item) drawNode(w *writer) {
 	w.close("g")
 }
 
-// draw draws a line and its arrow. The arrow is drawn at the origin, pointing down, and moved: so a script can give it another size. What
-// lines of one look share at their beginning is drawn once, unless they have names.
+// draw draws a line and its arrow. The arrow is drawn at the origin, pointing down, and then moved,
+// so that a script can change its size. A beginning that several lines of the same look share is
+// drawn once, unless the lines have IDs.
 func (l *line) draw(w *writer, drawn map[string]bool) {
 	e := l.edge
 	colour, hidden := e.Colour, ""
@@ -199,12 +201,12 @@ func (l *line) draw(w *writer, drawn map[string]bool) {
 	w.close("g")
 }
 
-// ThinLine is the width from which on a line's arrow grows with it.
+// ThinLine is the width above which the arrow grows with the line.
 const ThinLine = 4.0
 
 func arrowScale(width float64) float64 { return max(1, width/ThinLine) }
 
-// before is a point that the line's end comes from, in its last direction.
+// before returns a point before the line's end, in its last direction.
 func (l *line) before() point {
 	last := l.parts[len(l.parts)-1]
 	if !last.straight {
@@ -216,7 +218,7 @@ func (l *line) before() point {
 	return l.from
 }
 
-// after is a point that the line's beginning goes to.
+// after returns a point after the line's beginning, in its first direction.
 func (l *line) after() point {
 	if l.parts[0].straight {
 		return l.parts[0].to

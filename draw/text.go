@@ -12,7 +12,8 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// fontFamily is what texts are shown in: fonts of the widths of Liberation Sans, which is measured.
+// fontFamily lists fonts for texts. They have the widths of Liberation Sans, which is used to
+// measure.
 const fontFamily = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 // text is a line of text, as it is drawn.
@@ -22,7 +23,8 @@ type text struct {
 	size   float64
 	colour string
 	width  float64
-	// exact has a reader draw the text as wide as was reckoned: its font has letters that the one that was measured lacks.
+	// exact makes a viewer draw the text with the computed width, because the measured font lacks
+	// some of its letters.
 	exact bool
 }
 
@@ -41,13 +43,13 @@ func newTypesetter() (*typesetter, error) {
 	return &typesetter{regular: regular, bold: bold}, err
 }
 
-// longest is the most that a text may take, in ems of its size. What is longer loses its middle.
+// longest is the maximum width of a text, in ems of its size. A longer text loses its middle.
 const longest = 30
 
-// set measures a text, and shortens it in its middle where it is too long.
+// set measures a text, and shortens it in the middle if it is too long.
 func (s *typesetter) set(words string, size float64, bold bool, colour string) (t text, shortened bool) {
 	whole := []rune(printable(words))
-	runes := elide(whole, 4*longest) // few letters are below a quarter of an em: the rest need not be measured
+	runes := elide(whole, 4*longest) // few letters are narrower than a quarter of an em, so the rest need not be measured
 	for keep := len(runes) - 1; s.width(runes, bold, nil) > longest; keep-- {
 		runes = elide(whole, keep)
 	}
@@ -56,7 +58,7 @@ func (s *typesetter) set(words string, size float64, bold bool, colour string) (
 	return t, len(runes) < len(whole)
 }
 
-// elide keeps a number of letters of a text, from its beginning and its end.
+// elide keeps keep letters of a text, from its beginning and its end.
 func elide(whole []rune, keep int) []rune {
 	if len(whole) <= keep {
 		return whole
@@ -65,7 +67,7 @@ func elide(whole []rune, keep int) []rune {
 	return slices.Concat(whole[:head], []rune{'…'}, whole[len(whole)-(keep-1-head):])
 }
 
-// width is the width of a text in ems. It notes whether a letter is missing.
+// width returns the width of a text in ems. It sets missing if the font lacks a letter.
 func (s *typesetter) width(runes []rune, bold bool, missing *bool) float64 {
 	f := s.regular
 	if bold {
@@ -91,7 +93,7 @@ func (s *typesetter) width(runes []rune, bold bool, missing *bool) float64 {
 	return sum
 }
 
-// printable replaces what is no visible character, and what turns the direction of a text.
+// printable replaces invisible characters, and characters that change the direction of a text.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029 || r == 0xfffe || r == 0xffff {

@@ -1,4 +1,4 @@
-// Package drawtest checks drawings of networks as they are written: that a reader can see everything.
+// Package drawtest checks drawings of networks from their SVG: everything in them must be visible.
 package drawtest
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/tributary-ml/tributary/draw"
 )
 
-// Box is a rectangle of a drawing with what is written in it.
+// Box is a rectangle of a drawing with its texts.
 type Box struct {
 	X0, Y0, X1, Y1 float64
 	Note           string
@@ -34,7 +34,7 @@ type Text struct {
 	Weight, Anchor, Text string
 }
 
-// typeface measures texts in a font of the drawings' name.
+// typeface returns a function that measures texts in a font of the drawings' font family.
 func typeface(t *testing.T, data []byte) func(Text) float64 {
 	t.Helper()
 	f, err := opentype.Parse(data)
@@ -45,7 +45,7 @@ func typeface(t *testing.T, data []byte) func(Text) float64 {
 	return func(x Text) float64 { return x.Size * float64(font.MeasureString(face, x.Text)) / 64 / em }
 }
 
-// Line is a line of a drawing, as points along it, and the tip of its arrow.
+// Line is a line of a drawing: points along it, and the tip of its arrow.
 type Line struct {
 	Points []Point
 	Tip    Point
@@ -56,7 +56,7 @@ type Line struct {
 // Point is a place in a drawing.
 type Point struct{ X, Y float64 }
 
-// Drawing is what was read of a drawing, in the order of its network's description.
+// Drawing is the content of a drawing, in the order of its network's description.
 type Drawing struct {
 	Page   Box
 	Frames []Box
@@ -125,8 +125,8 @@ func Read(t *testing.T, n *draw.Network) *Drawing {
 	return d
 }
 
-// RequireInert requires that SVG is well-formed, and has no element and no attribute but those that drawings are made of: no script,
-// no link, no style.
+// RequireInert requires that SVG is well-formed and has only the elements and attributes that
+// drawings consist of: no script, no link, no style.
 func RequireInert(t *testing.T, svg []byte) {
 	t.Helper()
 	elements := []string{"svg", "title", "rect", "g", "text", "path", "polygon"}
@@ -152,7 +152,7 @@ func RequireInert(t *testing.T, svg []byte) {
 	}
 }
 
-// points follows a path of M, L and C.
+// points returns points along a path of M, L and C.
 func points(t *testing.T, d string) (out []Point) {
 	t.Helper()
 	numbers := func(s string) (v []float64) {
@@ -195,7 +195,7 @@ func points(t *testing.T, d string) (out []Point) {
 	return out
 }
 
-// slack is what coordinates may be off by: they have two decimals.
+// slack is the allowed error of coordinates, which have two decimals.
 const slack = 0.1
 
 func (b Box) overlaps(o Box) bool {
@@ -210,7 +210,7 @@ func (b Box) has(p Point) bool {
 	return b.X0+slack < p.X && p.X < b.X1-slack && b.Y0+slack < p.Y && p.Y < b.Y1-slack
 }
 
-// from is how far a point is from the box's border.
+// from returns the distance of a point from the box's border.
 func (b Box) from(p Point) float64 {
 	dx, dy := max(b.X0-p.X, 0, p.X-b.X1), max(b.Y0-p.Y, 0, p.Y-b.Y1)
 	if dx == 0 && dy == 0 {
@@ -219,9 +219,10 @@ func (b Box) from(p Point) float64 {
 	return math.Hypot(dx, dy)
 }
 
-// Check requires that all of a network's drawing can be seen: no box lies on another one or out of its frame, no text out of its box, no
-// line runs through a box or a frame where it has no end, every line's ends are at its boxes, and a node beside another one is right of
-// it, and near. The same network gives the same bytes.
+// Check requires that everything in a network's drawing is visible. No box overlaps another one or
+// leaves its frame. No text leaves its box. No line runs through a box or a frame in which it does
+// not end. Every line's ends are at its boxes. A node beside another one is right of it, and near.
+// The same network must give the same bytes.
 func Check(t *testing.T, n *draw.Network) *Drawing {
 	t.Helper()
 	d := Read(t, n)
@@ -243,7 +244,7 @@ func Check(t *testing.T, n *draw.Network) *Drawing {
 		parents[x.Name], boxes[x.Name] = x.In, d.Nodes[i]
 		names = append(names, x.Name)
 	}
-	inside := func(a, b string) bool { // whether b is a, or a frame around it
+	inside := func(a, b string) bool { // reports whether b is a or a frame around it
 		for ; a != ""; a = parents[a] {
 			if a == b {
 				return true
@@ -298,7 +299,7 @@ func Check(t *testing.T, n *draw.Network) *Drawing {
 		} else {
 			require.Less(t, to.from(l.Tip), slack, name)
 			require.Less(t, math.Hypot(last.X-l.Tip.X, last.Y-l.Tip.Y), arrow, name)
-			if from.from(first) > slack { // its beginning is that of an earlier line, too
+			if from.from(first) > slack { // it begins like an earlier line
 				shared := false
 				for k, o := range n.Edges[:i] {
 					shared = shared || o.From == e.From && slices.Contains(d.Lines[k].Points, first)
