@@ -75,7 +75,8 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// The folder's name is of the runs' settings that all have in common, and of none that change no result.
+// The folder's name depends on the settings that all runs have in common, except those that change
+// no result.
 func TestName(t *testing.T) {
 	name := func(change func(*train.Config, *Options)) string {
 		c, o := baseConfig(), DefaultOptions()
@@ -91,8 +92,8 @@ func TestName(t *testing.T) {
 	require.NotEqual(t, first, name(func(c *train.Config, _ *Options) { c.LR = train.Num(1) }))
 }
 
-// An ablation that is interrupted in the middle of a run goes on from there, repeats nothing that is finished, and comes to the same
-// results as one that is not.
+// An ablation that is interrupted in the middle of a run goes on from there, repeats nothing that
+// is finished, and has the same results as an uninterrupted one.
 func TestInterruptAndGoOn(t *testing.T) {
 	o := Options{Variants: "default; conv1:0.1", Seeds: "1,2"}
 	whole := newBench(t)
@@ -130,7 +131,7 @@ func TestInterruptAndGoOn(t *testing.T) {
 	}
 	require.Equal(t, stepsWithoutTime(want), stepsWithoutTime(got))
 
-	// More seeds and variants add to what is there; other settings are refused.
+	// More seeds and variants add to the existing runs; other settings are refused.
 	more := cut.ablation(baseConfig(), Options{Variants: "default; conv1:0.1; conv1:0.2", Seeds: "1,2,3"})
 	_, err = more.Run(t.Context())
 	require.NoError(t, err)
@@ -143,7 +144,8 @@ func TestInterruptAndGoOn(t *testing.T) {
 	require.NotContains(t, err.Error(), "threads")
 }
 
-// What the first run of an ablation found out about the network's input, every later one takes, so that they compare.
+// Every later run uses the settings of the input that the first run of an ablation resolved, so
+// that the runs are comparable.
 func TestInputStays(t *testing.T) {
 	b := newBench(t)
 	var means []string
@@ -162,7 +164,7 @@ func TestInputStays(t *testing.T) {
 	require.Equal(t, []string{"auto", "0.1", "0.1", "0.1"}, means)
 }
 
-// Heads that a short run has placed stay where they are when a run goes on.
+// Heads that a short run has placed stay at their places when the run is resumed.
 func TestAutoHeadsStay(t *testing.T) {
 	o := Options{Variants: "auto", Seeds: "1"}
 	b := newBench(t)
@@ -194,7 +196,7 @@ func TestAutoHeadsStay(t *testing.T) {
 
 func stepsWithoutTime(r *Results) string { return string(r.Steps()) }
 
-// Every file of the folder is there after the first run, and can be read.
+// Every file of the folder exists after the first run, and can be read.
 func TestFiles(t *testing.T) {
 	b := newBench(t)
 	a := b.ablation(baseConfig(), Options{Variants: "conv1:0.1", Seeds: "2"})
@@ -236,7 +238,7 @@ func TestFiles(t *testing.T) {
 	require.ErrorContains(t, err, "is no ablation's")
 }
 
-// A figure that fails costs no result, and stops no run.
+// A figure that fails to draw costs no result and stops no run.
 func TestFigureThatFails(t *testing.T) {
 	b := newBench(t)
 	a := b.ablation(baseConfig(), Options{Seeds: "1"})
@@ -255,7 +257,7 @@ func TestFigureThatFails(t *testing.T) {
 			st, err := os.Stat(filepath.Join(b.folder, name))
 			require.NoError(t, err, "it is written before the figure")
 			require.Positive(t, st.Size(), name)
-			require.NoError(t, os.Remove(filepath.Join(b.folder, name))) // that of an earlier run does not count
+			require.NoError(t, os.Remove(filepath.Join(b.folder, name))) // a figure of an earlier run does not count
 		}
 		return nil, errors.New("no ink")
 	}
@@ -271,7 +273,8 @@ func TestFigureThatFails(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(b.folder, "figure.svg"), "an older one shows other results")
 }
 
-// One update, at one epoch and one seed, makes points of which no axis has two; a run that diverges at once makes none.
+// One update in one epoch with one seed gives single points, so no axis has two different values. A
+// run that diverges at once gives none.
 func TestFigureOfFewUpdates(t *testing.T) {
 	for _, poison := range []string{"", Baseline, "default"} {
 		b := newBench(t)
@@ -286,7 +289,7 @@ func TestFigureOfFewUpdates(t *testing.T) {
 	}
 }
 
-// A run that diverges is recorded, the others go on, and it is not tried again.
+// A run that diverges is recorded, the others go on, and it is not repeated.
 func TestDivergedRun(t *testing.T) {
 	b := newBench(t)
 	b.poison = "conv1"
@@ -311,7 +314,7 @@ func TestDivergedRun(t *testing.T) {
 	require.Equal(t, Keep, r.Variants[1].Verdict, "it trains where the baseline diverges")
 }
 
-// A run whose first session ended before it could save is begun anew, whatever it left.
+// A run whose first session ended before its first checkpoint starts again, whatever files it left.
 func TestRunWithoutCheckpoint(t *testing.T) {
 	b := newBench(t)
 	a := b.ablation(baseConfig(), Options{Seeds: "1"})
@@ -324,7 +327,8 @@ func TestRunWithoutCheckpoint(t *testing.T) {
 	require.Equal(t, Finished, r.Variants[1].Runs[0].State)
 }
 
-// Differences have the spread and the interval of a textbook, and verdicts follow from it.
+// Differences have the standard deviation and the interval of a textbook, and verdicts follow from
+// the interval.
 func TestVerdicts(t *testing.T) {
 	d := difference([]float64{0.005, 0.006, 0.007})
 	require.InDelta(t, 0.006, d.Mean, 1e-15)
@@ -354,7 +358,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// The 95 % interval of a paired difference covers the truth 95 times of a hundred, at few seeds as well.
+// The 95 % interval of a paired difference covers the truth 95 times of a hundred, even at few
+// seeds.
 func TestIntervalsCover(t *testing.T) {
 	r := graph.NewRandom(3, "cover")
 	for _, n := range []int{2, 3, 6} {
@@ -373,7 +378,8 @@ func TestIntervalsCover(t *testing.T) {
 	}
 }
 
-// The loss at a moment is the mean over the last 50 updates, and a run is not said to have learnt on fewer.
+// The loss at a moment is the mean over the last 50 updates, and a run counts as having learnt only
+// after as many.
 func TestFirstBelow(t *testing.T) {
 	run := RunResult{updates: 100}
 	for i, loss := range []float64{1, 0.1, 1, 1, 0.4, 0.4} { // intervals of 25 updates

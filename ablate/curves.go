@@ -8,14 +8,14 @@ import (
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
 
-// csvText writes rows of comma-separated values; it cannot fail, as it writes to memory.
+// csvText returns rows as comma-separated values. It cannot fail, because it writes to memory.
 func csvText(rows [][]string) []byte {
 	var b bytes.Buffer
 	csv.NewWriter(&b).WriteAll(rows)
 	return b.Bytes()
 }
 
-// runs are all runs, variant by variant.
+// runs returns all runs, variant by variant.
 func (r *Results) runs() []*RunResult {
 	var out []*RunResult
 	for _, v := range r.Variants {
@@ -24,7 +24,7 @@ func (r *Results) runs() []*RunResult {
 	return out
 }
 
-// Curves writes every run epoch by epoch: losses and accuracy of the main head.
+// Curves returns a CSV of every run by epoch: losses and accuracy of the main head.
 func (r *Results) Curves() []byte {
 	rows := [][]string{{"heads", "seed", "epoch", "step", "train_loss", "train_top1", "test_loss", "test_top1", "stem_gradient", "train_seconds"}}
 	for _, run := range r.runs() {
@@ -37,8 +37,8 @@ func (r *Results) Curves() []byte {
 	return csvText(rows)
 }
 
-// Steps writes every run interval by interval: the main head's training loss, and the norm of the stem's gradient and of the whole
-// in the interval's last update.
+// Steps returns a CSV of every run by interval: the main head's training loss, and the norms of the
+// stem's gradient and of the whole gradient in the interval's last update.
 func (r *Results) Steps() []byte {
 	rows := [][]string{{"heads", "seed", "epoch", "step", "train_loss", "stem_gradient", "gradient"}}
 	for _, run := range r.runs() {

@@ -7,8 +7,9 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// Figure draws the curves as SVG: a panel each for the main head's training loss, its accuracy on the test images and the norm of
-// the stem's gradient; a colour for each variant, a line for each seed.
+// Figure draws the curves as SVG. It has a panel each for the main head's training loss, its
+// accuracy on the test images and the norm of the stem's gradient. Each variant has a colour, and
+// each seed a line.
 func (r *Results) Figure() ([]byte, error) {
 	steps := func(y func(train.Interval) float64) func(*RunResult) []draw.Point {
 		return func(run *RunResult) (out []draw.Point) {
@@ -40,7 +41,7 @@ func (r *Results) Figure() ([]byte, error) {
 	)
 }
 
-// smooth is the mean over up to three neighbours on both sides.
+// smooth returns the means over up to three neighbours on each side.
 func smooth(p []draw.Point) []draw.Point {
 	out := slices.Clone(p)
 	for i := range p {

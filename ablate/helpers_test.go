@@ -38,7 +38,7 @@ func (bars) Decode(i int, dst *dataset.Image) (int32, error) {
 	return int32(i % 4), nil
 }
 
-// tinyHeads are the defaults of the test's network, whose only place is conv1.
+// tinyHeads are the defaults of the test's network, whose only place for a head is conv1.
 var tinyHeads = auxhead.Defaults{Kind: "gap", Weight: 0.3, Specs: []auxhead.Spec{{Name: "aux1", At: "conv1", Kind: "gap", Weight: 0.3}}}
 
 // bench trains ablations of a tiny network.
@@ -48,9 +48,9 @@ type bench struct {
 	opened  []string // variant and seed of every run that was opened
 	onOpen  func(r *Run)
 	onStep  func(r *Run, step int)
-	poison  string // variant whose weights are no numbers
+	poison  string // variant whose weights are not numbers
 	results []*Results
-	run     *Run // that is open
+	run     *Run // the open run
 }
 
 func newBench(t *testing.T) *bench {
@@ -79,7 +79,7 @@ func (b *bench) begin(r *Run) {
 	}
 }
 
-// options have a tiny network and data of its size.
+// options returns options with a tiny network and data of its size.
 func (b *bench) options() tributary.Options {
 	return tributary.Options{
 		Data:         &dataset.Set{Train: bars(52), Test: bars(22)},

@@ -15,23 +15,23 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// Section is the key of a configuration file below which an ablation's own settings are.
+// Section is the key of a configuration file that holds an ablation's own settings.
 const Section = "ablate"
 
-// Baseline is the variant that all others are compared with: no heads. It is part of every plan.
+// Baseline is the variant that all others are compared with: no heads. Every plan contains it.
 const Baseline = "none"
 
-// Options are the settings of an ablation beside those of its runs.
+// Options are the settings of an ablation in addition to those of its runs.
 type Options struct {
-	Variants string // settings of heads with semicolons between; empty: the configuration's heads
-	Weights  string // weights with commas between: every variant with each of them on all its heads; empty: their own
-	Seeds    string // seeds with commas between; a single number is how many, from the configuration's on
+	Variants string // settings of heads, separated by semicolons; empty: the configuration's heads
+	Weights  string // weights, separated by commas, each of which every variant uses on all its heads; empty: the variants' own
+	Seeds    string // seeds, separated by commas; a single number is their count, starting at the configuration's seed
 }
 
-// DefaultOptions compare a configuration's heads with none, at three seeds.
+// DefaultOptions returns options that compare a configuration's heads with none at three seeds.
 func DefaultOptions() Options { return Options{Seeds: "3"} }
 
-// Settings are the settings of o, as keys of a file and flags.
+// Settings returns the settings of o, as keys of a file and flags.
 func (o *Options) Settings() []train.Setting {
 	const group = "Ablation"
 	return []train.Setting{
@@ -43,13 +43,14 @@ func (o *Options) Settings() []train.Setting {
 
 // Plan is a list of runs: every variant with every seed.
 type Plan struct {
-	Base     train.Config // of all runs, but for heads, seed and folder
+	Base     train.Config // of all runs, except heads, seed and folder
 	Options  Options
 	Variants []string // settings of heads; the first is Baseline
 	Seeds    []uint64
 }
 
-// NewPlan makes the plan of a configuration and the options beside it; the defaults are those of the configuration's network.
+// NewPlan returns the plan for a configuration and an ablation's options. d has the defaults of the
+// configuration's network.
 func NewPlan(base train.Config, o Options, d auxhead.Defaults) (*Plan, error) {
 	base.Resolve()
 	p := &Plan{Base: base, Options: o}
@@ -84,7 +85,7 @@ func (p *Plan) readVariants(d auxhead.Defaults) error {
 	}
 	for variant := range strings.SplitSeq(text, ";") {
 		variant = strings.TrimSpace(variant)
-		if variant == "" || variant == Baseline { // a semicolon at the end, and what is there anyway
+		if variant == "" || variant == Baseline { // a semicolon at the end, or the baseline, which is always there
 			continue
 		}
 		specs, err := parseHeads(variant, d)
@@ -112,7 +113,7 @@ func (p *Plan) readVariants(d auxhead.Defaults) error {
 	return nil
 }
 
-// parseHeads reads a variant: heads, or those that a short run of each seed places.
+// parseHeads parses a variant: heads, or heads that a short run places for each seed.
 func parseHeads(variant string, d auxhead.Defaults) ([]auxhead.Spec, error) {
 	if s, ok, err := auxhead.ParseAuto(variant, d); ok || err != nil {
 		return []auxhead.Spec{s}, err
@@ -169,8 +170,8 @@ type Run struct {
 	Folder  *train.Folder
 }
 
-// Runs are the runs of a plan below a folder: seed by seed, so that every variant has a partner early, and what disturbs the
-// machine for a while disturbs all variants.
+// Runs returns the runs of a plan within a folder, seed by seed. So every variant soon has a
+// baseline to compare with, and a temporary disturbance of the machine affects all variants.
 func (p *Plan) Runs(folder string) []*Run {
 	var out []*Run
 	for _, seed := range p.Seeds {
@@ -186,7 +187,7 @@ func (p *Plan) Runs(folder string) []*Run {
 
 var noName = regexp.MustCompile(`[^A-Za-z0-9._]+`)
 
-// folderName is a name for a variant's folder that no other variant has.
+// folderName returns a name for a variant's folder that differs from every other variant's.
 func folderName(variant string) string {
 	name := strings.Trim(noName.ReplaceAllString(variant, "-"), "-.")
 	if name == variant && len(name) < 60 {
@@ -196,8 +197,9 @@ func folderName(variant string) string {
 	return fmt.Sprintf("%.50s-%x", name, sum[:3])
 }
 
-// Name is the name of the plan's folder where the user gives none: the same for the same runs' configuration, so that the same
-// command goes on where it stopped, and one with more seeds or variants adds to what is there.
+// Name returns the name of the plan's folder if the user gives none. It is the same for the same
+// configuration of the runs. So the same command continues where it stopped, and a command with
+// more seeds or variants adds to the existing runs.
 func (p *Plan) Name() string {
 	h := sha256.New()
 	c := p.common()
@@ -209,14 +211,14 @@ func (p *Plan) Name() string {
 	return fmt.Sprintf("ablate-%s-%x", p.Base.Model, h.Sum(nil)[:4])
 }
 
-// common is what all runs of an ablation have in common.
+// common returns the settings that all runs of an ablation have in common.
 func (p *Plan) common() train.Config {
 	c := p.Base
 	c.Heads, c.Seed = Baseline, 0
 	return c
 }
 
-// continues returns an error where another plan, of a folder, is not of the same runs.
+// continues returns an error if other, the plan of an existing folder, is of other runs.
 func (p *Plan) continues(folder string, other *train.Config) error {
 	mine, theirs := p.common(), (&Plan{Base: *other}).common()
 	if diff := theirs.Differences("ablation "+folder, &mine, "now"); len(diff) > 0 {
@@ -229,7 +231,7 @@ func (p *Plan) continues(folder string, other *train.Config) error {
 	return nil
 }
 
-// YAML writes the plan as a configuration file.
+// YAML returns the plan as a configuration file.
 func (p *Plan) YAML() []byte {
 	c, o := p.Base, p.Options
 	c.Name = ""

@@ -11,29 +11,29 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// Results are what came out of an ablation so far.
+// Results are the results of an ablation so far.
 type Results struct {
 	Model      string           `json:"model"`
 	Data       string           `json:"data"`
 	Epochs     int              `json:"epochs"`
 	Device     string           `json:"device"`
 	Seeds      []uint64         `json:"seeds"`
-	LearntLoss float64          `json:"learnt_loss"` // of the main head: below it, it has learnt something
-	Stem       string           `json:"stem"`        // the parameter whose gradient is in StemGradient
-	Variants   []*VariantResult `json:"variants"`    // the baseline first
-	Files      []string         `json:"-"`           // that were written to the ablation's folder
+	LearntLoss float64          `json:"learnt_loss"` // loss of the main head below which it has learnt something
+	Stem       string           `json:"stem"`        // the parameter whose gradient is StemGradient
+	Variants   []*VariantResult `json:"variants"`    // the baseline is first
+	Files      []string         `json:"-"`           // files written to the ablation's folder
 }
 
-// VariantResult is a variant over the seeds. Samples are over its finished runs.
+// VariantResult is a variant's result over the seeds. Samples are over its finished runs.
 type VariantResult struct {
 	Heads      string       `json:"heads"`
 	Top1       Sample       `json:"top1"`       // the main head's accuracy on the test images after the last epoch
 	TrainLoss  Sample       `json:"train_loss"` // of the main head in the last epoch
-	Learnt     Sample       `json:"learnt"`     // see RunResult, over the runs that got there
-	Reached    Sample       `json:"reached"`    // likewise
+	Learnt     Sample       `json:"learnt"`     // see RunResult; over the runs that reached the loss
+	Reached    Sample       `json:"reached"`    // see RunResult; over the runs that reached the loss
 	Stem       Sample       `json:"stem_gradient"`
-	Cost       Sample       `json:"cost"`       // time to train an epoch, relative to the baseline's at the same seed
-	Difference *Difference  `json:"difference"` // in accuracy, from the baseline at the same seeds; null for the baseline
+	Cost       Sample       `json:"cost"`       // training time of an epoch relative to the baseline's at the same seed
+	Difference *Difference  `json:"difference"` // in accuracy from the baseline at the same seeds; null for the baseline
 	Verdict    Verdict      `json:"verdict,omitempty"`
 	Runs       []*RunResult `json:"runs"` // by seed
 }
@@ -41,29 +41,31 @@ type VariantResult struct {
 // RunResult is one run.
 type RunResult struct {
 	Seed      uint64  `json:"seed"`
-	Folder    string  `json:"folder"` // within the ablation's
+	Folder    string  `json:"folder"` // within the ablation's folder
 	State     State   `json:"state"`
 	Note      string  `json:"note,omitempty"` // why it diverged
-	Top1      float64 `json:"top1"`           // after the last epoch so far
-	TrainLoss float64 `json:"train_loss"`     // in the last epoch so far
-	// Epochs, whole or in part, after which the main head's training loss, as a mean over the last span updates, was first at most
-	// LearntLoss, and the baseline's TrainLoss at the same seed; 0 where it never was.
+	Top1      float64 `json:"top1"`           // after the last epoch that is done
+	TrainLoss float64 `json:"train_loss"`     // in the last epoch that is done
+	// Learnt and Reached are numbers of epochs, possibly fractions. After them the main head's
+	// training loss, as a mean over the last span updates, was for the first time at most
+	// LearntLoss, or the baseline's TrainLoss at the same seed. 0 means that it never was.
 	Learnt  float64 `json:"learnt_after"`
 	Reached float64 `json:"reached_baseline_after"`
 	Stem    float64 `json:"stem_gradient"` // mean norm in the first epoch
-	Seconds float64 `json:"epoch_seconds"` // of training alone, the median over epochs
-	Device  string  `json:"device"`        // that it ended on
+	Seconds float64 `json:"epoch_seconds"` // training time alone, the median over epochs
+	Device  string  `json:"device"`        // the device on which it ended
 	heads   string  // of the variant
 
 	intervals []train.Interval
 	epochs    []train.EpochEnded
-	updates   float64 // in an epoch; 0 while no run of the ablation has finished one
+	updates   float64 // updates in an epoch; 0 until a run of the ablation has finished an epoch
 }
 
-// span is the number of updates whose mean training loss counts as the loss at a moment.
+// span is the number of updates over which the training loss at a moment is averaged.
 const span = 50
 
-// learnt is the share of ln(classes), what guessing scores, below which a head has learnt something.
+// learnt is the share of ln(classes), the loss of guessing, below which a head has learnt
+// something.
 const learnt = 0.9
 
 // collect reads the runs' folders.
@@ -99,7 +101,7 @@ func (a *Ablation) collect() (*Results, error) {
 	return out, nil
 }
 
-// read reads a run's folder, as far as the run is.
+// read reads a run's folder, as far as the run has come.
 func (r *Results) read(run *Run) (*RunResult, error) {
 	out := &RunResult{Seed: run.Seed, Folder: filepath.Join(folderName(run.Variant), run.Config.Name), heads: run.Variant}
 	state, summary, err := run.state()
@@ -139,8 +141,8 @@ func (r *Results) read(run *Run) (*RunResult, error) {
 	return out, nil
 }
 
-// trainSeconds is what the training of a whole epoch takes at its images a second: the epoch of a run that was resumed is measured
-// in part only.
+// trainSeconds returns the time to train a whole epoch at its measured images a second. The
+// measured time would not do: in a resumed run it covers only a part of the epoch.
 func trainSeconds(e train.EpochEnded) float64 {
 	if e.ImagesPerSecond == 0 {
 		return 0
@@ -148,11 +150,11 @@ func trainSeconds(e train.EpochEnded) float64 {
 	return float64(e.Train.Images) / e.ImagesPerSecond
 }
 
-// stemIn is the mean norm of the stem's gradient in an epoch.
+// stemIn returns the mean norm of the stem's gradient in an epoch.
 func (r *RunResult) stemIn(epoch int) float64 {
 	var norms []float64
 	for _, i := range r.intervals {
-		for _, v := range i.GradNorms { // which is the stem's alone
+		for _, v := range i.GradNorms { // it has only the stem's
 			if i.Epoch == epoch {
 				norms = append(norms, v)
 			}
@@ -161,7 +163,7 @@ func (r *RunResult) stemIn(epoch int) float64 {
 	return sample(norms).Mean
 }
 
-// position is an update's, in epochs.
+// position returns the position of an update in epochs.
 func (r *RunResult) position(step int) float64 {
 	if r.updates == 0 {
 		return 0
@@ -169,8 +171,8 @@ func (r *RunResult) position(step int) float64 {
 	return float64(step) / r.updates
 }
 
-// firstBelow is the first position at which the main head's training loss, as a mean over span updates, is at most a loss; 0 if it
-// never is.
+// firstBelow returns the first position at which the main head's training loss, as a mean over span
+// updates, is at most loss; 0 if it never is.
 func (r *RunResult) firstBelow(loss float64) float64 {
 	for i, at := range r.intervals {
 		images, sum, from := 0, 0.0, 0
@@ -191,7 +193,7 @@ func (r *RunResult) firstBelow(loss float64) float64 {
 	return 0
 }
 
-// compare fills in a variant's samples, and how it differs from the baseline at equal seeds.
+// compare fills in a variant's samples and its difference from the baseline at equal seeds.
 func (v *VariantResult) compare(base *VariantResult) {
 	var top1, loss, learnt, reached, stem, cost, better []float64
 	var diverged, rescued int
@@ -231,7 +233,8 @@ func (v *VariantResult) compare(base *VariantResult) {
 	}
 }
 
-// Conclusion is a variant's verdict in words: "inception4a:0.3: +0.60 ± 0.20 points at 3 seeds, keep".
+// Conclusion returns a variant's verdict in words: "inception4a:0.3: +0.60 ± 0.20 points at 3
+// seeds, keep".
 func (v *VariantResult) Conclusion() string {
 	d := v.Difference
 	if d == nil || d.N == 0 {
@@ -240,7 +243,7 @@ func (v *VariantResult) Conclusion() string {
 	return fmt.Sprintf("%s: %s points at %s, %s", v.Heads, d.points(), count(d.N, "seed"), v.Verdict)
 }
 
-// points writes a difference in points, with the half of its interval.
+// points returns a difference in points, with half of its confidence interval.
 func (d *Difference) points() string {
 	if d.N < 2 {
 		return fmt.Sprintf("%+.2f", 100*d.Mean)

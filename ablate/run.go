@@ -20,33 +20,35 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// Ablation is a plan at work. It writes to one folder:
+// Ablation carries out a plan. It writes to one folder:
 //
 //	ablation.yaml      the plan: tributary ablate --resume goes on with it
-//	VARIANT/seedN/     each run, a folder as any run's
-//	results.json       what came out so far
+//	VARIANT/seedN/     each run, a folder like any run's
+//	results.json       the results so far
 //	results.md         the same as a table
 //	curves.csv         every run, epoch by epoch
 //	steps.csv          every run, interval by interval
 //	figure.svg         the curves, drawn
-//	lock.json          who is at work in it, while somebody is
+//	lock.json          which process is at work in it, while one is
 type Ablation struct {
 	Plan    *Plan
 	Folder  string
-	Classes int // that the network tells apart
-	// Options are those of every run.
+	Classes int // number of classes of the network
+	// Options are the options of every run.
 	Options tributary.Options
-	// Begin is told of a run before it is opened; nil: nobody looks.
+	// Begin is called before a run is opened; nil: no reports.
 	Begin func(*Run)
-	// Show is told what came out so far, after every run; nil: nobody looks.
+	// Show is called with the results so far, after every run; nil: no reports.
 	Show func(*Results) error
-	// Warn is told why there is no figure; nil: nobody looks. Everything else is there.
+	// Warn is called with the error if the figure cannot be drawn; nil: no warnings. The other
+	// files are written in any case.
 	Warn func(error)
-	draw func(*Results) ([]byte, error) // of a test; nil: Results.Figure
+	draw func(*Results) ([]byte, error) // set by tests; nil: Results.Figure
 }
 
-// New plans an ablation of a configuration in a folder; empty means one in Config.Out that is named after the network and the data.
-// Whatever can be wrong with a variant is found here. It opens the data and the device for that, and closes them.
+// New plans an ablation of a configuration in a folder. An empty folder stands for one in
+// Config.Out that is named after the network and the data. New reports every possible error of a
+// variant. For that it opens the data and the device, and closes them again.
 func New(ctx context.Context, c train.Config, options Options, folder string, o tributary.Options) (_ *Ablation, err error) {
 	if err := o.Complete(&c); err != nil {
 		return nil, err
@@ -85,8 +87,9 @@ func New(ctx context.Context, c train.Config, options Options, folder string, o 
 	return a, nil
 }
 
-// Run trains the runs that are not done yet, one after another. When ctx ends, the run under way saves a checkpoint, and Run returns
-// the *train.InterruptedError; the next Run goes on from there. A run that diverges is recorded, and the others go on.
+// Run trains the runs that are not done yet, one after another. When ctx ends, the current run
+// saves a checkpoint, and Run returns the *train.InterruptedError; the next call of Run goes on
+// from there. A run that diverges is recorded, and the others go on.
 func (a *Ablation) Run(ctx context.Context) (_ *Results, err error) {
 	if err := os.MkdirAll(a.Folder, 0o755); err != nil {
 		return nil, err
@@ -131,7 +134,7 @@ func (a *Ablation) Run(ctx context.Context) (_ *Results, err error) {
 	return a.results()
 }
 
-// File is the path of an ablation's plan in its folder.
+// File returns the path of an ablation's plan in its folder.
 func File(folder string) string { return filepath.Join(folder, "ablation.yaml") }
 
 // Read reads the plan of a folder.
@@ -144,7 +147,8 @@ func Read(folder string) (train.Config, Options, error) {
 	return c, o, c.ReadYAMLWith(File(folder), text, Section, o.Settings())
 }
 
-// takeFolder makes the folder the ablation's, or makes sure that the one that exists is of the same runs.
+// takeFolder prepares the folder for the ablation. If the folder has a plan already, takeFolder
+// checks that it is of the same runs.
 func (a *Ablation) takeFolder() error {
 	other, _, err := Read(a.Folder)
 	switch {
@@ -166,17 +170,17 @@ func (a *Ablation) takeFolder() error {
 	return atomicfile.WriteBytes(File(a.Folder), a.Plan.YAML())
 }
 
-// State is how far a run is.
+// State is the state of a run.
 type State string
 
 // The states.
 const (
-	Pending  State = "pending" // not begun, or not at its end
+	Pending  State = "pending" // not begun, or not finished
 	Finished State = "finished"
 	Diverged State = "diverged"
 )
 
-// state reads how far a run is, and what its summary says if there is one.
+// state returns the state of a run, and its summary if there is one.
 func (r *Run) state() (State, *train.Summary, error) {
 	s, err := r.Folder.ReadSummary()
 	switch {
@@ -192,7 +196,7 @@ func (r *Run) state() (State, *train.Summary, error) {
 	return Pending, s, nil
 }
 
-// train trains a run, from its checkpoint where it has one.
+// train trains a run, from its checkpoint if it has one.
 func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
 	run, err := a.open(ctx, r)
 	if err != nil {
@@ -208,7 +212,7 @@ func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
 	return err
 }
 
-// open prepares a run: a new one in its folder, or the one that begun there.
+// open prepares a run: a new one in its folder, or the one that began there.
 func (a *Ablation) open(ctx context.Context, r *Run) (*tributary.Run, error) {
 	o := a.Options
 	o.GradNorms = stem
@@ -218,7 +222,7 @@ func (a *Ablation) open(ctx context.Context, r *Run) (*tributary.Run, error) {
 	if path, err := train.FindCheckpoint(r.Folder.Path, false); err == nil {
 		o.Change = func(c *train.Config) error {
 			if _, auto, _ := auxhead.ParseAuto(r.Config.Heads, auxhead.Defaults{}); auto {
-				r.Config.Heads = c.Heads // they stay where they are
+				r.Config.Heads = c.Heads // the heads stay at their places
 			}
 			r.Config.AdoptInput(c)
 			a.begin(r)
@@ -248,7 +252,8 @@ func (a *Ablation) begin(r *Run) {
 	}
 }
 
-// discard removes the folder of a run that ended before its first checkpoint: there is nothing to go on from.
+// discard removes the folder of a run that ended before its first checkpoint, because it cannot be
+// resumed.
 func (r *Run) discard() error {
 	if err := r.Folder.Lock(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -256,13 +261,13 @@ func (r *Run) discard() error {
 	return errors.Join(r.Folder.Unlock(), os.RemoveAll(r.Folder.Path))
 }
 
-// inputOfOthers lets a run see images as the runs do that have begun before, so that they compare: those of an ablation from before
-// there were settings of the input, too.
+// inputOfOthers gives a run the settings of the input of the runs that have begun before, so that
+// the runs are comparable. This also covers ablations from before these settings existed.
 func (a *Ablation) inputOfOthers(r *Run) error {
 	for _, other := range a.Plan.Runs(a.Folder) {
 		path, err := train.FindCheckpoint(other.Folder.Path, false)
 		if err != nil {
-			continue // not begun
+			continue // the run has not begun
 		}
 		begun, err := train.OpenCheckpoint(path)
 		if err != nil {
@@ -274,7 +279,8 @@ func (a *Ablation) inputOfOthers(r *Run) error {
 	return nil
 }
 
-// stem names a network's first filters, whose gradient shows what of the losses arrives at the bottom.
+// stem returns the name of a network's first filters. Their gradient shows how much of the losses
+// arrives at the bottom.
 func stem(g *graph.Graph) []string {
 	for _, p := range g.Params() {
 		if p.Role == graph.Weight {
@@ -284,7 +290,8 @@ func stem(g *graph.Graph) []string {
 	return nil
 }
 
-// results reads what came out so far, and writes it down: the results, then the figure, which costs no result where it fails.
+// results reads the results so far and writes them to files. It draws the figure last, so that a
+// figure that fails costs no result.
 func (a *Ablation) results() (*Results, error) {
 	r, err := a.collect()
 	if err != nil {
@@ -315,7 +322,8 @@ func (a *Ablation) results() (*Results, error) {
 
 const figureName = "figure.svg"
 
-// drawFigure leaves no older figure where it fails: it would show other results.
+// drawFigure draws the figure. If it fails, it removes an older figure, which would show other
+// results.
 func (a *Ablation) drawFigure(r *Results) error {
 	draw, path := a.draw, filepath.Join(a.Folder, figureName)
 	if draw == nil {

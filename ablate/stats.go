@@ -6,11 +6,11 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Sample is some measurements of one kind.
+// Sample summarises measurements of one kind.
 type Sample struct {
 	N    int     `json:"n"`
-	Mean float64 `json:"mean"` // 0 where N is
-	SD   float64 `json:"sd"`   // standard deviation, with N-1; 0 where N is below 2
+	Mean float64 `json:"mean"` // 0 if N is 0
+	SD   float64 `json:"sd"`   // standard deviation, with N-1; 0 if N is below 2
 }
 
 func sample(v []float64) Sample {
@@ -28,15 +28,16 @@ func sample(v []float64) Sample {
 	return s
 }
 
-// Difference is a variant's accuracy less the baseline's, in shares of one, over the seeds at which both have finished.
+// Difference is a variant's accuracy minus the baseline's, in shares of one, over the seeds at
+// which both have finished.
 type Difference struct {
 	Sample
-	SE   float64 `json:"se"`   // standard error of the mean; 0 where N is below 2
-	Half float64 `json:"half"` // of the mean's 95 % confidence interval, by Student's t with N-1 degrees of freedom; 0 likewise
+	SE   float64 `json:"se"`   // standard error of the mean; 0 if N is below 2
+	Half float64 `json:"half"` // half of the mean's 95 % confidence interval, by Student's t with N-1 degrees of freedom; 0 if N is below 2
 }
 
-// confidence is the level of the intervals that verdicts rest on. Each is of one variant alone: of many that make no difference,
-// one in twenty falls outside.
+// confidence is the level of the intervals behind verdicts. Each interval is of one variant alone:
+// of many variants that make no difference, one in twenty falls outside its interval.
 const confidence = 0.95
 
 func difference(v []float64) Difference {
@@ -49,7 +50,7 @@ func difference(v []float64) Difference {
 	return d
 }
 
-// Verdict is what the seeds so far say about a variant.
+// Verdict is the conclusion about a variant from the seeds so far.
 type Verdict string
 
 // The verdicts.
@@ -60,11 +61,12 @@ const (
 	MoreSeeds    Verdict = "more seeds needed" // anything else
 )
 
-// negligible is the difference in accuracy that is called none: half a point.
+// negligible is the difference in accuracy that counts as no difference: half a point.
 const negligible = 0.005
 
-// verdict judges a difference. diverged is the number of seeds at which the variant diverged and the baseline did not; rescued that
-// of those at which it was the other way round.
+// verdict judges a difference. diverged is the number of seeds at which the variant diverged and
+// the baseline did not; rescued is the number of seeds at which the baseline diverged and the
+// variant did not.
 func (d Difference) verdict(diverged, rescued int) Verdict {
 	low, high := d.Mean-d.Half, d.Mean+d.Half
 	switch {

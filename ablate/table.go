@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// columns are the table's, with what each holds.
+// columns are the headings of the table's columns, with explanations.
 var columns = []struct{ head, what string }{
 	{"heads", "the variant, as --heads takes it"},
 	{"runs", "finished, of all; and how many diverged"},
@@ -21,7 +21,7 @@ var columns = []struct{ head, what string }{
 	{"time", "to train an epoch, relative to the baseline at equal seeds"},
 }
 
-// rows are the table's cells.
+// rows returns the table's cells.
 func (r *Results) rows() [][]string {
 	var out [][]string
 	for _, v := range r.Variants {
@@ -54,7 +54,7 @@ func (r *Results) rows() [][]string {
 	return out
 }
 
-// text writes a sample as mean ± standard deviation.
+// text returns a sample as mean ± standard deviation.
 func (s Sample) text(factor float64, format string) string {
 	switch s.N {
 	case 0:
@@ -90,7 +90,7 @@ func (r *Results) Print(w io.Writer) error {
 	return err
 }
 
-// Markdown writes the table with what its columns mean.
+// Markdown returns the table with explanations of its columns.
 func (r *Results) Markdown() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s on %s\n\n%s, seeds %s. %s.\n\n", r.Model, r.Data, count(r.Epochs, "epoch"), strings.Trim(fmt.Sprint(r.Seeds), "[]"), r.Device)
