@@ -1,4 +1,5 @@
-// Package atomicfile writes files whole or not at all: whatever happens, a power cut too, a path names the old file or the new one.
+// Package atomicfile writes files whole or not at all: whatever happens, even a power cut, a path
+// names the old file or the new one.
 package atomicfile
 
 import (
@@ -11,10 +12,11 @@ import (
 	"strings"
 )
 
-// Write makes path the file that write writes. It is synchronised before it gets its name, under which the old file stays until
-// then; a write that fails leaves that as it was. Where the system can, the new file has no name until it is whole, so that a
-// process that is killed leaves nothing; elsewhere it has one of those that [RemoveStrays] removes. A link is followed. What is
-// no file, such as /dev/stdout or a pipe, is written to as it is. Errors name path once.
+// Write makes path the file that write writes. The new file is synchronised before it replaces the
+// old one, and a failed write leaves the old one unchanged. If the system supports it, the new file
+// has no name until it is whole, so that a killed process leaves nothing behind. Otherwise it has a
+// temporary name, and [RemoveStrays] removes it. Write follows links. It writes directly to paths
+// that are not regular files, such as /dev/stdout or a pipe. Errors name path once.
 func Write(path string, write func(*os.File) error) error {
 	if err := replace(path, write, true); err != nil {
 		return fmt.Errorf("writing %s: %w", path, cause(err, path))
@@ -22,7 +24,7 @@ func Write(path string, write func(*os.File) error) error {
 	return nil
 }
 
-// WriteBytes is Write of some bytes.
+// WriteBytes is Write for bytes.
 func WriteBytes(path string, data []byte) error {
 	return Write(path, func(f *os.File) error {
 		_, err := f.Write(data)
@@ -30,7 +32,8 @@ func WriteBytes(path string, data []byte) error {
 	})
 }
 
-// replace is Write with a file that has no name until it is whole, or with one that has a temporary one.
+// replace does the work of Write, with a new file that is unnamed until it is whole, or has a
+// temporary name.
 func replace(path string, write func(*os.File) error, unnamed bool) error {
 	old, err := os.Stat(path)
 	switch {
@@ -68,7 +71,7 @@ func replace(path string, write func(*os.File) error, unnamed bool) error {
 	return nil
 }
 
-// overwrite writes to what is no file that could be replaced.
+// overwrite writes directly to a path that cannot be replaced.
 func overwrite(path string, write func(*os.File) error) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -77,18 +80,19 @@ func overwrite(path string, write func(*os.File) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// isDevice says that a path is an open file of a process, such as /dev/stdout: whoever opened it would not see another file.
+// isDevice reports whether a path is an open file of a process, such as /dev/stdout. The process
+// that opened it would not see a new file.
 func isDevice(path string) bool {
 	full, err := filepath.Abs(path)
 	return err == nil && (strings.HasPrefix(full, "/dev/") && !strings.HasPrefix(full, "/dev/shm/") || strings.HasPrefix(full, "/proc/"))
 }
 
-// Link makes path another name of the file existing, or, on file systems without links, a copy.
+// Link makes path another name of the file existing, or a copy on file systems without links.
 func Link(existing, path string) error {
 	temp := tempName(path)
 	if err := os.Link(existing, temp); err == nil {
 		err := os.Rename(temp, path)
-		os.Remove(temp) // renaming one name of a file to another of the same does nothing, and leaves both
+		os.Remove(temp) // renaming between two names of the same file does nothing and leaves both
 		if err != nil {
 			return fmt.Errorf("writing %s: %w", path, cause(err, path))
 		}
@@ -108,17 +112,18 @@ func Link(existing, path string) error {
 
 const (
 	tempEnd = ".tmp"
-	longest = 200 // bytes of a name that its temporary one has, so that the file system takes that, too
+	longest = 200 // maximum bytes of the name's beginning in its temporary name, so that the file system accepts that too
 )
 
-// tempName is a name beside path that no other file has.
+// tempName returns a name beside path that no other file has.
 func tempName(path string) string {
 	dir, base := filepath.Split(path)
 	base = strings.ToValidUTF8(base[:min(len(base), longest)], "")
 	return filepath.Join(dir, "."+base+"."+rand.Text()+tempEnd)
 }
 
-// RemoveStrays removes what killed processes left in a folder under temporary names. Nobody else may be writing there.
+// RemoveStrays removes files with temporary names that killed processes left in a folder. No other
+// process may be writing there.
 func RemoveStrays(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -133,7 +138,7 @@ func RemoveStrays(dir string) error {
 	return errors.Join(errs...)
 }
 
-// cause is an error without the path of the file that it happened with, where the reader is told that already.
+// cause returns an error without its file's path, if the message names the path already.
 func cause(err error, path string) error {
 	var at *fs.PathError
 	var link *os.LinkError
@@ -146,7 +151,7 @@ func cause(err error, path string) error {
 	return err
 }
 
-// syncDir makes a rename durable. Not every file system can; what it cannot is no reason to stop.
+// syncDir makes a rename durable. Errors are ignored, because not every file system supports it.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		d.Sync()

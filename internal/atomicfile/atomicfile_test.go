@@ -29,7 +29,8 @@ func names(t *testing.T, dir string) (all []string) {
 	return all
 }
 
-// both runs a test with files that have no name until they are whole, and with files that have a temporary one.
+// both runs a test with files that have no name until they are whole, and with files that have a
+// temporary name.
 func both(t *testing.T, test func(t *testing.T, write func(path string, write func(*os.File) error) error)) {
 	for _, unnamed := range []bool{true, false} {
 		t.Run(fmt.Sprintf("unnamed=%v", unnamed), func(t *testing.T) {
@@ -45,7 +46,8 @@ func text(s string) func(*os.File) error {
 	}
 }
 
-// While a file is written its path is the old one, and a failure leaves that and nothing else.
+// While a file is being written its path names the old file. A failure leaves the old file and
+// nothing else.
 func TestFailedWriteLeavesTheOldFile(t *testing.T) {
 	both(t, func(t *testing.T, write func(string, func(*os.File) error) error) {
 		dir := t.TempDir()
@@ -65,7 +67,7 @@ func TestFailedWriteLeavesTheOldFile(t *testing.T) {
 	})
 }
 
-// A file in the making that has no name leaves nothing when its process is killed.
+// An unnamed file leaves nothing behind when its process is killed.
 func TestUnnamed(t *testing.T) {
 	dir := t.TempDir()
 	f := createUnnamed(filepath.Join(dir, "a"))
@@ -80,7 +82,7 @@ func TestUnnamed(t *testing.T) {
 	require.Equal(t, []string{"a"}, names(t, dir))
 }
 
-// Where files cannot be linked, the one without a name is copied to one that has a name.
+// If files cannot be linked, an unnamed file is copied to a named one.
 func TestGiveNameWithoutLinks(t *testing.T) {
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, "elsewhere"))
@@ -90,7 +92,7 @@ func TestGiveNameWithoutLinks(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "taken"), nil, 0o600))
 	whole := &temp{File: f}
 	require.Error(t, whole.giveName(filepath.Join(dir, "taken")), "a name that another has")
-	if linkUnnamed(f, filepath.Join(dir, "probe")) == nil { // so that the next one cannot
+	if linkUnnamed(f, filepath.Join(dir, "probe")) == nil { // so that linking fails the next time
 		require.NoError(t, os.Remove(filepath.Join(dir, "probe")))
 		require.NoError(t, os.Remove(f.Name()))
 	}
@@ -101,7 +103,7 @@ func TestGiveNameWithoutLinks(t *testing.T) {
 	require.Equal(t, os.FileMode(0o640), st.Mode())
 }
 
-// Two that write one file at the same time do not take each other's.
+// Two writers of one file do not disturb each other.
 func TestWritersTogether(t *testing.T) {
 	both(t, func(t *testing.T, write func(string, func(*os.File) error) error) {
 		dir := t.TempDir()
@@ -136,14 +138,14 @@ func TestErrorsNameThePathOnce(t *testing.T) {
 	path := filepath.Join(dir, "a")
 	both(t, func(t *testing.T, write func(string, func(*os.File) error) error) {
 		err := write(path, func(f *os.File) error {
-			_, err := f.ReadAt(make([]byte, 1), -1) // an error of the file's own, which has its name
+			_, err := f.ReadAt(make([]byte, 1), -1) // an error of the file itself, which contains its name
 			return fmt.Errorf("tensor: %w", err)
 		})
 		require.NotContains(t, cause(err, path).Error(), dir)
 	})
 }
 
-// A link stays one, and permissions stay.
+// A link stays a link, and permissions stay.
 func TestWhatIsThere(t *testing.T) {
 	both(t, func(t *testing.T, write func(string, func(*os.File) error) error) {
 		dir := t.TempDir()
@@ -166,7 +168,7 @@ func TestLink(t *testing.T) {
 	last, best := filepath.Join(dir, "last.ckpt"), filepath.Join(dir, "best.ckpt")
 	for _, s := range []string{"one", "two"} {
 		require.NoError(t, WriteBytes(last, []byte(s)))
-		for range 2 { // also where best is last already
+		for range 2 { // also if best is already the same file as last
 			require.NoError(t, Link(last, best))
 			require.Equal(t, s, read(t, best))
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is no file is written to as it is.
+// Paths that are not regular files are written to directly.
 func TestNoFile(t *testing.T) {
 	both(t, func(t *testing.T, write func(string, func(*os.File) error) error) {
 		dir := t.TempDir()

@@ -5,14 +5,14 @@ import (
 	"os"
 )
 
-// temp is a file in the making.
+// temp is a file that is being written.
 type temp struct {
 	*os.File
-	name   string // empty where it has none yet
+	name   string // empty if it has no name yet
 	closed bool
 }
 
-// create makes the file that will be path, without a name if that is possible.
+// create creates the file that will become path, without a name if that is possible.
 func create(path string, unnamed bool) (*temp, error) {
 	if unnamed {
 		if f := createUnnamed(path); f != nil {
@@ -49,7 +49,7 @@ func (t *temp) publish(path string) error {
 	return nil
 }
 
-// giveName gives a file without a name a temporary one. Where the file system links no files, it is copied.
+// giveName gives an unnamed file a temporary name. If the file system cannot link it, it is copied.
 func (t *temp) giveName(name string) error {
 	if linkUnnamed(t.File, name) == nil {
 		t.name = name
@@ -75,7 +75,7 @@ func (t *temp) giveName(name string) error {
 	return f.Sync()
 }
 
-// discard removes what was not published.
+// discard removes a file that was not published.
 func (t *temp) discard() {
 	if !t.closed {
 		t.Close()

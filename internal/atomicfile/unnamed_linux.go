@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// createUnnamed makes a file without a name in path's folder: nil where the file system has none, as network file systems.
-// Errors call it path.
+// createUnnamed creates a file without a name in path's folder. It returns nil if the file system
+// does not support that; network file systems do not. Errors name the file path.
 func createUnnamed(path string) *os.File {
 	fd, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o666)
 	if err != nil {

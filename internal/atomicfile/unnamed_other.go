@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// createUnnamed returns nil: only Linux has files without a name.
+// createUnnamed returns nil, because only Linux has files without a name.
 func createUnnamed(string) *os.File { return nil }
 
 func linkUnnamed(*os.File, string) error { return errors.ErrUnsupported }

@@ -1,4 +1,4 @@
-// Package guard gives tests memory that ends at a page which cannot be read.
+// Package guard gives tests memory that ends at an unreadable page.
 package guard
 
 import (
@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Allocate returns n elements that end at a page which cannot be read: a kernel that reads past the end crashes the test.
+// Allocate returns n elements that end at an unreadable page, so that a kernel that reads past the
+// end crashes the test.
 func Allocate[T any](t *testing.T, n int) []T {
 	var e T
 	page := syscall.Getpagesize()

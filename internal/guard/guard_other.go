@@ -4,5 +4,5 @@ package guard
 
 import "testing"
 
-// Allocate returns n elements; only on Linux is the page behind them closed.
+// Allocate returns n elements. Only on Linux is the page after them unreadable.
 func Allocate[T any](_ *testing.T, n int) []T { return make([]T, n) }

@@ -1,4 +1,4 @@
-// Package human writes numbers for people to read.
+// Package human formats numbers for people.
 package human
 
 import (
@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Thousands writes a whole number with commas.
+// Thousands returns a whole number with commas.
 func Thousands[T int | int64](n T) string {
 	s := strconv.FormatInt(int64(n), 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -16,7 +16,7 @@ func Thousands[T int | int64](n T) string {
 	return s
 }
 
-// Quantity writes a large number with three digits and a factor: 1.50 G.
+// Quantity returns a large number with three digits and a unit prefix: 1.50 G.
 func Quantity(n int64) string {
 	for _, u := range []struct {
 		factor float64
@@ -29,7 +29,7 @@ func Quantity(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// Bytes writes bytes in binary units.
+// Bytes returns a number of bytes in binary units.
 func Bytes(n int64) string {
 	v := float64(n)
 	for _, u := range []string{"B", "KiB", "MiB", "GiB"} {
@@ -51,7 +51,7 @@ func threeDigits(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-// Duration writes seconds as 1m20s, or 9.8s below ten.
+// Duration returns seconds as 1m20s, or as 9.8s below ten.
 func Duration(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	if seconds < 10 {
@@ -60,7 +60,7 @@ func Duration(seconds float64) string {
 	return d.Round(time.Second).String()
 }
 
-// Count writes a number of things: "1 update", "2 updates".
+// Count returns a number of things: "1 update", "2 updates".
 func Count(n int, thing string) string {
 	if n != 1 {
 		thing += "s"
@@ -68,5 +68,5 @@ func Count(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-// Percent writes a share.
+// Percent returns a share in percent.
 func Percent(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) }

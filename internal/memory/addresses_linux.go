@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeAddresses is what RLIMIT_AS leaves of the process's address space. A sixteenth of the limit stays out of account: the
-// runtime asks for addresses in large pieces.
+// freeAddresses returns what RLIMIT_AS leaves of the process's address space. It reserves a
+// sixteenth of the limit, because the runtime takes addresses in large pieces.
 func freeAddresses() int64 {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_AS, &limit) != nil || limit.Cur > math.MaxInt64 {

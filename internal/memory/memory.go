@@ -1,4 +1,4 @@
-// Package memory says how much of the machine's memory the process may have.
+// Package memory tells how much of the machine's memory the process may use.
 package memory
 
 import (
@@ -10,8 +10,8 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// Limit is the most memory that the process can have, in bytes: the machine's, or the cgroup's where that is less. It is 0 where
-// the system does not say.
+// Limit returns the maximum memory of the process in bytes: the machine's, or the cgroup's if that
+// is less. It returns 0 if the system does not tell.
 func Limit() int64 {
 	limit, err := memlimit.FromSystem()
 	if err != nil {
@@ -23,9 +23,10 @@ func Limit() int64 {
 	return int64(min(limit, math.MaxInt64))
 }
 
-// Free is how many bytes the process can still allocate: [Limit], or the process's own limit of address space (ulimit -v) where
-// that leaves less, without what the process holds. A sixteenth of the limit stays out of account, for the operating system
-// and for garbage. It is math.MaxInt64 where the system does not say.
+// Free returns the number of bytes that the process can still allocate. It is [Limit] minus the
+// memory that the process holds, or what the process's limit of address space (ulimit -v) leaves if
+// that is less. Free reserves a sixteenth of the limit for the operating system and for garbage. It
+// returns math.MaxInt64 if the system does not tell.
 func Free() int64 {
 	free := int64(math.MaxInt64)
 	if limit := Limit(); limit > 0 {
@@ -34,15 +35,17 @@ func Free() int64 {
 	return max(0, min(free, freeAddresses()))
 }
 
-// CollectBefore makes the garbage collector keep the process within what [Free] promised, without reserve bytes that are not the
-// Go runtime's. Otherwise garbage may grow to the size of all that is in use. A limit in the environment (GOMEMLIMIT) stays.
+// CollectBefore makes the garbage collector keep the process within the memory that [Free] returns,
+// minus reserve bytes for memory outside the Go runtime. Without it garbage may grow to the size of
+// all memory in use. A limit in the environment (GOMEMLIMIT) stays in force.
 func CollectBefore(reserve int64) {
 	if free := Free(); os.Getenv("GOMEMLIMIT") == "" && free < math.MaxInt64 {
 		debug.SetMemoryLimit(held() + max(0, free-reserve))
 	}
 }
 
-// held is what the Go runtime has from the system, without what it can use again or has given back.
+// held returns the memory that the Go runtime has taken from the system, without what it can reuse
+// or has given back.
 func held() int64 {
 	s := []metrics.Sample{
 		{Name: "/memory/classes/total:bytes"},

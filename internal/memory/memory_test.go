@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the process allocates is no longer free, and what it drops is free again.
+// Memory that the process allocates is no longer free, and memory that it drops is free again.
 func TestFree(t *testing.T) {
 	if Limit() == 0 {
 		t.Skip("the system does not say how much memory there is")
@@ -27,14 +27,14 @@ func TestFree(t *testing.T) {
 	require.InDelta(t, before, Free(), n/4)
 }
 
-// The limit of addresses counts: the test runs itself under ulimit -v.
+// The limit of the address space counts: the test runs itself under ulimit -v.
 func TestAddressLimit(t *testing.T) {
 	const variable = "TRIBUTARY_TEST_ADDRESS_LIMIT"
 	if os.Getenv(variable) != "" {
 		free := Free()
 		require.Positive(t, free)
 		require.Less(t, free, int64(4<<30))
-		_ = make([]byte, free) // would end the process if there were less
+		_ = make([]byte, free) // ends the process if there is less
 		return
 	}
 	if runtime.GOOS != "linux" || freeAddresses() != math.MaxInt64 {

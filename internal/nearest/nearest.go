@@ -1,4 +1,4 @@
-// Package nearest finds the names that somebody may have meant who wrote one that does not exist.
+// Package nearest finds the names that a user may have meant by a name that does not exist.
 package nearest
 
 import (
@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Names returns up to n of the known names, those with the least edit distance from name first; upper and lower case are the same.
-// A known name that contains name counts as close.
+// Names returns up to n of the known names, those with the smallest edit distance from name first.
+// It ignores case. A known name that contains name counts as close.
 func Names(name string, known []string, n int) []string { return within(name, known, n, 1<<30) }
 
-// Close is [Names] without those that are too far away to be meant.
+// Close is [Names] without names that are too far away to be meant.
 func Close(name string, known []string, n int) []string { return within(name, known, n, 1+len(name)/3) }
 
-// within returns up to n of the known names at most a distance away.
+// within returns up to n of the known names within a maximum distance.
 func within(name string, known []string, n, most int) []string {
 	type scored struct {
 		name string
@@ -44,7 +44,8 @@ func within(name string, known []string, n, most int) []string {
 	return out
 }
 
-// distance is the number of bytes to insert, delete or replace to make b of a (Levenshtein 1966).
+// distance returns the number of bytes to insert, delete or replace to turn a into b (Levenshtein
+// 1966).
 func distance(a, b string) int {
 	row := make([]int, len(b)+1) // distances from a[:i] to every b[:j]
 	for j := range row {

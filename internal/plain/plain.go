@@ -1,5 +1,6 @@
-// Package plain makes text harmless for a terminal. Names of files, classes and heads, keys of configurations and messages about
-// them come from strangers: an escape sequence in one of them could recolour, overwrite or retitle the user's terminal.
+// Package plain makes text harmless for a terminal. Names of files, classes and heads, keys of
+// configurations, and messages about them are not trusted: an escape sequence in one of them could
+// recolour, overwrite or retitle the user's terminal.
 package plain
 
 import (
@@ -10,19 +11,21 @@ import (
 	"unicode/utf8"
 )
 
-// Text is s on one line: control characters, bytes that are not UTF-8, and characters that turn the direction of writing or end a
-// line are written as escapes such as \x1b, \n and \u202e. Everything else stays as it is.
+// Text returns s on one line. Control characters, bytes that are not UTF-8, and characters that
+// turn the direction of writing or end a line become escapes such as \x1b, \n and \u202e. All other
+// characters stay unchanged.
 func Text(s string) string { return string(appendPlain(nil, []byte(s), "")) }
 
-// List is an error of several lines: what is wrong, and below it in what.
+// List is an error of several lines: what is wrong, and below it the details.
 type List []string
 
 func (l List) Error() string { return strings.Join(l, "\n") }
 
-// Lines are the lines of the message. Every error with this method is shown in lines.
+// Lines returns the lines of the message. Every error with this method is shown in lines.
 func (l List) Lines() []string { return l }
 
-// Error is an error's message as Text, with the newlines that join several errors and those of a [List].
+// Error returns an error's message as Text, but keeps the newlines that join several errors, and
+// those of a [List].
 func Error(err error) string {
 	if l, ok := err.(interface{ Lines() []string }); ok {
 		var lines []string
@@ -39,7 +42,7 @@ func Error(err error) string {
 	case interface{ Unwrap() error }:
 		parts = []error{e.Unwrap()}
 	}
-	// What an error says around the errors in it is its own text.
+	// The text of an error around the errors that it wraps is its own.
 	var out strings.Builder
 	for i, p := range parts {
 		if p == nil {
@@ -61,10 +64,11 @@ func Error(err error) string {
 	return out.String()
 }
 
-// Writer writes Text, but lets newlines and tabs pass. It is for whole streams: a character may come in two pieces.
+// Writer writes Text, except that it keeps newlines and tabs. It is for whole streams, in which a
+// character may arrive in two pieces.
 type Writer struct {
 	w       io.Writer
-	pending []byte // the beginning of a character
+	pending []byte // the beginning of an incomplete character
 }
 
 // NewWriter returns a Writer to w.
@@ -92,7 +96,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close writes what is left of a character that never came to its end. The writer below stays open.
+// Close writes the rest of an incomplete character. The underlying writer stays open.
 func (w *Writer) Close() error {
 	if len(w.pending) == 0 {
 		return nil
@@ -102,7 +106,7 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// appendPlain appends text to dst, and leaves the characters of keep as they are.
+// appendPlain appends text to dst, without escaping the characters in keep.
 func appendPlain(dst, text []byte, keep string) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
@@ -119,7 +123,7 @@ func appendPlain(dst, text []byte, keep string) []byte {
 			dst = append(dst, `\r`...)
 		case r < ' ':
 			dst = fmt.Appendf(dst, `\x%02x`, r)
-		default: // an escape of JSON, too: a line of JSON means the same with it
+		default: // also an escape of JSON, so that a line of JSON keeps its meaning
 			dst = fmt.Appendf(dst, `\u%04x`, r)
 		}
 		text = text[n:]
@@ -127,8 +131,8 @@ func appendPlain(dst, text []byte, keep string) []byte {
 	return dst
 }
 
-// unsafe says whether a terminal may act on a character: C0 and C1 controls, DEL, line and paragraph separators, and those that
-// turn the direction of writing.
+// unsafe reports whether a terminal may act on a character: C0 and C1 controls, DEL, line and
+// paragraph separators, and characters that turn the direction of writing.
 func unsafe(r rune) bool {
 	return r < ' ' || 0x7f <= r && r < 0xa0 || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
 }

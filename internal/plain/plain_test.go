@@ -45,7 +45,7 @@ func TestError(t *testing.T) {
 	}
 }
 
-// However a text comes in pieces, it is written as Text writes each of its lines.
+// A text in pieces is written as Text writes each of its lines.
 func TestWriter(t *testing.T) {
 	text := []byte("a猫\x1b[2J\n\tb\xe7\x8c\u202e\u009b\xff👩 end\xf0\x9f")
 	want := "a猫" + `\x1b[2J` + "\n\tb" + `\xE7\x8C\u202e\u009b\xFF` + "👩 end" + `\xF0\x9F`

@@ -1,5 +1,6 @@
-// Package plainfile opens files that users name. What is no plain file is found before it is opened: a named pipe would wait for a
-// writer for ever, a device can be read without end.
+// Package plainfile opens files that users name. It recognises files that are not regular before it
+// opens them: opening a named pipe would block until a writer comes, and reading a device may never
+// end.
 package plainfile
 
 import (
@@ -9,7 +10,7 @@ import (
 	"os"
 )
 
-// Open opens a plain file for reading. Errors are of type *fs.PathError.
+// Open opens a regular file for reading. Errors are of type *fs.PathError.
 func Open(path string) (*os.File, error) {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -22,7 +23,7 @@ func Open(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st, err = f.Stat(); err == nil { // it may be another one by now
+	if st, err = f.Stat(); err == nil { // the file may have been replaced
 		err = check(path, st)
 	}
 	if err != nil {
@@ -32,7 +33,7 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Read reads a plain file of at most so many bytes, whatever size it says that it has.
+// Read reads a regular file of at most most bytes, whatever its stated size.
 func Read(path string, most int64) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
@@ -53,7 +54,7 @@ func check(path string, st fs.FileInfo) error {
 	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is %s, not a file", Kind(st.Mode()))}
 }
 
-// Kind says what a file is that is no plain one.
+// Kind describes a file that is not regular.
 func Kind(m fs.FileMode) string {
 	switch {
 	case m.IsDir():

@@ -27,7 +27,7 @@ func TestOpen(t *testing.T) {
 		require.Equal(t, "12345", string(data))
 	}
 	done := make(chan map[string]error)
-	go func() { // opening a pipe would wait for ever
+	go func() { // opening a pipe would block forever
 		all := map[string]error{}
 		for _, path := range []string{in("pipe"), in("link"), in("loop"), dir, "/dev/zero", in("none")} {
 			_, all[path] = Read(path, 1<<40)
