@@ -27,7 +27,8 @@ type gpuCase struct {
 
 func (c gpuCase) String() string { return fmt.Sprintf("%s/%dpx/batch%d", c.model, c.size, c.batch) }
 
-// gpuCases are tiny with TRIBUTARY_BENCH=dry: on the emulator, which measures nothing, but runs everything.
+// gpuCases returns the cases. With TRIBUTARY_BENCH=dry they are tiny and run on the emulator: that
+// measures nothing, but runs everything.
 func gpuCases() []gpuCase {
 	if os.Getenv("TRIBUTARY_BENCH") == "dry" {
 		return []gpuCase{{"inception_small", 28, 2}}
@@ -35,12 +36,12 @@ func gpuCases() []gpuCase {
 	return []gpuCase{{"googlenet", 224, 256}, {"googlenet", 224, 32}, {"inception_v3", 299, 128}}
 }
 
-// imageNet is how images of that data set are normalised.
+// imageNet returns the normalisation of ImageNet's images.
 func imageNet() *graph.Normalization {
 	return &graph.Normalization{Mean: []float32{0.485, 0.456, 0.406}, Std: []float32{0.229, 0.224, 0.225}}
 }
 
-// normalization is imageNet for as many channels as a network has.
+// normalization returns imageNet for the number of channels of a network.
 func normalization(model string) *graph.Normalization {
 	z := imageNet()
 	if model == "inception_small" {
@@ -49,9 +50,9 @@ func normalization(model string) *graph.Normalization {
 	return z
 }
 
-// BenchmarkGPUStep measures whole training steps on the first GPU, images copied from the host included: images a second, and the
-// memory that the step takes. bf16_warps is bf16 without warpgroups, where the GPU has them; bf16_serial is bf16 with one
-// step of the plan after another.
+// BenchmarkGPUStep measures whole training steps on the first GPU, including the copy of images
+// from the host: images a second, and the step's memory. bf16_warps is bf16 without warpgroups, on
+// GPUs that have them. bf16_serial is bf16 with the steps of the plan one after another.
 func BenchmarkGPUStep(b *testing.B) {
 	for _, c := range gpuCases() {
 		for _, a := range []struct {
@@ -93,7 +94,7 @@ func BenchmarkGPUStep(b *testing.B) {
 	}
 }
 
-// BenchmarkGPUGradientFlow measures what a measurement of gradient flow costs.
+// BenchmarkGPUGradientFlow measures the cost of a measurement of gradient flow.
 func BenchmarkGPUGradientFlow(b *testing.B) {
 	for _, c := range gpuCases() {
 		b.Run(fmt.Sprintf("%s/%s", c, graph.BF16), func(b *testing.B) {
@@ -102,8 +103,9 @@ func BenchmarkGPUGradientFlow(b *testing.B) {
 	}
 }
 
-// BenchmarkGPUKernel measures each kernel within a whole step: the time of all its launches, their arithmetic and memory traffic,
-// and what share of the device's roofline they reach. A step is profiled once, whatever -benchtime says.
+// BenchmarkGPUKernel measures each kernel within a whole step: the time of all its launches, their
+// arithmetic and memory traffic, and the share of the device's roofline that they reach. It
+// profiles a step once, whatever -benchtime says.
 func BenchmarkGPUKernel(b *testing.B) {
 	for _, c := range gpuCases() {
 		for _, p := range []graph.Precision{graph.BF16, graph.TF32} {
@@ -111,7 +113,7 @@ func BenchmarkGPUKernel(b *testing.B) {
 				rows := sync.OnceValue(func() []kernelTime { return kernelTimes(profile(b, c, p)) })
 				for _, r := range rows() {
 					b.Run(r.name, func(b *testing.B) {
-						for range b.N { // the profile has been taken
+						for range b.N { // the profile exists already
 						}
 						r.report(b)
 					})
@@ -158,7 +160,7 @@ func openGPU(b *testing.B, o cuda.Options) gpu {
 	return gpu{be, d}
 }
 
-// used is the device memory that is taken.
+// used returns the device memory in use.
 func (g gpu) used(b *testing.B) int64 {
 	b.Helper()
 	free, total, err := g.device.FreeMemory()
@@ -183,7 +185,7 @@ func profile(b *testing.B, c gpuCase, p graph.Precision) profiled {
 	return profiled{t, g.device.Info}
 }
 
-// kernelTime sums up launches.
+// kernelTime is the sum of a kernel's launches.
 type kernelTime struct {
 	name         string
 	launches     int
@@ -207,7 +209,7 @@ func (k *kernelTime) report(b *testing.B) {
 	b.ReportMetric(100*float64(k.roof)/float64(max(k.time, 1)), "%roof")
 }
 
-// kernelTimes are the kernels of a step, the one that takes the most time first.
+// kernelTimes returns the kernels of a step, the slowest first.
 func kernelTimes(p profiled) []kernelTime {
 	var rows []kernelTime
 	for _, t := range p.timings {

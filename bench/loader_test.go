@@ -10,9 +10,10 @@ import (
 	"github.com/tributary-ml/tributary/dataset"
 )
 
-// BenchmarkLoader reads the photographs of a folder as a training does: it decodes them, cuts a random piece out, resizes it to 224
-// pixels, mirrors half of them and makes batches. Nothing is kept in memory but by the system. The folder comes from loader.py, which
-// runs this benchmark beside torchvision.
+// BenchmarkLoader reads the photographs of a folder as training does: it decodes them, cuts out a
+// random piece, resizes it to 224 pixels, mirrors half of the images and makes batches. It caches
+// nothing; only the system does. The folder comes from loader.py, which runs this benchmark beside
+// torchvision.
 func BenchmarkLoader(b *testing.B) {
 	photos := os.Getenv("PHOTOS")
 	if photos == "" {

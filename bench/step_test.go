@@ -1,4 +1,5 @@
-// Package bench holds the benchmarks of whole training steps and the scripts of the peers that they are compared with.
+// Package bench has the benchmarks of whole training steps, and the scripts that run the peers for
+// comparison.
 package bench
 
 import (
@@ -17,8 +18,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// BenchmarkStep measures one whole training step: forward with all heads, loss, one reverse sweep, SGD with momentum. The
-// cases are those of cpu_peers.py.
+// BenchmarkStep measures one whole training step: forward with all heads, loss, one reverse sweep,
+// SGD with momentum. The cases are those of cpu_peers.py.
 func BenchmarkStep(b *testing.B) {
 	for _, c := range []struct {
 		model       string
@@ -60,7 +61,7 @@ func BenchmarkSweep(b *testing.B) {
 	}
 }
 
-// BenchmarkGradientFlow measures what a measurement of gradient flow costs.
+// BenchmarkGradientFlow measures the cost of a measurement of gradient flow.
 func BenchmarkGradientFlow(b *testing.B) {
 	for _, c := range []struct {
 		model       string
@@ -90,7 +91,7 @@ func cpuStep(b *testing.B, model string, size, batch int, heads bool, o graph.Op
 	return step(b, be, network(b, be, model, size, heads, 0), batch, o)
 }
 
-// network is the state of a network with random weights, with room for so many scratch parts.
+// network returns the state of a network with random weights and with scratch snapshots.
 func network(b *testing.B, be graph.Backend, model string, size int, heads bool, scratch int) graph.State {
 	b.Helper()
 	cfg := inception.Config{Height: size, Width: size}
@@ -110,8 +111,8 @@ func network(b *testing.B, be graph.Backend, model string, size int, heads bool,
 	return st
 }
 
-// step prepares a training step of a network with random images, and runs it once. The images are pixels if the options say how to
-// normalise them.
+// step prepares a training step of a network with random images, and runs it once. The images are
+// pixels if the options have a normalisation.
 func step(b *testing.B, be graph.Backend, st graph.State, batch int, o graph.Options) (graph.Program, *graph.Feed) {
 	b.Helper()
 	g := st.Layout().Graph
@@ -138,8 +139,9 @@ func step(b *testing.B, be graph.Backend, st graph.State, batch int, o graph.Opt
 	return pr, feed
 }
 
-// gradientFlow measures one update with a measurement of gradient flow: how long the measurement takes, alone and in steps without
-// one. A measurement every N updates is to cost no more than 1/N of a step, so this is to be no more than 1.
+// gradientFlow measures one update with a measurement of gradient flow: the duration of the
+// measurement, absolute and in steps without one. A measurement every N updates should cost at most
+// 1/N of a step, so the second number should be at most 1.
 func gradientFlow(b *testing.B, be graph.Backend, model string, size, batch int, o graph.Options) {
 	b.Helper()
 	st := network(b, be, model, size, true, gradflow.MeterSnapshots(3))

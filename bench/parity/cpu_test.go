@@ -10,8 +10,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// The CPU backend meets the bars, in float64 (generic Go) and float32 (the machine's best instruction set). With -short only the
-// small images run.
+// The CPU backend meets the bars in float64 (generic Go) and in float32 (the machine's best
+// instruction set). With -short only the small images run.
 func TestCPU(t *testing.T) {
 	for _, c := range []struct {
 		fixture   string

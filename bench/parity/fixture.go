@@ -11,13 +11,14 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// Digest is what a fixture keeps of a tensor of PyTorch's float64 results.
+// Digest is a fixture's summary of a tensor of PyTorch's float64 results.
 type Digest struct {
 	Norm        float64      `json:"norm"` // L2
 	Sum         float64      `json:"sum"`
 	Projections []float64    `json:"projections"` // dot products with vectors of random signs
-	Samples     [][2]float64 `json:"samples"`     // element, value
-	// Float32 is the relative L2 error of PyTorch's own float32 result, of the whole tensor. Only gradients have it.
+	Samples     [][2]float64 `json:"samples"`     // index and value of elements
+	// Float32 is the relative L2 error of PyTorch's own float32 result, over the whole tensor. Only
+	// gradients have it.
 	Float32 float64 `json:"float32"`
 }
 
@@ -32,7 +33,7 @@ type Fixture struct {
 	Labels        []int32            `json:"labels"`
 	HeadWeights   map[string]float64 `json:"head_weights"`
 	Losses        map[string]float64 `json:"losses"` // of each head, and "total"
-	Float32       struct {           // PyTorch's own float32 against its float64
+	Float32       struct {           // PyTorch's own float32 results against its float64 results
 		Losses        map[string]float64 `json:"losses"` // relative
 		Worst, Median float64            // relative L2 error of a gradient
 	} `json:"float32"`
@@ -57,10 +58,11 @@ func ReadFixture(path string) (*Fixture, error) {
 	return f, nil
 }
 
-// Error estimates the relative L2 error of a tensor, of which the fixture has digest d. For the error e = t - reference and vectors
-// r of independent random signs E[(r·e)²] = |e|², so the root of the mean of (r·t - r·reference)² over all projections estimates |e|:
-// its standard deviation is 1/sqrt(2·projections) of it (18 % for 16), and it is below a third of it with a probability under 1e-5.
-// The stored elements are compared as well: they are a lower bound.
+// Error estimates the relative L2 error of a tensor with digest d. For the error e = t - reference
+// and vectors r of independent random signs, E[(r·e)²] = |e|². So the root of the mean of (r·t -
+// r·reference)² over all projections estimates |e|. The relative standard deviation of the estimate
+// is 1/sqrt(2·projections) (18 % for 16), and the probability that the estimate is below a third of
+// |e| is under 1e-5. Error also compares the stored elements, which give a lower bound.
 func (d Digest) Error(t interop.Tensor) (float64, error) {
 	v, err := doubles(t)
 	if err != nil {
@@ -87,8 +89,8 @@ func (d Digest) Error(t interop.Tensor) (float64, error) {
 	return e, nil
 }
 
-// project returns dot products of v with vectors of random signs: bit j of word i of the stream of (seedProjection, name) is set
-// where element i counts negative in projection j.
+// project returns dot products of v with vectors of random signs. Bit j of word i of the stream
+// (seedProjection, name) is set if element i counts negative in projection j.
 func project(name string, v []float64, count int) []float64 {
 	r := graph.NewRandom(seedProjection, name)
 	out := make([]float64, count)

@@ -9,16 +9,17 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// The seeds of the streams: weights and images, and projections.
+// The seeds of the streams for weights and images, and for projections.
 const (
 	seedWeights    = 1
 	seedProjection = 2
 )
 
-// symmetric draws the next number from [-1, 1).
+// symmetric draws the next number in [-1, 1).
 func symmetric(r *graph.Random) float64 { return 2*r.Uniform() - 1 }
 
-// Generate returns the values of the parameter of a name and shape in files, as generate in common.py does, bit for bit.
+// Generate returns the values of the parameter with a name and shape in files. It equals generate
+// in common.py bit for bit.
 func Generate(name string, shape []int) interop.Tensor {
 	count := 1
 	for _, d := range shape {
@@ -29,9 +30,9 @@ func Generate(name string, shape []int) interop.Tensor {
 	case strings.HasSuffix(name, "running_mean"):
 	case strings.HasSuffix(name, "running_var"):
 		offset = 1
-	case len(shape) == 4: // filters: uniform of variance 2/fan_in
+	case len(shape) == 4: // filters: uniform with variance 2/fan_in
 		scale = math.Sqrt(6 / float64(count/shape[0]))
-	case len(shape) == 2: // linear layers: uniform of variance 1/fan_in
+	case len(shape) == 2: // linear layers: uniform with variance 1/fan_in
 		scale = math.Sqrt(3 / float64(shape[1]))
 	case strings.HasSuffix(name, ".weight"): // batch normalisation's scale, in [0.5, 1.5)
 		offset, scale = 1, 0.5
@@ -41,7 +42,7 @@ func Generate(name string, shape []int) interop.Tensor {
 	r := graph.NewRandom(seedWeights, name)
 	v := make([]float32, count)
 	for i := range v {
-		product := scale * symmetric(r) // rounded by itself: the conversion forbids a fused multiply-add
+		product := scale * symmetric(r) // rounded separately: the conversion below forbids a fused multiply-add
 		v[i] = float32(offset + float64(product))
 	}
 	return interop.Tensor{Name: name, Shape: shape, Data: v}

@@ -36,7 +36,8 @@ func write(t *testing.T, h hash.Hash, data any) {
 	require.NoError(t, binary.Write(h, binary.LittleEndian, data))
 }
 
-// Weights and images are bit for bit those of common.py, and every gradient that PyTorch has is one that Tributary has.
+// Weights and images equal those of common.py bit for bit, and Tributary has every gradient that
+// PyTorch has.
 func TestGenerateAgreesWithPython(t *testing.T) {
 	for _, f := range fixtures(t) {
 		m, err := inception.Build(f.Network, inception.Config{Height: f.Size, Width: f.Size})
@@ -78,7 +79,7 @@ func TestGenerateAgreesWithPython(t *testing.T) {
 	}
 }
 
-// The estimate of an error is near the error, and samples alone find an error in their element.
+// The estimate of an error is near the error, and the samples alone find an error in their element.
 func TestDigestErrorEstimates(t *testing.T) {
 	const n = 5000
 	ref, r := make([]float64, n), graph.NewRandom(7, "ref")

@@ -18,15 +18,16 @@ const (
 	GradientFP64 = 1e-7  // relative L2 error of each parameter's gradient
 	LossFP32     = 1e-4
 	TimesTorch   = 2 // fp32: worst and median error of a gradient, as a multiple of PyTorch's own in float32
-	// sampling allows for the worst of hundreds of errors being an estimate, each with a standard deviation of 18 %: the largest
-	// comes out up to half too high. compare.py, which sees whole tensors, allows nothing.
+	// sampling allows for estimated errors. The worst of hundreds of estimates, each with a
+	// standard deviation of 18 %, comes out up to half too high. compare.py, which compares whole
+	// tensors, has no such allowance.
 	sampling = 1.5
 )
 
 // Deviation is one compared value.
 type Deviation struct {
 	Name  string  // loss.aux1, logits.main, or a parameter's name in files
-	Error float64 // relative; of tensors estimated, see Digest.Error
+	Error float64 // relative; an estimate for tensors, see Digest.Error
 }
 
 // Report is the comparison of a backend with a fixture.
@@ -39,12 +40,14 @@ type Report struct {
 	Statistics []Deviation
 }
 
-// Options returns the options of the plan that Run runs: all heads, no dropout, gradients left as the result.
+// Options returns the options of the plan for Run: all heads, no dropout, and gradients that remain
+// as the result.
 func (f *Fixture) Options(target graph.Target) graph.Options {
 	return graph.Options{Batch: f.Batch, Training: true, NoDropout: true, Target: target}
 }
 
-// Run computes the fixture's training step on a backend, from generated weights and images, and compares.
+// Run computes the fixture's training step on a backend, from generated weights and images, and
+// compares the results.
 func Run(ctx context.Context, b graph.Backend, f *Fixture) (*Report, error) {
 	m, err := inception.Build(f.Network, inception.Config{Height: f.Size, Width: f.Size})
 	if err != nil {
@@ -85,7 +88,7 @@ func Run(ctx context.Context, b graph.Backend, f *Fixture) (*Report, error) {
 	return f.compare(b.Target().Precision, state, prog)
 }
 
-// weights are the fixture's head weights in a plan's order.
+// weights returns the fixture's head weights in a plan's order.
 func (f *Fixture) weights(p *graph.Plan) []float64 {
 	out := make([]float64, len(p.Losses))
 	for i, l := range p.Losses {
@@ -203,7 +206,8 @@ func Median(ds []Deviation) float64 {
 	return median(v)
 }
 
-// Check applies the bars of the report's precision (FP64, else those of fp32) and returns what misses them.
+// Check applies the bars of the report's precision (FP64, otherwise those of fp32) and returns an
+// error that lists the deviations above them.
 func (r *Report) Check() error {
 	var missed []string
 	bar := func(d Deviation, most float64) {
@@ -234,7 +238,7 @@ func (r *Report) Check() error {
 	return nil
 }
 
-// String sums the report up in one line.
+// String returns the report in one line.
 func (r *Report) String() string {
 	f, w := r.Fixture, Worst(r.Gradients)
 	return fmt.Sprintf("%s %dx%d batch %d %s: losses within %.2g; %d gradients: worst %.2g (%s), median %.2g; PyTorch float32: worst %.2g, median %.2g",

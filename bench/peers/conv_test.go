@@ -1,6 +1,7 @@
-// Package peers measures one convolution layer of GoogLeNet, conv3 (3×3, 64→192 channels, 56², batch 8), in other Go
-// frameworks: forward with both gradients, or forward alone where a framework cannot differentiate it. ../cpu_peers.py runs it
-// beside ours and PyTorch's. A module of its own, so that users need not download the peers.
+// Package peers measures one convolution layer of GoogLeNet, conv3 (3×3, 64→192 channels, 56²,
+// batch 8), in other Go frameworks: forward with both gradients, or forward alone if a framework
+// cannot differentiate it. ../cpu_peers.py runs it beside ours and PyTorch's. It is a module of its
+// own, so that users need not download the peers.
 package peers
 
 import (
