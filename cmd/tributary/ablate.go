@@ -79,7 +79,7 @@ func runAblate(cmd *cobra.Command, f trainFlags) error {
 	return nil
 }
 
-// ablationConfig reads the settings of an ablation's runs, and its own.
+// ablationConfig reads the settings of an ablation's runs, and the ablation's own.
 func ablationConfig(cmd *cobra.Command, f trainFlags) (*train.Config, ablate.Options, error) {
 	if f.resume == "" {
 		options := ablate.DefaultOptions()

@@ -13,7 +13,7 @@ import (
 	"github.com/tributary-ml/tributary"
 )
 
-// ablateArgs is an ablation of runs of a few updates.
+// ablateArgs returns the arguments of an ablation with runs of a few updates.
 func ablateArgs(data, out string, more ...string) []string {
 	return append([]string{"ablate", "--variants", "inception3a:0.1", "--seeds", "2"}, append(trainArgs(data, out)[1:], more...)...)
 }
@@ -39,7 +39,7 @@ func TestAblate(t *testing.T) {
 	require.Equal(t, exitOK, same.code, same.errors)
 	require.NotContains(t, same.out, "heads ", "nothing is left to do")
 
-	// Each run is an ordinary one.
+	// Each run is an ordinary run.
 	one := command(t, "eval", "--checkpoint", filepath.Join(folder, "none", "seed2"))
 	require.Equal(t, exitOK, one.code, one.errors)
 
@@ -48,7 +48,7 @@ func TestAblate(t *testing.T) {
 	require.Contains(t, other.errors, "epochs: 2 in the ablation "+folder+", 3 now")
 }
 
-// Heads "auto" are placed for every seed by itself, and its configuration says where.
+// Heads "auto" are placed separately for every seed, and the run's configuration names the places.
 func TestAblateAuto(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	r := command(t, append([]string{"ablate", "--heads", "auto:0.1", "--seeds", "2"}, trainArgs(data, out)[1:]...)...)
@@ -96,7 +96,7 @@ func TestAblateUsageErrors(t *testing.T) {
 	require.Contains(t, r.errors, "has settings of tributary ablate")
 }
 
-// The ablations in bench/ are possible.
+// The ablations in bench/ are valid.
 func TestBenchAblations(t *testing.T) {
 	for name, seeds := range map[string]string{"vanishing.yaml": "1,2,3,4,5,6", "vanishing-bn.yaml": "1,2,3"} {
 		cmd := newAblate()

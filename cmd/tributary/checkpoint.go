@@ -12,7 +12,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// runFlags are the flags of commands that run a trained network: where, and how.
+// runFlags are the flags of commands that run a trained network.
 type runFlags struct {
 	device                  string
 	batch, threads, workers int
@@ -28,7 +28,7 @@ func (f *runFlags) add(cmd *cobra.Command, fs *pflag.FlagSet) {
 	cmd.RegisterFlagCompletionFunc("device", cobra.FixedCompletions([]string{"cpu", "cuda"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// apply puts the flags into a run's configuration.
+// apply applies the flags to a run's configuration.
 func (f *runFlags) apply(c *train.Config) {
 	c.Threads, c.Workers, c.SkipBad = f.threads, f.workers, f.skipBad
 	if f.batch != 0 {
@@ -57,7 +57,7 @@ func (f *runFlags) load(cmd *cobra.Command, name string, report train.Reporter) 
 	}})
 }
 
-// exitNames reads a list of exits; nil means all.
+// exitNames parses a list of exits; nil means all.
 func exitNames(text string) []string {
 	if strings.TrimSpace(text) == "" {
 		return nil
@@ -78,7 +78,7 @@ func (f *exitFlags) add(cmd *cobra.Command, fs *pflag.FlagSet, usage string) {
 	cmd.RegisterFlagCompletionFunc("early-exit", cobra.FixedCompletions(exits.Forms, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
-// parse reads the flags; nil where the user wants no early exits.
+// parse parses the flags. It returns nil if the user wants no early exits.
 func (f *exitFlags) parse() (*exits.Request, error) {
 	if f.rule == "" {
 		if f.exits != "" {

@@ -21,7 +21,7 @@ func newDevices() *cobra.Command {
 	}
 }
 
-// listDevices writes a line for each device. That there is no GPU is no failure of a listing.
+// listDevices writes a line for each device. It is no error if there is no GPU.
 func listDevices(out io.Writer) error {
 	all, none := tributary.Devices()
 	for _, d := range all {

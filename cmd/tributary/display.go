@@ -11,11 +11,12 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// redrawEvery is the time between two drawings of the bar.
+// redrawEvery is the minimum time between two drawings of the bar.
 const redrawEvery = 100 * time.Millisecond
 
-// Where there is no terminal to draw a bar on, a line says how far the run is after ten seconds, and then whenever a tenth more of
-// its time has gone by, at the latest after five minutes: a log of a day has some hundred.
+// Without a terminal to draw a bar on, a line reports progress after ten seconds, and then whenever
+// a tenth more of the run's time has passed, at the latest after five minutes. The log of a day has
+// some hundred such lines.
 const (
 	plainFirst = 10 * time.Second
 	plainLast  = 5 * time.Minute
@@ -27,14 +28,14 @@ type display struct {
 	started  train.Started
 	table    table
 	begun    time.Time
-	shown    time.Time // the last drawing, or the last plain line
-	smooth   []float64 // losses, averaged over some updates
+	shown    time.Time // time of the last drawing or the last plain line
+	smooth   []float64 // losses averaged over some updates
 	interval train.Interval
 }
 
 func newDisplay(out io.Writer) *display { return &display{out: screenOf(out)} }
 
-// report is a train.Reporter.
+// report implements train.Reporter.
 func (d *display) report(e train.Event) {
 	switch e := e.(type) {
 	case train.Started:
@@ -80,8 +81,8 @@ func (d *display) start(e train.Started) {
 	}
 }
 
-// classesText lists classes with the number of images that each has for training; of many the first few, and those with the fewest and
-// the most. Counts may be nil.
+// classesText lists classes with their numbers of training images. If there are many, it lists the
+// first few, and those with the fewest and the most images. counts may be nil.
 func classesText(classes []string, counts []int) string {
 	const all, first = 10, 5
 	n := len(classes)
@@ -114,7 +115,7 @@ func classesText(classes []string, counts []int) string {
 	return text
 }
 
-// step moves the bar.
+// step updates the bar.
 func (d *display) step(e train.Stepped) {
 	const span = 20
 	if d.smooth == nil {
@@ -140,25 +141,25 @@ func (d *display) step(e train.Stepped) {
 	}
 }
 
-// left is the time that the rest of the run takes at its rate so far, evaluations included.
+// left returns the time for the rest of the run at its rate so far, including evaluations.
 func (d *display) left(e train.Stepped) string {
 	done := e.Step - d.started.Step
 	each := time.Since(d.begun).Seconds() / float64(max(1, done))
 	return human.Duration(each * float64(e.Steps-e.Step))
 }
 
-// evaluating moves the bar of an evaluation.
+// evaluating updates the bar of an evaluation.
 func (d *display) evaluating(e train.Evaluating) {
 	if d.out.terminal() {
 		d.draw(barLine{title: "testing", done: e.Images, of: e.Of})
 	}
 }
 
-// draw draws a bar, unless the last one is of just now.
+// draw draws a bar, unless the last drawing is very recent.
 func (d *display) draw(b barLine) {
 	if time.Since(d.shown) >= redrawEvery {
 		d.shown = time.Now()
-		d.out.draw(b.fit(d.out.width() - 1)) // a terminal may break a line that fills it
+		d.out.draw(b.fit(d.out.width() - 1)) // a terminal may break a line that fills it completely
 	}
 }
 
@@ -173,7 +174,7 @@ func (d *display) epoch(e train.EpochEnded) {
 	d.shown = time.Now()
 }
 
-// epochCells are the columns of an epoch's line.
+// epochCells returns the cells of an epoch's line.
 func epochCells(e train.EpochEnded, epochs int) []cell {
 	main := e.Test.Main()
 	cells := []cell{
@@ -194,10 +195,10 @@ func epochCells(e train.EpochEnded, epochs int) []cell {
 	return append(cells, cell{"", "", best, 5})
 }
 
-// clear takes the bar away, so that a line can be written.
+// clear removes the bar, so that a line can be written.
 func (d *display) clear() { d.out.clear() }
 
-// barLine is what a bar shows.
+// barLine is the content of the bar.
 type barLine struct {
 	title      string
 	losses     []string // of the heads, the main one first
@@ -205,14 +206,15 @@ type barLine struct {
 	rate, left string
 }
 
-// The bar itself, in characters.
+// The length of the bar in characters.
 const (
 	longestBar  = 16
 	shortestBar = 5
 )
 
-// fit writes the line in at most width columns. What has no room goes: the losses of the last heads first, then the rate, the time
-// that is left, the bar, and the main head's loss.
+// fit returns the line in at most width columns. If there is too little room, it leaves parts out:
+// first the losses of the last heads, then the rate, the remaining time, the bar, and the main
+// head's loss.
 func (b barLine) fit(width int) string {
 	percent := fmt.Sprintf("%3d%%", 100*b.done/max(1, b.of))
 	write := func(losses, bar int, rate, left bool) string {

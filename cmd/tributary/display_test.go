@@ -13,7 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// onTerminal is a display on a terminal of a width that may change.
+// onTerminal returns a display on a terminal whose width may change.
 func onTerminal(width *int) (*display, *bytes.Buffer) {
 	var out bytes.Buffer
 	d := newDisplay(&out)
@@ -21,7 +21,7 @@ func onTerminal(width *int) (*display, *bytes.Buffer) {
 	return d, &out
 }
 
-// heads are the results of the main head and n others.
+// heads returns the results of the main head and n others.
 func heads(n int) []train.HeadResult {
 	all := []train.HeadResult{{Name: "main", Loss: 1.5, Top1: 0.5}}
 	for i := range n {
@@ -30,7 +30,7 @@ func heads(n int) []train.HeadResult {
 	return all
 }
 
-// vt is what a terminal shows: it knows the sequences that a bar needs.
+// vt is the screen of a terminal that knows the sequences a bar needs.
 type vt struct {
 	width    int
 	rows     [][]rune
@@ -79,7 +79,7 @@ func (v *vt) write(t *testing.T, text string) {
 	}
 }
 
-// resize breaks the last line anew, as terminals do.
+// resize breaks the last line again, as terminals do.
 func (v *vt) resize(width int) {
 	v.width = width
 	last := v.rows[v.row]
@@ -100,7 +100,7 @@ func (v *vt) String() string {
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }
 
-// The bar stays on one line of any terminal, whatever its width, the number of heads, and a change in the middle.
+// The bar stays on one line for any terminal width, any number of heads, and a change of width.
 func TestBarFits(t *testing.T) {
 	for _, width := range []int{1, 12, 20, 40, 59, 60, 61, 72, 79, 80, 83, 84, 120, 200} {
 		for _, n := range []int{0, 2, 9} {
@@ -141,7 +141,7 @@ func TestBarFits(t *testing.T) {
 	}
 }
 
-// What has no room goes, the most dispensable first.
+// Parts for which there is no room are left out, the least important first.
 func TestBarDrops(t *testing.T) {
 	b := barLine{title: "epoch 1/8", losses: []string{"main 0.500", "aux1 0.600", "aux2 0.700"}, done: 1, of: 2, rate: "1,234 images/s", left: "20s left"}
 	for width, want := range map[int]string{
@@ -164,7 +164,7 @@ func TestBarDrops(t *testing.T) {
 	require.Equal(t, "epoch 1/8  loss 猫 0.500 …  50%", barLine{title: "epoch 1/8", losses: []string{"猫 0.500", "aux"}, done: 1, of: 2}.fit(32), "in columns, not bytes")
 }
 
-// The table of epochs has one heading and fits, in more lines where need be.
+// The table of epochs has one heading and fits, in several lines if necessary.
 func TestTableFits(t *testing.T) {
 	for _, n := range []int{0, 2, 9} {
 		for _, width := range []int{20, 40, 60, 80, 120, 0} {
@@ -206,7 +206,7 @@ func TestTableFits(t *testing.T) {
 `, tab.row(epochCells(e, 8), 40), "a narrower terminal has a new heading")
 }
 
-// Without a terminal, lines say how far the run is: few, however long it takes.
+// Without a terminal, lines report progress, and only a few even in a long run.
 func TestPlainProgress(t *testing.T) {
 	var out bytes.Buffer
 	d := newDisplay(&out)
@@ -214,7 +214,7 @@ func TestPlainProgress(t *testing.T) {
 	out.Reset()
 	step := train.Stepped{Step: 1, Steps: 1 << 20, Epoch: 1, EpochStep: 1, EpochSteps: 1 << 20, Result: train.Result{Heads: heads(1)}}
 	seconds, lines := 0, 0
-	for ; seconds < 24*3600; seconds++ { // a day, by clocks put back
+	for ; seconds < 24*3600; seconds++ { // a day, simulated by setting clocks back
 		d.begun, d.shown = d.begun.Add(-time.Second), d.shown.Add(-time.Second)
 		d.report(step)
 	}

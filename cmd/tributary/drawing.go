@@ -10,7 +10,7 @@ import (
 	"github.com/tributary-ml/tributary/internal/atomicfile"
 )
 
-// checkDrawing checks the file of a drawing.
+// checkDrawing checks the name of a drawing's file.
 func checkDrawing(flag, path string) error {
 	if end := filepath.Ext(path); end != "" && !strings.EqualFold(end, ".svg") {
 		return usageError{fmt.Errorf("--%s %s: drawings are SVG: name a file that ends in .svg", flag, quoted(path))}
@@ -27,7 +27,7 @@ func writeDrawing(path string, d *draw.Network) error {
 	return atomicfile.WriteBytes(path, text)
 }
 
-// drawModel describes the drawing of a network, with the kinds of its heads.
+// drawModel returns the drawing of a network, with the kinds of its heads.
 func drawModel(m *inception.Model) *draw.Network {
 	labels := map[string]string{}
 	for _, h := range m.Heads {

@@ -95,7 +95,7 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	}
 	defer c.Close()
 	if early == nil {
-		c.Config.Cache = train.Num(0) // every image is read once
+		c.Config.Cache = train.Num(0) // every image is read only once
 	}
 	e, err := c.On(cmd.Context(), tributary.TestOptions{Data: f.data, Part: f.part, Heads: heads(c)})
 	if err != nil {
@@ -119,7 +119,7 @@ func runEval(cmd *cobra.Command, f evalFlags) error {
 	return nil
 }
 
-// check says which flags do not go together.
+// check returns an error for flags that exclude each other.
 func (f *evalFlags) check(early *exits.Request) error {
 	switch {
 	case f.part != "" && !slices.Contains(dataset.Parts(), f.part):
@@ -134,7 +134,7 @@ func (f *evalFlags) check(early *exits.Request) error {
 	return nil
 }
 
-// printSubject says what is measured.
+// printSubject prints what is measured.
 func printSubject(out io.Writer, e *tributary.Evaluation, images int) {
 	ck, what := e.Checkpoint, "weights"
 	if ck.Has(graph.Average) {

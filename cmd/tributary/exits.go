@@ -14,13 +14,13 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// exitReport measures a network whose heads are exits, and prints what it finds.
+// exitReport measures a network whose heads are exits, and prints the results.
 type exitReport struct {
 	out        io.Writer
 	evaluation *tributary.Evaluation
 	cascade    *exits.Cascade
 	classes    int
-	clear      func() // takes the bar away
+	clear      func() // removes the bar
 	file       string // for the points of a curve
 }
 
@@ -34,7 +34,7 @@ func (x *exitReport) run(ctx context.Context, early *exits.Request) error {
 	return x.rule(ctx, early.Rule, "")
 }
 
-// rule measures a rule, beside the network without exits on the same images.
+// rule measures a rule, and the network without exits on the same images.
 func (x *exitReport) rule(ctx context.Context, rule exits.Rule, note string) error {
 	e := x.evaluation
 	alone, err := exits.NewCascade(e.Graph, []string{e.Graph.MainLoss().Name})
@@ -75,7 +75,7 @@ func (x *exitReport) rule(ctx context.Context, rule exits.Rule, note string) err
 	return nil
 }
 
-// meaning says what a measure's threshold does.
+// meaning describes the meaning of a criterion's threshold.
 func (x *exitReport) meaning(m exits.Criterion) string {
 	if m == exits.Confidence {
 		return "whose largest probability is above the threshold"

@@ -25,7 +25,8 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// trained is the folder of a small run with two heads, and of its images.
+// trained trains a small run with two heads. It returns the run's folder and the folder of its
+// images.
 func trained(t *testing.T, more ...string) (run, data string) {
 	t.Helper()
 	data, out := squares(t), t.TempDir()
@@ -98,7 +99,7 @@ func TestEvalCurve(t *testing.T) {
 	require.Equal(t, []string{"0", "0", "20"}, rows[1][6:])
 	require.Equal(t, []string{"20", "0", "0"}, rows[len(rows)-1][6:])
 
-	// A point of the curve is what its threshold gives.
+	// A point of the curve equals the result of its threshold.
 	point := rows[len(rows)/2]
 	r = command(t, "eval", "--checkpoint", run, "--early-exit", "entropy="+point[0])
 	require.Equal(t, exitOK, r.code, r.errors)
@@ -199,7 +200,7 @@ func TestPredict(t *testing.T) {
 	left := command(t, "predict", "--checkpoint", run, "--early-exit", "confidence=0", one)
 	require.Contains(t, left.out, "3.png  (left at aux1)\n")
 
-	// What cannot be read is named, the rest goes on, and the exit code says so.
+	// An unreadable file is reported, the rest goes on, and the exit code shows the failure.
 	require.NoError(t, os.WriteFile(filepath.Join(photos, "1.png"), []byte("no image"), 0o644))
 	for _, batch := range []string{"1", "2", "32"} {
 		bad := command(t, "predict", "--checkpoint", run, "--json", "--batch", batch, photos, filepath.Join(photos, "9.png"), one)
@@ -216,7 +217,7 @@ func TestPredict(t *testing.T) {
 	require.Equal(t, 4, strings.Count(skipped.out, "\n"))
 	require.Contains(t, skipped.errors, "warning: "+filepath.Join(photos, "1.png"))
 
-	// Both streams together have everything in its place.
+	// Both streams together have everything in order.
 	var both bytes.Buffer
 	code := execute(t.Context(), []string{"predict", "--checkpoint", run, "--top", "1", "--batch", "2", photos}, &both, &both)
 	require.Equal(t, exitFailure, code)
@@ -248,7 +249,7 @@ func TestExitUsageErrors(t *testing.T) {
 	}
 }
 
-// An exported file has the chosen heads, says what it is, and starts a run of the same network.
+// An exported file has the chosen heads, describes itself, and starts a run of the same network.
 func TestExport(t *testing.T) {
 	run, data := trained(t)
 	dir := t.TempDir()
@@ -293,8 +294,9 @@ func TestExport(t *testing.T) {
 	require.Contains(t, r.errors, `exits: unknown head of inception_small "aux7"; the nearest: aux1`)
 }
 
-// An exported ONNX model tells what predict tells, of pixels that are prepared as its metadata say. The image has one colour, which
-// stays the same however it is resized and cut. ONNX_PYTHON is a Python that has onnx and onnxruntime (make onnx).
+// An exported ONNX model gives the same results as predict, from pixels that are prepared as its
+// metadata say. The image has a single colour, which resizing and cutting do not change.
+// ONNX_PYTHON is a Python with onnx and onnxruntime (make onnx).
 func TestExportONNX(t *testing.T) {
 	run, _ := trained(t)
 	dir := t.TempDir()

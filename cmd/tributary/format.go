@@ -9,7 +9,8 @@ import (
 	"github.com/tributary-ml/tributary/internal/plain"
 )
 
-// quoted makes a path one word of a shell: of bash and zsh where it has characters that a terminal may act on.
+// quoted quotes a path as one word of a shell. If it has characters on which a terminal may act,
+// only bash and zsh understand the result.
 func quoted(path string) string {
 	if plain.Text(path) != path {
 		var b strings.Builder
@@ -31,10 +32,11 @@ func quoted(path string) string {
 	return path
 }
 
-// columns is how many columns of a terminal a text takes.
+// columns returns the number of a terminal's columns that a text occupies.
 func columns(text string) int { return uniseg.StringWidth(text) }
 
-// wrap breaks text at spaces into lines of at most width columns, where its words allow it; lines after the first begin with indent.
+// wrap breaks text at spaces into lines of at most width columns, if its words allow it. Lines
+// after the first begin with indent.
 func wrap(text string, width int, indent string) string {
 	var out strings.Builder
 	at := 0

@@ -16,7 +16,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// gradflowFlags are the flags of gradflow that are no settings.
+// gradflowFlags are the flags of gradflow that are not settings.
 type gradflowFlags struct {
 	run       string
 	updates   int
@@ -93,7 +93,7 @@ func runGradflow(cmd *cobra.Command, f gradflowFlags) error {
 	return nil
 }
 
-// measured is the run to report on: one that exists, or a new one.
+// measured returns the run to report on: an existing one, or a new one.
 func (f gradflowFlags) measured(cmd *cobra.Command) (*train.Folder, *graph.Graph, error) {
 	if f.run == "" {
 		return f.measure(cmd)

@@ -81,7 +81,8 @@ func TestGradflowErrors(t *testing.T) {
 	}
 }
 
-// Heads that a short run places are named in the run's configuration, which repeats it without looking for them.
+// The configuration of a run names heads that a short run has placed, so that repeating it needs no
+// such run.
 func TestHeadsAuto(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	r := command(t, append(trainArgs(data, out), "--heads", "auto")...)

@@ -16,7 +16,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// gradsFlags are the flags of grads that are no settings.
+// gradsFlags are the flags of grads that are not settings.
 type gradsFlags struct {
 	weights, batch, headWeights, dropout, out string
 }
@@ -135,7 +135,7 @@ func modelForFile(c *train.Config, weights string, images graph.Shape) (*incepti
 	return inception.Build(c.Model, config)
 }
 
-// fileClasses is the number of classes that the main classifier of a weights file tells apart.
+// fileClasses returns the number of classes of the main classifier in a weights file.
 func fileClasses(f *interop.File, g *graph.Graph) (int, error) {
 	names, err := interop.NewNames(g)
 	if err != nil {
@@ -158,7 +158,8 @@ func fileClasses(f *interop.File, g *graph.Graph) (int, error) {
 	}
 }
 
-// gradsProgram sets the values of a network's parameters (those that the file lacks are drawn) and loads a plan.
+// gradsProgram sets the values of a network's parameters (parameters that the file lacks are drawn)
+// and loads a plan.
 func gradsProgram(m *inception.Model, b graph.Backend, values interop.Values, seed uint64, o graph.Options) (graph.State, graph.Program, error) {
 	layout, err := graph.NewLayout(m.Graph)
 	if err != nil {
@@ -188,7 +189,7 @@ func gradsProgram(m *inception.Model, b graph.Backend, values interop.Values, se
 	return s, p, nil
 }
 
-// writeGrads writes what a run gave, and prints the losses.
+// writeGrads writes the results of a program, and prints the losses.
 func writeGrads(out io.Writer, path string, s graph.State, p graph.Program) error {
 	tensors, err := interop.Gradients(s)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// googlenetFiles writes a weights file of a GoogLeNet of 5 classes and a batch of 2 images of 32×32.
+// googlenetFiles writes a weights file of a GoogLeNet with 5 classes, and a batch of 2 images of
+// 32×32.
 func googlenetFiles(t *testing.T) (weights, batch string) {
 	t.Helper()
 	weights, batch = filepath.Join(t.TempDir(), "w.safetensors"), filepath.Join(t.TempDir(), "b.safetensors")
@@ -81,7 +82,7 @@ func TestGrads(t *testing.T) {
 	require.Contains(t, r.errors, "aux2")
 }
 
-// Weights of another number of classes start a run: all but the classifiers are taken over.
+// Weights with another number of classes start a run: it takes over all but the classifiers.
 func TestFineTune(t *testing.T) {
 	weights, _ := googlenetFiles(t)
 	data, out := squares(t), t.TempDir()

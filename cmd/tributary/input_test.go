@@ -16,8 +16,8 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// What a run is told about its network's input is in its configuration, its checkpoints and exports; eval, predict and a run from its
-// weights use the same.
+// The input that a run is given is in its configuration, its checkpoints and exports. eval, predict
+// and a run from its weights use the same.
 func TestInput(t *testing.T) {
 	data, out, dir := squares(t), t.TempDir(), t.TempDir()
 	const input = "16×16, mean 0.1,0.2,0.3, std 0.4,0.4,0.4, resize 20 bicubic"
@@ -67,7 +67,7 @@ func TestInput(t *testing.T) {
 	require.NotEqual(t, exitOK, r.code)
 }
 
-// Images are prepared alike by a run's training, eval and predict whether they come from folders or archives.
+// Training, eval and predict prepare images alike, whether they come from folders or archives.
 func TestPredictOfArchives(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	archive := filepath.Join(t.TempDir(), "all.tar")
@@ -116,7 +116,8 @@ func TestPredictOfArchives(t *testing.T) {
 	predict("tar:"+filepath.Dir(archive), "t")
 }
 
-// A file that timm's config.json lies beside starts a run that sees images as the weights expect, and says so.
+// A file with timm's config.json beside it starts a run that prepares images as the weights expect,
+// and says so.
 func TestInitWithConfigBeside(t *testing.T) {
 	weights, _ := googlenetFiles(t)
 	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(weights), "config.json"), []byte(`{"architecture":"googlenet","pretrained_cfg":`+

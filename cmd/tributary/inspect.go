@@ -16,7 +16,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// inspectFlags are the flags of inspect that are no settings.
+// inspectFlags are the flags of inspect that are not settings.
 type inspectFlags struct {
 	classes int
 	steps   bool
@@ -114,7 +114,7 @@ func runInspect(cmd *cobra.Command, f inspectFlags) error {
 	return nil
 }
 
-// listNetworks lists what --model and --heads take.
+// listNetworks lists the values of --model and --heads.
 func listNetworks(out io.Writer) {
 	fmt.Fprintln(out, "Networks (--model), with parameters and multiply-accumulates an image, heads included:")
 	for _, n := range inception.Networks() {
@@ -134,22 +134,22 @@ func listNetworks(out io.Writer) {
 	}
 }
 
-// report is what inspect measures.
+// report is the result of inspect.
 type report struct {
 	model                *inception.Model
 	backend              graph.Backend
 	training, evaluation *graph.Plan
 	mainOnly             *graph.Plan // training without heads
 	heads                []headCost
-	photographs          string // how they become the network's input; empty where that is the data's
+	photographs          string // how they become the network's input; empty if the input is that of the data
 }
 
-// headCost is what a head adds to the network and to a training step.
+// headCost is the cost of a head in the network and in a training step.
 type headCost struct {
 	auxhead.Head
 	parameters, nodes, steps int
 	macs, flops, bytes       int64
-	without                  *graph.Plan // a training step without it
+	without                  *graph.Plan // a training step without the head
 }
 
 func newReport(m *inception.Model, c *train.Config, b graph.Backend) (*report, error) {
@@ -271,10 +271,10 @@ func (r *report) print(out io.Writer) {
 	}
 }
 
-// sideBySide says whether the backend runs steps side by side that do not wait for each other.
+// sideBySide reports whether the backend runs independent steps side by side.
 func (r *report) sideBySide() bool { return r.backend.Target().ReuseDistance > 0 }
 
-// nodes counts the nodes that a plan computes: those its losses need.
+// nodes returns the number of nodes that a plan computes, which are those that its losses need.
 func nodes(p *graph.Plan) int {
 	var logits []*graph.Node
 	for _, l := range p.Losses {
@@ -305,7 +305,7 @@ func printSteps(out io.Writer, p *graph.Plan) {
 	}
 }
 
-// printTiming writes what steps take: with all heads, with none, and without each of them.
+// printTiming prints the duration of steps: with all heads, with none, and without each of them.
 func (r *report) printTiming(out io.Writer, times []tributary.StepTime) {
 	full, main := times[0], times[1]
 	rate := func(s tributary.StepTime) string {

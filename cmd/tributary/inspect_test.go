@@ -58,7 +58,7 @@ func TestInspectDraws(t *testing.T) {
 	}
 }
 
-// All of every network can be seen, with heads wherever they may be.
+// Everything in the drawing of every network is visible, wherever its heads are.
 func TestDrawNetworks(t *testing.T) {
 	for _, n := range inception.Networks() {
 		for _, heads := range []string{"default", "none", "every:1:0.1:gap", "*/*:0.1:gap"} {
@@ -78,7 +78,8 @@ func TestDrawNetworks(t *testing.T) {
 	}
 }
 
-// A head is beside what it reads: a module's end, a tower's, or a node within a tower.
+// A head is beside the place that it reads: a module's end, a tower's end, or a node within a
+// tower.
 func TestDrawHeads(t *testing.T) {
 	var specs []auxhead.Spec
 	for _, at := range []string{"conv1", "inception3a", "inception4a/tower1x1", "inception4a/tower3x3", "inception4b/tower3x3dbl/reduce/relu"} {

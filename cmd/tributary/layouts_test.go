@@ -19,7 +19,8 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// eval measures all images of another set, by the names of their classes, and says of which part they are.
+// eval measures all images of another set, by the names of their classes, and says which part they
+// are from.
 func TestEvalLayouts(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	r := command(t, trainArgs(data, out)...)
@@ -56,7 +57,7 @@ func TestEvalLayouts(t *testing.T) {
 			require.Equal(t, main(own), main(r))
 		}
 	}
-	// Without a class, and with a class alone, the images that there are have the labels that they had.
+	// Without one class, and with one class alone, the remaining images keep their labels.
 	hits := func(r result) (n int) {
 		require.Equal(t, exitOK, r.code, r.errors)
 		fields := strings.Fields(main(r))
@@ -87,7 +88,8 @@ func TestEvalLayouts(t *testing.T) {
 	require.Contains(t, r.errors, "has no parts")
 }
 
-// Notes say what the set was taken for, and what is left out; of training, its last batch, too.
+// Notes say how the set was understood and what is left out, including images at the end of a
+// training epoch.
 func TestNotes(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	require.NoError(t, os.Rename(filepath.Join(data, "val"), filepath.Join(data, "Valid")))
@@ -111,7 +113,7 @@ func TestNotes(t *testing.T) {
 	require.Contains(t, r.errors, "note: 1 file ends in .heic")
 }
 
-// Names of folders, classes and files may be any bytes, in every command, and in what they write.
+// Names of folders, classes and files may be any bytes, in every command and in what it writes.
 func TestNamesAreAnyBytes(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "donn\xe9es")
 	if err := os.Rename(squares(t), data); err != nil {
@@ -160,7 +162,8 @@ func TestNamesAreAnyBytes(t *testing.T) {
 	}
 }
 
-// Files that are named by a user are opened only if they are plain files: nothing waits for a pipe, or reads a device for ever.
+// Files that a user names are opened only if they are regular files. Nothing waits for a pipe or
+// reads a device forever.
 func TestOddFiles(t *testing.T) {
 	dir := t.TempDir()
 	pipe, folder := filepath.Join(dir, "pipe.png"), filepath.Join(dir, "folder")
@@ -169,7 +172,7 @@ func TestOddFiles(t *testing.T) {
 	big := filepath.Join(dir, "big")
 	f, err := os.Create(big)
 	require.NoError(t, err)
-	require.NoError(t, f.Truncate(1<<40)) // takes no room
+	require.NoError(t, f.Truncate(1<<40)) // the file is sparse
 	require.NoError(t, f.Close())
 	data := squares(t)
 	require.Equal(t, exitOK, command(t, trainArgs(data, dir)...).code)

@@ -1,5 +1,5 @@
-// Tributary trains Inception-family image classifiers with auxiliary heads. This is the command line: it reads flags and
-// files, and leaves the work to the packages.
+// Tributary trains Inception-family image classifiers with auxiliary heads. This is the command
+// line: it reads flags and files, and leaves the work to the packages.
 package main
 
 import (
@@ -33,19 +33,20 @@ const (
 
 func main() {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup wants it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signals = append(signals, syscall.SIGHUP)
 	}
-	signal.Ignore(syscall.SIGPIPE) // a write fails instead, and the run saves
+	signal.Ignore(syscall.SIGPIPE) // the write fails instead, and the run saves
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	// After the first signal the run saves and ends; a second one kills the program.
+	// After the first signal the run saves and ends. A second signal kills the program.
 	context.AfterFunc(ctx, stop)
 	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// execute runs a command line and returns the exit code. An error is one message on stderr.
+// execute runs a command line and returns the exit code. It writes an error as one message to
+// stderr.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -63,7 +64,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	code := exitCode(err)
 	var interrupted *train.InterruptedError
 	switch {
-	case errors.As(err, &interrupted) && isAll(interrupted, err): // which has said so
+	case errors.As(err, &interrupted) && isAll(interrupted, err): // the run has reported it already
 	case code == exitInterrupted && interrupted == nil:
 		fmt.Fprintln(problems, "tributary: interrupted")
 	case err != nil:
@@ -72,7 +73,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// isAll says whether an error is all that there is in another.
+// isAll reports whether err contains no error other than one.
 func isAll(one, err error) bool {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		all := joined.Unwrap()
@@ -81,7 +82,7 @@ func isAll(one, err error) bool {
 	return err == one
 }
 
-// usageError is an error in what the user wrote on the command line.
+// usageError is an error in the user's command line.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -90,7 +91,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, new(outputError)), errors.As(err, new(*train.CheckpointError)): // whatever is wrong with the checkpoint's settings
+	case errors.As(err, new(outputError)), errors.As(err, new(*train.CheckpointError)): // even if the checkpoint's settings are impossible
 		return exitFailure
 	case errors.As(err, new(*train.InterruptedError)), errors.Is(err, context.Canceled):
 		return exitInterrupted
@@ -143,7 +144,7 @@ Exit codes: 0 success, 1 failure, 2 a wrong command line or configuration,
 	return root
 }
 
-// programName is how the user started the program, for commands that we suggest.
+// programName returns the user's name of the program, for suggested commands.
 func programName() string {
 	if strings.Contains(filepath.ToSlash(os.Args[0]), "/go-build") {
 		return "go run ./cmd/tributary"

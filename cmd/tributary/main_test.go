@@ -18,13 +18,13 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// result is what a command line did.
+// result is the result of a command line.
 type result struct {
 	code        int
 	out, errors string
 }
 
-// withoutNotes is what a command says on stderr, without what it notes in passing.
+// withoutNotes returns a command's stderr without its notes.
 func withoutNotes(errors string) string {
 	var rest strings.Builder
 	for line := range strings.Lines(errors) {
@@ -42,7 +42,7 @@ func command(t *testing.T, args ...string) result {
 	return result{code, out.String(), errors.String()}
 }
 
-// squares writes class folders with images of 16×16 pixels: the class is the bright quarter.
+// squares writes class folders with images of 16×16 pixels. The class is the bright quarter.
 func squares(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -76,7 +76,7 @@ func writeImage(t *testing.T, path string, class int, r *graph.Random) {
 	require.NoError(t, png.Encode(f, m))
 }
 
-// trainArgs is a run of a few updates.
+// trainArgs returns the arguments of a run of a few updates.
 func trainArgs(data, out string, more ...string) []string {
 	return append([]string{"train", "--data", "folder:" + data, "--image-size", "16", "--width", "0.25", "--batch", "8",
 		"--epochs", "2", "--augment", "none", "--out", out, "--name", "first", "--warmup", "0.2", "--lr", "0.02"}, more...)
@@ -100,7 +100,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// Wrong command lines give one message, with the nearest names, and exit code 2.
+// A wrong command line gives one message, with the nearest names, and exit code 2.
 func TestUsageErrors(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write := func(file, text string) {
@@ -201,7 +201,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// What is only written differently is understood.
+// Other spellings are accepted.
 func TestSpellings(t *testing.T) {
 	for args, want := range map[string]string{
 		"--model InceptionV3 --heads none":              "inception_v3: ",
@@ -253,7 +253,8 @@ func TestCompletion(t *testing.T) {
 	require.Contains(t, command(t, "completion", "bash").out, "bash completion")
 }
 
-// No command makes or reads a file in the folder for temporary ones: others may write there, and it may be full, or not there at all.
+// No command writes or reads a file in the folder for temporary files: others may write there, and
+// it may be full or missing.
 func TestNoTemporaryFiles(t *testing.T) {
 	data, out, tmp := squares(t), t.TempDir(), filepath.Join(t.TempDir(), "none")
 	run := filepath.Join(out, "first")

@@ -9,7 +9,8 @@ import (
 	"github.com/tributary-ml/tributary/internal/memory"
 )
 
-// A training that does not fit the machine is refused with the largest batch that does.
+// A training that does not fit into memory is refused, and the error names the largest batch that
+// does.
 func TestTrainTooLarge(t *testing.T) {
 	if memory.Limit() == 0 || memory.Limit() > 100<<30 {
 		t.Skip("needs a machine that says how much memory it has, and less than 100 GiB")

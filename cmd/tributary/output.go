@@ -11,8 +11,8 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// output is standard output. The first write that fails, as on a full disk or a pipe that nobody reads any more, ends the command:
-// a run saves, and the exit code tells.
+// output is standard output. The first write that fails, as on a full disk or a closed pipe, ends
+// the command: a run saves, and the exit code shows the failure.
 type output struct {
 	io.Writer
 	end context.CancelCauseFunc
@@ -34,7 +34,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Fd is the file behind the output, for those who look whether it is a terminal.
+// Fd returns the output's file descriptor, for code that checks whether the output is a terminal.
 func (o *output) Fd() uintptr {
 	if f, ok := o.Writer.(*os.File); ok {
 		return f.Fd()
@@ -42,7 +42,7 @@ func (o *output) Fd() uintptr {
 	return ^uintptr(0)
 }
 
-// failed is the command's error, which is another where what it said was lost.
+// failed returns the command's error. If output was lost, it is an outputError.
 func (o *output) failed(err error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -56,23 +56,23 @@ func (o *output) failed(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || sameFile(err, o.err) {
 		return outputError{cause(o.err)}
 	}
-	return errors.Join(err, outputError{cause(o.err)}) // such as that nothing could be saved either
+	return errors.Join(err, outputError{cause(o.err)}) // such as an error that nothing could be saved either
 }
 
-// sameFile says whether two errors are of one file.
+// sameFile reports whether two errors are of the same file.
 func sameFile(a, b error) bool {
 	var x, y *os.PathError
 	return errors.As(a, &x) && errors.As(b, &y) && x.Path == y.Path || errors.Is(a, b)
 }
 
-// outputError says that what a command said was lost.
+// outputError says that a command's output was lost.
 type outputError struct{ error }
 
 func (e outputError) Error() string { return "standard output cannot be written: " + e.error.Error() }
 
 func (e outputError) Unwrap() error { return e.error }
 
-// cause is an error of a file without the file's name.
+// cause returns an error without the file's name.
 func cause(err error) error {
 	var at *os.PathError
 	if errors.As(err, &at) {

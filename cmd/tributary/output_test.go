@@ -12,7 +12,8 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// A command whose output is lost says so, and besides what else went wrong: that a run could not be saved is not lost, too.
+// A command whose output is lost says so. It also reports other errors: the message that a run
+// could not be saved must not be lost too.
 func TestLostOutputHidesNoError(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

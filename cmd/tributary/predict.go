@@ -73,7 +73,7 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 	}
 	x := predictReport{out: screenOf(cmd.OutOrStdout()), display: newDisplay(cmd.ErrOrStderr()), flags: f, exits: early != nil}
 	show := x.display.report
-	if x.out.terminal() { // what comes out shows how far it is
+	if x.out.terminal() { // the predictions show the progress
 		show = func(train.Event) {}
 	}
 	c, err := f.run.load(cmd, f.checkpoint, show)
@@ -103,13 +103,13 @@ func runPredict(cmd *cobra.Command, f predictFlags, paths []string) error {
 // predictReport prints predictions as they come.
 type predictReport struct {
 	out     *screen
-	display *display // of the way through the images, and of those that cannot be read
+	display *display // shows progress, and images that cannot be read
 	flags   predictFlags
 	exits   bool
 	bad     int
 }
 
-// missing says why there is no prediction. The rest goes on.
+// missing reports why there is no prediction. The others go on.
 func (x *predictReport) missing(err error) {
 	x.bad++
 	x.display.clear()
@@ -120,7 +120,7 @@ func (x *predictReport) missing(err error) {
 	fmt.Fprintf(x.display.out, "%s: %s\n", kind, plain.Error(err))
 }
 
-// tell writes a prediction, or why there is none.
+// tell prints a prediction, or why there is none.
 func (x *predictReport) tell(p *tributary.Prediction) error {
 	if p.Err != nil {
 		x.missing(p.Err)
@@ -129,7 +129,8 @@ func (x *predictReport) tell(p *tributary.Prediction) error {
 	return x.print(p)
 }
 
-// print writes a prediction at once: as a line of JSON, or the file's name and a line for each class.
+// print prints a prediction at once: as a line of JSON, or as the file's name and a line for each
+// class.
 func (x *predictReport) print(p *tributary.Prediction) error {
 	x.display.clear()
 	if x.flags.json {

@@ -24,7 +24,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// asProgram is set where this test program is to be tributary.
+// asProgram is the variable that makes this test program run as tributary.
 const asProgram = "TRIBUTARY_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program is tributary as a process of its own.
+// program returns a command that runs tributary as a separate process.
 func program(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
@@ -42,16 +42,17 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// running is a process with what it has written.
+// running is a process and its output.
 type running struct {
 	*exec.Cmd
 	out, errors bytes.Buffer
 }
 
-// start starts tributary and waits until its output has a text.
+// start starts tributary and waits until its output contains a text.
 func start(t *testing.T, until string, cmd *exec.Cmd) *running {
 	t.Helper()
-	// A program under nohup hands the ignored SIGHUP on to its children; of a signal that it catches they have the default.
+	// A program under nohup passes the ignored SIGHUP on to its children. Catching a signal gives
+	// them the default instead.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -80,7 +81,7 @@ func (r *running) end(t *testing.T) int {
 	return r.ProcessState.ExitCode()
 }
 
-// requireNoLeftovers makes sure that a run's folder has no empty file, no temporary one and no lock.
+// requireNoLeftovers requires that a run's folder has no empty file, no temporary file and no lock.
 func requireNoLeftovers(t *testing.T, run string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(run, func(path string, d fs.DirEntry, err error) error {
@@ -97,7 +98,8 @@ func requireNoLeftovers(t *testing.T, run string) {
 	}))
 }
 
-// Ctrl-C, SIGTERM and SIGHUP save, and the run goes on from there; what ignores SIGHUP from its start goes on at once.
+// Ctrl-C, SIGTERM and SIGHUP make the run save, and it can resume from there. A process that
+// ignores SIGHUP from its start goes on.
 func TestSignalsSave(t *testing.T) {
 	data := squares(t)
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
@@ -130,7 +132,7 @@ func TestSignalsSave(t *testing.T) {
 // A second signal ends the program at once.
 func TestSecondSignalKills(t *testing.T) {
 	r := start(t, "2/5000", program(t, trainArgs(squares(t), t.TempDir(), "--epochs", "5000", "--batch", "8")...))
-	for range 1000 { // the first is followed by the second while it saves, or the process has ended
+	for range 1000 { // the second signal arrives while the process saves, or the process has ended
 		if r.Process.Signal(syscall.SIGTERM) != nil {
 			break
 		}
@@ -145,7 +147,7 @@ func TestSecondSignalKills(t *testing.T) {
 	}
 }
 
-// A terminal or a pipe that is gone costs no work: the run saves, and says why it ends.
+// Closing the terminal or the pipe costs no work: the run saves, and reports why it ends.
 func TestTrainIntoAClosedPipe(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	cmd := program(t, trainArgs(data, out, "--epochs", "5000")...)
@@ -170,7 +172,7 @@ func TestTrainIntoAClosedPipe(t *testing.T) {
 	require.Equal(t, exitInterrupted, resumed.end(t))
 }
 
-// Whatever cannot write what it has to say fails.
+// A command that cannot write its output fails.
 func TestFullOutput(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -195,7 +197,8 @@ func TestFullOutput(t *testing.T) {
 	}
 }
 
-// The second process that would write to a run says who does, and changes nothing; who only reads is not kept away.
+// A second process that would write to a run reports which process does, and changes nothing. A
+// process that only reads is not kept away.
 func TestSecondProcess(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	run := filepath.Join(out, "first")
@@ -241,7 +244,7 @@ func TestSecondProcess(t *testing.T) {
 	require.Equal(t, filepath.Join(out, "other"), last, "a run of an ablation is not the last one")
 }
 
-// Kills at any moment cost no bit: a run that is killed again and again ends as one that is not.
+// Kills at any moment cost no bit: a run that is killed again and again ends like one that is not.
 func TestKills(t *testing.T) {
 	kills, epochs := 5, "20"
 	if !testing.Short() {
@@ -320,7 +323,7 @@ func TestKills(t *testing.T) {
 	require.Equal(t, flowsA, flowsB)
 }
 
-// lastStep is the update of the last line of a run's log.
+// lastStep returns the update of the last line in a run's log.
 func lastStep(run string) int {
 	text, _ := os.ReadFile((&train.Folder{Path: run}).Log())
 	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
@@ -338,7 +341,7 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// requireSameCheckpoints compares two checkpoints bit for bit, but for the time that they took.
+// requireSameCheckpoints compares two checkpoints bit for bit, except for their durations.
 func requireSameCheckpoints(t *testing.T, a, b string) {
 	t.Helper()
 	x, err := train.OpenCheckpoint(a)

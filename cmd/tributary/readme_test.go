@@ -15,11 +15,11 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// programs are the words that a line of the documents begins with where it is a command.
+// programs matches the beginning of a line of the documents that is a command.
 var programs = regexp.MustCompile(`^(tributary|\./build/[a-z/-]*tributary|go|make|python3) `)
 
-// commandLines are the commands in a document's blocks of code, in their order, as it prints them. In a block with a prompt only the
-// lines behind one are commands.
+// commandLines returns the commands in a document's code blocks, in their order, as the document
+// prints them. In a block with prompts only the lines after a prompt are commands.
 func commandLines(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -40,7 +40,7 @@ func commandLines(t *testing.T, file string) []string {
 	return all
 }
 
-// words are a command line's words, as a shell reads them.
+// words splits a command line into words, as a shell does.
 func words(t *testing.T, line string) []string {
 	t.Helper()
 	program, _, _ := strings.Cut(line, " ")
@@ -51,8 +51,8 @@ func words(t *testing.T, line string) []string {
 	return all
 }
 
-// small is what makes a command of the README quick: settings behind its own, of which the last ones count. The commands stay what
-// they are: their flags, values, heads and files are all read and checked.
+// small makes a command of the README quick: it appends settings, of which the last count. The
+// command keeps its meaning: its flags, values, heads and files are all read and checked.
 func small(args []string) []string {
 	line := strings.Join(args, " ")
 	photos := []string{"--data", "folder:photos"}
@@ -61,13 +61,13 @@ func small(args []string) []string {
 	once := []string{"--epochs", "1", "--warmup", "0"}
 	switch args[0] {
 	case "train":
-		for _, flag := range []string{"--head-schedule until:3", "--config"} { // more epochs, or a warm-up, than one
+		for _, flag := range []string{"--head-schedule until:3", "--config"} { // these need more than one epoch, or forbid a warm-up longer than one
 			if strings.Contains(line, flag) {
 				once = []string{"--epochs", "4", "--warmup", "0"}
 			}
 		}
 		if strings.Contains(line, "--model googlenet") {
-			if testing.Short() { // 13 million parameters: they are placed, not trained
+			if testing.Short() { // 13 million parameters: the network is inspected, not trained
 				return slices.Concat([]string{"inspect"}, args[1:], large[2:])
 			}
 			return slices.Concat(args, large, once)
@@ -86,8 +86,8 @@ func small(args []string) []string {
 	return args
 }
 
-// README's commands do what they say, in their order, in a clone with nothing but photos. Where -short is not given, the first ones
-// train as long as they do for everybody.
+// The README's commands do what it says, in their order, in a clone with nothing but photos.
+// Without -short the first ones train as long as they do for a user.
 func TestReadmeCommands(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestReadmeCommands(t *testing.T) {
 	require.Greater(t, ran, 20)
 }
 
-// requireAccuracy wants the only run so far to have reached an accuracy.
+// requireAccuracy requires that the only run so far has reached an accuracy.
 func requireAccuracy(t *testing.T, least float64) {
 	t.Helper()
 	files, err := filepath.Glob("runs/2*/summary.json")
@@ -154,7 +154,7 @@ func requireAccuracy(t *testing.T, least float64) {
 	require.GreaterOrEqual(t, main.Top1, least)
 }
 
-// makeTargets are the Makefile's targets.
+// makeTargets returns the Makefile's targets.
 func makeTargets(t *testing.T, root string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "Makefile"))
@@ -166,7 +166,8 @@ func makeTargets(t *testing.T, root string) []string {
 	return all
 }
 
-// What the documents, comments of configurations and help say to run exists: make's targets, commands and their flags.
+// The commands in the documents, in the comments of configurations and in help exist: make's
+// targets, commands and their flags.
 func TestNamedCommandsExist(t *testing.T) {
 	root := "../.."
 	targets := makeTargets(t, root)
@@ -204,7 +205,7 @@ func TestNamedCommandsExist(t *testing.T) {
 	require.Greater(t, flags, 60)
 }
 
-// The examples in the help of every command that need no more than photos work, as the README's do.
+// The examples in every command's help that need only photos work, as the README's do.
 func TestHelpExamples(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the flags of all examples are looked up, too")
@@ -219,7 +220,7 @@ func TestHelpExamples(t *testing.T) {
 	ran := 0
 	for _, c := range newRoot().Commands() {
 		if c.Name() == "ablate" || c.Name() == "gradflow" || c.Name() == "grads" || c.Name() == "completion" {
-			continue // as the README's, or with files of PyTorch
+			continue // like the README's, or with files of PyTorch
 		}
 		for line := range strings.SplitSeq(c.Example, "\n") {
 			args := words(t, strings.TrimSpace(line))[1:]
@@ -227,7 +228,7 @@ func TestHelpExamples(t *testing.T) {
 				args = append(args, "photos/val/quarter0/0.png")
 			}
 			if strings.Contains(line, "fashion-mnist") {
-				continue // other classes than photos'
+				continue // these need other classes than those of the photos
 			}
 			if !strings.Contains(line, "--resume") {
 				args = small(args)

@@ -18,7 +18,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// "last" is the newest run, for every command that takes a run.
+// "last" is the newest run, in every command that takes a run.
 func TestLastRun(t *testing.T) {
 	data := squares(t)
 	t.Chdir(t.TempDir())
@@ -57,7 +57,7 @@ func TestLastRun(t *testing.T) {
 	require.Contains(t, command(t, args("last")...).errors, "the newest run")
 }
 
-// More epochs on a resume train on, and a note says whether the run is another.
+// Resuming with more epochs trains on, and a note says whether it is another run.
 func TestTrainOn(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	run := filepath.Join(out, "first")
@@ -79,7 +79,7 @@ func TestTrainOn(t *testing.T) {
 	require.Contains(t, shorter.errors, "the run has done 4 epochs already")
 }
 
-// After a bad image a run goes on without it, and so it does when the file is gone.
+// After a bad image a run can go on without it, also if the file is removed.
 func TestGoOnAfterABadImage(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	bad := filepath.Join(data, "train", "quarter1", "3.png")
@@ -143,7 +143,7 @@ func TestExitCodes(t *testing.T) {
 		require.Equal(t, x.code == exitOK, withoutNotes(r.errors) == "", "%s: %s", x.args, r.errors)
 	}
 
-	// Whatever a signal ends is 130, in a word.
+	// A command that a signal ends has exit code 130 and a short message.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, args := range [][]string{trainArgs(data, out, "--name", "stopped"), ablateArgs(data, out, "--name", "ablation"), {"eval", "--checkpoint", run}, {"predict", "--checkpoint", run, image},
@@ -154,7 +154,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// An interrupted run has said so, but not what else went wrong.
+// An interrupted run has reported the interruption, but not other errors.
 func TestIsAll(t *testing.T) {
 	one, other := &train.InterruptedError{Step: 1}, os.ErrClosed
 	require.True(t, isAll(one, one))
@@ -163,7 +163,8 @@ func TestIsAll(t *testing.T) {
 	require.False(t, isAll(one, fmt.Errorf("more: %w", one)))
 }
 
-// A checkpoint with settings that no run has is refused by every command, without a panic, as a failure and not as a wrong command line.
+// Every command refuses a checkpoint with impossible settings, without a panic, as a failure and
+// not as a wrong command line.
 func TestForgedCheckpoint(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	run, image := filepath.Join(out, "first"), filepath.Join(data, "val", "quarter0", "0.png")
@@ -184,7 +185,8 @@ func TestForgedCheckpoint(t *testing.T) {
 	}
 }
 
-// forgeConfig writes a run's folder with a checkpoint that has another setting, and a checksum that is right.
+// forgeConfig writes a run's folder with a checkpoint that has a changed setting and a correct
+// checksum.
 func forgeConfig(t *testing.T, from, setting string) string {
 	t.Helper()
 	ck, err := train.OpenCheckpoint(from)
@@ -213,7 +215,7 @@ func forgeConfig(t *testing.T, from, setting string) string {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.yaml"), nil, 0o644))
 	path := filepath.Join(dir, "checkpoints", "forged.ckpt")
 	require.NoError(t, interop.WriteFile(path, tensors, f.Metadata))
-	text, err := os.ReadFile(path) // its sum is that of itself with zeros in its place
+	text, err := os.ReadFile(path) // the sum is over the file with zeros in the sum's place
 	require.NoError(t, err)
 	sum := sha256.Sum256(text)
 	require.NoError(t, os.WriteFile(path, bytes.Replace(text, []byte(f.Metadata["sha256"]), []byte(hex.EncodeToString(sum[:])), 1), 0o644))

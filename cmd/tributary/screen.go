@@ -11,19 +11,20 @@ import (
 	"github.com/tributary-ml/tributary/internal/plain"
 )
 
-// screen is standard output or error. What is written to it reaches a terminal without control characters (package plain): names
-// of files and classes can hold any. Only the screen itself draws, a line below the text that it takes away again.
+// screen is standard output or standard error. Text that is written to it reaches a terminal
+// without control characters (package plain), which names of files and classes may contain. Only
+// the screen itself draws: a line below the text, which it can remove again.
 type screen struct {
 	*plain.Writer
 	raw   io.Writer
-	size  func() int // columns, asked again for every line: the user may change them; nil where nobody looks at a terminal
-	drawn int        // columns of the line that is drawn, 0 without one
+	size  func() int // columns, queried for every line, because the user may change them; nil if the output is no terminal
+	drawn int        // columns of the drawn line, 0 if there is none
 }
 
-// newScreen is the screen of a command's output.
+// newScreen returns the screen of a command's output.
 func newScreen(w io.Writer) *screen {
 	s := &screen{Writer: plain.NewWriter(w), raw: w}
-	// A dumb terminal, such as an editor's, cannot write over a line.
+	// A dumb terminal, such as an editor's, cannot overwrite a line.
 	if f, ok := w.(interface{ Fd() uintptr }); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
 		s.size = func() int {
 			width, _, err := term.GetSize(int(f.Fd()))
@@ -36,7 +37,7 @@ func newScreen(w io.Writer) *screen {
 	return s
 }
 
-// screenOf is the screen that a command writes to.
+// screenOf returns the screen that a command writes to.
 func screenOf(out io.Writer) *screen {
 	if s, ok := out.(*screen); ok {
 		return s
@@ -44,23 +45,23 @@ func screenOf(out io.Writer) *screen {
 	return newScreen(out)
 }
 
-// terminal says whether a line can be drawn.
+// terminal reports whether a line can be drawn.
 func (s *screen) terminal() bool { return s.size != nil }
 
-// noTerminal is the width of text where there is no terminal.
+// noTerminal is the width of text if there is no terminal.
 const noTerminal = 80
 
-// width is how many columns a line has.
+// width returns the number of columns in a line.
 func (s *screen) width() int {
 	if s.terminal() {
-		if w := s.size(); w > 0 { // some, as in containers, do not know theirs
+		if w := s.size(); w > 0 { // some terminals, as in containers, do not know their width
 			return w
 		}
 	}
 	return noTerminal
 }
 
-// draw shows a line that the next one replaces. It is shorter than the terminal is wide.
+// draw shows a line that the next one replaces. The line must be shorter than the terminal is wide.
 func (s *screen) draw(line string) {
 	if !s.terminal() {
 		return
@@ -70,7 +71,7 @@ func (s *screen) draw(line string) {
 	s.drawn = columns(plain.Text(line))
 }
 
-// clear takes the drawn line away, so that text can be written.
+// clear removes the drawn line, so that text can be written.
 func (s *screen) clear() {
 	if s.drawn > 0 {
 		s.toStart()
@@ -79,8 +80,8 @@ func (s *screen) clear() {
 	}
 }
 
-// toStart goes to the beginning of the drawn line. Where the terminal has become narrower, the line is broken into several, as most
-// terminals do; xterm cuts it off.
+// toStart moves to the beginning of the drawn line. If the terminal has become narrower, most
+// terminals have broken the line into several; xterm has cut it off.
 func (s *screen) toStart() {
 	if above := (s.drawn - 1) / s.width(); above > 0 && os.Getenv("XTERM_VERSION") == "" {
 		fmt.Fprintf(s.raw, "\r\x1b[%dA\x1b[J", above)
@@ -89,8 +90,8 @@ func (s *screen) toStart() {
 	fmt.Fprint(s.raw, "\r")
 }
 
-// wrap is text broken at spaces into lines for the screen, those after the first one behind indent. Text for nobody's terminal
-// stays on one line, as programs read it.
+// wrap returns text broken at spaces into lines for the screen. Lines after the first begin with
+// indent. Text for no terminal stays on one line, because programs read it.
 func (s *screen) wrap(text, indent string) string {
 	if !s.terminal() {
 		return text
@@ -98,12 +99,13 @@ func (s *screen) wrap(text, indent string) string {
 	return wrap(text, s.width(), indent)
 }
 
-// printf is fmt.Fprintf of text in which names of strangers stand: a newline in one of them is not one of the text.
+// printf is fmt.Fprintf for arguments with untrusted names. A newline in a name does not become a
+// line break.
 func printf(out io.Writer, format string, args ...any) {
 	fmt.Fprintf(out, format, plainArgs(args)...)
 }
 
-// plainArgs are the arguments of a format, harmless and without newlines.
+// plainArgs returns the arguments of a format without control characters and newlines.
 func plainArgs(args []any) []any {
 	all := slices.Clone(args)
 	for i, a := range all {

@@ -15,8 +15,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Nothing that a stranger has named reaches the terminal as it is, whatever command shows it: files, folders, classes, settings, keys
-// and arguments with escape sequences, newlines and marks that turn the direction of writing.
+// No untrusted text reaches the terminal unchanged in any command: names of files, folders and
+// classes, settings, keys and arguments with escape sequences, newlines and marks that turn the
+// direction of writing.
 func TestNothingReachesTheTerminal(t *testing.T) {
 	const evil = "x\x1b[31m\x1b]0;owned\a\r\u009b2J\u202egnp\ny"
 	const shown = `x\x1b[31m\x1b]0;owned\x07\r\u009b2J\u202egnp\ny`
@@ -92,7 +93,7 @@ func TestNothingReachesTheTerminal(t *testing.T) {
 	require.Equal(t, evil+".png", p.File, "JSON says what the file is called")
 }
 
-// What is drawn goes to the terminal as it is, text with the same bytes does not.
+// Drawn bytes reach the terminal unchanged; text with the same bytes does not.
 func TestScreenDraws(t *testing.T) {
 	var out bytes.Buffer
 	s := newScreen(&out)

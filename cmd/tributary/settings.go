@@ -18,7 +18,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// settingFlag makes a setting of a configuration a flag.
+// settingFlag is a flag for a setting of a configuration.
 type settingFlag struct{ train.Setting }
 
 // Type implements pflag.Value.
@@ -34,7 +34,7 @@ func (f settingFlag) Type() string {
 	return "number"
 }
 
-// addSettings adds the settings that keep allows as flags, and returns them in their groups.
+// addSettings adds flags for the settings that keep accepts, and returns them in their groups.
 func addSettings(cmd *cobra.Command, settings []train.Setting, keep func(train.Setting) bool) []flagGroup {
 	var groups []flagGroup
 	for _, s := range settings {
@@ -55,7 +55,7 @@ func addSettings(cmd *cobra.Command, settings []train.Setting, keep func(train.S
 	return groups
 }
 
-// completions registers what a shell may complete a setting's value with.
+// completions registers the shell completions of a setting's value.
 func completions(cmd *cobra.Command, s train.Setting) {
 	names := append(s.Names, s.Forms...)
 	switch s.Key {
@@ -67,12 +67,13 @@ func completions(cmd *cobra.Command, s train.Setting) {
 		completeHeads(cmd)
 		return
 	case "init":
-		return // files
+		return // the value is a file
 	}
 	cmd.RegisterFlagCompletionFunc(s.Key, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// completeHeads completes default, none, every:, the places of the network, and after where:weight: the kinds of heads.
+// completeHeads completes default, none, every:, the places of the network and, after
+// where:weight:, the kinds of heads.
 func completeHeads(cmd *cobra.Command) {
 	cmd.RegisterFlagCompletionFunc("heads", func(cmd *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
 		done := text[:strings.LastIndexByte(text, ',')+1]
@@ -113,7 +114,7 @@ func overlay(cmd *cobra.Command, settings []train.Setting) error {
 		if f == nil || !f.Changed {
 			continue
 		}
-		if _, ok := f.Value.(settingFlag); !ok { // a flag of the command's own, such as the file --batch of grads
+		if _, ok := f.Value.(settingFlag); !ok { // a flag of the command itself, such as --batch of grads, which is a file
 			continue
 		}
 		if err := s.Set(f.Value.String()); err != nil {
@@ -123,17 +124,19 @@ func overlay(cmd *cobra.Command, settings []train.Setting) error {
 	return nil
 }
 
-// given lists the flags of settings that the user has given, of those named.
+// given returns those of the named flags that the user has given.
 func given(cmd *cobra.Command, names ...string) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return !cmd.Flags().Changed(n) })
 }
 
-// readConfig is the default configuration with a file's settings (if there is one), and those of flags.
+// readConfig returns the default configuration, overridden by a file's settings (if there is a
+// file) and then by flags.
 func readConfig(cmd *cobra.Command, file string) (*train.Config, error) {
 	return readConfigWith(cmd, file, "", nil)
 }
 
-// readConfigWith is readConfig of a command that has more settings, below a key of their own in a file.
+// readConfigWith is readConfig for a command with more settings, which a file has under the key
+// section.
 func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setting) (*train.Config, error) {
 	c := train.Default()
 	if file != "" {
@@ -155,7 +158,7 @@ func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setti
 	if err := complete(cmd, &c); err != nil {
 		return nil, err
 	}
-	if c.Init != "" { // the run that it names now, whichever is the last one later
+	if c.Init != "" { // resolve the name now, because "last" may be another run later
 		path, err := train.FindRun(c.Init, c.Out)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--init: %w", err)}
@@ -165,7 +168,7 @@ func readConfigWith(cmd *cobra.Command, file, section string, more []train.Setti
 	return &c, nil
 }
 
-// complete completes a configuration that the user has a part in, and makes sure that it is possible.
+// complete completes a user's configuration, and checks that it is possible.
 func complete(cmd *cobra.Command, c *train.Config) error {
 	o := tributary.Options{Report: reporter(cmd, func(train.Event) {})}
 	return o.Complete(c)

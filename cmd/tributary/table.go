@@ -5,22 +5,23 @@ import (
 	"strings"
 )
 
-// cell is a column's two lines of heading and what stands in it in one row.
+// cell is a column's heading of two lines, and its text in one row.
 type cell struct {
 	above, name string
 	text        string
-	width       int // at least
+	width       int // minimum width
 }
 
 func (c cell) columns() int { return max(c.width, columns(c.above), columns(c.name)) }
 
-// table writes rows below a heading. Where a row is wider than the terminal, its columns go on in the next line, and the heading's
-// with them.
+// table writes rows below a heading. If a row is wider than the terminal, it continues in further
+// lines, and so does the heading.
 type table struct {
-	layout []int // of the heading on the screen: the first column of each line; nil before there is one
+	layout []int // of the heading on the screen: the first column of each line; nil before the first heading
 }
 
-// row writes cells as a row in lines of at most width columns, 0 for any number, below a heading where that is another than the last.
+// row returns cells as a row in lines of at most width columns (0: any number). It begins with a
+// heading if that differs from the last one.
 func (t *table) row(cells []cell, width int) string {
 	layout := lay(cells, width)
 	var out strings.Builder
@@ -39,10 +40,10 @@ func (t *table) row(cells []cell, width int) string {
 	return out.String()
 }
 
-// continued is what the second line of a row and those that follow begin with.
+// continued is the beginning of each further line of a row.
 const continued = "       "
 
-// lay says which columns begin a line.
+// lay returns the columns that begin a line.
 func lay(cells []cell, width int) []int {
 	layout := []int{0}
 	used := 0
@@ -60,7 +61,7 @@ func lay(cells []cell, width int) []int {
 	return layout
 }
 
-// end is the column behind the last one of a line.
+// end returns the column after the last one of a line.
 func end(layout []int, i, n int) int {
 	if i+1 < len(layout) {
 		return layout[i+1]

@@ -15,13 +15,13 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// trainFlags are the flags of train and ablate that are no settings.
+// trainFlags are the flags of train and ablate that are not settings.
 type trainFlags struct {
 	config string
 	resume string
 }
 
-// add gives a command these flags, with what they mean in it, ahead of its groups of settings.
+// add adds these flags, with their usage in a command, before the command's groups of settings.
 func (f *trainFlags) add(cmd *cobra.Command, groups []flagGroup, config, resume string) {
 	files := newFlagSet("files")
 	files.StringVar(&f.config, "config", "", config)
@@ -84,7 +84,8 @@ func runTrain(cmd *cobra.Command, f trainFlags) (err error) {
 	return nil
 }
 
-// reporter shows a run's events with show, and what comes before them as lines.
+// reporter returns a reporter that passes a run's events to show, and prints those that precede the
+// run as lines.
 func reporter(cmd *cobra.Command, show train.Reporter) train.Reporter {
 	return func(e train.Event) {
 		switch e := e.(type) {
@@ -103,7 +104,7 @@ func reporter(cmd *cobra.Command, show train.Reporter) train.Reporter {
 	}
 }
 
-// printNotes says what the user may not expect, a line each.
+// printNotes prints notes, one a line.
 func printNotes(cmd *cobra.Command, notes []string) {
 	out := screenOf(cmd.ErrOrStderr())
 	for _, n := range notes {
@@ -111,7 +112,7 @@ func printNotes(cmd *cobra.Command, notes []string) {
 	}
 }
 
-// prepare makes a new run, or takes up one that exists.
+// prepare makes a new run, or resumes an existing one.
 func prepare(cmd *cobra.Command, f trainFlags, report train.Reporter) (*tributary.Run, error) {
 	if f.resume != "" {
 		return prepareResume(cmd, f, report)
@@ -125,7 +126,7 @@ func prepare(cmd *cobra.Command, f trainFlags, report train.Reporter) (*tributar
 
 func prepareResume(cmd *cobra.Command, f trainFlags, report train.Reporter) (*tributary.Run, error) {
 	keeps := []string{"config", "name", "init"}
-	if f.resume != train.LastRun { // which --out says the folder of
+	if f.resume != train.LastRun { // --out gives the folder of the last run
 		keeps = append(keeps, "out")
 	}
 	if bad := given(cmd, keeps...); len(bad) > 0 {
@@ -146,7 +147,7 @@ func prepareResume(cmd *cobra.Command, f trainFlags, report train.Reporter) (*tr
 	}})
 }
 
-// noRun is the error of a flag that names no run that could be used, or not yet.
+// noRun returns the error for a flag that names no usable run.
 func noRun(flag string, err error) error {
 	if errors.As(err, new(*train.LockedError)) {
 		return err
@@ -154,7 +155,7 @@ func noRun(flag string, err error) error {
 	return usageError{fmt.Errorf("--%s: %w", flag, err)}
 }
 
-// ending says what came out, where it is, and what one may do next.
+// ending prints the result, its place, and what the user may do next.
 func ending(out io.Writer, run *tributary.Run, r *train.Summary) {
 	f, p := run.Folder, programName()
 	if r.Last == nil {

@@ -44,7 +44,7 @@ func TestTrainEvalResume(t *testing.T) {
 	require.Equal(t, exitFailure, r.code)
 	require.Contains(t, r.errors, "is no class of the network")
 
-	// The folder has all that is needed to repeat the run.
+	// The folder has everything that is needed to repeat the run.
 	repeat := command(t, "train", "--config", filepath.Join(run, "config.yaml"), "--name", "second")
 	require.Equal(t, exitOK, repeat.code, repeat.errors)
 	require.Equal(t, rows(whole.out), rows(repeat.out))
@@ -58,13 +58,13 @@ func TestTrainEvalResume(t *testing.T) {
 	moved := command(t, "train", "--resume", run, "--out", out)
 	require.Equal(t, exitUsage, moved.code)
 
-	// Train on from the weights, of the run and with other classes.
+	// A new run starts from the weights, with the run's classes and with other classes.
 	tuned := command(t, trainArgs(data, out, "--name", "tuned", "--init", run)...)
 	require.Equal(t, exitOK, tuned.code, tuned.errors)
 	require.NotContains(t, tuned.errors, "note:")
 }
 
-// rows is the table of a run's output without its times.
+// rows returns the table in a run's output, without times.
 func rows(out string) []string {
 	return regexp.MustCompile(`(?m)^ +\d/\d.*%`).FindAllString(out, -1)
 }
@@ -113,7 +113,8 @@ func TestNoFolderWithoutRun(t *testing.T) {
 	}
 }
 
-// Few images lower the batch, which is said and kept; a folder is data.
+// Few images lower the batch; a note says so and the configuration keeps it. A folder is accepted
+// as data.
 func TestFewImages(t *testing.T) {
 	data, out := squares(t), t.TempDir()
 	r := command(t, trainArgs(data, out, "--data", data, "--batch", "64", "--epochs", "1")...)
@@ -154,7 +155,7 @@ func TestTrainReportsDamage(t *testing.T) {
 	require.Contains(t, r.errors, "damaged")
 }
 
-// The first command's network and data fit each other.
+// The network and the data of the default configuration fit each other.
 func TestDefaultRunIsPossible(t *testing.T) {
 	c := train.Default()
 	p, err := new(tributary.Options).Open(t.Context(), &c)

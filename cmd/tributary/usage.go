@@ -19,8 +19,8 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// flagError completes an error about a flag: one that does not exist gets what others mean by it, or the nearest, and a value's is
-// said once.
+// flagError completes an error about a flag. For a flag that does not exist it adds what other
+// programs mean by it, or the nearest flags. An error about a value is reported once.
 func flagError(c *cobra.Command, err error) error {
 	if v := (*train.ValueError)(nil); errors.As(err, &v) {
 		return v
@@ -31,7 +31,7 @@ func flagError(c *cobra.Command, err error) error {
 	}
 	name, dashes := unknown.GetSpecifiedName(), "--"
 	if short := unknown.GetSpecifiedShortnames(); short != "" {
-		name, dashes = short, "-" // -lr is meant as --lr
+		name, dashes = short, "-" // -lr stands for --lr
 	}
 	e := &graph.UnknownError{What: "flag", Name: dashes + name}
 	var names []string
@@ -46,8 +46,8 @@ func flagError(c *cobra.Command, err error) error {
 	return e
 }
 
-// argumentError completes an error about arguments: a command that does not exist gets the nearest ones, and what belongs behind a flag
-// gets the flag.
+// argumentError completes an error about arguments. For a command that does not exist it adds the
+// nearest commands, and for an argument that is a flag's value it adds the flag.
 func argumentError(c *cobra.Command, args []string, err error) error {
 	if len(args) == 0 {
 		return err
@@ -68,7 +68,7 @@ func argumentError(c *cobra.Command, args []string, err error) error {
 	return err
 }
 
-// belongs is the flag that an argument is a value of, with the value, or "".
+// belongs returns the flag that has arg as a value, together with the value, or "".
 func belongs(c *cobra.Command, arg string) string {
 	has := func(flag string) bool { return c.Flags().Lookup(flag) != nil }
 	if _, err := strconv.ParseBool(arg); err == nil {
@@ -102,7 +102,7 @@ func belongs(c *cobra.Command, arg string) string {
 	return ""
 }
 
-// flagGroup is some flags under a heading of a help text.
+// flagGroup is a group of flags with a heading in the help.
 type flagGroup struct {
 	name  string
 	flags *pflag.FlagSet
@@ -113,7 +113,8 @@ func groupedUsage(c *cobra.Command, groups []flagGroup) {
 	c.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c, groups) })
 }
 
-// help writes a command's help, as wide as the terminal. No groups are all its flags in one.
+// help writes a command's help, as wide as the terminal. Nil groups stand for one group with all
+// flags.
 func help(c *cobra.Command, groups []flagGroup) {
 	c.InitDefaultHelpFlag()
 	c.InitDefaultVersionFlag()
@@ -148,18 +149,18 @@ func help(c *cobra.Command, groups []flagGroup) {
 	}
 }
 
-// widestProse is how many columns paragraphs take at most: longer lines are hard to read.
+// widestProse is the maximum width of paragraphs in columns, because longer lines are hard to read.
 const widestProse = 100
 
-// reflow breaks the paragraphs of a help text anew. Lines that are indented stay lines, but what a list's second column says goes on
-// below itself.
+// reflow breaks the paragraphs of a help text again. Indented lines stay lines, except that the
+// second column of a list continues below itself.
 func reflow(text string, width int) string {
 	type block struct {
 		text   string
-		indent int // where its text begins; of a list, the second column
+		indent int // column at which its text begins; for a list, the second column
 	}
 	var blocks []block
-	open := false // the last block may go on
+	open := false // the next line may continue the last block
 	for line := range strings.SplitSeq(text, "\n") {
 		words := strings.TrimLeft(line, " \t")
 		indent := len(line) - len(words)
@@ -186,8 +187,8 @@ func reflow(text string, width int) string {
 	return strings.Join(out, "\n")
 }
 
-// wrapItem breaks a line of a list so that its second column goes on below itself, or below the first where there is no room beside
-// that. Other lines that are indented stay as they are.
+// wrapItem breaks a line of a list so that its second column continues below itself, or below the
+// first column if there is too little room. Other indented lines stay unchanged.
 func wrapItem(line string, width int) string {
 	const least, below = 32, 8
 	m := twoColumns.FindStringSubmatch(line)
@@ -201,10 +202,10 @@ func wrapItem(line string, width int) string {
 	return strings.TrimRight(m[1], " ") + "\n" + wrap(indent+line[len(m[1]):], width, indent)
 }
 
-// twoColumns is a line of a list: a name, and behind two spaces or more what it means.
+// twoColumns matches a line of a list: a name, two spaces or more, and its meaning.
 var twoColumns = regexp.MustCompile(`^( +\S.*?  +)\S`)
 
-// newFlagSet is an empty set whose flags help lists in the order in which they are added.
+// newFlagSet returns an empty set whose flags help lists in the order in which they are added.
 func newFlagSet(name string) *pflag.FlagSet {
 	fs := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	fs.SortFlags = false

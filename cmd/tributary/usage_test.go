@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Help is as wide as the terminal, and 80 columns where there is none. Only commands to be copied are longer.
+// Help is as wide as the terminal, or 80 columns if there is none. Only commands for copying are
+// longer.
 func TestHelpWraps(t *testing.T) {
 	for _, width := range []int{40, 60, 80, 120, 0} {
 		for _, c := range newRoot().Commands() {

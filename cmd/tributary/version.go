@@ -27,7 +27,7 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// buildVersion is the module's version and the commit, as far as the build knows them.
+// buildVersion returns the module's version and the commit, as far as the build records them.
 func buildVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
