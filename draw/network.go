@@ -26,7 +26,7 @@ type Frame struct {
 type Node struct {
 	Name    string // unique among nodes and frames
 	In      string // the frame that contains it; empty: none
-	Beside  string // the earlier node in the same frame to whose left neighbour it is placed; empty: it has a place of its own
+	Beside  string // the earlier node in the same frame on whose right it is placed; empty: it has a place of its own
 	Heading string // empty: none
 	Lines   []string
 	Note    string // shown when the pointer is on it; empty: the full texts, if they are shortened
