@@ -13,7 +13,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// autoHeads reads the heads of a configuration that a short run is to place.
+// autoHeads parses the heads of a configuration if a short run is to place them.
 func (o *Options) autoHeads(c *train.Config) (auxhead.Spec, bool, error) {
 	defaults, err := o.Defaults(c)
 	if err != nil || o.Heads != nil {
@@ -22,7 +22,7 @@ func (o *Options) autoHeads(c *train.Config) (auxhead.Spec, bool, error) {
 	return auxhead.ParseAuto(c.Heads, defaults)
 }
 
-// shortConfig is the configuration of the run that places heads.
+// shortConfig returns the configuration of the run that places heads.
 func shortConfig(c *train.Config) train.Config {
 	short := *c
 	short.Heads, short.HeadSchedule, short.HeadBalance, short.Distill, short.EMA = gradflow.AutoSpecs, "constant", "none", 0, 0
@@ -30,7 +30,8 @@ func shortConfig(c *train.Config) train.Config {
 	return short
 }
 
-// Buildable is a configuration whose network can be built: that of the short run where one is to place the heads.
+// Buildable returns a configuration whose network can be built: c, or the configuration of the
+// short run if one is to place the heads.
 func (o *Options) Buildable(c *train.Config) train.Config {
 	if _, auto, err := o.autoHeads(c); err == nil && auto {
 		return shortConfig(c)
@@ -38,8 +39,9 @@ func (o *Options) Buildable(c *train.Config) train.Config {
 	return *c
 }
 
-// placeHeads replaces the heads "auto" of a configuration, if it has them, by places that a short run finds. The run leaves nothing
-// behind; the configuration then names the places, so that it repeats without looking for them again.
+// placeHeads replaces heads "auto" in a configuration by places that a short run finds. The run
+// leaves nothing behind. The configuration then names the places, so that repeating it needs no
+// short run.
 func (o *Options) placeHeads(ctx context.Context, c *train.Config) error {
 	auto, ok, err := o.autoHeads(c)
 	if err != nil || !ok {
@@ -68,16 +70,17 @@ func (o *Options) placeHeads(ctx context.Context, c *train.Config) error {
 		return auxhead.Format(specs)
 	}
 	c.Heads = heads(auto.Kind)
-	short.Heads = c.Heads // on images of the size that open has found
+	short.Heads = c.Heads // for images of the size that Open has determined
 	info := p.Data.Train.Info()
 	if _, err := o.Build(&short, len(info.Classes), info.C); errors.As(err, new(*inception.TooSmallError)) && auto.Kind == "" {
-		c.Heads = heads("gap") // the network's own kind of head does not fit there
+		c.Heads = heads("gap") // the network's own kind of head does not fit at these places
 	}
 	o.report(train.HeadsPlaced{Heads: c.Heads, Measurements: len(flows), Updates: gradflow.AutoUpdates, Scores: all})
 	return nil
 }
 
-// shortRun trains for some updates in a folder that it removes. The folder is where the run's own will be: there is room for a run.
+// shortRun trains for some updates in a folder that it removes. The folder is within c.Out, like
+// the run's own later, because the disk there has room for a run.
 func shortRun(ctx context.Context, c *train.Config, p *Parts) ([]*gradflow.Flow, error) {
 	_, err := os.Stat(c.Out)
 	made := errors.Is(err, fs.ErrNotExist)
@@ -91,7 +94,7 @@ func shortRun(ctx context.Context, c *train.Config, p *Parts) ([]*gradflow.Flow,
 	defer func() {
 		os.RemoveAll(dir)
 		if made {
-			os.Remove(c.Out) // unless another run is there by now
+			os.Remove(c.Out) // fails if another run is there by now
 		}
 	}()
 	folder, err := train.CreateFolder(dir, "run", c)
@@ -116,7 +119,7 @@ func shortRun(ctx context.Context, c *train.Config, p *Parts) ([]*gradflow.Flow,
 	}
 	defer t.Close()
 	_, err = t.Run(short, folder)
-	if errors.As(err, new(*train.InterruptedError)) { // of which nothing stays
+	if errors.As(err, new(*train.InterruptedError)) { // the run is not kept
 		err = ctx.Err()
 	}
 	return flows, err

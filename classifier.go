@@ -17,12 +17,12 @@ import (
 // Classifier is a trained network.
 type Classifier struct {
 	Checkpoint *train.Checkpoint
-	Config     train.Config // the run's, as Options.Change has left it
+	Config     train.Config // the run's configuration after Options.Change
 	Model      *inception.Model
 	options    Options
 }
 
-// findCheckpoint is the checkpoint that the name of a run stands for: its last, or its best.
+// findCheckpoint returns the checkpoint for the name of a run: its last, or its best.
 func findCheckpoint(run string, best bool) (string, error) {
 	path, err := train.FindRun(run, train.Default().Out)
 	if err == nil {
@@ -34,8 +34,9 @@ func findCheckpoint(run string, best bool) (string, error) {
 	return path, configError(err)
 }
 
-// Load opens a trained network: the best checkpoint of a run's folder, a .ckpt file, or "last" for the newest run in runs. The run's
-// data are not needed. A network or heads of one's own need the Options that they were trained with. A damaged checkpoint is a
+// Load opens a trained network: the best checkpoint of a run's folder, a .ckpt file, or "last" for
+// the newest run in runs. It does not need the run's data. A custom network or custom heads need
+// the Options that they were trained with. The error for a damaged checkpoint is a
 // *train.CheckpointError.
 func Load(run string, o Options) (*Classifier, error) {
 	path, err := findCheckpoint(run, true)
@@ -62,10 +63,11 @@ func Load(run string, o Options) (*Classifier, error) {
 // Close closes the checkpoint.
 func (c *Classifier) Close() error { return c.Checkpoint.Close() }
 
-// Classes are the names of the classes, by label.
+// Classes returns the names of the classes, by label.
 func (c *Classifier) Classes() []string { return c.Checkpoint.Data.Classes }
 
-// openWhole opens a checkpoint, and makes sure that it holds the network that it says.
+// openWhole opens a checkpoint, and checks that it holds the network that its configuration
+// describes.
 func (o *Options) openWhole(path string) (*train.Checkpoint, error) {
 	ck, err := train.OpenCheckpoint(path)
 	if err != nil {
@@ -93,22 +95,22 @@ func (o *Options) modelOf(ck *train.Checkpoint, c *train.Config) (*inception.Mod
 	return o.Build(c, len(ck.Data.Classes), ck.Channels)
 }
 
-// TestOptions say which images measure a classifier.
+// TestOptions say on which images to measure a classifier.
 type TestOptions struct {
-	Data string // data set, as Config.Data; empty: that of the run, or Options.Data
-	Part string // train, val or test; empty: that for testing, or what comes nearest to it (dataset.TestOptions)
-	// Heads are the heads to measure; nil: all.
+	Data string // data set in the form of Config.Data; empty: the run's, or Options.Data
+	Part string // train, val or test; empty: test, or the closest part that exists (dataset.TestOptions)
+	// Heads are the heads to measure; nil means all.
 	Heads []string
 }
 
-// Evaluation is a classifier on a device, with labelled images. Its methods Run, Exits and Records measure the network, and its heads
-// as early exits.
+// Evaluation is a classifier on a device, with labelled images. Its methods Run, Exits and Records
+// measure the network and its heads as early exits.
 type Evaluation struct {
 	train.Evaluation
 	parts Parts
 }
 
-// Evaluate measures all heads on labelled images: On and Evaluation.Run.
+// Evaluate measures all heads on labelled images. It combines On and Evaluation.Run.
 func (c *Classifier) Evaluate(ctx context.Context, t TestOptions) (r train.Result, err error) {
 	e, err := c.On(ctx, t)
 	if err != nil {
@@ -118,7 +120,7 @@ func (c *Classifier) Evaluate(ctx context.Context, t TestOptions) (r train.Resul
 	return e.Run(ctx)
 }
 
-// On opens labelled images and the device. Close the evaluation after use.
+// On opens labelled images and the device. The caller closes the evaluation after use.
 func (c *Classifier) On(ctx context.Context, t TestOptions) (*Evaluation, error) {
 	o, config := c.options, c.Config
 	if t.Data != "" {
@@ -149,7 +151,8 @@ func (c *Classifier) On(ctx context.Context, t TestOptions) (*Evaluation, error)
 // Close closes the device and the images.
 func (e *Evaluation) Close() error { return e.parts.Close() }
 
-// Cascade cuts the network at heads that are exits (nil: all) and verifies that a rule is one for them.
+// Cascade cuts the network at the heads that are exits (nil: all) and checks that the rule suits
+// them.
 func (c *Classifier) Cascade(names []string, rule exits.Rule) (*exits.Cascade, error) {
 	cascade, err := exits.NewCascade(c.Model.Graph, names)
 	if err != nil {
@@ -163,17 +166,17 @@ func (c *Classifier) Cascade(names []string, rule exits.Rule) (*exits.Cascade, e
 
 // PredictOptions say how images are classified.
 type PredictOptions struct {
-	Top   int        // classes to list for each image; 0: all
-	Rule  exits.Rule // by which images leave early; without thresholds all go to the main head
-	Exits []string   // heads that are exits of Rule; nil: all
+	Top   int        // number of classes to list for each image; 0: all
+	Rule  exits.Rule // lets images leave early; without thresholds all go to the main head
+	Exits []string   // heads that are exits for Rule; nil: all
 }
 
-// Prediction is what a network tells of an image.
+// Prediction is a network's answer to an image.
 type Prediction struct {
 	File    string       `json:"file"`
-	Exit    string       `json:"exit"`    // the head that tells
-	Classes []Likelihood `json:"classes"` // the likeliest first
-	Err     error        `json:"-"`       // why the image cannot be read, otherwise nil; then the rest is unset
+	Exit    string       `json:"exit"`    // the head that answers
+	Classes []Likelihood `json:"classes"` // the most likely first
+	Err     error        `json:"-"`       // why the image could not be read; then the rest is unset
 }
 
 // Likelihood is a class with its probability.
@@ -183,9 +186,10 @@ type Likelihood struct {
 	Probability float64 `json:"probability"`
 }
 
-// Predict tells the classes of image files, and of all images in folders, in their order, each as soon as it and all before it are
-// there. They are prepared as the run's test images were. An image that cannot be read is a Prediction with Err; an error that ends
-// all is the second value.
+// Predict classifies image files, and all images in folders, in their order. It yields each
+// prediction as soon as it and all before it are available. Images are prepared as the run's test
+// images were. An image that cannot be read gives a Prediction with Err. The second value is an
+// error that ends the iteration.
 func (c *Classifier) Predict(ctx context.Context, paths []string, p PredictOptions) iter.Seq2[Prediction, error] {
 	return func(yield func(Prediction, error) bool) {
 		stopped := false
@@ -199,7 +203,7 @@ func (c *Classifier) Predict(ctx context.Context, paths []string, p PredictOptio
 	}
 }
 
-// errStopped ends a prediction that is not wanted any more.
+// errStopped ends Predict when its caller stops the iteration.
 var errStopped = errors.New("stopped")
 
 func (c *Classifier) predict(ctx context.Context, paths []string, p PredictOptions, yield func(Prediction) bool) error {
@@ -247,7 +251,8 @@ func (c *Classifier) predict(ctx context.Context, paths []string, p PredictOptio
 	return err
 }
 
-// likeliest lists the n likeliest classes, all where n is 0, the lower label first of equals.
+// likeliest returns the n most likely classes, or all if n is 0. Of equally likely classes the
+// lower label comes first.
 func likeliest(probabilities []float64, classes []string, n int) []Likelihood {
 	all := make([]Likelihood, len(probabilities))
 	for i, p := range probabilities {

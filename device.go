@@ -9,8 +9,9 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// OpenDevice opens the device of a configuration (Device, Precision, Threads). On a CPU it leaves reserve bytes of memory to
-// others, such as decoded images. GPUs are there in a program with the build tag cuda.
+// OpenDevice opens the device of a configuration (Device, Precision, Threads). On a CPU it leaves
+// reserve bytes of memory for other uses, such as decoded images. GPUs need a program with the
+// build tag cuda.
 func OpenDevice(c *train.Config, reserve int64) (graph.Backend, error) {
 	kind, index, err := train.ParseDevice(c.Device)
 	if err != nil {
@@ -23,14 +24,14 @@ func OpenDevice(c *train.Config, reserve int64) (graph.Backend, error) {
 	return cpu.New(cpu.Options{Precision: graph.Precision(c.Precision), Threads: c.Threads, Reserve: reserve})
 }
 
-// Device is something that this program can compute with on this machine.
+// Device is a device of this machine on which this program can compute.
 type Device struct {
-	Name        string // as Config.Device takes it: cpu, cuda:0
+	Name        string // in the form of Config.Device: cpu, cuda:0
 	Description string
 }
 
-// Devices lists the CPU and the GPUs. An error says why there are no GPUs: a program without the build tag cuda, no driver; the CPU
-// is listed all the same.
+// Devices returns the CPU and the GPUs. The error says why there are no GPUs: the program lacks the
+// build tag cuda, or there is no driver. The CPU is returned in any case.
 func Devices() ([]Device, error) {
 	b, err := cpu.New(cpu.Options{})
 	if err != nil {

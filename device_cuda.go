@@ -12,7 +12,7 @@ import (
 
 func openCUDA(index int, p graph.Precision) (graph.Backend, error) {
 	b, err := cuda.New(cuda.Options{Device: index, Precision: p})
-	if err != nil { // a nil *cuda.Backend is no nil graph.Backend
+	if err != nil { // a nil *cuda.Backend would not be a nil graph.Backend
 		return nil, err
 	}
 	return b, nil

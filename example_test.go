@@ -19,7 +19,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// quick makes a run short enough for an example.
+// quick returns a configuration with a run short enough for an example.
 func quick(out string) train.Config {
 	c := train.Default()
 	c.Out, c.Epochs, c.Warmup, c.Width, c.Heads = out, 1, 0, 0.25, "inception4a:0.3:gap"
@@ -35,7 +35,7 @@ func temporary() string {
 	return dir
 }
 
-// Train a small Inception with a head on the images that are part of the program, and go on for another epoch.
+// Train a small Inception with a head on the images within the program, and then for another epoch.
 func Example() {
 	ctx, out := context.Background(), temporary()
 	defer os.RemoveAll(out)
@@ -69,7 +69,8 @@ func Example() {
 	// epochs: 2
 }
 
-// photographs writes a folder of pictures: a class is a folder, here of red and of blue ones.
+// photographs writes a folder of pictures. Each class is a folder; here one of red and one of blue
+// pictures.
 func photographs(dir string) string {
 	for class, c := range map[string]color.RGBA{"red": {200, 40, 30, 255}, "blue": {30, 60, 210, 255}} {
 		for part, n := range map[string]int{"train": 32, "val": 8} {
@@ -137,7 +138,7 @@ func Example_fineTune() {
 	// 03.png red
 }
 
-// A head of one's own is a function that builds it: here two layers on the output of a module.
+// A custom head is a function that builds it: here two layers on the output of a module.
 func Example_ownHead() {
 	ctx, out := context.Background(), temporary()
 	defer os.RemoveAll(out)
@@ -169,7 +170,8 @@ func Example_ownHead() {
 	// mine true
 }
 
-// stripes is a data set of one's own: images of 16×16 grey pixels with stripes, across in one class and down in the other.
+// stripes is a custom data set: images of 16×16 grey pixels with stripes, horizontal in one class
+// and vertical in the other.
 type stripes int
 
 func (stripes) Info() dataset.Info {
@@ -192,7 +194,8 @@ func (stripes) Decode(i int, dst *dataset.Image) (label int32, err error) {
 	return int32(i % 2), nil
 }
 
-// Data and a network of one's own: the data say what images there are, the network is a function from images to logits.
+// Use custom data and a custom network: the data describe the images, and the network is a function
+// from images to logits.
 func Example_ownDataAndNetwork() {
 	ctx, out := context.Background(), temporary()
 	defer os.RemoveAll(out)
@@ -220,7 +223,8 @@ func Example_ownDataAndNetwork() {
 	// 100 % of the test images
 }
 
-// Heads as early exits: images that a head is sure of leave there, and the rest of the network is computed for the others only.
+// Use heads as early exits: an image leaves at a head that is sure of it, and the rest of the
+// network is computed only for the others.
 func Example_earlyExits() {
 	ctx, out := context.Background(), temporary()
 	defer os.RemoveAll(out)
@@ -255,7 +259,7 @@ func Example_earlyExits() {
 	// some leave early: true
 }
 
-// Gradient flow: what each head sends to each layer, measured beside the training.
+// Measure the gradient flow during training: the gradient that each head sends to each layer.
 func Example_gradientFlow() {
 	ctx, out := context.Background(), temporary()
 	defer os.RemoveAll(out)

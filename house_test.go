@@ -21,7 +21,7 @@ const module = "github.com/tributary-ml/tributary"
 // room is a row of the table in CONTRIBUTING.md.
 type room struct {
 	folder  string
-	imports []string // nil: all rows below
+	imports []string // nil: all rows below it
 }
 
 // house reads the table of packages.
@@ -44,7 +44,8 @@ func house(t *testing.T) []room {
 	return all
 }
 
-// find is the row that speaks for a package: that of its folder, or of the nearest one above. -1 means none.
+// find returns the row for a package: the row of its folder, or of the nearest folder above. -1
+// means that there is none.
 func find(rooms []room, folder string) int {
 	for ; ; folder = path.Dir(folder) {
 		if i := slices.IndexFunc(rooms, func(r room) bool { return r.folder == folder }); i >= 0 || folder == "." {
@@ -56,7 +57,7 @@ func find(rooms []room, folder string) int {
 	}
 }
 
-// Imports run down the table in CONTRIBUTING.md, in every build.
+// In every build, imports run down the table in CONTRIBUTING.md.
 func TestImportsRunDown(t *testing.T) {
 	rooms := house(t)
 	for _, tags := range []string{"", "cuda"} {
@@ -94,7 +95,7 @@ func TestImportsRunDown(t *testing.T) {
 				to := find(rooms, folder(q))
 				require.GreaterOrEqual(t, to, 0, "%s imports %s, which has no row in CONTRIBUTING.md", from, q)
 				if to == at {
-					continue // within a folder
+					continue // within the same folder
 				}
 				require.Greater(t, to, at, "%s imports %s: that runs up the table in CONTRIBUTING.md", from, q)
 				if rooms[at].imports != nil {

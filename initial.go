@@ -12,10 +12,11 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// weights are first values of parameters.
+// weights are initial values of parameters.
 type weights = map[*graph.Param]*tensor.Dense
 
-// initialise reads the weights that a new run starts from, if there are any, and fills in what is left open of the network's input.
+// initialise reads the weights from which a new run starts, if there are any, and fills in the open
+// settings of the network's input.
 func (r *Run) initialise(p *Parts) (weights, error) {
 	c, info := r.Config, p.Data.Train.Info()
 	var first weights
@@ -32,9 +33,10 @@ func (r *Run) initialise(p *Parts) (weights, error) {
 	return first, c.ResolveInput(said, info, c.ImageSize, c.ImageSize)
 }
 
-// readInitial reads the weights that a run starts from: a safetensors file under torchvision's or timm's names, or a checkpoint, of
-// which it takes the moving averages where it has them. Classifiers of another number of classes are drawn anew. It fills in what the
-// file says about the images that the weights expect. Notes say what was passed over.
+// readInitial reads the weights from which a run starts: a safetensors file with torchvision's or
+// timm's names, or a checkpoint, whose moving averages it uses if it has them. It leaves out
+// classifiers with another number of classes; these are drawn. It fills in what the file says about
+// the images that the weights expect. The notes say what was ignored.
 func readInitial(c *train.Config, m *inception.Model, said *inception.Input) (weights, []string, error) {
 	path, err := train.FindCheckpoint(c.Init, true)
 	if err != nil {
@@ -67,7 +69,8 @@ func readInitial(c *train.Config, m *inception.Model, said *inception.Input) (we
 	return w, notes, nil
 }
 
-// orientationNote says that a file's network has seen images turned, if those of a run are not.
+// orientationNote returns a note if a file's network was trained on turned images and the run's
+// images are not turned.
 func orientationNote(path string, c *train.Config) []string {
 	if c.EXIFOrientation {
 		return nil
@@ -94,7 +97,8 @@ func fromCheckpoint(path string, c *train.Config, m *inception.Model, said *ince
 	return w, notes, err
 }
 
-// checkpointWeights are a checkpoint's weights for a network: the moving averages where it has them.
+// checkpointWeights returns a checkpoint's weights for a network: the moving averages if it has
+// them, otherwise the values.
 func checkpointWeights(ck *train.Checkpoint, m *inception.Model) (weights, []string, error) {
 	part, path := graph.Value, ck.Path
 	if ck.Has(graph.Average) {

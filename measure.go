@@ -10,17 +10,17 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// StepTime is what a step of a plan takes on a device.
+// StepTime is the duration of a step of a plan on a device.
 type StepTime struct {
 	Launches int
-	Best     time.Duration // of MeasureRounds steps
+	Best     time.Duration // the shortest of MeasureRounds steps
 }
 
-// MeasureRounds is how often MeasureSteps times each step.
+// MeasureRounds is the number of times that MeasureSteps times each step.
 const MeasureRounds = 7
 
-// MeasureSteps times a step of each of some training plans of a layout, in turns, on random images and weights. The plans have one
-// batch size and read pixels.
+// MeasureSteps times a step of each of several training plans of a layout, in turns, on random
+// images and weights. The plans must have the same batch size and read pixels.
 func MeasureSteps(ctx context.Context, b graph.Backend, layout *graph.Layout, plans []*graph.Plan) (_ []StepTime, err error) {
 	o := plans[0].Options
 	s, err := b.NewState(layout, graph.StateOptions{Slots: o.Optimizer.Slots()})

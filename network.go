@@ -16,15 +16,15 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// Parts is what a run is made of.
+// Parts are the parts of a run.
 type Parts struct {
 	Data     *dataset.Set
 	Model    *inception.Model
-	Backend  graph.Backend // nil where no device is open
-	borrowed bool          // the data are the caller's
+	Backend  graph.Backend // nil if no device is open
+	borrowed bool          // the data belong to the caller
 }
 
-// Close closes the device, and the data unless they are the caller's.
+// Close closes the device. It also closes the data, unless they belong to the caller.
 func (p *Parts) Close() error {
 	var err error
 	if p.Backend != nil {
@@ -36,7 +36,7 @@ func (p *Parts) Close() error {
 	return err
 }
 
-// Open opens what a configuration describes. It fills in the image size where that was left open.
+// Open opens what a configuration describes. It fills in the image size if that is open.
 func (o *Options) Open(ctx context.Context, c *train.Config) (*Parts, error) {
 	p, err := o.openNetwork(ctx, c)
 	if err != nil {
@@ -69,18 +69,19 @@ func (o *Options) openNetwork(ctx context.Context, c *train.Config) (*Parts, err
 	return p, nil
 }
 
-// cacheBytes is the memory for decoded images: never more than there is.
+// cacheBytes returns the memory for decoded images, at most the machine's memory.
 func cacheBytes(c *train.Config) int64 {
 	all := float64(memory.Limit()) / (1 << 30)
 	most := all
-	if all == 0 { // nobody says
+	if all == 0 { // the memory is unknown
 		most = 1 << 20
 	}
 	return int64(min(c.Cache.Or(all/4), most) * (1 << 30))
 }
 
-// imageSize is the side that a network reads images of a set at: their own where the network is made for such a size, that is for at
-// most its double, otherwise the network's.
+// imageSize returns the side at which a network reads images of a set. It is the images' own side
+// if they are square and the network's default side is at most its double. Otherwise it is the
+// network's default.
 func (o *Options) imageSize(model string, info dataset.Info) int {
 	n, err := inception.Lookup(model)
 	if o.Network != nil {
@@ -92,8 +93,9 @@ func (o *Options) imageSize(model string, info dataset.Info) int {
 	return n.Size
 }
 
-// Build builds the network of a configuration with its heads. Classes and channels of 0 are the network's own. Errors:
-// *graph.UnknownError, *inception.TooSmallError, *auxhead.ParseError.
+// Build builds the network of a configuration with its heads. If classes or channels is 0, the
+// network's own number is used. Errors: *graph.UnknownError, *inception.TooSmallError,
+// *auxhead.ParseError.
 func (o *Options) Build(c *train.Config, classes, channels int) (*inception.Model, error) {
 	heads, err := o.HeadSpecs(c)
 	if err != nil {
@@ -102,7 +104,7 @@ func (o *Options) Build(c *train.Config, classes, channels int) (*inception.Mode
 	return o.buildWith(c, classes, channels, heads)
 }
 
-// buildWith is Build with other heads than the configuration's.
+// buildWith is Build with the given heads in place of the configuration's.
 func (o *Options) buildWith(c *train.Config, classes, channels int, heads []auxhead.Spec) (*inception.Model, error) {
 	if o.Network != nil {
 		return o.buildOwn(c, classes, channels, heads)
@@ -113,7 +115,7 @@ func (o *Options) buildWith(c *train.Config, classes, channels int, heads []auxh
 	})
 }
 
-// buildOwn is buildWith for a network of the caller's.
+// buildOwn is buildWith for a custom network.
 func (o *Options) buildOwn(c *train.Config, classes, channels int, heads []auxhead.Spec) (*inception.Model, error) {
 	if c.ImageSize == 0 {
 		return nil, &ConfigError{fmt.Errorf("image-size: network %s is the program's own and its images vary in size: say at which side it reads them", c.Model)}
@@ -139,7 +141,7 @@ func (o *Options) buildOwn(c *train.Config, classes, channels int, heads []auxhe
 	return m, nil
 }
 
-// HeadSpecs are the heads of a configuration's network.
+// HeadSpecs returns the heads of a configuration's network.
 func (o *Options) HeadSpecs(c *train.Config) ([]auxhead.Spec, error) {
 	defaults, err := o.Defaults(c)
 	switch {
@@ -151,7 +153,7 @@ func (o *Options) HeadSpecs(c *train.Config) ([]auxhead.Spec, error) {
 	return auxhead.ParseSpecs(c.Heads, defaults)
 }
 
-// Defaults are what a network says about its heads.
+// Defaults returns the default heads of a configuration's network.
 func (o *Options) Defaults(c *train.Config) (auxhead.Defaults, error) {
 	if o.Network != nil {
 		d := o.HeadDefaults
@@ -167,8 +169,8 @@ func (o *Options) Defaults(c *train.Config) (auxhead.Defaults, error) {
 	return n.Heads, nil
 }
 
-// Complete completes the names of the network and the data in a configuration, and makes sure that its settings are possible. It
-// reports a folder that it takes for a data set as a train.Note.
+// Complete completes the names of the network and the data in a configuration, and checks that its
+// settings are possible. It reports a train.Note if it takes a folder for a data set.
 func (o *Options) Complete(c *train.Config) error {
 	if o.Network == nil {
 		n, err := inception.Lookup(c.Model)
@@ -207,8 +209,8 @@ func (o *Options) resolveData(name string) (string, error) {
 	return data, nil
 }
 
-// ownHeads writes heads for the configuration. Without Options.Heads, a network with heads of the program's own cannot be built:
-// their kind is then unknown, and the error says so.
+// ownHeads returns custom heads in the form of the configuration. A network with custom heads
+// cannot be built from it without Options.Heads: their kind is then unknown, and the error says so.
 func ownHeads(specs []auxhead.Spec) string {
 	all := slices.Clone(specs)
 	for i, s := range all {

@@ -12,19 +12,20 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// Run is a training that is ready to start: its network is on the device.
+// Run is a training run that is ready to start: its network is on the device.
 type Run struct {
-	Config  *train.Config // complete: with it the run repeats
+	Config  *train.Config // complete, so that the run can be repeated with it
 	Model   *inception.Model
 	Data    *dataset.Set
-	Folder  *train.Folder // nil before Train where the run is new
+	Folder  *train.Folder // nil for a new run until Train
 	options Options
 	parts   *Parts
 	resume  *train.Checkpoint
 	trainer *train.Trainer
 }
 
-// Train trains a network from its first update to the end of the last epoch, and returns what came out: New, Run.Train and Run.Close.
+// Train trains a network from its first update to the end of the last epoch, and returns the
+// result. It combines New, Run.Train and Run.Close.
 func Train(ctx context.Context, c train.Config, o Options) (s *train.Summary, err error) {
 	r, err := New(ctx, c, o)
 	if err != nil {
@@ -34,11 +35,12 @@ func Train(ctx context.Context, c train.Config, o Options) (s *train.Summary, er
 	return r.Train(ctx)
 }
 
-// New prepares a new run up to its first update. Nothing is written yet. The run has a configuration of its own, in which everything
-// is filled in that c leaves open. Close the run after use.
+// New prepares a new run up to its first update. It writes nothing yet. The run has its own copy of
+// the configuration, in which all open settings are filled in. The caller closes the run after use.
 //
-// Errors: *ConfigError and *train.ValueError for impossible settings, *graph.UnknownError and *auxhead.ParseError for names,
-// *inception.TooSmallError, *graph.MemoryError, and those of the data.
+// Errors: *ConfigError and *train.ValueError for impossible settings, *graph.UnknownError and
+// *auxhead.ParseError for names, *inception.TooSmallError, *graph.MemoryError, and those of the
+// data.
 func New(ctx context.Context, c train.Config, o Options) (*Run, error) {
 	return newRun(&Run{Config: &c, options: o}, func(r *Run) error {
 		if err := o.Complete(&c); err != nil {
@@ -51,7 +53,7 @@ func New(ctx context.Context, c train.Config, o Options) (*Run, error) {
 	})
 }
 
-// newRun prepares a run, and closes it where that fails.
+// newRun prepares a run, and closes it if that fails.
 func newRun(r *Run, prepare func(*Run) error) (*Run, error) {
 	if err := prepare(r); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -97,9 +99,10 @@ func (r *Run) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// Resume prepares a run to go on from its last checkpoint as if nothing had happened: a run's folder, a checkpoint in it, or "last" for
-// the newest in runs. It holds the folder's lock until Close. Options.Change may give it other epochs, another device; a setting that
-// would change what was trained is a *train.MismatchError.
+// Resume prepares a run to go on from its last checkpoint as if it had not stopped. run is a run's
+// folder, a checkpoint in it, or "last" for the newest run in runs. The run holds the folder's lock
+// until Close. Options.Change may change the number of epochs or the device; the error for a
+// setting that would change what was trained is a *train.MismatchError.
 func Resume(ctx context.Context, run string, o Options) (*Run, error) {
 	path, err := findCheckpoint(run, false)
 	if err != nil {
@@ -146,8 +149,9 @@ func (o *Options) change(c *train.Config) error {
 	return o.Change(c)
 }
 
-// Train trains to the end of the last epoch. A new run gets its folder now. When ctx ends, the run saves a checkpoint, and the error
-// is a *train.InterruptedError that names it. A run that diverges is a *train.DivergedError.
+// Train trains to the end of the last epoch. It makes the folder of a new run. When ctx ends, the
+// run saves a checkpoint, and the error is a *train.InterruptedError that names it. The error for a
+// run that diverges is a *train.DivergedError.
 func (r *Run) Train(ctx context.Context) (*train.Summary, error) {
 	if r.Folder == nil {
 		r.Config.Resolve()
@@ -159,7 +163,8 @@ func (r *Run) Train(ctx context.Context) (*train.Summary, error) {
 	return r.trainer.Run(ctx, r.Folder)
 }
 
-// Close frees what the run holds, and lets others train in its folder. The folder's path stays in Folder.
+// Close frees the run's resources, and lets other processes train in its folder. The folder's path
+// stays in Folder.
 func (r *Run) Close() error {
 	var errs []error
 	if r.trainer != nil {

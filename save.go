@@ -19,17 +19,19 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// formats are how a network is saved, by the ending of the file's name.
+// formats are the formats of a saved network, by the ending of the file's name.
 var formats = map[string]func(string, graph.State, graph.Part, map[string]string) error{
 	".safetensors": interop.Save, ".onnx": interop.SaveONNX,
 }
 
-// FileEndings are the endings of names that Classifier.Save knows.
+// FileEndings returns the endings of names that Classifier.Save accepts.
 func FileEndings() []string { return slices.Sorted(maps.Keys(formats)) }
 
-// Save writes the network with the moving averages, where it has them, or else the values: as safetensors with torchvision's or
-// timm's names, or as ONNX, as the ending of the path says. Exits are the heads to save beside the main one: nil means all for
-// safetensors, none for ONNX. It returns the network as it was saved. The file is complete or not there.
+// Save writes the network to a file. It uses the moving averages if the checkpoint has them,
+// otherwise the values. The path's ending determines the format: safetensors with torchvision's or
+// timm's names, or ONNX. exits are the heads to save with the main one: nil means all for
+// safetensors, and none for ONNX. Save returns the network that it saved. The file appears whole or
+// not at all.
 func (c *Classifier) Save(path string, exits []string) (*inception.Model, error) {
 	ending := strings.ToLower(filepath.Ext(path))
 	save, ok := formats[ending]
@@ -54,7 +56,8 @@ func (c *Classifier) Save(path string, exits []string) (*inception.Model, error)
 	return m, withWeights(c.Checkpoint, m, func(s graph.State) error { return save(path, s, graph.Value, meta) })
 }
 
-// chosenHeads are the specs of a network's heads of some names; nil means all. The main head is always there, and may be named.
+// chosenHeads returns the specs of a network's named heads; nil names mean all heads. The main head
+// is always included, and may be named.
 func (o *Options) chosenHeads(m *inception.Model, names []string) ([]auxhead.Spec, error) {
 	specs, known := []auxhead.Spec{}, []string{m.Graph.MainLoss().Name}
 	for _, h := range m.Heads {
@@ -77,7 +80,8 @@ func (o *Options) chosenHeads(m *inception.Model, names []string) ([]auxhead.Spe
 	return specs, nil
 }
 
-// exportMetadata says what a file's weights are of. The network's name and the names of the heads' tensors come with Save.
+// exportMetadata returns metadata that describe a file's weights. Save adds the network's name and
+// the prefixes of the heads' tensors.
 func exportMetadata(ck *train.Checkpoint, c *train.Config, m *inception.Model) (map[string]string, error) {
 	type exit struct {
 		Name string `json:"name"`
@@ -110,7 +114,7 @@ func exportMetadata(ck *train.Checkpoint, c *train.Config, m *inception.Model) (
 	return meta, nil
 }
 
-// withWeights calls f with a state that has the parameters of a network from a checkpoint.
+// withWeights calls f with a state that has a checkpoint's parameters for a network.
 func withWeights(ck *train.Checkpoint, m *inception.Model, f func(graph.State) error) error {
 	w, notes, err := checkpointWeights(ck, m)
 	if err != nil {
