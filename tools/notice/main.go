@@ -1,5 +1,5 @@
-// Command notice writes NOTICE: the licences of all that the program contains, which are those of the modules that its packages come
-// from, of what is embedded in it, and of Go.
+// Command notice writes NOTICE: the licences of everything that the program contains. These are the
+// licences of the modules that its packages are from, of embedded files, and of Go.
 //
 // Usage, from the repository root: go run ./tools/notice
 package main
@@ -39,21 +39,21 @@ func run(path string) error {
 	return os.WriteFile(path, text, 0o644)
 }
 
-// component is a part of the program that has licences of its own.
+// component is a part of the program with licences of its own.
 type component struct {
 	name  string   // the module and its version, or the folder
-	files []string // its licences
+	files []string // its files of licences
 }
 
-// build is a program that is made of the sources.
+// build is a program built from the sources.
 type build struct{ system, machine, tags string }
 
-// builds are the programs that NOTICE is for.
+// builds are the programs that NOTICE covers.
 var builds = []build{
 	{"linux", "amd64", ""}, {"linux", "arm64", ""}, {"darwin", "arm64", ""}, {"windows", "amd64", ""}, {"linux", "amd64", "cuda"},
 }
 
-// listed is what go list says of a package.
+// listed is go list's description of a package.
 type listed struct {
 	ImportPath, Dir string
 	Standard        bool
@@ -64,7 +64,7 @@ type listed struct {
 	}
 }
 
-// components lists what some builds of the program are made of, by name.
+// components returns the components of some builds of the program, sorted by name.
 func components(builds []build) ([]component, error) {
 	files := map[string][]string{}
 	for _, b := range builds {
@@ -125,16 +125,18 @@ func (b build) packages() ([]listed, error) {
 	}
 }
 
-// licences are the names of files that hold them, and of folders that hold such files.
+// The names of files that hold licences, and of folders that hold such files.
 var (
 	licences       = regexp.MustCompile(`(?i)^(un)?(licen[cs]es?|copying|copyright|notice|patents)\b[^/]*$`)
 	licenceFolders = regexp.MustCompile(`(?i)^(third_party_)?licen[cs]es$`)
 	notText        = regexp.MustCompile(`(?i)\.(go|py|sh|yaml|yml)$`)
-	// notChosen are those that are offered beside another one: FreeType's is chosen.
+	// notChosen matches licences that are offered as an alternative to another one: FreeType's own
+	// is chosen.
 	notChosen = regexp.MustCompile(`/freetype@[^/]*/licenses/gpl\.txt$`)
 )
 
-// add adds the licences in a folder of a module, and in those above it. Our own, in the root, is not part of the notice.
+// add adds the licences in a folder of a module and in the folders above it. Our own licence, in
+// the root, is not part of the notice.
 func add(files map[string][]string, p *listed, folder string) error {
 	name := p.Module.Path + " " + p.Module.Version
 	if p.Module.Main {
@@ -144,7 +146,7 @@ func add(files map[string][]string, p *listed, folder string) error {
 		}
 		name = filepath.ToSlash(from)
 	} else if _, ok := files[name]; !ok {
-		files[name] = nil // one without a licence is found out
+		files[name] = nil // so that a module without a licence is noticed
 	}
 	for ; ; folder = filepath.Dir(folder) {
 		if p.Module.Main && folder == p.Module.Dir {
@@ -195,7 +197,7 @@ file is written by "make notice".
 	rule = "================================================================================"
 )
 
-// notice writes each licence once, below the names of what it is of.
+// notice returns each licence once, below the names of the components that it covers.
 func notice(all []component) ([]byte, error) {
 	var texts []string
 	names := map[string][]string{}

@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// NOTICE names every module that the program contains, in its version, and what is embedded.
+// NOTICE names every module that the program contains, with its version, and the embedded files.
 func TestNotice(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "NOTICE"))
 	require.NoError(t, err)
-	_, err = os.ReadFile(filepath.Join("..", "..", "go.mod")) // go test runs again when it has changed
+	_, err = os.ReadFile(filepath.Join("..", "..", "go.mod")) // reading it makes go test run again after a change
 	require.NoError(t, err)
 	named := map[string]bool{}
 	for line := range strings.Lines(string(text)) {
@@ -31,7 +31,7 @@ func TestNotice(t *testing.T) {
 	}
 }
 
-// What has no licence is an error, and what is of several parts is written once.
+// A component without a licence is an error. A licence of several components is written once.
 func TestNoticeText(t *testing.T) {
 	dir := t.TempDir()
 	one, two := filepath.Join(dir, "LICENSE"), filepath.Join(dir, "COPYING.txt")

@@ -1,4 +1,5 @@
-// Picture draws what a terminal shows as an SVG: standard input is what a command wrote there, the argument the line that started it.
+// Picture draws a terminal's content as SVG. Standard input is what a command wrote to the
+// terminal, and the argument is the line that started the command.
 //
 //	script -qec 'stty cols 100; COMMAND' /dev/null | go run ./tools/picture 'COMMAND' > picture.svg
 package main
@@ -26,10 +27,11 @@ func main() {
 	fmt.Print(picture(os.Args[1], shown(string(text))))
 }
 
-// erase are the sequences of a line that is taken away: what stands behind them remains.
+// erase matches the sequences that remove a line. The text after them remains.
 var erase = regexp.MustCompile("\x1b\\[[0-9]*[A-Z]")
 
-// shown are the lines that remain on a terminal: of one that was written over, what was written last.
+// shown returns the lines that remain on a terminal. Of a line that was overwritten, the last text
+// remains.
 func shown(text string) []string {
 	text = strings.ReplaceAll(strings.TrimRight(text, "\r\n"), "\r\n", "\n")
 	var lines []string
@@ -39,9 +41,9 @@ func shown(text string) []string {
 	return lines
 }
 
-// The picture's sizes in pixels.
+// The picture's measures in pixels.
 const (
-	column = 8.4 // of a character 14 pixels high
+	column = 8.4 // width of a character 14 pixels high
 	row    = 19
 	margin = 16
 )
@@ -63,7 +65,7 @@ func picture(command string, lines []string) string {
 		if text == "" {
 			continue
 		}
-		// The text's length keeps columns below each other in any font.
+		// The text's length keeps columns aligned in any font.
 		fmt.Fprintf(&b, `<text x="%.1f" y="%d" textLength="%.1f" xml:space="preserve">%s</text>`+"\n",
 			margin+float64(len(l)-len(text))*column, margin+(i+1)*row-5, float64(uniseg.StringWidth(text))*column, html.EscapeString(text))
 	}

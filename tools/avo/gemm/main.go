@@ -19,15 +19,15 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// isa is what differs between the instruction sets.
+// isa describes the differences between the instruction sets.
 type isa struct {
 	suffix string
 	lanes  int            // float32 values in a vector
 	regs   []reg.Register // all vector registers
-	rows   []int          // heights of the outer tiles; the first two are also those of the tile kernels
+	rows   []int          // heights of the outer tiles; the first two are also the heights of the tile kernels
 }
 
-// bytes is the size of a vector.
+// bytes returns the size of a vector.
 func (s isa) bytes() int { return 4 * s.lanes }
 
 func (s isa) avx512() bool { return s.lanes == 16 }
@@ -68,7 +68,7 @@ func main() {
 	Generate()
 }
 
-// name is the function of a kind of kernel for a tile of rows×(vecs vectors).
+// name returns the name of the function for a kind of kernel and a tile of rows×(vecs vectors).
 func (s isa) name(kind string, rows, vecs int) string {
 	return fmt.Sprintf("%s%dx%d%s", kind, rows, vecs*s.lanes, s.suffix)
 }

@@ -54,7 +54,8 @@ func outer(s isa, rows, vecs int) {
 	storeOuter(s, rows, vecs)
 }
 
-// spread is outer with rows of any distance: c[i][j] = (or +=) Σ a[rows[i]/4+pair[1]]·b[pair[0]+j].
+// spread writes the kernel outer with rows at arbitrary distances: c[i][j] = (or +=) Σ
+// a[rows[i]/4+pair[1]]·b[pair[0]+j].
 func spread(s isa, rows, vecs int) {
 	name := s.name("spread", rows, vecs)
 	TEXT(name, NOSPLIT, "func(a *float32, rows *int, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)")

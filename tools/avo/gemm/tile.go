@@ -7,11 +7,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// unroll is how many steps of the reduction one turn of the main loop does.
+// unroll is the number of steps of the reduction in one turn of the main loop.
 const unroll = 4
 
-// General registers of the tile kernels. Twelve row pointers, the offset that is common to all rows, the packed
-// operand and one counter are all that there is: the rest lives in the frame.
+// The general registers of the tile kernels. Twelve row pointers, the offset common to all rows,
+// the packed operand and one counter occupy all of them. All other values are in the frame.
 var (
 	rowRegs  = []reg.GPPhysical{reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.RDI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13}
 	offReg   = reg.R14
@@ -22,7 +22,7 @@ var (
 // tileSignature is described in package conv (kernel.go).
 const tileSignature = "func(a *float32, rows *int, out *float32, outs *int, tiles int, runs *[2]int, nruns int, b *float32, ep *float32, sums *float64, accumulate int)"
 
-// arg is the place of an argument in the caller's frame.
+// arg returns the place of an argument in the caller's frame.
 func arg(name string) Op {
 	return must(Param(name))
 }
@@ -42,7 +42,7 @@ func tile(s isa, rows, vecs int) {
 	TEXT(name, NOSPLIT, tileSignature)
 	Doc(name + " is a tileKernel.")
 	acc := func(i, v int) reg.Register { return s.regs[i*vecs+v] }
-	free := s.regs[rows*vecs:] // what is not an accumulator
+	free := s.regs[rows*vecs:] // registers that are not accumulators
 	width := vecs * s.bytes()
 
 	rowsLeft, runsAt, runsLeft := AllocLocal(8), AllocLocal(8), AllocLocal(8)
@@ -153,10 +153,10 @@ func tile(s isa, rows, vecs int) {
 		at := func(part int) Mem { return Mem{Base: countReg, Disp: (part*vecs + v) * s.bytes()} }
 		VMOVUPS(at(0), free[0]) // scale
 		VMOVUPS(at(1), free[1]) // shift
-		VMOVUPS(at(2), free[2]) // floor: 0 for ReLU, else -Inf
+		VMOVUPS(at(2), free[2]) // floor: 0 for ReLU, otherwise -Inf
 		for i := range rows {
 			VFMADD213PS(free[1], free[0], acc(i, v))
-			VMAXPS(acc(i, v), free[2], acc(i, v)) // the value is the second source, so that a NaN stays
+			VMAXPS(acc(i, v), free[2], acc(i, v)) // the value is the second source, so that NaN stays NaN
 		}
 	}
 	Label("store")
@@ -171,7 +171,7 @@ func tile(s isa, rows, vecs int) {
 	RET()
 }
 
-// prefetchAhead is how far before its use the packed operand is asked for, in bytes.
+// prefetchAhead is the distance in bytes at which the packed operand is prefetched.
 const prefetchAhead = 1024
 
 func zero(s isa, r reg.Register) {

@@ -6,7 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// transpose8 writes the kernel that turns 8 rows of 8·blocks values, lds apart, into 8·blocks rows of 8, ldd apart.
+// transpose8 writes the kernel that transposes 8 rows of 8·blocks values, lds apart, to 8·blocks
+// rows of 8, ldd apart.
 func transpose8() {
 	TEXT("transpose8", NOSPLIT, "func(dst *float32, ldd int, src *float32, lds int, blocks int)")
 	Doc("transpose8 sets dst[j*ldd+i] = src[i*lds+j] for i < 8 and j < 8*blocks; blocks is at least 1.")

@@ -6,22 +6,22 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The transforms of Winograd's F(2×2, 3×3) as Lavin and Gray use it, with the sign of the last row of B and A turned,
-// so that no transform has a negation:
+// The transforms of Winograd's F(2×2, 3×3) in the form of Lavin and Gray, with the signs of the
+// last row of B and A inverted, so that no transform has a negation:
 //
 //	    | 1  0 -1  0 |       | 1   0   0  |
 //	Bᵀ =| 0  1  1  0 |   G = | ½   ½   ½  |   Aᵀ = | 1  1  1  0 |
 //	    | 0 -1  1  0 |       | ½  -½   ½  |        | 0  1 -1  1 |
 //	    | 0 -1  0  1 |       | 0   0   1  |
 //
-// All of them work on one vector of channels at a time. What belongs to the 16 positions (i,j) of a transformed tile
-// lies in planes of memory, `plane` bytes apart, position 4i+j in that order.
+// All of them work on one vector of channels at a time. The 16 positions (i,j) of a transformed
+// tile lie in planes of memory, `plane` bytes apart, in the order 4i+j.
 
-// grid is addresses of a rows×cols arrangement of values whose distances are `col` and `row` bytes.
+// grid has the addresses of rows×cols values at distances of col and row bytes.
 type grid struct {
-	base []reg.GPPhysical // of each row
+	base []reg.GPPhysical // address of each row
 	col  reg.Register
-	col3 reg.Register // 3·col, for grids of four columns
+	col3 reg.Register // 3·col, for grids with four columns
 }
 
 func (g grid) at(i, j int) Mem {
@@ -34,7 +34,7 @@ func (g grid) at(i, j int) Mem {
 	return Mem{Base: g.base[i], Index: g.col3, Scale: 1}
 }
 
-// rowsAt fills the bases of a grid's rows; base[0] is set, row is the distance.
+// rowsAt sets the bases of a grid's rows from base[0]; row is their distance.
 func (g grid) rowsAt(row Op) {
 	for i := 1; i < len(g.base); i++ {
 		MOVQ(g.base[i-1], g.base[i])
@@ -48,7 +48,7 @@ func (g grid) advance(n int) {
 	}
 }
 
-// planes is the grid of 4×4 planes from the address in base[0] on; col is set.
+// planes returns the grid of 4×4 planes that begins at the address in base[0]. col must be set.
 func planes(base []reg.GPPhysical, col, col3, scratch reg.Register) grid {
 	g := grid{base, col, col3}
 	LEAQ(Mem{Base: col, Index: col, Scale: 2}, col3)
@@ -58,7 +58,7 @@ func planes(base []reg.GPPhysical, col, col3, scratch reg.Register) grid {
 	return g
 }
 
-// loop repeats the body n times, n being in a register.
+// loop repeats the body n times; n is in a register.
 func loop(n reg.Register, body func()) {
 	Label("loop")
 	body()
@@ -86,7 +86,7 @@ func winoInput(s isa) {
 	loop(n, func() {
 		d := func(i, j int) Op { return src.at(i, j) }
 		e, t := s.regs[0:4], s.regs[4]
-		if s.avx512() { // room for all pixels
+		if s.avx512() { // there are registers for all pixels
 			for i := range 16 {
 				VMOVUPS(src.at(i/4, i%4), s.regs[16+i])
 			}
@@ -284,7 +284,8 @@ func winoFilterGrad(s isa) {
 	RET()
 }
 
-// winoOutput writes Aᵀ·m·A of the planes of several tiles, finished as by the tile kernels.
+// winoOutput writes Aᵀ·m·A of the planes of several tiles, and finishes them as the tile kernels
+// do.
 func winoOutput(s isa) {
 	TEXT("winoOutput"+s.suffix, NOSPLIT, "func(m *float32, plane, step int, out *float32, outs *int, tiles int, ep *float32, sums *float64, width int, accumulate int)")
 	Doc("winoOutput"+s.suffix+" computes 2×2 pixels of one vector of channels for each of several tiles: Aᵀ·m·A of 16 planes m, in",

@@ -1,5 +1,6 @@
-// Command readrows writes the assembly of package turbojpeg: a loop of calls to the library, which makes of some hundred calls from Go
-// one. Run it with go generate ./dataset/internal/turbojpeg; its output depends on nothing but its source.
+// Command readrows writes the assembly of package turbojpeg: a loop of calls to the library, which
+// replaces some hundred calls from Go by one. Run it with go generate ./dataset/internal/turbojpeg;
+// its output depends only on its source.
 package main
 
 import (
@@ -32,7 +33,7 @@ func main() {
 	MOVQ(Mem{Base: reg.RBX, Disp: rows}, reg.RSI)
 	MOVQ(Mem{Base: reg.RBX, Disp: left}, reg.RDX)
 	MOVQ(Mem{Base: reg.RBX, Disp: function}, reg.RAX)
-	Instruction(&ir.Instruction{Opcode: "CALL", Operands: []Op{reg.RAX}}) // which avo has for labels only
+	Instruction(&ir.Instruction{Opcode: "CALL", Operands: []Op{reg.RAX}}) // avo has CALL only for labels
 	MOVL(reg.EAX, reg.ECX)
 	TESTQ(reg.RCX, reg.RCX)
 	JZ(LabelRef("end"))

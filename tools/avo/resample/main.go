@@ -1,8 +1,9 @@
-// Command resample writes the assembly of package augment: the two passes of its resampler, for AVX2 and AVX-512. Run it with
-// go generate ./augment; its output depends on nothing but its source.
+// Command resample writes the assembly of package augment: the two passes of its resampler, for
+// AVX2 and AVX-512. Run it with go generate ./augment; its output depends only on its source.
 //
-// A weight has 23 bits and a pixel 8. A weight is cut into its lower 15 bits and the rest, so that each product of a pair of pixels
-// with a pair of weights is one VPMADDWD, and sums are exact as they are in Go.
+// A weight has 23 bits and a pixel 8. A weight is split into its lower 15 bits and the rest, so
+// that each product of a pair of pixels with a pair of weights is one VPMADDWD, and sums are exact
+// as in Go.
 package main
 
 import (
@@ -28,13 +29,13 @@ func main() {
 	Generate()
 }
 
-// isa is an instruction set, by the bytes of its vectors.
+// isa is an instruction set with the size of its vectors.
 type isa struct {
 	name  string
 	bytes int
 }
 
-// vec is a fresh vector register.
+// vec returns a new vector register.
 func (s isa) vec() reg.VecVirtual {
 	if s.bytes == 64 {
 		return ZMM()
@@ -42,7 +43,7 @@ func (s isa) vec() reg.VecVirtual {
 	return YMM()
 }
 
-// zero makes a register zero.
+// zero sets a register to zero.
 func (s isa) zero(v reg.VecVirtual) {
 	if s.bytes == 64 {
 		VPXORQ(v, v, v)
@@ -51,23 +52,24 @@ func (s isa) zero(v reg.VecVirtual) {
 	}
 }
 
-// finish makes lo the sum in units of 2^lowBits, rounded down. toBytes makes bytes of such sums.
+// finish sets lo to the sum in units of 2^lowBits, rounded down. toBytes converts such sums to
+// bytes.
 func finish(lo, hi reg.VecVirtual) {
 	VPSRAD(U8(lowBits), lo, lo)
 	VPADDD(hi, lo, lo)
 }
 
-// toBytes makes bytes of finished sums, packed to 16 bits: one that these do not hold is beyond a
-// byte, too. VPMULHRSW rounds to the nearest, halves up, as Go rounds the whole sum: what finish
-// has dropped is less than a unit of its result.
+// toBytes converts finished sums to bytes. It packs them to 16 bits first; a sum that does not fit
+// into 16 bits is also beyond a byte. VPMULHRSW rounds to the nearest, halves up, as Go rounds the
+// whole sum: what finish has dropped is less than a unit of its result.
 func toBytes(a, b reg.VecVirtual, scale Mem) {
 	VPMULHRSW(scale, a, a)
 	VPMULHRSW(scale, b, b)
 	VPACKUSWB(b, a, a)
 }
 
-// scale is a vector of the 16-bit factor by which VPMULHRSW brings finished sums to units of a
-// byte.
+// scale returns a vector of the 16-bit factor with which VPMULHRSW converts finished sums to units
+// of a byte.
 func (s isa) scale() Mem {
 	m := GLOBL("scale"+s.name, RODATA|NOPTR)
 	for i := range s.bytes / 2 {
@@ -76,7 +78,8 @@ func (s isa) scale() Mem {
 	return m
 }
 
-// shuffle is a table for VPSHUFB, alike in all parts of 16 bytes; negative numbers make zeros.
+// shuffle returns a table for VPSHUFB, the same in all parts of 16 bytes. Negative numbers give
+// zeros.
 func (s isa) shuffle(name string, index [16]int) Mem {
 	name += s.name
 	m := GLOBL(name, RODATA|NOPTR)
@@ -90,7 +93,7 @@ func (s isa) shuffle(name string, index [16]int) Mem {
 	return m
 }
 
-// loaded is a register with a table.
+// loaded returns a register with a table.
 func (s isa) loaded(m Mem) reg.VecVirtual {
 	v := s.vec()
 	s.load(m, v)
@@ -105,7 +108,8 @@ func (s isa) load(m Mem, v reg.VecVirtual) {
 	}
 }
 
-// pixelPairs takes two pixels of three bytes from byte at on apart: the first channel of both, the second, the third, as 16 bits.
+// pixelPairs returns the index that takes two pixels of three bytes, from byte at on, apart into
+// 16-bit values: the first channel of both, then the second, then the third.
 func pixelPairs(at int) (index [16]int) {
 	for i := range index {
 		index[i] = -1
@@ -116,11 +120,12 @@ func pixelPairs(at int) (index [16]int) {
 	return index
 }
 
-// rowsAtOnce is how many rows rows3 resizes at a time, so that it reads a weight once for all of
-// them.
+// rowsAtOnce is the number of rows that rows3 resizes at a time, so that it reads each weight once
+// for all of them.
 const rowsAtOnce = 4
 
-// rows3 takes a row in each part of 16 bytes of one or two vectors.
+// rows3 writes the kernel for rows. It keeps one row in each part of 16 bytes of one or two
+// vectors.
 func (s isa) rows3(scale Mem) {
 	TEXT("rows3"+s.name, NOSPLIT, "func(dst *byte, dstStride int, src *byte, srcStride int, offsets, weights *int32, pairs, quads int)")
 	Doc(fmt.Sprintf("rows3%s resizes %d rows of pixels of three bytes to quads·4 pixels each. A position has", s.name, rowsAtOnce),
@@ -149,8 +154,8 @@ func (s isa) rows3(scale Mem) {
 	three := s.shuffle("three", drop)
 	take := [2]reg.VecVirtual{s.loaded(s.shuffle("pixels01", pixelPairs(0))), s.loaded(s.shuffle("pixels23", pixelPairs(6)))}
 
-	// A load fills a part of a register, so avo takes the rest for live from the function's
-	// beginning on. Fresh registers for each pixel would be more than the 16 of AVX2.
+	// A load fills a part of a register, so avo takes the rest to be live from the function's
+	// beginning. Separate registers for each pixel would exceed the 16 of AVX2.
 	pixels := make([]reg.VecVirtual, rowsAtOnce*16/s.bytes)
 	for i := range pixels {
 		pixels[i] = s.vec()
@@ -160,8 +165,7 @@ func (s isa) rows3(scale Mem) {
 		upper = YMM()
 	}
 	type sums struct{ lo, hi reg.VecVirtual }
-	// add adds pixels from byte at of each row on, in so many pairs, with weights that begin at
-	// byte w.
+	// add adds the pixels of each row from byte at on, in pairs pairs, with weights from byte w on.
 	add := func(at reg.GPVirtual, to []sums, pairs, w int, fresh bool) {
 		row := func(i int) Mem { return Mem{Base: src[i], Index: at, Scale: 1} }
 		if s.bytes == 32 {
@@ -197,8 +201,9 @@ func (s isa) rows3(scale Mem) {
 			}
 		}
 	}
-	// all makes all pixels. With each of them it steps over its weights itself, or leaves that to
-	// the end of four.
+	// all writes the loop over all pixels. If perPixel is positive, the loop advances over the
+	// weights, perPixel bytes for each pixel, after each group of four pixels. Otherwise pixel
+	// does so itself.
 	all := func(name string, perPixel int, pixel func(i int, at reg.GPVirtual, to []sums)) {
 		Label(name)
 		var done [4][]sums
@@ -282,7 +287,7 @@ func (s isa) column(scale Mem) {
 		lo[i], hi[i] = s.vec(), s.vec()
 	}
 	at, w, left := GP64(), GP64(), GP64()
-	// pair adds a pair of rows to the sums, or makes them of it.
+	// pair adds a pair of rows to the sums, or starts the sums with it.
 	pair := func(at, w reg.Register, fresh bool) {
 		a, b, both := s.vec(), s.vec(), [2]reg.VecVirtual{s.vec(), s.vec()}
 		s.load(Mem{Base: at}, a)

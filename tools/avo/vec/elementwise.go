@@ -2,7 +2,7 @@ package main
 
 import "github.com/mmcloughlin/avo/reg"
 
-// Arguments of a rowKernel's body.
+// The arguments of a rowKernel's body.
 type (
 	get = func(name string) reg.VecVirtual
 	put = func(name string, v reg.VecVirtual)

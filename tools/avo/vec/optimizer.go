@@ -18,7 +18,7 @@ func optimizer(l *lane) {
 	l.compare()
 }
 
-// update emits an optimizer: body returns the new parameters, which are stored and averaged.
+// update emits an optimizer. body returns the new parameters, which are stored and averaged.
 func (l *lane) update(name, doc string, ema bool, matrices, scalars []string, body func(load, value get, store put) reg.VecVirtual) {
 	k := rowKernel{name: name, doc: "is " + doc, matrices: matrices, scalars: scalars, flat: true, unroll: 2}
 	if ema {
@@ -121,7 +121,7 @@ func (l *lane) adamW(ema bool) {
 	})
 }
 
-// sumSquares emits the sum of n groups of four vectors of doubles, squared.
+// sumSquares emits the sum of the squares of n groups of four vectors of doubles.
 func (l *lane) sumSquares() {
 	doubles := l.width / 2
 	l.function("sumSquares", "is Σ g² over n groups of two vectors.", "func(grad *float32, n int) float64")
@@ -146,7 +146,8 @@ func (l *lane) sumSquares() {
 	l.end()
 }
 
-// compare emits sums over n groups of two vectors of doubles: of products, of squares, and of the squares of differences.
+// compare emits sums over n groups of two vectors of doubles: of products, of squares, and of
+// squared differences.
 func (l *lane) compare() {
 	doubles := l.width / 2
 	l.function("compare", "is Σ a·b, Σ a² and Σ (a-b)² over n groups of one vector.", "func(a, b *float32, n int) (dot, squares, apart float64)")
@@ -176,7 +177,7 @@ func (l *lane) compare() {
 	l.end()
 }
 
-// total adds up the doubles of a vector, and overwrites it.
+// total returns the sum of the doubles of a vector, which it overwrites.
 func (l *lane) total(sum reg.VecVirtual) reg.VecVirtual {
 	if l.wide() {
 		top := l.YMM()

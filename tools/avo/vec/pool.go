@@ -5,7 +5,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The struct tap of package vec, whose offsets are in bytes here.
+// The offsets in bytes of the fields of package vec's struct tap.
 const (
 	tapSource = 0
 	tapCode   = 8
@@ -14,7 +14,8 @@ const (
 	tapSize   = 32
 )
 
-// pool emits the kernels of vec/maxpool.go and vec/avgpool.go: n outputs, one after another, with the same taps.
+// pool emits the kernels of vec/maxpool.go and vec/avgpool.go: n outputs, one after another, with
+// the same taps.
 func pool(l *lane) {
 	for _, keep := range []bool{false, true} {
 		l.maxRun(keep)
@@ -25,7 +26,7 @@ func pool(l *lane) {
 	}
 }
 
-// walk is what the pooling kernels share: the loops over outputs, columns and taps.
+// walk has the loops over outputs, columns and taps that the pooling kernels share.
 type walk struct {
 	*lane
 	base map[string]reg.GPVirtual
@@ -33,7 +34,8 @@ type walk struct {
 	j    reg.GPVirtual
 }
 
-// runs emits the loop over n outputs. After each, every pointer advances by its step in bytes, the argument NameStep.
+// runs emits the loop over n outputs. After each, every pointer advances by its step in bytes, the
+// argument NameStep.
 func (l *lane) runs(pointers []string, body func(w walk, n int, part *mask)) {
 	w := walk{lane: l, base: map[string]reg.GPVirtual{}, cols: l.arg("cols"), j: l.GP64()}
 	for _, p := range pointers {
@@ -50,8 +52,8 @@ func (l *lane) runs(pointers []string, body func(w walk, n int, part *mask)) {
 	l.end()
 }
 
-// taps emits the loop over the taps, which may be none. For each, source is the vectors from column j on of the tap's source
-// among the rows at name.
+// taps emits the loop over the taps, of which there may be none. source has the vectors from column
+// j on of the tap's source among the rows at name.
 func (w walk) taps(name string, body func(source, tap Mem)) {
 	tap, left, column, offset := w.arg("taps"), w.arg("ntaps"), w.GP64(), w.GP64()
 	w.LEAQ(w.at(w.base[name], w.j, 0), column)
@@ -121,8 +123,8 @@ func (l *lane) maxRun(keep bool) {
 	})
 }
 
-// storeBytes writes the low bytes of the 32-bit lanes. Under a mask AVX2 writes the last 8 columns and keeps those before j:
-// rows have at least 8.
+// storeBytes writes the low bytes of the 32-bit lanes. Under a mask AVX2 writes the last 8 columns
+// and keeps those before j. Rows have at least 8 columns.
 func (w walk) storeBytes(v reg.VecVirtual, to Mem, part *mask) {
 	if w.wide() {
 		if part == nil {
@@ -151,7 +153,7 @@ func (w walk) storeBytes(v reg.VecVirtual, to Mem, part *mask) {
 	w.MOVQ(fresh, last)
 }
 
-// loadBytes reads bytes into 32-bit lanes, as storeBytes writes them.
+// loadBytes reads bytes that storeBytes has written into 32-bit lanes.
 func (w walk) loadBytes(from Mem, part *mask) reg.VecVirtual {
 	v := w.vec()
 	if part == nil {
@@ -164,14 +166,15 @@ func (w walk) loadBytes(from Mem, part *mask) reg.VecVirtual {
 	}
 	bytes, shift, x := w.GP64(), w.GP64(), w.XMM()
 	w.tailShift(shift)
-	w.MOVQ(from.Offset(-8), bytes) // the 8 bytes that end with the tail: from is the end of the row here
+	w.MOVQ(from.Offset(-8), bytes) // the last 8 bytes of the row: from is the row's end here
 	w.SHRXQ(shift, bytes, bytes)
 	w.VMOVQ(bytes, x)
 	w.VPMOVZXBD(x, v)
 	return v
 }
 
-// tailShift is the number of bits in the last 8 bytes of a row that come before column j: 8·(8 - (cols mod 8)).
+// tailShift sets shift to the number of bits in the last 8 bytes of a row that precede column j:
+// 8·(8 - (cols mod 8)).
 func (w walk) tailShift(shift reg.GPVirtual) {
 	w.MOVQ(w.j, shift)
 	w.SUBQ(w.cols, shift)
@@ -238,7 +241,7 @@ func (l *lane) sumRun(acc bool) {
 	})
 }
 
-// start is the sums before the first tap: what lies in the output, or zero.
+// start returns the sums before the first tap: the values in the output, or zero.
 func (w walk) start(output string, n int, part *mask, acc bool) []reg.VecVirtual {
 	sum := make([]reg.VecVirtual, n)
 	for u := range sum {
