@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Tributary beside its peers on the same CPU, in turns, and the ratios: whole training steps, and one convolution layer.
+"""Compares Tributary with its peers on the same CPU, in turns, and prints the ratios: whole training steps, and one convolution layer.
 
 usage: cpu_peers.py [--threads N] [--rounds N] [--out FILE.json]
 
-Each round runs the peers and then `go test -bench`, so a noisy moment of the machine strikes all. A figure is the best round.
+Each round runs the peers and then `go test -bench`, so that a disturbance of the machine affects all. A figure is that of the best round.
 Steps: PyTorch runs torchvision's networks channels_last in float32 with every auxiliary head, cross entropy on each head and
 SGD with momentum 0.9 and weight decay 1e-4 (foreach): the same step as bench.BenchmarkStep.
 Layer: GoogLeNet's conv3 (3x3, 64 to 192 channels, 56², batch 8), forward with both gradients, in PyTorch, in Gorgonia, and
@@ -26,7 +26,7 @@ CASES = [("googlenet", 224, 8, 0.3), ("inception_v3", 299, 2, 0.4)]
 
 
 def torch_rate(model, size, batch, weight, steps=4):
-    """Images per second of PyTorch's step: the best of a few steps after two to warm up."""
+    """Returns the images per second of PyTorch's step: the best of a few steps, after two to warm up."""
     torch.manual_seed(1)
     net = getattr(torchvision.models, model)(weights=None, init_weights=False, aux_logits=True)
     net = net.to(memory_format=torch.channels_last).train()
@@ -48,7 +48,7 @@ def torch_rate(model, size, batch, weight, steps=4):
 
 
 def go_bench(package, name, unit, benchtime="2x", count=3, folder="."):
-    """What go test -bench prints in a unit, by benchmark: the list of its values."""
+    """Runs go test -bench and returns the values in a unit, as a list for each benchmark."""
     root = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), folder)
     env = dict(os.environ, GOMAXPROCS=str(a.threads))
     run = subprocess.run(["go", "test", "-run", "^$", "-bench", name, "-benchtime", benchtime, "-count", str(count), package],
@@ -62,7 +62,7 @@ def go_bench(package, name, unit, benchtime="2x", count=3, folder="."):
 
 
 def go_rate(model, size, batch):
-    """Images per second of bench.BenchmarkStep."""
+    """Returns the images per second of bench.BenchmarkStep."""
     return max(sum(go_bench("./bench", f"^BenchmarkStep$/^{model}$/^{size}px$/^batch{batch}$/^heads$", "img/s").values(), []))
 
 
@@ -70,7 +70,7 @@ LAYER_FLOPS = 2 * 8 * 56 * 56 * 9 * 64 * 192  # of the forward pass, and of each
 
 
 def torch_layer():
-    """GFLOP/s of PyTorch at the layer, forward with both gradients."""
+    """Returns the GFLOP/s of PyTorch at the layer, forward with both gradients."""
     conv = torch.nn.Conv2d(64, 192, 3, padding=1, bias=False).to(memory_format=torch.channels_last)
     x = torch.randn(8, 64, 56, 56).contiguous(memory_format=torch.channels_last).requires_grad_()
     dy = torch.randn(8, 192, 56, 56).contiguous(memory_format=torch.channels_last)
@@ -83,7 +83,7 @@ def torch_layer():
 
 
 def go_layer():
-    """GFLOP/s of Tributary at the layer, forward with both gradients; operations are counted as the definition needs them."""
+    """Returns the GFLOP/s of Tributary at the layer, forward with both gradients. Operations are counted as in the definition."""
     found = go_bench("./cpu/internal/conv", "^Benchmark(Forward|BackwardData|BackwardFilter)$/^conv3-3x3$/^n=8$", "ns/op", "10x")
     return 3 * LAYER_FLOPS / sum(min(v) for v in found.values())
 

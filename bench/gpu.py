@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
 """Checks and measures everything on a machine with an NVIDIA GPU, beside PyTorch: make gpu. It needs build/gpu/pack.tgz, which make
-gpu-pack builds elsewhere, and no Go; compute-sanitizer, PyTorch and torchvision if they are there.
+gpu-pack builds on another machine. It does not need Go. It uses compute-sanitizer, PyTorch and torchvision if they exist.
 
 usage: gpu.py [--stage STAGE] [--out FOLDER] [--only PARTS] [--skip PARTS] [--minutes M] [--dry]
 
-A visit of a GPU has three stages, which may be run one by one: check (do the kernels work: 3 minutes), sanitize (compute-sanitizer: 3
-minutes) and measure (steps beside PyTorch's: 4 minutes). Without --stage all run.
+A visit of a GPU machine has three stages, which may run one by one: check (do the kernels work: 3 minutes), sanitize (compute-sanitizer: 3
+minutes) and measure (steps beside PyTorch's: 4 minutes). Without --stage all of them run.
 
-The parts run one after another, each with a time limit; a part that fails does not stop the others. Of each kind of part, the first
-failure is printed whole, with the command that repeats it. While parts run, time is kept for the important ones that follow. The
-others come last, and get what is left: more of compute-sanitizer, and the time of every kernel.
+The parts run one after another, each with a time limit. A part that fails does not stop the others. The first failure of each kind of
+part is printed whole, with the command that repeats it. While a part runs, time is reserved for the important parts that follow. The
+minor parts come last and get the remaining time: more of compute-sanitizer, and the time of every kernel.
 
-FOLDER gets at most eight files: results.json, table.txt, and logs. --dry runs all parts on the emulator, at tiny sizes: what it
-measures says nothing about a GPU, and results.json says so.
+FOLDER gets at most eight files: results.json, table.txt, and logs. --dry runs all parts on the emulator, at tiny sizes. Its measurements
+say nothing about a GPU, and results.json says so.
 """
 import argparse, dataclasses, importlib.util, json, os, platform, re, shlex, shutil, signal, subprocess, sys, time, zipfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACK = os.path.join(ROOT, "build", "pack")
-CASES = [("googlenet", 224, 256), ("googlenet", 224, 32), ("inception_v3", 299, 128)]  # those of gpuCases in cuda_test.go
+CASES = [("googlenet", 224, 256), ("googlenet", 224, 32), ("inception_v3", 299, 128)]  # the cases of gpuCases in cuda_test.go
 DRY_CASES = [("inception_small", 28, 2)]
 DRY_TORCH = ("googlenet", 64, 2)  # torchvision has no inception_small
 PRECISIONS = ["bf16", "tf32", "fp32"]
@@ -27,17 +27,17 @@ STAGES = {"check": 3, "sanitize": 3, "measure": 4}  # minutes
 LOG_LIMIT = 1 << 20  # bytes of a part's output that stay in its log
 
 
-# ---- reading what the parts print --------------------------------------------------------------------------------------------------
+# ---- reading the output of the parts -----------------------------------------------------------------------------------------------
 
 def read_tests(text):
-    """What go test -v prints, tests and subtests counted alike."""
+    """Reads the output of go test -v. Tests and subtests count alike."""
     found = re.findall(r"^\s*--- (PASS|FAIL|SKIP): (\S+)", text, re.M)
     return {"passed": sum(r == "PASS" for r, _ in found), "skipped": sum(r == "SKIP" for r, _ in found),
             "failures": [name for r, name in found if r == "FAIL"]}
 
 
 def read_benchmarks(text):
-    """The lines of go test -bench: the benchmark's name, and its figures by unit."""
+    """Reads the lines of go test -bench: the benchmark's name, and its figures by unit."""
     found = []
     for name, figures in re.findall(r"^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+(\S.*)$", text, re.M):
         words = figures.split()
@@ -46,13 +46,13 @@ def read_benchmarks(text):
 
 
 def read_case(name):
-    """A benchmark of a training step by its name: its kind, what all such have in common, and the rest of the name."""
+    """Splits the name of a benchmark of a training step: its kind, the fields that all of them have, and the rest of the name."""
     kind, model, size, batch, precision, *rest = name.split("/", 5)
     return kind, {"model": model, "size": int(size[:-len("px")]), "batch": int(batch[len("batch"):]), "precision": precision}, "".join(rest)
 
 
 def step_rows(text):
-    """Rows of BenchmarkGPUStep, in the form of PyTorch's. bf16_warps is bf16 in the mode warps, bf16_serial in the mode serial."""
+    """Reads the rows of BenchmarkGPUStep, in the form of PyTorch's. bf16_warps is bf16 in the mode warps, bf16_serial in the mode serial."""
     rows = []
     for name, f in read_benchmarks(text):
         _, row, heads = read_case(name)
@@ -63,7 +63,7 @@ def step_rows(text):
 
 
 def kernel_rows(text):
-    """Rows of BenchmarkGPUKernel and BenchmarkGPULaunch. A launch has a node."""
+    """Reads the rows of BenchmarkGPUKernel and BenchmarkGPULaunch. A launch has a node."""
     rows = []
     for name, f in read_benchmarks(text):
         kind, row, rest = read_case(name)
@@ -74,20 +74,20 @@ def kernel_rows(text):
 
 
 def flow_rows(text):
-    """Rows of BenchmarkGPUGradientFlow."""
+    """Reads the rows of BenchmarkGPUGradientFlow."""
     return [{**read_case(name)[1], "images": int(f["images"]), "ms": f["ms/measurement"], "steps": f["steps/measurement"]}
             for name, f in read_benchmarks(text)]
 
 
 def read_torch(text):
-    """The lines of torch_baseline.py: versions, ceilings, rows."""
+    """Reads the lines of torch_baseline.py: versions, ceilings, rows."""
     versions, ceilings, rows = {}, {}, []
     for line in text.splitlines():
         if not line.startswith("{"):
             continue
         try:
             x = json.loads(line)
-        except ValueError:  # cut off
+        except ValueError:  # an incomplete line
             continue
         if "model" in x:
             rows.append({"by": "torch", **x})
@@ -99,7 +99,7 @@ def read_torch(text):
 
 
 def read_sanitizer(text):
-    """The last summary of compute-sanitizer."""
+    """Returns the last summary of compute-sanitizer."""
     found = re.findall(r"^=+ ((?:\w+ )?SUMMARY: .*)$", text, re.M)
     return found[-1] if found else ""
 
@@ -109,21 +109,21 @@ def read_sanitizer(text):
 @dataclasses.dataclass
 class Part:
     name: str
-    log: str  # the file for its output, which several parts share
+    log: str  # file for its output, which several parts may share
     limit: float  # seconds
-    need: float  # seconds that are kept for it while others run; a minor part does not begin with fewer
-    argv: object  # of the seconds that it has
-    judge: object  # reads the output, notes results; returns a summary and an error
+    need: float  # seconds that are reserved for it while others run; a minor part does not begin with fewer
+    argv: object  # returns the command for a number of seconds
+    judge: object  # reads the output and records results; returns a summary and an error
     folder: str = ""
     env: dict = dataclasses.field(default_factory=dict)
-    partial: bool = False  # what it has printed by its limit counts
-    minor: bool = False  # comes last; that the budget ends is no failure of it
+    partial: bool = False  # its output up to the time limit counts
+    minor: bool = False  # comes last; running out of time is not a failure
     stage: str = "measure"
     skip: str = ""  # why it cannot run
 
 
 class Run:
-    """One run of the parts, and what came of it."""
+    """One run of the parts, with its results."""
 
     def __init__(self, a):
         self.a = a
@@ -226,7 +226,7 @@ class Run:
                                     "--seconds", f"{min(1.5, seconds / 60):.1f}", *["--quick"] * dry, *args]
 
         def sanitize(tool, argv):
-            # kernel_tests looks for a kernel in one image after another: errors of the API are answers, not faults.
+            # kernel_tests looks for a kernel in one image after another, so errors of the API are expected.
             return lambda seconds: [sanitizer, "--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no", *argv(seconds)]
 
         cubins = {"TRIBUTARY_CUBINS": self.cubins}
@@ -256,7 +256,7 @@ class Run:
             sanitizing("racecheck", "sanitizer.log", 60, 20, sanitize("racecheck", few), self.sanitizer, env=cubins, skip=no_sanitizer),
             sanitizing("memcheck-plans", "sanitizer.log", 60, 15, sanitize("memcheck", go_test("-test.run=^TestCompliance$/^bf16$/^plans$")),
                  self.sanitizer, "cuda", skip=no_sanitizer)]
-        for model, size, batch in cases:  # ours and PyTorch's in turns: both find the machine in the same state
+        for model, size, batch in cases:  # ours and PyTorch's in turns, so that both run on the machine in the same state
             theirs = ":".join(map(str, DRY_TORCH if dry else (model, size, batch)))
             all_parts += [
                 Part(f"steps-{model}-{batch}", "bench.log", 90, 30, bench(f"^BenchmarkGPUStep$/^{model}$/^{size}px$/^batch{batch}$"),
@@ -281,7 +281,7 @@ class Run:
     # -- running
 
     def chosen(self):
-        """The parts that the options choose. The others need what devices finds out."""
+        """Returns the parts that the options choose. devices is always among them, because the others need its result."""
         parts = self.parts()
         for x in filter(None, f"{self.a.only},{self.a.skip}".split(",")):
             if not any(p.name.startswith(x) for p in parts):
@@ -329,7 +329,7 @@ class Run:
         row = {"outcome": "ok", "seconds": round(time.monotonic() - begin, 1)}
         try:
             row["summary"], error = p.judge(text)
-        except Exception as e:  # of an output unlike any before
+        except Exception as e:  # the output has an unknown form
             row["summary"], error = "", f"gpu.py cannot read its output: {type(e).__name__}: {e}"
         if late and (p.minor or p.partial and not error):
             row.update(outcome="cut short", summary=f"{row['summary'] or 'not done'} in {seconds:.0f} s")
@@ -341,7 +341,7 @@ class Run:
 
 
 def repeat(part, seconds):
-    """The command that runs a part again, for a shell in the project's root folder."""
+    """Returns the shell command that runs a part again."""
     env = "".join(f"{k}={shlex.quote(v)} " for k, v in part.env.items())
     return f"cd {shlex.quote(os.path.join(ROOT, part.folder))} && {env}{shlex.join(part.argv(seconds))}"
 
@@ -350,7 +350,7 @@ KERNEL_TEST = r"(ok|FAIL) +\S+ +[\d.]+ ms$"  # the last line of a test of kernel
 
 
 def first_failure(text):
-    """The output of the first test that failed, from its beginning on, whether of go test -v or of kernel_tests; else the last lines."""
+    """Returns the output of the first test that failed, in go test -v or in kernel_tests, or else the last lines."""
     lines = text.splitlines()
     for i, line in enumerate(lines):
         go, kernel = re.match(r"\s*--- FAIL: (\S+)", line), re.match(KERNEL_TEST, line)
@@ -369,13 +369,13 @@ def failure(row):
 
 
 def go_timeout(seconds):
-    """A limit for a Go program that ends it, with what all goroutines do, before it is killed."""
+    """Returns a time limit for a Go program. The program ends with the stacks of all goroutines before it is killed."""
     return f"-test.timeout={max(1, seconds - 2):.0f}s"
 
 
 def allowance(part, later, left):
-    """The seconds that a part may take of those that are left, or 0. What the important parts after it need is kept, or their share of
-    it where there is too little for all. A minor part with less than it needs does not begin."""
+    """Returns how many of the remaining seconds a part may take, or 0. The seconds that later important parts need stay reserved, or
+    their share if there are too few for all. A minor part does not begin with fewer seconds than it needs."""
     kept = sum(p.need for p in later if not p.minor and not p.skip)
     share = min(1, left / (part.need + kept))
     seconds = min(part.limit, left - share * kept)
@@ -383,7 +383,8 @@ def allowance(part, later, left):
 
 
 def execute(argv, folder, env, seconds, log, title):
-    """Runs a program for a time at most. Returns whether that was too short, the exit code and the output, which the log gets, too."""
+    """Runs a program for at most a number of seconds. Returns whether the time ran out, the exit code, and the output. The log gets the
+    output too."""
     with open(log, "ab") as f:
         f.write(f"=== {title}: {' '.join(argv)}\n".encode())
         f.flush()
@@ -401,7 +402,7 @@ def execute(argv, folder, env, seconds, log, title):
             late = True
         finally:
             if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)  # and what it has started
+                os.killpg(child.pid, signal.SIGKILL)  # and the processes that it has started
                 child.wait()
     with open(log, "rb+") as f:
         f.seek(start)
@@ -413,7 +414,7 @@ def execute(argv, folder, env, seconds, log, title):
 
 
 def shortened(output, limit):
-    """Output without its middle, if it is longer than the limit."""
+    """Returns output without its middle if it is longer than the limit."""
     if len(output) <= limit:
         return output
     return output[:limit // 2] + b"\n... %d bytes are left out ...\n" % (len(output) - limit) + output[-(limit // 2):]
@@ -436,13 +437,13 @@ def row_name(r):
 
 
 def heads_cost(rows):
-    """What the heads add to the time of a step, in percent, by row_name: the step with them against the one without, in bf16."""
+    """Returns the time that the heads add to a bf16 step, in percent of the step without heads, by row_name."""
     ms = {(row_name(r), r["heads"]): r["ms_per_step"] for r in rows if r["precision"] == "bf16" and "error" not in r}
     return {name: 100 * (t / ms[name, False] - 1) for (name, heads), t in ms.items() if heads and (name, False) in ms}
 
 
 def case_table(rows):
-    """The steps of one case with all heads, ours beside PyTorch's."""
+    """Returns the lines of a table of one case's steps with all heads, ours beside PyTorch's."""
     lines = [f"{'':<5}{'':<24}{'images/s':>10}{'MiB':>9}   of PyTorch's best"]
     for p in PRECISIONS:
         these = [r for r in rows if r["precision"] == p and r["heads"]]
@@ -465,7 +466,7 @@ def case_table(rows):
 
 
 def table(results):
-    """The results for people."""
+    """Returns the results as text for people."""
     r = results
     names = {"driver": "driver", "cuda": "CUDA", "torch": "PyTorch", "commit": "commit"}
     versions = [f"{name} {r[key]}" for key, name in names.items() if r.get(key)]

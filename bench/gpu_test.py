@@ -1,4 +1,4 @@
-"""Tests what gpu.py reads, on output as the programs print it, and what it makes of it."""
+"""Tests how gpu.py reads the output of the programs, and what it makes of it."""
 import os, sys, tempfile, time, unittest
 
 import gpu

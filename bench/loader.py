@@ -1,16 +1,16 @@
 #!/usr/bin/python3
-"""Tributary's loader of photographs beside torchvision's, on the same files, in turns, and the ratios.
+"""Compares Tributary's loader of photographs with torchvision's, on the same files, in turns, and prints the ratios.
 
 usage: loader.py [--photos FOLDER] [--rounds N] [--cores N] [--out FILE.json]
 
-The work is: read the file, decode it, cut out a random piece (RandomResizedCrop), resize it to 224 pixels, mirror half of them, and make
-batches of 64 bytes-valued images. Torchvision does it in a DataLoader over an ImageFolder, once with PIL and once with torchvision.io's
-decoder and tensors, in as many processes as there are cores, or within its own for one; Tributary does it in bench.BenchmarkLoader. All
-are bound to the same cores. Each round runs all of them, one after another, so a noisy moment of the machine strikes all; a figure is
-the median of the rounds.
+The work is to read the file, decode it, cut out a random piece (RandomResizedCrop), resize it to 224 pixels, mirror half of the images,
+and make batches of 64 images of bytes. torchvision does it in a DataLoader over an ImageFolder, once with PIL and once with
+torchvision.io's decoder and tensors. It uses one process for each core, or only its own for a single core. Tributary does it in
+bench.BenchmarkLoader. All are bound to the same cores. Each round runs all of them, one after another, so that a disturbance of the
+machine affects all. A figure is the median of the rounds.
 
-Without --photos the photographs are crops of those in scikit-image (astronaut, coffee, chelsea, rocket; make bench-loader fetches them),
-resized to 500x375 and saved at quality 90 with 4:2:0 chroma. It needs torch, torchvision and Pillow, and Go.
+Without --photos the photographs are crops of four in scikit-image (astronaut, coffee, chelsea, rocket; make bench-loader fetches them),
+resized to 500x375 and saved at quality 90 with 4:2:0 chroma. The script needs torch, torchvision, Pillow and Go.
 """
 import argparse, json, os, platform, random, re, statistics, subprocess, sys, tempfile, time
 
@@ -20,14 +20,14 @@ ap.add_argument("--rounds", type=int, default=7)
 ap.add_argument("--cores", type=int, action="append", help="cores to use; may be repeated (1 and 2)")
 ap.add_argument("--seconds", type=float, default=2, help="of each measurement")
 ap.add_argument("--out", help="write the figures as JSON")
-ap.add_argument("--peer", help=argparse.SUPPRESS)  # a measurement of torchvision in a process of its own
+ap.add_argument("--peer", help=argparse.SUPPRESS)  # measures torchvision in a separate process
 a = ap.parse_args()
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BATCH = 64
 
 
 def make_photos(folder, count=400):
-    """Crops of four photographs, as files of the size and the quality of ImageNet's."""
+    """Writes crops of four photographs, as files of the size and the quality of ImageNet's."""
     from PIL import Image
     names = ["astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg"]
     source = os.path.join(ROOT, "build/skimage/skimage/data")
@@ -44,7 +44,7 @@ def make_photos(folder, count=400):
 
 
 def peer(kind, photos, workers, seconds):
-    """Images per second of torchvision's loader."""
+    """Returns the images per second of torchvision's loader."""
     import warnings
     import torch, torchvision
     from torchvision import io, transforms
@@ -57,7 +57,7 @@ def peer(kind, photos, workers, seconds):
         read = lambda path: io.decode_jpeg(io.read_file(path), mode=io.ImageReadMode.RGB)
         data = torchvision.datasets.ImageFolder(photos, transforms.Compose(steps), loader=read)
     loader = torch.utils.data.DataLoader(data, BATCH, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0)
-    for _ in loader:  # warm
+    for _ in loader:  # warm up
         pass
     images, begin = 0, time.perf_counter()
     while time.perf_counter() - begin < seconds:
@@ -67,7 +67,7 @@ def peer(kind, photos, workers, seconds):
 
 
 def bound(command, cores, **env):
-    """The output of a command on the first cores."""
+    """Runs a command on the first cores and returns its output."""
     mine = sorted(os.sched_getaffinity(0))[:cores]
     run = subprocess.run(command, cwd=ROOT, env=dict(os.environ, **env), capture_output=True, text=True,
                          preexec_fn=lambda: os.sched_setaffinity(0, mine))

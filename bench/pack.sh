@@ -3,7 +3,7 @@
 # the sources beside it. It needs Go, gcc and a C++17 compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-most=60000000 # bytes that the pack and the sources may be
+most=60000000 # maximum bytes of the pack and the sources
 
 mkdir -p build/gpu build/pack
 cuda/cgo.sh go build -tags cuda -ldflags '-s -w' -o build/pack/tributary ./cmd/tributary

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""PyTorch's best at the step that Tributary competes with: training steps of torchvision's networks on one GPU.
+"""Measures PyTorch's best training steps of torchvision's networks on one GPU, for comparison with Tributary's.
 
 usage: torch_baseline.py [--modes eager,graph,compile] [--seconds S] [--quick] [--device cuda|cpu] [--ceilings] [MODEL:SIZE:BATCH ...]
 
 The step is that of bench.BenchmarkGPUStep: every auxiliary head, cross entropy on each, SGD with momentum 0.9 and weight decay 1e-4.
-Images are bytes in pinned memory, which travel on a stream of their own while the step before computes, and are normalised on the GPU.
-eager is PyTorch as it comes, graph the whole step in one CUDA graph, compile torch.compile with max-autotune, which takes minutes.
+Images are bytes in pinned memory. They are copied on a stream of their own while the previous step computes, and are normalised on the
+GPU. The mode eager is PyTorch by default, graph is the whole step in one CUDA graph, and compile is torch.compile with max-autotune,
+which takes minutes.
 
-Prints a JSON object a line: the versions, then a row for each configuration. A rate is the median of windows of five steps; peak_mib is
-what PyTorch's allocator holds. A configuration that fails has an error in its row, and the rest go on. --ceilings prints what a copy
-within the device and a product of matrices reach. --quick measures nothing well: it is for trying the script.
+The script prints one JSON object a line: the versions, then a row for each configuration. A rate is the median over windows of five
+steps; peak_mib is the memory of PyTorch's allocator. A configuration that fails has an error in its row, and the others go on.
+--ceilings prints the rates of a copy within the device and of a product of matrices. --quick is for trying the script; its measurements
+mean nothing.
 """
 import argparse, gc, json, platform, statistics, time
 
@@ -25,7 +27,7 @@ import torch, torchvision
 
 cuda = a.device == "cuda"
 WEIGHTS = {"googlenet": 0.3, "inception_v3": 0.4}  # of the heads' losses
-# The ones that matter most come first: time may run out.
+# The most important come first, because time may run out.
 CONFIGURATIONS = [("bf16", "nhwc", "eager"), ("bf16", "nhwc", "graph"), ("tf32", "nhwc", "eager"), ("fp32", "nchw", "eager"),
                   ("tf32", "nchw", "eager"), ("bf16", "nhwc", "compile"), ("tf32", "nhwc", "compile")]
 
@@ -36,7 +38,7 @@ def sync():
 
 
 class Feed:
-    """Batches of pixels in pinned memory. next() leaves one in self.pixels, and the one after is on its way."""
+    """Batches of pixels in pinned memory. next() puts one into self.pixels and starts to copy the following one."""
 
     def __init__(self, batch, size):
         self.host = [torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8) for _ in range(2)]
@@ -66,7 +68,7 @@ class Feed:
 
 
 def measure(model, size, batch, precision, layout, mode, heads):
-    """The figures of one configuration."""
+    """Returns the figures of one configuration."""
     torch.manual_seed(1)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "fp32"
     torch.backends.cudnn.benchmark = True
@@ -115,7 +117,7 @@ def measure(model, size, batch, precision, layout, mode, heads):
         sync()
 
     run(1 if a.quick else 8)
-    if cuda:  # what the trials of cuDNN's algorithms took is none of the step's
+    if cuda:  # memory for the trials of cuDNN's algorithms does not belong to the step
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     run(1 if a.quick else 3)
@@ -130,7 +132,7 @@ def measure(model, size, batch, precision, layout, mode, heads):
 
 
 def ceilings():
-    """What the device reaches: GB/s of a copy, read and written bytes counted, and TFLOP/s of a bf16 product on random data."""
+    """Returns the device's rates: GB/s of a copy, counting bytes read and written, and TFLOP/s of a bf16 product on random data."""
 
     def seconds(f, times):
         for _ in range(3):
@@ -172,7 +174,7 @@ def main():
                 print(json.dumps(row), flush=True)
                 if hasattr(torch, "_dynamo"):
                     torch._dynamo.reset()
-                gc.collect()  # or the next configuration's peak has this one's memory in it
+                gc.collect()  # otherwise the next configuration's peak would include this one's memory
                 if cuda:
                     torch.cuda.empty_cache()
 

@@ -1,8 +1,8 @@
-"""What the parity scripts share: the counter-based generator, safetensors files, the networks, one training step in PyTorch.
+"""The parity scripts share this module: the counter-based generator, safetensors files, the networks, one training step in PyTorch.
 
-Needs Python 3 with PyTorch, torchvision and numpy (written with 1.13.1, 0.14.1); for inception_v4 and inception_resnet_v2 timm, too
-(0.6.13, which make parity installs). No downloads: weights and images come from a generator that bench/parity/generate.go implements as well, bit
-for bit.
+It needs Python 3 with PyTorch, torchvision and numpy (written with 1.13.1, 0.14.1), and timm for inception_v4 and inception_resnet_v2
+(0.6.13, which make parity installs). It downloads nothing: weights and images come from a generator that bench/parity/generate.go
+implements too, bit for bit.
 """
 import hashlib
 import json
@@ -18,7 +18,7 @@ PROJECTIONS = 16
 # ---------------------------------------------------------------- random numbers
 
 def fnv1a(name):
-    """graph.NodeKey: the 32-bit FNV-1a hash of a name."""
+    """Returns graph.NodeKey, the 32-bit FNV-1a hash of a name."""
     h = 2166136261
     for b in name.encode():
         h = ((h ^ b) * 16777619) & 0xFFFFFFFF
@@ -26,7 +26,7 @@ def fnv1a(name):
 
 
 def words(seed, name, count):
-    """The first count words of graph.NewRandom(seed, name): Philox4x32-10 with counter (block, 0, 0) and key (seed, hash)."""
+    """Returns the first count words of graph.NewRandom(seed, name): Philox4x32-10 with counter (block, 0, 0) and key (seed, hash)."""
     blocks = np.arange((count + 3) // 4, dtype=np.uint64)
     mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
     c = [blocks & mask, blocks >> shift, np.zeros_like(blocks), np.zeros_like(blocks)]
@@ -40,20 +40,20 @@ def words(seed, name, count):
 
 
 def symmetric(name, count):
-    """count float64 numbers in [-1, 1) from the stream of (SEED_WEIGHTS, name): 2u - 1, u a multiple of 2^-24."""
+    """Returns count float64 numbers in [-1, 1) from the stream (SEED_WEIGHTS, name): 2u - 1, where u is a multiple of 2^-24."""
     return 2 * ((words(SEED_WEIGHTS, name, count) >> np.uint32(8)).astype(np.float64) / (1 << 24)) - 1
 
 
 def generate(name, shape):
-    """The parameter of a torchvision name, float32. The stream's i-th number belongs to element i in PyTorch's order."""
+    """Returns the parameter with a torchvision name, in float32. The stream's i-th number belongs to element i in PyTorch's order."""
     count = int(np.prod(shape))
     if name.endswith("running_mean"):
         v = np.zeros(count)
     elif name.endswith("running_var"):
         v = np.ones(count)
-    elif len(shape) == 4:  # filters: uniform of variance 2/fan_in
+    elif len(shape) == 4:  # filters: uniform with variance 2/fan_in
         v = np.sqrt(6 / (count // shape[0])) * symmetric(name, count)
-    elif len(shape) == 2:  # linear layers: uniform of variance 1/fan_in
+    elif len(shape) == 2:  # linear layers: uniform with variance 1/fan_in
         v = np.sqrt(3 / shape[1]) * symmetric(name, count)
     elif name.endswith(".weight"):  # batch normalisation's scale, in [0.5, 1.5)
         v = 1 + 0.5 * symmetric(name, count)
@@ -63,7 +63,7 @@ def generate(name, shape):
 
 
 def generate_batch(n, size, draw=0, classes=1000):
-    """Images (n, 3, size, size), uniform in [-2, 2), others with each draw, and labels."""
+    """Returns images (n, 3, size, size), uniform in [-2, 2) and different for each draw, and labels."""
     images = (2 * symmetric(f"images {draw}" if draw else "images", n * 3 * size * size)).astype(np.float32).reshape(n, 3, size, size)
     return images, (words(SEED_WEIGHTS, "labels", n) % np.uint32(classes)).astype(np.int64)
 
@@ -111,8 +111,8 @@ HEAD_WEIGHTS = {
 
 
 def build(name, size=None, state=None):
-    """The network with heads for images of size² (which matters to googlenet2014's heads alone), dropout off, in training mode, with
-    the weights of state (arrays by name) or generated ones, in float32."""
+    """Returns the network with heads for images of size² (which only matters to some heads), in float32 and training mode, without
+    dropout. Its weights are those of state (arrays by name), or generated ones."""
     import torch
     import torchvision
     from googlenet2014 import GoogLeNet2014
@@ -136,8 +136,8 @@ def build(name, size=None, state=None):
 
 
 def heads(name, model, images):
-    """Logits by head. torchvision's outputs are told apart by the layer that a head sits on, not by position: up to 2024 it swapped
-    GoogLeNet's aux1 and aux2 (hooks see which is which)."""
+    """Returns logits by head. Hooks identify torchvision's outputs by the layer of the head, not by position, because up to 2024
+    torchvision swapped GoogLeNet's aux1 and aux2."""
     found, hooks = {}, []
     modules = {"aux1": "aux1", "aux2": "aux2"} if name.startswith("googlenet") else {"AuxLogits": "aux"}
     for attr, head in modules.items():
@@ -149,7 +149,8 @@ def heads(name, model, images):
 
 
 def step(name, images, labels, dtype, weights=None, state=None):
-    """One forward and backward pass: losses (with total), logits, gradients by parameter name, running statistics afterwards."""
+    """Runs one forward and backward pass. Returns losses (with total), logits, gradients by parameter name, and the running statistics
+    afterwards."""
     import torch
     model = build(name, images.shape[2], state).to(dtype)
     weights = weights or HEAD_WEIGHTS[name]
@@ -170,14 +171,14 @@ def step(name, images, labels, dtype, weights=None, state=None):
 # ---------------------------------------------------------------- errors and digests
 
 def relative(a, b):
-    """Relative L2 error of a against the reference b, in float64."""
+    """Returns the relative L2 error of a against the reference b, in float64."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     scale = np.linalg.norm(b)
     return float(np.linalg.norm(a - b) / (scale if scale > 0 else 1))
 
 
 def projections(name, v, count=PROJECTIONS):
-    """Dot products of v with count vectors of random signs: bit j of word i of the stream of (SEED_PROJECTION, name) is set where
+    """Returns dot products of v with count vectors of random signs. Bit j of word i of the stream (SEED_PROJECTION, name) is set if
     element i counts negative in projection j."""
     w = words(SEED_PROJECTION, name, v.size)
     v = np.asarray(v, np.float64).reshape(-1)

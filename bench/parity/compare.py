@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Compares what `tributary grads` wrote with PyTorch's float64 reference, tensor by tensor, and says whether the bars are met.
+"""Compares the output of `tributary grads` with PyTorch's float64 reference, tensor by tensor, and reports whether the bars are met.
 
     python3 compare.py --reference T64.safetensors --tributary G64.safetensors --precision fp64
     python3 compare.py --reference T64.safetensors --tributary G32.safetensors --precision fp32 --torch T32.safetensors
 
 fp64: every loss within 1e-10 (relative), every parameter's gradient within 1e-7 (relative L2).
 fp32: every loss within 1e-4; the worst and the median gradient error at most twice PyTorch's own in float32 (--torch). With --errors
-those go to a file instead, for a verdict over several batches.
-A gradient that is zero but for rounding, as that of a bias which batch normalisation takes away again (block8.conv2d.bias), has no
-relative error: its size must be below 1e-9 of the median gradient's, in fp32 at most twice PyTorch's.
-Exit status 1 if a bar is missed or the files do not have the same gradients. Needs numpy only.
+the errors go to a file instead, for a verdict over several batches.
+A gradient that is zero up to rounding has no relative error, such as the gradient of a bias that batch normalisation cancels
+(block8.conv2d.bias). Its size must be below 1e-9 of the median gradient's, and in fp32 at most twice PyTorch's.
+The exit status is 1 if a bar is missed or the files do not have the same gradients. The script needs only numpy.
 """
 import argparse
 import json

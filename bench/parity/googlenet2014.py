@@ -1,5 +1,5 @@
-"""The GoogLeNet of the 2014 paper as Caffe's bvlc_googlenet has it, in PyTorch with torchvision's names: an implementation of its
-own to compare Tributary's with (torchvision has none). Dropout is left out."""
+"""The GoogLeNet of the 2014 paper in the form of Caffe's bvlc_googlenet, in PyTorch with torchvision's names. It is an independent
+implementation for comparison with Tributary's; torchvision has none. Dropout is left out."""
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -33,7 +33,7 @@ class Aux(nn.Module):
         self.fc1 = nn.Linear(128 * side * side, 1024)
         self.fc2 = nn.Linear(1024, 1000)
 
-    def forward(self, x):  # Caffe rounds pooled sizes up
+    def forward(self, x):  # Caffe rounds the sizes of pooled maps up
         x = self.conv(F.avg_pool2d(x, 5, 3, ceil_mode=True, count_include_pad=False))
         return self.fc2(F.relu(self.fc1(torch.flatten(x, 1))))
 
@@ -63,7 +63,7 @@ class GoogLeNet2014(nn.Module):
 
     @staticmethod
     def side(size):
-        """Height and width of 4a's output: conv1 rounds down, the three pools round up."""
+        """Returns height and width of 4a's output. conv1 rounds down, the three pools round up."""
         size = (size + 6 - 7) // 2 + 1
         for _ in range(3):
             size = -(-(size - 3) // 2) + 1

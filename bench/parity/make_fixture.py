@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Computes one training step in float64 with PyTorch and writes what Go tests need to check a backend without PyTorch.
+"""Computes one training step in float64 with PyTorch and writes a fixture, with which Go tests check a backend without PyTorch.
 
     python3 make_fixture.py googlenet --size 224 --batch 4 --out testdata/googlenet_224.json
 
-The fixture has, for the logits and every parameter's gradient g: its L2 norm, sum, 16 dot products with vectors of random signs,
-and three elements. For an error e = g' - g and a vector r of independent random signs E[(r·e)²] = |e|², so the root of the mean
-over 16 projections of (r·g' - r·g)² estimates |e| (standard deviation 18 %): the error of a whole tensor, seen through 16 numbers.
-With 16 projections an error is seen as less than a third of what it is with probability 1e-5.
+For the logits and every parameter's gradient g the fixture has the L2 norm, the sum, 16 dot products with vectors of random signs,
+and three elements. For an error e = g' - g and a vector r of independent random signs, E[(r·e)²] = |e|². So the root of the mean of
+(r·g' - r·g)² over 16 projections estimates |e|, the error of a whole tensor, from 16 numbers (standard deviation 18 %). The estimate
+is below a third of |e| with probability 1e-5.
 
-It also has PyTorch's own float32 errors against its float64, per tensor, and the hash of the generated inputs.
+The fixture also has the errors of PyTorch's own float32 results against its float64 results, for each tensor, and the hash of the
+generated inputs.
 """
 import argparse
 import json

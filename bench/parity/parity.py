@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compares `tributary grads` with PyTorch on whole tensors: for each case generated weights and images, PyTorch's gradients in
-float64 and float32, Tributary's in both, and compare.py's verdict. `make parity` runs this. With DRAWS, so many batches: the gradients'
-errors are then compared by their medians over the batches, for cases in which a handful of flipped ReLUs make each of them.
+"""Compares `tributary grads` with PyTorch on whole tensors: for each case it generates weights and images, computes PyTorch's gradients
+in float64 and float32 and Tributary's in both, and runs compare.py. `make parity` runs this. With DRAWS it uses that many batches and
+compares the medians of the gradients' errors over the batches, for cases in which a handful of flipped ReLUs cause each error.
 
     python3 parity.py --tributary build/tributary                      all cases
     python3 parity.py --tributary build/tributary --cases googlenet:224:4 --device cuda:0

@@ -1,5 +1,5 @@
-"""timm's Inception v4 and Inception-ResNet v2 with the auxiliary head that TF-slim gives them and timm leaves out. The head is an
-implementation of its own to compare Tributary's with. Dropout is left out."""
+"""timm's Inception v4 and Inception-ResNet v2 with TF-slim's auxiliary head, which timm leaves out. The head is an independent
+implementation for comparison with Tributary's. Dropout is left out."""
 import torch.nn.functional as F
 from torch import nn
 
@@ -16,7 +16,7 @@ class Conv(nn.Module):
 
 class Head(nn.Module):
     def __init__(self, i, side):
-        """side: height and width of the map that it reads, which the second convolution is as large as, after the pooling."""
+        """side: height and width of the map that the head reads. The second convolution covers the whole map after the pooling."""
         super().__init__()
         self.conv0 = Conv(i, 128, 1)
         self.conv1 = Conv(128, 768, (side - 5) // 3 + 1)
@@ -27,7 +27,7 @@ class Head(nn.Module):
 
 
 def with_head(name, size):
-    """The network for images of size², the head as its module AuxLogits, which runs when the network does."""
+    """Returns the network for images of size². The head is its module AuxLogits, which runs with the network."""
     from timm.models.inception_resnet_v2 import InceptionResnetV2
     from timm.models.inception_v4 import InceptionV4
     side = size

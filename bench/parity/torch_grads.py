@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What `tributary grads` does, with PyTorch: losses, logits and every parameter's gradient of one step (batch normalisation in
-training mode, dropout off) from a weights and a batch file, written under the same names.
+"""Does the work of `tributary grads` with PyTorch: it reads a weights file and a batch file, and writes losses, logits and every
+parameter's gradient of one step under the same names. Batch normalisation is in training mode, and dropout is off.
 
     python3 torch_grads.py googlenet --weights W.safetensors --data B.safetensors --precision fp64 --out T64.safetensors
 """
