@@ -1,9 +1,9 @@
-"""Writes fit.txt: checksums of what the evaluation transforms of torchvision and timm make of 30 images, before normalisation.
+"""Writes fit.txt: checksums of the results of torchvision's and timm's evaluation transforms on 30 images, before normalisation.
 
     python3 fit.py > fit.txt      (needs torch, torchvision, timm and Pillow, whose versions the first line names)
 
-A line is: height width channels of the image, interpolation, shorter side (0: none), height width of the result, its CRC-32, and
-whose transform it is. An image is numpy.arange(h·w·c) → (i·i·31 + i·17) >> 3.
+A line has height, width and channels of the image, interpolation, shorter side (0: none), height and width of the result, its CRC-32,
+and the library of the transform. An image is numpy.arange(h·w·c) → (i·i·31 + i·17) >> 3.
 """
 import zlib
 
@@ -43,7 +43,7 @@ def timm_eval(name, **change):
 
 
 def cut(interpolation, resize, size):
-    """Any shorter side, smaller ones than the cut too, or squashed."""
+    """Any shorter side, also one smaller than the cut, or the whole image squashed."""
     steps = [Resize(resize or (size, size), InterpolationMode(interpolation)), CenterCrop(size), PILToTensor()]
     return "torchvision", interpolation, resize, size, Compose(steps)
 
@@ -58,7 +58,7 @@ for h, w in SIZES:
     for c in (3, 1) if h * w < 200 else (3,):
         for name, interpolation, resize, size, transform in TRANSFORMS:
             if name.startswith("torchvision ") and c == 1:
-                continue  # its presets normalise three channels
+                continue  # torchvision's presets normalise three channels
             pixels = transform(noise(h, w, c)).permute(1, 2, 0).contiguous().numpy()
             assert pixels.shape == (size, size, c), pixels.shape
             print(h, w, c, interpolation, resize, size, size, f"{zlib.crc32(pixels.tobytes()):08x}", name)

@@ -1,8 +1,8 @@
-"""Writes orientation.txt: small images with orientations in all the places that Pillow looks at, and what it makes of them.
+"""Writes orientation.txt: small images with orientations in all places that Pillow reads, and Pillow's results.
 
     python3 orientation.py > orientation.txt      (needs Pillow and numpy)
 
-A line is: what it is, height and width after ImageOps.exif_transpose, CRC-32 of its RGB pixels, the file in base64.
+A line has a description, height and width after ImageOps.exif_transpose, the CRC-32 of the RGB pixels, and the file in base64.
 """
 import base64
 import io

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Makes images of every format and says what Pillow decodes them to.
+"""Makes images of every format and writes the pixels that Pillow decodes them to.
 
     pillow.py fixtures        writes images/ and images.tsv beside this file: a few of each kind, for the quick tests
-    pillow.py stream N SEED KIND   writes N random ones to the standard output, for a comparison of all pixels
+    pillow.py stream N SEED KIND   writes N random images to standard output, for a comparison of all pixels
 
-Needs Python with Pillow and numpy, and cjpeg of libjpeg-turbo. The fixtures in the repository were made with Pillow 13.0.0
+It needs Python with Pillow and numpy, and cjpeg of libjpeg-turbo. The fixtures in the repository were made with Pillow 13.0.0
 (libjpeg-turbo 3.2.0, libwebp 1.6.0) and cjpeg 2.1.5.
 
-A record of the stream is a file and what becomes of it: the file's length (uint32) and bytes, width and height (int32), the bytes of
-convert("RGB") and of convert("L"). A width of -1 stands for an error, whose text is as long as the height says.
+A record of the stream has a file and its result: the file's length (uint32) and bytes, width and height (int32), and the bytes of
+convert("RGB") and of convert("L"). A width of -1 stands for an error; the height is then the length of the error's text, which follows.
 """
 import hashlib, io, os, random, struct, subprocess, sys, zlib
 import numpy as np
@@ -69,7 +69,7 @@ def jpeg():
         else:
             kw['subsampling'] = R.randrange(3)
         d = saved(Image.fromarray(a[..., 0] if c == 1 else a, mode), format='JPEG', quality=q, progressive=R.random() < .4, optimize=R.random() < .3, **kw)
-        if mode == 'CMYK' and R.random() < .5:  # what the Adobe marker says: CMYK, YCCK; or none
+        if mode == 'CMYK' and R.random() < .5:  # the Adobe marker's transform: CMYK, YCCK, or no marker
             at = d.index(b'\xff\xee')
             d = R.choice([d[:at] + d[at + 16:], d[:at + 15] + b'\x02' + d[at + 16:]])
         return d
@@ -86,13 +86,13 @@ def jpeg():
         args += ['-restart', str(R.randrange(1, 9)) + R.choice(['', 'B'])]
     try:
         return cjpeg(picture(w, h, c), *args)
-    except subprocess.CalledProcessError:  # options that do not go together
+    except subprocess.CalledProcessError:  # the options exclude each other
         return jpeg()
 
 
 @kind
 def damaged():
-    """A JPEG with bytes changed, taken out or put in. (Behind ff ff 00 in the data libjpeg-turbo leaves a unit that is a mix of two.)"""
+    """A JPEG with bytes changed, removed or inserted. (After ff ff 00 in the data, libjpeg-turbo leaves a unit that is a mix of two.)"""
     d = bytearray(jpeg())
     for _ in range(R.randrange(1, 4)):
         k = R.randrange(6)
@@ -129,7 +129,7 @@ def chunk(name, data):
 
 
 def packed(a, bits):
-    """Rows of an array as bytes, samples of so many bits."""
+    """Rows of an array as bytes, with samples of a number of bits."""
     h = a.shape[0]
     a = a.reshape(h, -1)
     if bits == 16:
@@ -141,7 +141,7 @@ def packed(a, bits):
 
 
 def filtered(rows, n):
-    """Rows of a PNG, each with a random filter; n is the bytes of a pixel."""
+    """Rows of a PNG, each with a random filter; n is the number of bytes of a pixel."""
     out, above = b'', np.zeros(rows.shape[1], int)
     for row in rows.astype(int):
         left, corner = np.concatenate([np.zeros(n, int), row[:-n]])[:len(row)], np.concatenate([np.zeros(n, int), above[:-n]])[:len(row)]
@@ -495,7 +495,7 @@ def webp():
         im2 = Image.fromarray(picture(w, h, c), mode)
         return saved(im, format='WEBP', save_all=True, append_images=[im2], duration=40, minimize_size=R.random() < .5, allow_mixed=R.random() < .3, **kw)
     d = saved(im, format='WEBP', **kw)
-    if R.random() < .2:  # a frame in its place
+    if R.random() < .2:  # a frame at an offset
         x, y = 2 * R.randrange(20), 2 * R.randrange(20)
         W, H = x + w + R.randrange(9), y + h + R.randrange(9)
         three = lambda v: struct.pack('<I', v)[:3]
@@ -520,7 +520,7 @@ def stream(n, seed, name):
         while d is None:
             try:
                 d = KINDS[name]()
-            except OSError:  # Pillow's encoder has not room for all
+            except OSError:  # Pillow's encoder lacks room for some
                 pass
         out.write(struct.pack('<I', len(d)) + d)
         try:
@@ -532,7 +532,7 @@ def stream(n, seed, name):
 
 
 def fixtures():
-    """A few small images of each kind, until all that matters has come up."""
+    """A few small images of each kind, until all cases have occurred."""
     global rng
     here = os.path.dirname(os.path.abspath(__file__))
     os.makedirs(here + '/images', exist_ok=True)

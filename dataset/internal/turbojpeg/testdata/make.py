@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the JPEG files of this folder, and sums.json: the CRC-32 of the pixels that Pillow decodes them to, in colour and in grey, and
-at 1/2, 1/4 and 1/8 of the size (Image.draft). Needs Pillow and numpy."""
+"""Writes the JPEG files of this folder, and sums.json with the CRC-32 of the pixels that Pillow decodes them to, in colour and in grey,
+and at 1/2, 1/4 and 1/8 of the size (Image.draft). It needs Pillow and numpy."""
 import json, os, zlib
 import numpy as np
 from PIL import Image
