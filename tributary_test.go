@@ -16,7 +16,7 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// tiny is a network of one module.
+// tiny builds a network of one module.
 func tiny(g *graph.Graph, images *graph.Node, classes int) *graph.Node {
 	x := g.Mark("stem", layers.ConvBN(1e-3, 0.1, nil)(g, "stem", images, 4, graph.Square(3, 2, 1)))
 	return layers.FC(g, "fc", g.GlobalAvgPool("avgpool", x), classes, nil, layers.Bias{})
@@ -29,7 +29,7 @@ func tinyRun(t *testing.T) (train.Config, tributary.Options) {
 	return c, tributary.Options{Network: tiny, Data: &dataset.Set{Train: stripes(64), Test: stripes(20)}}
 }
 
-// weightsOf are the elements of all tensors of a run's last checkpoint.
+// weightsOf returns the elements of all tensors in a run's last checkpoint.
 func weightsOf(t *testing.T, c train.Config) map[string]any {
 	ck, err := train.OpenCheckpoint((&train.Folder{Path: filepath.Join(c.Out, c.Name)}).Last())
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func weightsOf(t *testing.T, c train.Config) map[string]any {
 	return all
 }
 
-// A run whose context ends saves, and goes on to the bits of one that was not interrupted.
+// A run whose context ends saves, and after resuming has the same bits as an uninterrupted one.
 func TestInterruptAndResume(t *testing.T) {
 	c, o := tinyRun(t)
 	_, err := tributary.Train(t.Context(), c, o)
@@ -77,7 +77,7 @@ func TestInterruptAndResume(t *testing.T) {
 	require.Equal(t, want, weightsOf(t, c))
 }
 
-// What Predict says is what Evaluate counts, and Predict ends when its caller does.
+// Predict's answers are those that Evaluate counts, and Predict ends when its caller does.
 func TestPredictAgreesWithEvaluate(t *testing.T) {
 	dir := photographs(filepath.Join(t.TempDir(), "photos"))
 	c, o := tinyRun(t)
@@ -136,7 +136,8 @@ func TestErrors(t *testing.T) {
 	require.ErrorAs(t, err, new(*tributary.ConfigError))
 }
 
-// A checkpoint holds no functions: who loads a network or heads of the program's own has to give them again, and is told so.
+// A checkpoint holds no functions. A program that loads a custom network or custom heads must pass
+// them again, and the error says so.
 func TestOwnPartsAreNeededAgain(t *testing.T) {
 	c, o := tinyRun(t)
 	o.Heads = []auxhead.Spec{{At: "stem", Weight: 0.3, Build: func(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
