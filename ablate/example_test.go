@@ -8,7 +8,8 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// The runs of a plan: each variant with each seed, and no heads as the baseline. New and Ablation.Run train them.
+// The example lists the runs of a plan: each variant with each seed, and no heads as the baseline.
+// New and Ablation.Run train them.
 func ExampleNewPlan() {
 	plan, err := ablate.NewPlan(train.Default(), ablate.Options{Variants: "inception3b:0.3:gap", Seeds: "1,2"}, auxhead.Defaults{Kind: "gap", Weight: 0.3})
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"github.com/tributary-ml/tributary/augment"
 )
 
-// A recipe says how pixels of a region become an image: here rows and columns are halved, and the right half is painted grey.
+// A recipe says how an image is made from the pixels of a region: here rows and columns are halved,
+// and the right half is painted grey.
 func ExampleResampler() {
 	region := make([]byte, 8*8)
 	for i := range region {

@@ -33,9 +33,9 @@ func JPEGDecoder() (name, why string) {
 
 // turbo decodes the needed part of a JPEG to dst with libjpeg-turbo, and turns it by the
 // orientation turned. If the image is to be turned, h.Memory includes the memory for that and the
-// whole image is needed. turbo returns false if the library is missing or does not support the
-// file, or if the whole image, whatever is needed of it, would take too much memory. Then the
-// decoder in Go decides what the file is.
+// whole image is needed. turbo returns false if the library is missing, does not support the file
+// or fails to decode it, or if the whole image, whatever is needed of it, would take too much
+// memory. Then the decoder in Go decides what the file is.
 func (d *decoder) turbo(data []byte, h raster.Header, c, turned int, ask func(h, w int) need, dst *Image) (p piece, ok bool, err error) {
 	t := machineJPEG()
 	if t.err != nil {

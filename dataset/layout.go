@@ -118,7 +118,7 @@ func (f *finder) inside(at group, depth int) (group, error) {
 // parts returns the folders in a group that are parts of a set. A folder is a part if its name says
 // so and it is not a class that happens to have that name. It is no class if nothing that holds
 // images lies beside such folders, or if there is one for training whose images all lie in folders,
-// or if there are two whose images lie in folders.
+// or if there is one for training and two have images in folders.
 func (f *finder) parts(at group) (map[string]group, error) {
 	subs, err := at.subs()
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// A network is drawn as an SVG file: a box for each node, with what follows a convolution in its box.
+// A network is drawn as an SVG file. Each node has a box, and the nodes that follow a convolution
+// are in its box.
 func ExampleGraph() {
 	g := graph.New("tiny")
 	x := g.Input("input", graph.Shape{H: 8, W: 8, C: 3})

@@ -441,8 +441,8 @@ func (i *item) assignLayers() {
 	}
 }
 
-// placeParts sets the axes of the parts. Each layer is centred on the frame's axis; a part that is
-// alone in its layer is centred on its own axis.
+// placeParts sets the axes of the parts. Each layer is centred on the frame's axis. A part that is
+// alone in its layer has its own axis there.
 func (i *item) placeParts() {
 	for _, layer := range i.layers {
 		x := 0.0

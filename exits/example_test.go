@@ -6,7 +6,7 @@ import (
 	"github.com/tributary-ml/tributary/exits"
 )
 
-// What a threshold of entropy does to five images of which two exits have said something.
+// The example applies an entropy threshold to five images, for which two exits have made guesses.
 func Example() {
 	request, err := exits.Parse("entropy=0.5")
 	if err != nil {

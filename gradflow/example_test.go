@@ -6,7 +6,8 @@ import (
 	"github.com/tributary-ml/tributary/gradflow"
 )
 
-// A measurement as a table. In a training, train.Config.GradflowEvery makes measurements; a Meter does it for any plan.
+// A measurement is printed as a table. In a training run, train.Config.GradflowEvery makes
+// measurements; a Meter makes them for any run.
 func Example() {
 	gradflow.Print(os.Stdout, &gradflow.Flow{
 		Step: 100, Images: 32, Heads: []string{"main", "aux1"}, Weights: []float64{1, 0.3}, Losses: []float64{2.1, 2.2},

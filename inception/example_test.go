@@ -7,7 +7,7 @@ import (
 	"github.com/tributary-ml/tributary/inception"
 )
 
-// GoogLeNet with a head on one tower of a module.
+// The network is GoogLeNet with a head on one tower of a module.
 func Example() {
 	m, err := inception.Build("googlenet", inception.Config{
 		Classes: 10, Height: 96, Width: 96,

@@ -8,7 +8,8 @@ import (
 	"github.com/tributary-ml/tributary/interop"
 )
 
-// A safetensors file is written and read; Load and Save do it for networks, under the names of torchvision and timm.
+// A safetensors file is written and read. Load and Save do this for networks, with the names of
+// torchvision and timm.
 func Example() {
 	dir, err := os.MkdirTemp("", "interop-")
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"github.com/tributary-ml/tributary/train"
 )
 
-// A configuration is read from YAML whose keys are the flags of the command. Check says what is wrong with its values.
+// A configuration is read from YAML, whose keys are the command's flags. Check says which values
+// are wrong.
 func ExampleConfig() {
 	c := train.Default()
 	err := c.ReadYAML("run.yaml", []byte("model: googlenet\nepochs: 30\nschedule: cosin\n"))

@@ -163,7 +163,8 @@ func (f *Folder) begin() error {
 }
 
 // FindRun returns the path that a user means by name. "last" stands for the last run of the folder
-// out, and out/last does so anywhere in a path. All other paths are returned unchanged.
+// out. In any path, a file LastRun stands for the folder of the run that it names. All other paths
+// are returned unchanged.
 func FindRun(name, out string) (string, error) {
 	path := name
 	if name == LastRun {

@@ -23,8 +23,8 @@ const heldBatches = 8
 // their order, as soon as its answer and all before it are available. The images' labels are their
 // indices, as in dataset.Files. An image that cannot be read is reported at its place. An image
 // that waits for a full batch at a later stage holds up the images behind it only briefly: once
-// heldBatches batches wait, the stage runs with the images it has. Predict stops at the first error
-// that tell returns.
+// heldBatches batches of answers wait, all stages run with the images they have. Predict stops at
+// the first error that tell returns.
 func (e *Evaluation) Predict(ctx context.Context, c *exits.Cascade, rule exits.Rule, tell func(Answer) error) error {
 	in, err := e.Input()
 	if err != nil {

@@ -61,7 +61,7 @@ func small(args []string) []string {
 	once := []string{"--epochs", "1", "--warmup", "0"}
 	switch args[0] {
 	case "train":
-		for _, flag := range []string{"--head-schedule until:3", "--config"} { // these need more than one epoch, or forbid a warm-up longer than one
+		for _, flag := range []string{"--head-schedule until:3", "--config"} { // with a schedule or a warm-up longer than one epoch
 			if strings.Contains(line, flag) {
 				once = []string{"--epochs", "4", "--warmup", "0"}
 			}
