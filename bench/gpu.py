@@ -498,7 +498,7 @@ def table(results):
 
 
 def processor():
-    """What this machine's processor can do, by Linux's names."""
+    """Returns the features of this machine's processor, by Linux's names."""
     try:
         with open("/proc/cpuinfo") as f:
             return set(re.search(r"^flags\s*: (.*)$", f.read(), re.M)[1].split())
@@ -510,7 +510,7 @@ X86_64_V2 = {"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"}  #
 
 
 def unsuitable(manifest, glibc, flags):
-    """Why the programs of the pack cannot run on a machine, or nothing."""
+    """Returns why the programs of the pack cannot run on a machine, or nothing if they can."""
     number = lambda v: [int(x) for x in v.split(".")]
     if glibc and number(glibc) < number(manifest["glibc"]):
         return f"the pack's programs need glibc {manifest['glibc']} or later, this machine has {glibc}: build the pack on an older system, or run a newer one here, such as a container of Debian 12"

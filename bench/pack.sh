@@ -13,7 +13,7 @@ done
 cuda/cgo.sh make -s -C kernels/emulator gpu-kernel-tests
 dirty=false
 [ -z "$(git status --porcelain)" ] || dirty=true
-# The newest version of glibc whose symbols the programs ask for: bench/gpu.py looks whether a machine has it.
+# The newest version of glibc whose symbols the programs need. bench/gpu.py checks whether a machine has it.
 glibc=$(objdump -T build/pack/tributary build/pack/*.test build/pack/kernel_tests | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1 | cut -d_ -f2)
 printf '{"commit": "%s", "dirty": %s, "glibc": "%s"}\n' "$(git rev-parse --short HEAD)" "$dirty" "$glibc" >build/pack/manifest.json
 tar -C build/pack -czf build/gpu/pack.tgz tributary cuda.test driver.test bench.test kernel_tests manifest.json

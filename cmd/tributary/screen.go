@@ -91,7 +91,7 @@ func (s *screen) toStart() {
 }
 
 // wrap returns text broken at spaces into lines for the screen. Lines after the first begin with
-// indent. Text for no terminal stays on one line, because programs read it.
+// indent. Without a terminal the text stays on one line, because programs read it.
 func (s *screen) wrap(text, indent string) string {
 	if !s.terminal() {
 		return text
