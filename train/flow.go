@@ -48,7 +48,7 @@ func (e Flowed) scalars() (int, []tagged) {
 	return e.Step + 1, all
 }
 
-// flowMeter measures the gradient flow at every every-th update.
+// flowMeter measures the gradient flow at updates whose number is a multiple of every.
 type flowMeter struct {
 	every int
 	meter *gradflow.Meter
