@@ -161,10 +161,7 @@ func (t *trial) rounds() bool { return t.exact.Target().Precision != graph.FP64 
 
 func (t *trial) bounds() bounds {
 	b := tolerance[t.b.Target().Precision]
-	switch t.b.Target().Precision {
-	case graph.FP64:
-		b.gradient = 1e-9 // compared with gradients, not with finite differences
-	case graph.FP32:
+	if t.b.Target().Precision == graph.FP32 {
 		b.gradient = 1e-2 // a random network cancels more than one that is made
 	}
 	return b
