@@ -14,7 +14,7 @@ type sweeps struct {
 	state    graph.State
 	images   int // images of a batch that are used
 	programs []graph.Program
-	reached  []map[*graph.Param]bool // by head: the parameters that its sweep writes
+	reached  []map[*graph.Param]bool // by head: the parameters that its loss has a gradient of. Its sweep may write zeros to its teacher's
 }
 
 // plans compiles a plan for each head. o has the options of a run's training plan.
@@ -44,16 +44,23 @@ func (s *sweeps) losses(i int) []string {
 }
 
 func (s *sweeps) load(b graph.Backend, plans []*graph.Plan) error {
-	for _, p := range plans {
+	losses := s.state.Layout().Graph.Losses()
+	for i, p := range plans {
 		pr, err := b.Load(p, s.state)
 		if err != nil {
 			return errors.Join(err, s.Close())
 		}
 		s.programs = append(s.programs, pr)
-		reached := map[*graph.Param]bool{}
+		written := map[*graph.Param]bool{}
 		for _, step := range p.Steps {
 			for _, q := range step.Gradients() {
-				reached[q] = true
+				written[q] = true
+			}
+		}
+		reached := map[*graph.Param]bool{}
+		for n := range graph.Ancestors(losses[i].Logits) {
+			for _, q := range n.Params() {
+				reached[q] = written[q]
 			}
 		}
 		s.reached = append(s.reached, reached)
