@@ -50,7 +50,34 @@ func TestWatch(t *testing.T) {
 	assert.Equal(t, []string{"head_idle aux1"}, kinds(&w, late(1, 0.01)))
 	assert.Empty(t, kinds(&w, late(1, 0.3)))
 
+	w = Watch{Warmup: 100}
+	for range patience {
+		assert.Empty(t, kinds(&w, late(1, 0.5)))
+	}
+	for range patience - 1 {
+		assert.Empty(t, kinds(&w, late(1, 0.01)), "the mean is of the last measurements")
+	}
+	assert.Equal(t, []string{"head_idle aux1"}, kinds(&w, late(1, 0.01)))
+
 	f := flow(1e-4, 0.4, 0)
 	f.Weights[1] = 0
 	assert.Empty(t, kinds(&Watch{}, f), "a head of weight 0 is off")
+}
+
+// What heads share with the main one is by their own gradients and cosines: the medians, the upper one of two.
+func TestShared(t *testing.T) {
+	f := &Flow{Layers: []Layer{
+		{Gradient: []float64{2, 1, 8}, Cosine: []float64{0.1, 0.9, -1}},
+		{Gradient: []float64{2, 2, 4}, Cosine: []float64{0.2, 0.8, -1}},
+		{Gradient: []float64{2, 3, 0}, Cosine: []float64{0.3, 0.7, -1}},
+		{Gradient: []float64{0, 9, 9}, Cosine: []float64{0.4, 0.6, -1}},
+	}}
+	for h, want := range [][3]float64{1: {1, 0.2, 3}, 2: {4, 0.9, 2}} {
+		if h > 0 {
+			ratio, cosine, layers := f.shared(h)
+			assert.Equal(t, want, [3]float64{ratio, cosine, float64(layers)}, "head %d", h)
+		}
+	}
+	assert.Equal(t, 3.0, Median([]float64{4, 1, 3, 2}))
+	assert.Equal(t, 2.0, Median([]float64{3, 1, 2}))
 }

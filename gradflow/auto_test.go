@@ -1,6 +1,9 @@
 package gradflow
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -41,4 +44,48 @@ func TestChoose(t *testing.T) {
 	assert.Len(t, picked, 2)
 	picked, all = Choose(nil, places, 2)
 	assert.Empty(t, append(picked, all...))
+}
+
+// Scores are what Choose says they are, for any gradients.
+func TestScores(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	const heads, layers = 4, 5
+	places, names := map[string]string{}, []string{auxhead.Main}
+	for h := range heads - 1 {
+		names = append(names, fmt.Sprint("aux", h+1))
+		places[names[h+1]] = fmt.Sprint("m", h+1)
+	}
+	var flows []*Flow
+	want := map[string]float64{}
+	for range 3 {
+		f := &Flow{Heads: names}
+		along := map[string][]float64{}
+		for range layers {
+			l := Layer{}
+			for range heads {
+				l.Gradient = append(l.Gradient, 0.1+rng.Float64())
+			}
+			for range Pairs(heads) {
+				l.Cosine = append(l.Cosine, 2*rng.Float64()-1)
+			}
+			f.Layers = append(f.Layers, l)
+			for k, p := range Pairs(heads) {
+				if p[0] == 0 {
+					place := places[names[p[1]]]
+					along[place] = append(along[place], l.Cosine[k]*l.Gradient[p[1]]/l.Gradient[0])
+				}
+			}
+		}
+		for place, v := range along {
+			slices.Sort(v)
+			want[place] += v[layers/2] / 3
+		}
+		flows = append(flows, f)
+	}
+	_, all := Choose(flows, places, 2)
+	assert.Len(t, all, heads-1)
+	for i, c := range all {
+		assert.InDelta(t, want[c.At], c.Score, 1e-12)
+		assert.True(t, i == 0 || c.Score <= all[i-1].Score)
+	}
 }
