@@ -1,8 +1,10 @@
 package exits
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/tributary-ml/tributary/layers/layerstest"
@@ -48,6 +50,7 @@ func TestCascadeCuts(t *testing.T) {
 		{"main alone", []string{"m1"}, []string{auxhead.Main}, []string{"> main"}},
 		{"the images", []string{"input"}, nil, []string{">input aux1", "input> main"}},
 		{"before the classifier", []string{"avgpool"}, nil, []string{">avgpool aux1", "avgpool> main"}},
+		{"within the classifier", []string{"m2", "fc/linear"}, nil, []string{">m2/concat aux1", "m2/concat>fc/linear aux2", "fc/linear> main"}},
 	} {
 		g := layerstest.Trunk(t, 8)
 		for _, at := range c.heads {
@@ -67,6 +70,28 @@ func TestCascadeCuts(t *testing.T) {
 			}
 			_, err := graph.Compile(g, l, o)
 			require.NoError(t, err, "%s: %v", c.name, s)
+		}
+		// An image costs all that its exit's stage and those before it compute, each node once.
+		for _, x := range got.Exits {
+			var ends []*graph.Node
+			for _, s := range got.Stages[:x.Stage+1] {
+				for _, name := range s.Exits {
+					k := slices.Index(got.Names(), name)
+					n, err := g.Find(got.Exits[k].Logits)
+					require.NoError(t, err)
+					ends = append(ends, n)
+				}
+				if s.To != "" {
+					n, err := g.Find(s.To)
+					require.NoError(t, err)
+					ends = append(ends, n)
+				}
+			}
+			var want int64
+			for n := range graph.Ancestors(ends...) {
+				want += n.MACs()
+			}
+			assert.Equal(t, want, x.MACs, "%s: %s", c.name, x.Name)
 		}
 	}
 }
@@ -335,5 +360,34 @@ func TestParseEarlyExit(t *testing.T) {
 		_, err := Parse(text)
 		require.ErrorContains(t, err, want, text)
 		require.ErrorAs(t, err, new(*auxhead.ParseError))
+	}
+}
+
+// Spread picks the points that are nearest to equal steps of computation, from the first to the last, each once.
+func TestSpread(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	var records []Record
+	for range 60 {
+		records = append(records, Record{r.IntN(3), []Guess{guess(r.IntN(3), r.Float64()), guess(r.IntN(3), r.Float64()), guess(r.IntN(3), r.Float64())}})
+	}
+	points, err := Curve(records, Entropy, three, 10)
+	require.NoError(t, err)
+	for _, n := range []int{2, 3, 6, 500} {
+		picked := Spread(points, three, n)
+		var want []Point
+		first, last := points[0].MACs(three), points[len(points)-1].MACs(three)
+		for i := range n {
+			at := first + (last-first)/float64(n-1)*float64(i)
+			nearest := slices.MinFunc(points, func(a, b Point) int {
+				return cmp.Compare(math.Abs(a.MACs(three)-at), math.Abs(b.MACs(three)-at))
+			})
+			if len(want) == 0 || nearest.Threshold > want[len(want)-1].Threshold {
+				want = append(want, nearest)
+			}
+		}
+		require.Equal(t, want, picked, "%d points", n)
+		require.Equal(t, points[0], picked[0])
+		require.InDelta(t, last, picked[len(picked)-1].MACs(three), 1e-12)
+		require.LessOrEqual(t, len(picked), n)
 	}
 }
