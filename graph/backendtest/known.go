@@ -493,4 +493,20 @@ probe q
 probe d(o)
 probe d(z)
 `},
+	{"averages of windows that hang over their padding", `
+data seed=1 batch=2 image=7x6x3
+stem = conv image filters=5
+a = avgpool stem window=3x3 stride=2x2 pads=0,1,0,1 ceil=1 padding=counts
+b = avgpool a window=2x3 stride=2x2 pads=0,0,1,0 ceil=1 padding=counts
+c = avgpool a window=3x2 stride=2x2 pads=1,0,0,0 ceil=1
+d = maxpool stem window=3x3 stride=2x2 pads=0,1,0,1 ceil=1
+b/gap = adaptive_avgpool b bins=1x1
+c/gap = adaptive_avgpool c bins=1x1
+d/gap = adaptive_avgpool d bins=1x1
+k = concat b/gap c/gap d/gap
+main/fc = linear k features=4
+head main main/fc
+probe d(stem)
+keep a
+`},
 }

@@ -74,13 +74,18 @@ func randomSegments(rng *rand.Rand, g Geometry) []Segment {
 	return segs
 }
 
-// largeCases are large enough to be cut up in every way that there is.
-var largeCases = []Geometry{
-	{N: 2, H: 46, W: 46, C: 32, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, P: 46, Q: 46}, // batches of transformed tiles
-	{N: 3, H: 10, W: 12, C: 112, R: 5, S: 5, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 2, P: 8, Q: 11}, // a long reduction
-	{N: 2, H: 45, W: 41, C: 20, R: 1, S: 1, StrideH: 1, StrideW: 1, P: 45, Q: 41},                        // many pixels
-	{N: 2, H: 70, W: 67, C: 3, R: 7, S: 7, StrideH: 2, StrideW: 2, PadTop: 3, PadLeft: 3, P: 35, Q: 34},  // few channels
-	{N: 40, H: 3, W: 3, C: 100, R: 3, S: 3, StrideH: 1, StrideW: 1, P: 1, Q: 1},                          // a linear layer
+// largeCases are large enough to be cut up in every way that there is. Quick tests leave the dear ones out.
+var largeCases = []struct {
+	Geometry
+	k    int // filters; 0 means any number
+	dear bool
+}{
+	{Geometry{N: 5, H: 60, W: 61, C: 16, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, P: 60, Q: 61}, 16, false}, // batches of transformed tiles
+	{Geometry{N: 2, H: 70, W: 67, C: 3, R: 7, S: 7, StrideH: 2, StrideW: 2, PadTop: 3, PadLeft: 3, P: 35, Q: 34}, 8, false},   // few channels
+	{Geometry{N: 2, H: 45, W: 41, C: 20, R: 1, S: 1, StrideH: 1, StrideW: 1, P: 45, Q: 41}, 0, false},                         // many pixels
+	{Geometry{N: 2, H: 46, W: 46, C: 32, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, P: 46, Q: 46}, 0, true},   // transformed tiles in any number of filters
+	{Geometry{N: 3, H: 10, W: 12, C: 112, R: 5, S: 5, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 2, P: 8, Q: 11}, 0, true},   // a long reduction
+	{Geometry{N: 40, H: 3, W: 3, C: 100, R: 3, S: 3, StrideH: 1, StrideW: 1, P: 1, Q: 1}, 0, false},                           // a linear layer
 }
 
 // engines are all instruction sets on one, two and three workers.
@@ -100,19 +105,25 @@ func forEachCase(t *testing.T, test func(rng *rand.Rand, g Geometry, segs []Segm
 	es := engines()
 	cases, large := 60, len(largeCases)
 	if testing.Short() {
-		cases, large = 10, 0
+		cases = 10
 	}
 	for i := range large + cases {
 		rng := rand.New(rand.NewPCG(*seed, uint64(i)))
 		var g Geometry
 		if i < large {
-			g = largeCases[i]
+			g = largeCases[i].Geometry
+			if testing.Short() && largeCases[i].dear {
+				continue
+			}
 		} else {
 			g = randomGeometry(rng)
 		}
 		segs := randomSegments(rng, g)
 		if i < large {
 			segs = segs[:1]
+			if s, k := &segs[0], largeCases[i].k; k > 0 {
+				s.K, s.LdY, s.W = k, k+3, randomImage(rng, 1, k*g.depth(), k*g.depth()).v
+			}
 		}
 		t.Run(fmt.Sprintf("seed=%d/%d", *seed, i), func(t *testing.T) {
 			defer freeGuarded()

@@ -35,6 +35,22 @@ func testDropout[T Float](t *testing.T) {
 	}
 }
 
+// An element whose word is P·2³² is kept; with a P that is larger by 2⁻³² it is dropped.
+func TestDropoutAtTheLimit(t *testing.T) {
+	x, y := Dense([]float64{1, 1, 1, 1}, 1, 4), Dense(make([]float64, 4), 1, 4)
+	for step := range uint64(8) {
+		m := Mask{Key: [2]uint32{3, 4}, Step: step}
+		for i, w := range graph.Philox4x32([4]uint32{2: uint32(step)}, m.Key) {
+			m.P = float64(w) / (1 << 32)
+			Dropout(m, y, x, 0, false)
+			require.InEpsilon(t, 1/(1-m.P), y.Data[i], 1e-12)
+			m.P = (float64(w) + 1) / (1 << 32)
+			Dropout(m, y, x, 0, false)
+			require.Zero(t, y.Data[i])
+		}
+	}
+}
+
 func TestDropoutRates(t *testing.T) {
 	const n = 100000
 	x, y := Dense(make([]float32, n), 1, n), Dense(make([]float32, n), 1, n)

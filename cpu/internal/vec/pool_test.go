@@ -22,6 +22,7 @@ var poolCases = []poolCase{
 	{in: 7, kernel: 3, stride: 1, before: 1, after: 1, countPad: true}, {in: 8, kernel: 3, stride: 2, before: 0, after: 1, countPad: true},
 	{in: 11, kernel: 5, stride: 3}, {in: 6, kernel: 2, stride: 2, before: 1, after: 1, ceil: true, countPad: true}, {in: 10, kernel: 2, stride: 4},
 	{in: 5, kernel: 5, stride: 1}, {in: 4, kernel: 3, stride: 2, before: 1, after: 1, ceil: true},
+	{in: 7, kernel: 3, stride: 2, after: 1, ceil: true, countPad: true}, {in: 6, kernel: 4, stride: 3, before: 2, ceil: true, countPad: true}, // beyond the padding
 	{in: 7, adaptive: 1}, {in: 9, adaptive: 4}, {in: 3, adaptive: 5}, {in: 8, adaptive: 4},
 }
 
