@@ -183,13 +183,7 @@ func (r *reference) eval(n *graph.Node) []float64 {
 			}
 		})
 	case graph.AdaptiveAvgPool:
-		r.bins(in, out, func(to int, taps []int) {
-			for c := range in.C {
-				for _, t := range taps {
-					y[to*in.C+c] += x[t*in.C+c] / float64(len(taps))
-				}
-			}
-		})
+		r.adaptive(y, x, in, out)
 	case graph.LRN:
 		for i := range y {
 			c, s := i%in.C, 0.0
@@ -273,21 +267,22 @@ func (r *reference) windowsAt(in, out graph.Shape, w graph.Window, f func(to int
 	}
 }
 
-// bins calls f for every output pixel of an adaptive pooling with the input pixels of its bin.
-func (r *reference) bins(in, out graph.Shape, f func(to int, taps []int)) {
+func (r *reference) adaptive(y, x []float64, in, out graph.Shape) {
 	bin := func(i, n, size int) (int, int) { return i * size / n, ((i+1)*size + n - 1) / n }
 	for n := range r.batch {
 		for p := range out.H {
 			h0, h1 := bin(p, out.H, in.H)
 			for q := range out.W {
 				w0, w1 := bin(q, out.W, in.W)
-				var taps []int
-				for h := h0; h < h1; h++ {
-					for w := w0; w < w1; w++ {
-						taps = append(taps, (n*in.H+h)*in.W+w)
+				for c := range in.C {
+					s := 0.0
+					for h := h0; h < h1; h++ {
+						for w := w0; w < w1; w++ {
+							s += x[((n*in.H+h)*in.W+w)*in.C+c]
+						}
 					}
+					y[((n*out.H+p)*out.W+q)*in.C+c] = s / float64((h1-h0)*(w1-w0))
 				}
-				f((n*out.H+p)*out.W+q, taps)
 			}
 		}
 	}

@@ -128,13 +128,7 @@ func (r *reference) nodeGradient(n *graph.Node, nodes map[*graph.Node][]float64,
 			}
 		})
 	case graph.AdaptiveAvgPool:
-		r.bins(in, out, func(to int, taps []int) {
-			for c := range in.C {
-				for _, t := range taps {
-					dx[t*in.C+c] += dy[to*in.C+c] / float64(len(taps))
-				}
-			}
-		})
+		r.adaptiveGradient(dy, dx, in, out)
 	case graph.LRN:
 		for i, d := range dy {
 			c := i % in.C
@@ -190,6 +184,20 @@ func (r *reference) convGradient(dy, x, dx []float64, in, out graph.Shape, w gra
 			}
 		}
 	})
+}
+
+func (r *reference) adaptiveGradient(dy, dx []float64, in, out graph.Shape) {
+	for to := range dy {
+		c, pixel := to%in.C, to/in.C
+		n, p, q := pixel/out.Pixels(), pixel/out.W%out.H, pixel%out.W
+		h0, h1 := p*in.H/out.H, ((p+1)*in.H+out.H-1)/out.H
+		w0, w1 := q*in.W/out.W, ((q+1)*in.W+out.W-1)/out.W
+		for h := h0; h < h1; h++ {
+			for w := w0; w < w1; w++ {
+				dx[((n*in.H+h)*in.W+w)*in.C+c] += dy[to] / float64((h1-h0)*(w1-w0))
+			}
+		}
+	}
 }
 
 // batchNormGradient is that of a training step: mean and variance depend on x.
