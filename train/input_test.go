@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -284,6 +285,17 @@ func TestAugmentationsPrepareAsTests(t *testing.T) {
 		} {
 			c.Augment = name
 			require.Equal(t, want, c.transform(info, in), name)
+		}
+	}
+}
+
+// Without a share, the shorter side is torchvision's: 8/7 of the input, rounded; with one, it is rounded down.
+func TestShorterSides(t *testing.T) {
+	for size := 1; size <= 1000; size++ {
+		require.Equal(t, int(math.Round(8*float64(size)/7)), shorterSide(size, 0), "%d", size)
+		for _, crop := range []float64{0.5, 0.875, 0.9, 1} {
+			n := shorterSide(size, crop)
+			require.True(t, float64(n)*crop <= float64(size)+1e-9 && float64(n+1)*crop > float64(size)-1e-9, "%d of %v: %d", size, crop, n)
 		}
 	}
 }

@@ -51,6 +51,7 @@ func RunAll(t *testing.T, b, model graph.Backend, seed uint64) {
 	t.Run("evaluation", s.evaluation)
 	t.Run("augmentation", s.augmentation)
 	t.Run("probes", s.probes)
+	t.Run("large", s.large)
 	t.Run("stages", s.stages)
 	t.Run("comparisons", s.comparisons)
 	t.Run("optimizers", s.optimizers)

@@ -86,34 +86,43 @@ func (s *suite) wrongProbes(t *testing.T) (wrong []error) {
 	rng := rand.New(rand.NewPCG(s.seed, 11))
 	f := s.fixture(t, network(7), 2, rng)
 	f.ref.run()
-	gradients, _ := f.ref.reverse(f.g.Losses(), f.weights)
 	for _, u := range []graph.Fusions{s.b.Target().Fusions, {}} {
 		o := f.options()
 		o.Fusions, o.Probes = u, probed
 		pr, _ := f.run(o, f.feed())
 		f.again(pr, f.feed())
-		got, err := pr.ProbeResults()
-		require.NoError(t, err)
-		require.Len(t, got, len(probed))
-		var model []graph.ProbeResult
+		require.Len(t, pr.Plan().Probes, len(probed))
+		wrong = append(wrong, f.wrongProbes(pr)...)
+	}
+	return wrong
+}
+
+// wrongProbes are the differences in what the probes of a program have measured in its last run.
+func (f *fixture) wrongProbes(pr graph.Program) (wrong []error) {
+	f.t.Helper()
+	got, err := pr.ProbeResults()
+	require.NoError(f.t, err)
+	require.Len(f.t, got, len(pr.Plan().Probes))
+	var model []graph.ProbeResult
+	if f.twin != nil {
+		model, err = f.twin.programs[pr].ProbeResults()
+		require.NoError(f.t, err)
+		f.ref.run()
+	}
+	gradients, _ := f.ref.reverse(f.g.Losses(), f.weights)
+	for i, step := range pr.Plan().Probes {
+		p, m := step.Probe, got[i]
+		n, err := f.g.Find(p.Node)
+		require.NoError(f.t, err)
+		values, bound := f.ref.values[n], 4*f.value
+		if p.Gradient {
+			values, bound = gradients[n], 4*f.gradient
+		}
 		if f.twin != nil {
-			model, err = f.twin.programs[pr].ProbeResults()
-			require.NoError(t, err)
+			wrong = append(wrong, checkProbe(m, sights{model[i], make([]float64, n.Shape().C)}, bound)...)
+			bound = loose[f.b.Target().Precision]
 		}
-		for i, step := range pr.Plan().Probes {
-			p, m := step.Probe, got[i]
-			n, err := f.g.Find(p.Node)
-			require.NoError(t, err)
-			values, bound := f.ref.values[n], 4*f.value
-			if p.Gradient {
-				values, bound = gradients[n], 4*f.gradient
-			}
-			if f.twin != nil {
-				wrong = append(wrong, checkProbe(m, sights{model[i], make([]float64, n.Shape().C)}, bound)...)
-				bound = loose[s.b.Target().Precision]
-			}
-			wrong = append(wrong, checkProbe(m, see(p, values, n.Shape().C, bound), bound)...)
-		}
+		wrong = append(wrong, checkProbe(m, see(p, values, n.Shape().C, bound), bound)...)
 	}
 	return wrong
 }
