@@ -363,7 +363,8 @@ func TestParseEarlyExit(t *testing.T) {
 	}
 }
 
-// Spread picks the points that are nearest to equal steps of computation, from the first to the last, each once.
+// Spread picks the points that are nearest to equal steps of computation, from the first to the
+// last, each once.
 func TestSpread(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	var records []Record

@@ -16,7 +16,7 @@ import (
 	"github.com/tributary-ml/tributary/layers/layerstest"
 )
 
-// A runner says of each image what one plan of the whole network says, also of images that come after a flush.
+// A runner gives each image the results of one plan of the whole network, also after a flush.
 func TestRunner(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 1))
 	g := layerstest.Trunk(t, 6)

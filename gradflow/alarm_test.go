@@ -64,7 +64,8 @@ func TestWatch(t *testing.T) {
 	assert.Empty(t, kinds(&Watch{}, f), "a head of weight 0 is off")
 }
 
-// What heads share with the main one is by their own gradients and cosines: the medians, the upper one of two.
+// What heads share with the main one is by their own gradients and cosines: the medians, the upper
+// one of two.
 func TestShared(t *testing.T) {
 	f := &Flow{Layers: []Layer{
 		{Gradient: []float64{2, 1, 8}, Cosine: []float64{0.1, 0.9, -1}},

@@ -93,7 +93,8 @@ func TestPermutation(t *testing.T) {
 	}
 }
 
-// The weights that Conflicts finds are no smaller than the heads' own, and the same for the same seed.
+// The weights that Conflicts finds are no smaller than the heads' own, and the same for the same
+// seed.
 func TestConflicts(t *testing.T) {
 	r := newFlowRun(t, graph.FP64, 5)
 	o := r.options

@@ -14,8 +14,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// sent is what each head by itself sends to every trained parameter, by one plan of the whole network in which the others have a weight
-// of zero, and what that plan's probes and activations are.
+// sent is what each head sends to every trained parameter by itself. It comes from one plan of the
+// whole network, in which the other heads have a weight of zero.
 type sent struct {
 	gradients []map[string][]float64 // by head
 	places    []map[string]float64   // by head: norms
@@ -102,7 +102,8 @@ func dot(a, b []float64) (s float64) {
 	return s
 }
 
-// Every number of a measurement is what its comment says, for weights of the feed, by gradients of each head by itself.
+// Every number of a measurement is what its comment says, for weights of the feed, by gradients of
+// each head by itself.
 func TestFlowIsWhatHeadsSend(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 2))
 	for range 3 {
@@ -184,8 +185,9 @@ func TestFlowIsWhatHeadsSend(t *testing.T) {
 	}
 }
 
-// The weights that Conflicts finds are those of the algorithm as the paper has it, on vectors: gradients of each head by itself, over
-// the parameters that two heads reach. A head of negative weight conflicts with the others.
+// The weights that Conflicts finds are those of the algorithm as the paper has it, on vectors:
+// gradients of each head by itself, over the parameters that two heads reach. A head of negative
+// weight conflicts with the others.
 func TestConflictsAreThoseOfVectors(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 3))
 	surgery := 0

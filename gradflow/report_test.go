@@ -115,7 +115,8 @@ func TestFlowReportQuotesNames(t *testing.T) {
 	require.Equal(t, hostile, report.Flows[0].Heads[1], fmt.Sprintf("%q", data[1]))
 }
 
-// An edge is as thick as its gradient, half as thick for a hundredth of the largest in all measurements.
+// An edge is as thick as its gradient, half as thick for a hundredth of the largest in all
+// measurements.
 func TestWidths(t *testing.T) {
 	s := newScale([]*Flow{{Places: []Place{{Gradient: []float64{0.5, math.NaN(), math.Inf(1)}}}}, {Places: []Place{{Gradient: []float64{3, 8}}}}})
 	for g, want := range map[float64]float64{8: widest, 0.08: widest / 2, 0.8: widest * 3 / 4, 8e-9: 0.3, 0: 0.3} {

@@ -14,7 +14,7 @@ type sweeps struct {
 	state    graph.State
 	images   int // images of a batch that are used
 	programs []graph.Program
-	reached  []map[*graph.Param]bool // by head: the parameters that its loss has a gradient of. Its sweep may write zeros to its teacher's
+	reached  []map[*graph.Param]bool // by head: the parameters that its loss has a gradient of
 }
 
 // plans compiles a plan for each head. o has the options of a run's training plan.
@@ -57,7 +57,7 @@ func (s *sweeps) load(b graph.Backend, plans []*graph.Plan) error {
 				written[q] = true
 			}
 		}
-		reached := map[*graph.Param]bool{}
+		reached := map[*graph.Param]bool{} // not the teacher's own, to which the sweep writes zeros
 		for n := range graph.Ancestors(losses[i].Logits) {
 			for _, q := range n.Params() {
 				reached[q] = written[q]

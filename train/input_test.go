@@ -289,7 +289,8 @@ func TestAugmentationsPrepareAsTests(t *testing.T) {
 	}
 }
 
-// Without a share, the shorter side is torchvision's: 8/7 of the input, rounded; with one, it is rounded down.
+// Without a share, the shorter side is torchvision's: 8/7 of the input, rounded; with one, it is
+// rounded down.
 func TestShorterSides(t *testing.T) {
 	for size := 1; size <= 1000; size++ {
 		require.Equal(t, int(math.Round(8*float64(size)/7)), shorterSide(size, 0), "%d", size)

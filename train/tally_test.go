@@ -10,7 +10,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// A tally's result is the means over all rows, however the batches are put together: one by one, or in tallies that are merged.
+// A tally's result is the mean over all rows, whether batches are added one by one or in tallies
+// that are merged.
 func TestTally(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	const heads = 3

@@ -21,8 +21,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// bounds are what a precision may be off by. Values are compared by relative L2 error, in FP64 and FP32 with the
-// reference's, else with the model's.
+// bounds are what a precision may be off by. Values are compared by relative L2 error, in FP64 and
+// FP32 with the reference's, else with the model's.
 type bounds struct{ value, gradient float64 }
 
 // The float32 bounds are some tens of roundings (6e-8 each) deep in sums of at most a few thousand terms. Beside a model, one
@@ -286,8 +286,9 @@ type probe struct {
 	slope float64
 }
 
-// checkGradients compares every parameter's gradient with the reference's own, and sampled elements of that one with central differences
-// of the reference's loss. The differences are taken once for each set of head weights. Beside a model it compares with the model's.
+// checkGradients compares every parameter's gradient with the reference's own, and sampled elements
+// of that one with central differences of the reference's loss. The differences are taken once for
+// each set of head weights. Beside a model it compares with the model's.
 func (f *fixture) checkGradients(rng *rand.Rand, samples int) {
 	f.t.Helper()
 	if f.twin != nil {

@@ -8,8 +8,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// large checks activations and a parameter of so many elements that backends cut them into pieces: rows of a reduction, rows and images
-// of what goes element by element, and elements of a parameter. A piece that is left out or counted twice shows.
+// large checks a network whose activations and one parameter are so large that backends cut them
+// into pieces: the rows of a reduction, the rows and images of other steps, and the elements of a
+// parameter. It finds a piece that is left out or counted twice.
 func (s *suite) large(t *testing.T) {
 	rng := rand.New(rand.NewPCG(s.seed, 12))
 	g := graph.New("large")

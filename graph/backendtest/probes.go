@@ -11,7 +11,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// probed are what the probes of suite.probes look at: activations and gradients in all places that a plan treats in their own way.
+// probed are the probes of suite.probes: activations and gradients in all places that a plan treats
+// differently.
 var probed = []graph.Probe{
 	{Node: "image"},
 	{Node: "stem/conv"}, // read by a batch normalisation
@@ -80,8 +81,8 @@ func (s *suite) probes(t *testing.T) {
 	require.ErrorContains(t, err, "mixed1")
 }
 
-// wrongProbes are the differences between what probes measure and the reference's values and gradients, in a plan with all fusions,
-// in one without any, and in a second run of it.
+// wrongProbes are the differences between what probes measure and the reference's values and
+// gradients, in a plan with all fusions, in one without any, and in a second run of it.
 func (s *suite) wrongProbes(t *testing.T) (wrong []error) {
 	rng := rand.New(rand.NewPCG(s.seed, 11))
 	f := s.fixture(t, network(7), 2, rng)
@@ -127,17 +128,17 @@ func (f *fixture) wrongProbes(pr graph.Program) (wrong []error) {
 	return wrong
 }
 
-// loose is how far a precision that rounds may be from the reference: rounding adds up over the layers, and moves decisions of ReLUs
-// and maxima.
+// loose is how far a precision that rounds may be from the reference: rounding adds up over the
+// layers, and moves decisions of ReLUs and maxima.
 var loose = map[graph.Precision]float64{graph.TF32: 0.03, graph.BF16: 0.15}
 
-// sights are what a probe is to see.
+// sights are the results that a probe should have.
 type sights struct {
 	graph.ProbeResult
 	unsure []float64 // of each channel: how many values are so close to zero that rounding says on which side they are
 }
 
-// see is what a probe of some values, of which each pixel has c, is to see.
+// see returns what a probe of values, with c channels, should measure.
 func see(p graph.Probe, values []float64, c int, bound float64) sights {
 	s := sights{graph.ProbeResult{Probe: p, Rows: len(values) / c, Squares: make([]float64, c), Zeros: make([]float64, c)}, make([]float64, c)}
 	near := bound * norm(values) / math.Sqrt(float64(len(values)))
@@ -153,7 +154,8 @@ func see(p graph.Probe, values []float64, c int, bound float64) sights {
 	return s
 }
 
-// checkProbe compares what a probe has measured with what it is to see, by relative L2 errors over the channels.
+// checkProbe compares the results of a probe with those that it should have, by relative L2 errors
+// over the channels.
 func checkProbe(got graph.ProbeResult, want sights, bound float64) (wrong []error) {
 	if got.Probe != want.Probe || got.Rows != want.Rows || len(got.Squares) != len(want.Squares) || len(got.Zeros) != len(want.Zeros) {
 		return []error{fmt.Errorf("probe %s: it is of %s, with %d rows of %d and %d channels, not %d of %d", want.Probe, got.Probe,

@@ -10,7 +10,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// faulty is a backend that runs other plans than it is given, and reports something else than its probes have measured.
+// faulty is a backend with a fault: it changes the plans that it runs, or the results of its
+// probes.
 type faulty struct {
 	graph.Backend
 	spoil  func(*graph.Plan)
@@ -51,7 +52,8 @@ func firstStep[S graph.Step](spoil func(S) bool) func(*graph.Plan) {
 	}
 }
 
-// Faults in what probes see, which a model has, too, and in what they say, which it has not, are found in every precision.
+// The probes' checks find faults in every precision. A fault of the plan is in the model, too; a
+// fault of the backend is not.
 func TestProbesFindPlantedFaults(t *testing.T) {
 	at := func(p graph.Probe, change func(*graph.ProbeResult)) func(*graph.ProbeResult) {
 		return func(r *graph.ProbeResult) {

@@ -7,8 +7,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// reverse is the reference's own gradient, of Σ weight·loss by every node's output and by every parameter: a reverse sweep over
-// the nodes, each rule as plain loops, of what evaluate has computed. Finite differences check it (checkGradients, differences).
+// reverse returns the reference's own gradient of Σ weight·loss by every node's output and by every
+// parameter. It is a reverse sweep over the values of evaluate, each rule in plain loops.
+// checkGradients compares it with finite differences.
 func (r *reference) reverse(losses []*graph.Loss, weights []float64) (nodes map[*graph.Node][]float64, params map[*graph.Param][]float64) {
 	nodes, params = map[*graph.Node][]float64{}, map[*graph.Param][]float64{}
 	all := r.g.Nodes()

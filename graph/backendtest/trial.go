@@ -624,7 +624,8 @@ func (t *trial) losses(w way) []float64 {
 	return out
 }
 
-// learning are the plan's heads as they learn: none from a main one that the plan does not begin with.
+// learning returns copies of the plan's heads. They learn from the main head only where the plan begins
+// with it.
 func (t *trial) learning(w way) []*graph.Loss {
 	heads := t.heads(w)
 	var out []*graph.Loss
@@ -745,7 +746,8 @@ func (t *trial) checkProbes(w way, p *graph.Plan) {
 	}
 }
 
-// watches says whether a plan has a probe that is asked for: it has no gradients of what no head needs or nothing trained leads to.
+// watches reports whether a plan has a probe that is asked for. It has no gradient by a node that no
+// head needs or that nothing trained leads to.
 func (t *trial) watches(w way, p graph.Probe) bool {
 	var logits []*graph.Node
 	for _, l := range t.heads(w) {

@@ -74,11 +74,12 @@ func randomSegments(rng *rand.Rand, g Geometry) []Segment {
 	return segs
 }
 
-// largeCases are large enough to be cut up in every way that there is. Quick tests leave the dear ones out.
+// largeCases are large enough to be cut up in every way that there is. Quick tests leave out the
+// slow ones.
 var largeCases = []struct {
 	Geometry
 	k    int // filters; 0 means any number
-	dear bool
+	slow bool
 }{
 	{Geometry{N: 5, H: 60, W: 61, C: 16, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, P: 60, Q: 61}, 16, false}, // batches of transformed tiles
 	{Geometry{N: 2, H: 70, W: 67, C: 3, R: 7, S: 7, StrideH: 2, StrideW: 2, PadTop: 3, PadLeft: 3, P: 35, Q: 34}, 8, false},   // few channels
@@ -112,7 +113,7 @@ func forEachCase(t *testing.T, test func(rng *rand.Rand, g Geometry, segs []Segm
 		var g Geometry
 		if i < large {
 			g = largeCases[i].Geometry
-			if testing.Short() && largeCases[i].dear {
+			if testing.Short() && largeCases[i].slow {
 				continue
 			}
 		} else {

@@ -48,7 +48,8 @@ func (p poolCase) axis() *Axis {
 	return NewAxis(p.in, p.out(), p.kernel, p.stride, p.before, p.after, p.countPad)
 }
 
-// window is output o's range, written as PyTorch writes it: with the padding for the divisor, and without.
+// window is output o's range, written as PyTorch writes it: with the padding for the divisor, and
+// without.
 func (p poolCase) window(o int) (start, lo, hi, size int) {
 	if p.adaptive > 0 {
 		lo = int(math.Floor(float64(o*p.in) / float64(p.adaptive)))
