@@ -70,16 +70,20 @@ func (s *suite) large(t *testing.T) {
 		}
 		step := f.get(graph.Gradient, p)
 		want, average := make([]float64, len(step)), make([]float64, len(step))
-		var apart float64
+		var apart, squares, dot float64
 		for k, d := range step {
 			norm += d * d
 			apart += 0.25 * d * d
 			want[k] = values[p][k] - 0.5*d
+			squares += values[p][k] * values[p][k]
+			dot += values[p][k] * want[k]
 			average[k] = values[p][k] - 0.25*0.5*d
 		}
 		require.LessOrEqual(t, relativeError(f.get(graph.Value, p), want), 1e-6, "update of %s", p.Name)
 		require.LessOrEqual(t, relativeError(f.get(graph.Average, p), average), 1e-6, "average of %s", p.Name)
 		require.InDelta(t, apart, compared[i].Apart, 1e-4*apart+1e-9, "the update's size at %s", p.Name)
+		require.InDelta(t, squares, compared[i].Squares, 1e-6*squares, "the size of %s", p.Name)
+		require.InDelta(t, dot, compared[i].Dot, 1e-6*squares, "the product of %s before and after", p.Name)
 	}
 	require.InEpsilon(t, norm, m.GradNorm*m.GradNorm, 1e-5)
 }
