@@ -119,3 +119,9 @@ func (p *program[T]) Read(node string) (*tensor.Dense, error) {
 	}
 	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(out)), nil
 }
+
+// images is the float input of a plan without normalisation.
+func (p *program[T]) images() []T {
+	n := p.plan.Images.Elements()
+	return p.state.scratch.images[:n:n]
+}

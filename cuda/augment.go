@@ -3,27 +3,11 @@
 package cuda
 
 import (
+	"github.com/tributary-ml/tributary/augment"
 	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
-
-func (b *binder) normalize(s *graph.NormalizeStep) error {
-	scale, shift := b.normalization(s.Normalization)
-	return b.launchOver("normalize", b.overElements(s.Y), kernels.NormalizeParams{
-		Pixels: b.vector(s.X), Scale: scale, Shift: shift,
-		Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Channels: int32(s.X.Shape.C), Padded: int32(s.Y.Shape.C + s.Y.Zeros)})
-}
-
-// normalization is the tables of (x/255 - mean)/std = x·scale + shift.
-func (b *binder) normalization(z graph.Normalization) (scale, shift kernels.DevicePtr) {
-	scales, shifts := make([]float32, len(z.Std)), make([]float32, len(z.Std))
-	for i, std := range z.Std {
-		scales[i] = float32(1 / (255 * float64(std)))
-		shifts[i] = float32(-float64(z.Mean[i]) / float64(std))
-	}
-	return b.table(driver.Bytes(scales)), b.table(driver.Bytes(shifts))
-}
 
 // augment is two passes: the images in bytes, with their brightness where contrast asks for it, then their colours.
 func (b *binder) augment(s *graph.AugmentStep) error {
@@ -48,66 +32,33 @@ func (b *binder) augment(s *graph.AugmentStep) error {
 	return nil
 }
 
-func (b *binder) convert(s *graph.Convert) error {
-	return b.launchOver("convert", b.overElements(s.Y), kernels.ConvertParams{
-		X: b.vector(s.X), Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Channels: int32(s.X.Shape.C), Padded: int32(s.Y.Shape.C + s.Y.Zeros)})
-}
-
-func (b *binder) scale(x, y graph.View, factor float64, accumulate bool) error {
-	return b.launchOver("scale", b.overElements(y), kernels.ScaleParams{
-		X: b.view(x), Y: b.view(y), Rows: int32(y.Rows()), Cols: int32(y.Shape.C), Factor: float32(factor), Accumulate: flag(accumulate)})
-}
-
-func (b *binder) add(s *graph.AddForward) error {
-	p := kernels.AddParams{Y: b.view(s.Y), Count: int32(len(s.Xs)), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C), Relu: flag(s.ReLU)}
-	for i, x := range s.Xs {
-		p.Xs[i], p.Factors[i] = b.view(x.X), float32(x.Factor)
+// recipesOf are a feed's recipes as kernels read them, of a plan that augments.
+func recipesOf(p *graph.Plan, f *graph.Feed) []kernels.AugmentRecipe {
+	if !p.Regions.Valid() {
+		return nil
 	}
-	return b.launchOver("add", b.overElements(s.Y), p)
-}
-
-func (b *binder) addBackward(s *graph.AddBackward) error {
-	p := kernels.AddBackwardParams{Y: b.view(s.Y), DY: b.view(s.DY), Count: int32(len(s.Targets)), Rows: int32(s.DY.Rows()), Cols: int32(s.DY.Shape.C)}
-	for i, t := range s.Targets {
-		p.Dxs[i], p.Factors[i], p.Accumulate[i] = b.view(t.DX), float32(t.Factor), flag(t.Accumulate)
+	out := make([]kernels.AugmentRecipe, len(f.Recipes))
+	for i := range f.Recipes {
+		r := &f.Recipes[i]
+		k := kernels.AugmentRecipe{Offset: int64(r.Offset), Rows: augmentAxis(&r.Rows), Cols: augmentAxis(&r.Cols),
+			Y0: int32(r.Patch.Y0), X0: int32(r.Patch.X0), Y1: int32(r.Patch.Y1), X1: int32(r.Patch.X1),
+			Colour: uint32(r.Patch.Colour[0]) | uint32(r.Patch.Colour[1])<<8 | uint32(r.Patch.Colour[2])<<16}
+		for j, a := range r.Adjust {
+			k.Op[j], k.Factor[j] = adjustments[a.Op], a.Factor
+		}
+		out[i] = k
 	}
-	return b.launchOver("add_backward", b.overElements(s.DY), p)
+	return out
 }
 
-func (b *binder) relu(s *graph.ReLUForward) error {
-	return b.launchOver("relu", b.overElements(s.Y), kernels.ReluParams{
-		X: b.view(s.X), Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C)})
+var adjustments = map[augment.Op]int32{
+	augment.None:       kernels.AdjustNone,
+	augment.Brightness: kernels.AdjustBrightness,
+	augment.Contrast:   kernels.AdjustContrast,
+	augment.Saturation: kernels.AdjustSaturation,
 }
 
-func (b *binder) reluBackward(s *graph.ReLUBackward) error {
-	return b.launchOver("relu_backward", b.overElements(s.DX), kernels.ReluBackwardParams{
-		Y: b.view(s.Y), DY: b.view(s.DY), DX: b.view(s.DX),
-		Rows: int32(s.DX.Rows()), Cols: int32(s.DX.Shape.C), Accumulate: flag(s.Accumulate)})
-}
-
-func (b *binder) dropout(s *graph.DropoutStep) error {
-	return b.launchOver("dropout", b.overElements(s.Y), kernels.DropoutParams{
-		X: b.view(s.X), Y: b.view(s.Y), Run: b.run, Node: s.Key, Limit: uint32(s.P * (1 << 32)), Scale: float32(1 / (1 - s.P)),
-		Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C), Accumulate: flag(s.Accumulate)})
-}
-
-func (b *binder) affine(s *graph.Affine) error {
-	shift := b.vector(s.Shift)
-	if shift == 0 {
-		shift = b.param(s.Bias)
-	}
-	return b.scaleShift(s.X, s.Y, b.vector(s.Scale), shift, s.ReLU)
-}
-
-// scaleShift is y = x·scale + shift for every channel; scale is optional.
-func (b *binder) scaleShift(x, y graph.View, scale, shift kernels.DevicePtr, relu bool) error {
-	return b.launchOver("affine", b.overChannels(y), kernels.AffineParams{
-		X: b.view(x), Y: b.view(y), Scale: scale, Shift: shift, Rows: int32(y.Rows()), Cols: int32(y.Shape.C), Relu: flag(relu)})
-}
-
-func (b *binder) biasBackward(s *graph.BiasBackward) error {
-	grid, partial, counters := b.reduction(s.DY, 1)
-	return b.launchOver("bias_backward", grid, kernels.BiasBackwardParams{
-		DY: b.view(s.DY), DB: b.gradient(s.Bias), Partial: partial, Counters: counters, Run: b.run,
-		Rows: int32(s.DY.Rows()), Cols: int32(s.DY.Shape.C), Accumulate: flag(s.Accumulate)})
+func augmentAxis(a *augment.Axis) kernels.AugmentAxis {
+	return kernels.AugmentAxis{Region: int32(a.Region), At: int32(a.At), Cut: int32(a.Cut), MirrorCut: flag(a.MirrorCut), Size: int32(a.Size),
+		Window: int32(a.Window), MirrorWindow: flag(a.MirrorWindow), From: int32(a.From), To: int32(a.To)}
 }

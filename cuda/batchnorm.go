@@ -3,8 +3,6 @@
 package cuda
 
 import (
-	"unsafe"
-
 	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
@@ -51,7 +49,7 @@ func (b *binder) batchNormBackward(s *graph.BatchNormBackward) error {
 	err := b.launchOver("batchnorm_reduce", grid, kernels.BatchNormReduceParams{
 		X: b.view(s.X), DY: b.view(s.DY), Mean: b.vector(s.Mean), Invstd: b.vector(s.InvStd), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift),
 		Dgamma: b.gradient(s.Gamma), Dbeta: b.gradient(s.Beta), Coefficients: coefficients, Partial: partial, Counters: counters, Run: b.run,
-		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.Accumulate)})
+		Rows: rows, Cols: cols, ReLU: flag(s.ReLU), Accumulate: flag(s.Accumulate)})
 	if err != nil {
 		return err
 	}
@@ -61,7 +59,7 @@ func (b *binder) batchNormBackward(s *graph.BatchNormBackward) error {
 	}
 	err = b.launchOver("batchnorm_apply", b.overChannels(s.DX), kernels.BatchNormApplyParams{
 		X: b.view(s.X), DY: b.view(s.DY), DX: b.view(s.DX), Scale: b.vector(s.Scale), Shift: b.vector(s.Shift), Coefficients: coefficients,
-		Rows: rows, Cols: cols, Relu: flag(s.ReLU), Accumulate: flag(s.AccumulateDX)})
+		Rows: rows, Cols: cols, ReLU: flag(s.ReLU), Accumulate: flag(s.AccumulateDX)})
 	if err != nil {
 		return err
 	}
@@ -74,37 +72,11 @@ func (b *binder) batchNormBackward(s *graph.BatchNormBackward) error {
 }
 
 func (b *binder) batchNormFold(s *graph.BatchNormFold) error {
-	entries := make([]kernels.FoldEntry, len(s.Norms))
+	entries := make([]kernels.BatchNormFoldEntry, len(s.Norms))
 	for i, n := range s.Norms {
-		entries[i] = kernels.FoldEntry{
+		entries[i] = kernels.BatchNormFoldEntry{
 			Gamma: b.param(n.Gamma), Beta: b.param(n.Beta), Mean: b.param(n.RunningMean), Var: b.param(n.RunningVar),
 			Scale: b.vector(s.Scale[i]), Shift: b.vector(s.Shift[i]), Eps: n.Eps, Cols: int32(s.Scale[i].Shape.C)}
 	}
 	return b.launch("batchnorm_fold", driver.Dim{X: len(entries), Y: 1, Z: 1}, kernels.BatchNormFoldParams{Entries: b.table(memoryOf(entries))})
-}
-
-// memoryOf is the memory of a slice of structs without pointers and padding.
-func memoryOf[T any](s []T) []byte {
-	var t T
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(t)))
-}
-
-func (b *binder) probe(s *graph.ProbeStep) error {
-	grid, partial, counters := b.reduction(s.X, 2)
-	return b.launchOver("probe", grid, kernels.ProbeParams{
-		X: b.view(s.X), Y: b.vector(s.Y), Partial: partial, Counters: counters, Rows: int32(s.X.Rows()), Cols: int32(s.X.Shape.C)})
-}
-
-func (b *binder) lrn(s *graph.LRNForward) error {
-	grid := kernels.LRNGrid(s.Y.Rows(), s.Y.Shape.C, b.processors())
-	return b.launchOverShared("lrn", dim(grid), kernels.LRNShared(s.Y.Shape.C), kernels.LrnParams{
-		X: b.view(s.X), Y: b.view(s.Y), Base: b.view(s.Base), Rows: int32(s.Y.Rows()), Cols: int32(s.Y.Shape.C),
-		Size: int32(s.Size), K: float32(s.K), Alpha: float32(s.Alpha / float64(s.Size)), Beta: float32(s.Beta)})
-}
-
-func (b *binder) lrnBackward(s *graph.LRNBackward) error {
-	grid := kernels.LRNGrid(s.DX.Rows(), s.DX.Shape.C, b.processors())
-	return b.launchOverShared("lrn_backward", dim(grid), kernels.LRNShared(s.DX.Shape.C), kernels.LrnBackwardParams{
-		X: b.view(s.X), Base: b.view(s.Base), DY: b.view(s.DY), DX: b.view(s.DX), Rows: int32(s.DX.Rows()), Cols: int32(s.DX.Shape.C),
-		Size: int32(s.Size), Factor: float32(2 * s.Alpha * s.Beta / float64(s.Size)), Beta: float32(s.Beta), Accumulate: flag(s.Accumulate)})
 }

@@ -63,7 +63,7 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 				}
 			}
 			c := kernels.ConvForwardSegment{W: weight, Y: b.view(g.Y), Scale: b.vector(g.Scale), Shift: b.vector(g.Shift),
-				Bias: b.param(g.Bias), K: int32(g.Y.Shape.C), Begin: begin[i], Relu: flag(g.ReLU)}
+				Bias: b.param(g.Bias), K: int32(g.Y.Shape.C), Begin: begin[i], ReLU: flag(g.ReLU)}
 			if arithmetic == "tma" && !b.counting {
 				if p.Maps[i], err = b.state.backend.device.TensorMap(weight, s.Win.H*s.Win.W*channels, g.Y.Shape.C, 8); err != nil {
 					return err

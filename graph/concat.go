@@ -52,16 +52,3 @@ func (o Concat) backward(c *compiler, n *Node) {
 
 // Concat adds a concatenation of channels.
 func (g *Graph) Concat(name string, xs ...*Node) *Node { return g.Apply(name, Concat{}, xs...) }
-
-// Copy computes Y = X, or Y += X if Accumulate is set.
-type Copy struct {
-	at
-	X, Y       View
-	Accumulate bool
-}
-
-// Kind implements Step.
-func (*Copy) Kind() string { return "copy" }
-
-// Views implements Step.
-func (s *Copy) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, writeOrUpdate(s.Accumulate)) }

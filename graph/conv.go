@@ -224,13 +224,6 @@ func (s *ConvBackwardFilter) Gradients() []*Param {
 // FLOPs implements Step.
 func (s *ConvBackwardFilter) FLOPs() int64 { return 2 * s.macs() }
 
-func writeOrUpdate(accumulate bool) Access {
-	if accumulate {
-		return Update
-	}
-	return Write
-}
-
 // geometry returns the step geometry and, where the window is the whole dense image, both flattened to a vector: then the
 // convolution is a plain matrix product.
 func convGeometry(w Window, x View, filters int, out Shape) (ConvGeometry, View) {

@@ -227,3 +227,10 @@ func (p *Plan) String() string {
 	return fmt.Sprintf("%s %s, batch %d: %d steps, arena %.1f MiB (reduced from %.1f MiB)", p.Graph.name, mode, p.Options.Batch,
 		len(p.Steps), float64(p.ArenaBytes())/(1<<20), float64(p.Unshared)/(1<<20))
 }
+
+func writeOrUpdate(accumulate bool) Access {
+	if accumulate {
+		return Update
+	}
+	return Write
+}

@@ -28,7 +28,7 @@ GPU_FN RowSlots row_slots(int cols) {
   return {slots, t / cols, t % cols, cols};
 }
 
-template <class T> GPU_FN void lrn(const LrnParams& p) {
+template <class T> GPU_FN void lrn(const LRNParams& p) {
   DYN_SHARED(memory);
   const RowSlots r = row_slots(p.cols);
   float* square = (float*)memory + r.slot * p.cols;
@@ -61,13 +61,13 @@ template <class T> GPU_FN void lrn(const LrnParams& p) {
 struct Inputs {
   float x, s, dy;
 };
-template <class T> GPU_FN Inputs read_inputs(const LrnBackwardParams& p, int row, int c) {
+template <class T> GPU_FN Inputs read_inputs(const LRNBackwardParams& p, int row, int c) {
   const T *x = (const T*)p.x.data, *base = (const T*)p.base.data, *dy = (const T*)p.dy.data;
   return {gpu::to_float(x[(size_t)row * p.x.stride + c]), gpu::to_float(base[(size_t)row * p.base.stride + c]),
           gpu::to_float(dy[(size_t)row * p.dy.stride + c])};
 }
 
-template <class T> GPU_FN void lrn_backward(const LrnBackwardParams& p) {
+template <class T> GPU_FN void lrn_backward(const LRNBackwardParams& p) {
   DYN_SHARED(memory);
   const RowSlots r = row_slots(p.cols);
   float* ratio = (float*)memory + r.slot * p.cols;
@@ -96,7 +96,7 @@ template <class T> GPU_FN void lrn_backward(const LrnBackwardParams& p) {
   }
 }
 
-KERNEL(lrn_f32, LrnParams, 256) { lrn<float>(p); }
-KERNEL(lrn_bf16, LrnParams, 256) { lrn<gpu::Bf16>(p); }
-KERNEL(lrn_backward_f32, LrnBackwardParams, 256) { lrn_backward<float>(p); }
-KERNEL(lrn_backward_bf16, LrnBackwardParams, 256) { lrn_backward<gpu::Bf16>(p); }
+KERNEL(lrn_f32, LRNParams, 256) { lrn<float>(p); }
+KERNEL(lrn_bf16, LRNParams, 256) { lrn<gpu::Bf16>(p); }
+KERNEL(lrn_backward_f32, LRNBackwardParams, 256) { lrn_backward<float>(p); }
+KERNEL(lrn_backward_bf16, LRNBackwardParams, 256) { lrn_backward<gpu::Bf16>(p); }

@@ -153,7 +153,7 @@ typedef struct {
   View y;
   int32_t rows;
   int32_t cols;
-} ReluParams;
+} ReLUParams;
 typedef struct {
   View y;
   View dy;
@@ -162,7 +162,7 @@ typedef struct {
   int32_t cols;
   int32_t accumulate;
   int32_t pad;
-} ReluBackwardParams;
+} ReLUBackwardParams;
 typedef struct {
   View x;
   View y;
@@ -278,9 +278,9 @@ typedef struct {
   double eps;
   int32_t cols;
   int32_t pad;
-} FoldEntry;
+} BatchNormFoldEntry;
 typedef struct {
-  const FoldEntry* entries;  // one for each block, in device memory
+  const BatchNormFoldEntry* entries;  // one for each block, in device memory
 } BatchNormFoldParams;
 
 // ---- pooling -----------------------------------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ typedef struct {
   float k;
   float alpha;  // divided by size
   float beta;
-} LrnParams;
+} LRNParams;
 typedef struct {
   View x;
   View base;
@@ -357,7 +357,7 @@ typedef struct {
   float factor;  // 2·alpha·beta/size
   float beta;
   int32_t accumulate;
-} LrnBackwardParams;
+} LRNBackwardParams;
 
 // ---- loss --------------------------------------------------------------------------------------------------------------
 typedef struct {
@@ -383,7 +383,7 @@ typedef struct {
   int32_t rows;
   int32_t ignore;  // the label of rows that take no part
   int32_t pad;
-} LossParams;
+} SoftmaxCrossEntropyParams;
 
 // ---- optimizer ---------------------------------------------------------------------------------------------------------
 // Chunk is a range of one parameter, which one block updates. Ranges begin at multiples of 4 elements.

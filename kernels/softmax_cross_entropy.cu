@@ -35,7 +35,7 @@ struct Scratch {
 };
 
 // sum_up is the end of the launch: one block turns the rows' results into the metrics of the step.
-GPU_FN void sum_up(const LossParams& p, int counted, Scratch& scratch) {
+GPU_FN void sum_up(const SoftmaxCrossEntropyParams& p, int counted, Scratch& scratch) {
   StepMetrics* out = p.ring + p.run->slot;
   for (int h = 0; h < p.count; h++) {
     double loss = 0;
@@ -55,7 +55,7 @@ GPU_FN void sum_up(const LossParams& p, int counted, Scratch& scratch) {
   if (threadIdx.x == 0) out->rows = counted;
 }
 
-template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
+template <class T> GPU_FN void softmax_cross_entropy(const SoftmaxCrossEntropyParams& p) {
   constexpr int N = gpu::Pack<T>::N;
   SHARED(Scratch, scratch, [1]);
   const LossHead& head = p.heads[blockIdx.y];
@@ -186,5 +186,5 @@ template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
   if (gpu::last_block(p.counter, gridDim.x * gridDim.y)) sum_up(p, counted, scratch[0]);
 }
 
-KERNEL(softmax_cross_entropy_f32, LossParams, 256) { softmax_cross_entropy<float>(p); }
-KERNEL(softmax_cross_entropy_bf16, LossParams, 256) { softmax_cross_entropy<gpu::Bf16>(p); }
+KERNEL(softmax_cross_entropy_f32, SoftmaxCrossEntropyParams, 256) { softmax_cross_entropy<float>(p); }
+KERNEL(softmax_cross_entropy_bf16, SoftmaxCrossEntropyParams, 256) { softmax_cross_entropy<gpu::Bf16>(p); }

@@ -164,7 +164,7 @@ func constants(b *bytes.Buffer, list string) {
 
 // words are the parts of names that are not capitalised in the ordinary way.
 var words = map[string]string{
-	"lr": "LR", "sgd": "SGD", "rmsprop": "RMSProp", "tf": "TF", "adamw": "AdamW", "bf16": "BF16", "ema": "EMA", "db": "DB", "dx": "DX", "dy": "DY",
+	"lr": "LR", "relu": "ReLU", "sgd": "SGD", "rmsprop": "RMSProp", "tf": "TF", "adamw": "AdamW", "bf16": "BF16", "ema": "EMA", "db": "DB", "dx": "DX", "dy": "DY",
 }
 
 // camel turns snake_case and SNAKE_CASE into a Go name.

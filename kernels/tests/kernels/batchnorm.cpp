@@ -1,85 +1,7 @@
-// channelwise.cpp: affine, bias_backward, batch normalisation.
+// batchnorm.cpp: batch normalisation, its gradient, and its folding.
 #include "harness.h"
 
 using namespace test;
-
-TEST(affine, 16) {
-  const int rows = r.range(1, 90), cols = r.range(0, 9) ? channels(r) : 8 * 150;
-  const bool scaled = r.coin(), relu = r.coin();
-  Matrix<T> x(r, rows, cols), y(r, rows, cols);
-  x.random(r, -2, 2);
-  const std::vector<float> scale = vector_of(r, cols, -2, 2), shift = vector_of(r, cols, -2, 2);
-  x.upload();
-  y.upload();
-  Device<float> s(scale), t(shift);
-  run("affine" + suffix<T>(), columns_grid<T>(r, cols),
-      AffineParams{x.view(), y.view(), scaled ? s.data() : nullptr, t.data(), rows, cols, relu, 0});
-  y.compare("y", 1e-6, precision<T>(), [&](int i, int c) {
-    const double v = x(i, c) * (scaled ? scale[c] : 1) + shift[c];
-    return relu && v < 0 ? 0 : v;
-  });
-}
-
-// Reduction is what deterministic two-stage reductions need.
-struct Reduction {
-  Grid3 grid;
-  Device<double> partial;
-  Device<uint32_t> counters;
-  Device<RunState> run;
-  bool accumulate_run, accumulate;
-  Reduction(Random& r, Grid3 grid, int sums, int cols)
-      : grid(grid), partial((size_t)grid.x * sums * cols), counters(grid.y), run(1), accumulate_run(r.coin()), accumulate(r.coin()) {
-    counters.zero();
-    RunState s{};
-    s.accumulate = accumulate_run;
-    run.put({s});
-  }
-  bool accumulates() const { return accumulate || accumulate_run; }
-  ~Reduction() {
-    for (uint32_t c : counters.get())
-      if (c) fail("a counter is %u after the launch, not 0", c);
-  }
-};
-
-TEST(bias_backward, 16) {
-  const int rows = r.range(1, 400), cols = r.range(0, 9) ? channels(r) : 8 * 150;
-  Matrix<T> dy(r, rows, cols);
-  dy.random(r, -1, 1);
-  dy.upload();
-  Reduction red(r, columns_grid<T>(r, cols), 1, cols);
-  const std::vector<float> old = vector_of(r, cols, -1, 1);
-  Device<float> db(old);
-  run("bias_backward" + suffix<T>(), red.grid,
-      BiasBackwardParams{dy.view(), db.data(), red.partial.data(), red.counters.data(), red.run.data(), rows, cols, red.accumulate, 0});
-  compare_vector("db", db.get(), 1e-5, 1e-6, [&](int c) {
-    double s = red.accumulates() ? old[c] : 0;
-    for (int i = 0; i < rows; i++) s += dy(i, c);
-    return s;
-  });
-}
-
-TEST(probe, 16) {
-  const int rows = r.range(1, 400), cols = channels(r);
-  Matrix<T> x(r, rows, cols);
-  x.random(r, -1, 1);
-  for (int i = 0; i < rows; i++) x.set(i, r.range(0, cols - 1), r.coin() ? 0.0 : -0.0);
-  for (int c = 0; c < cols; c++)  // gradients that have vanished, or are about to
-    if (const double scale = r.coin() ? 1 : pow(2, -r.range(1, 115)); scale < 1)
-      for (int i = 0; i < rows; i++) x.set(i, c, x(i, c) * scale);
-  const int odd = r.coin() ? r.range(0, cols - 1) : -1;
-  if (odd >= 0) x.set(r.range(0, rows - 1), odd, NAN);
-  x.upload();
-  Reduction red(r, columns_grid<T>(r, cols), 2, cols);
-  Device<double> y((size_t)(2 * cols));
-  run("probe" + suffix<T>(), red.grid, ProbeParams{x.view(), y.data(), red.partial.data(), red.counters.data(), rows, cols});
-  const std::vector<double> got = y.get();
-  for (int c = 0; c < cols; c++) {
-    double squares = 0, zeros = 0;
-    for (int i = 0; i < rows; i++) squares += x(i, c) * x(i, c), zeros += !(x(i, c) > 0);
-    if (c == odd ? got[c] == got[c] : !(fabs(got[c] - squares) <= 1e-12 * squares)) fail("squares of column %d of %d: %.9g, want %.9g", c, cols, got[c], squares);
-    if (got[cols + c] != zeros) fail("zeros of column %d of %d: %.9g, want %.9g", c, cols, got[cols + c], zeros);
-  }
-}
 
 // Norm is a batch normalisation with random parameters, and what its reference makes of a batch.
 struct Norm {
@@ -179,13 +101,13 @@ TEST(batchnorm_backward, 20) {
 TEST_FLOAT(batchnorm_fold, 6) {
   const int entries = r.range(1, 5);
   std::vector<Norm*> norms;
-  std::vector<FoldEntry> table;
+  std::vector<BatchNormFoldEntry> table;
   for (int i = 0; i < entries; i++) {
     Norm* n = new Norm(r, channels(r) * r.range(1, 6));
     norms.push_back(n);
     table.push_back({n->d_gamma.data(), n->d_beta.data(), n->running_mean.data(), n->running_var.data(), n->scale.data(), n->shift.data(), n->eps, n->cols, 0});
   }
-  Device<FoldEntry> t(table);
+  Device<BatchNormFoldEntry> t(table);
   run("batchnorm_fold", {(unsigned)entries}, BatchNormFoldParams{t.data()});
   for (Norm* n : norms) {
     const auto scale = [&](int c) { return n->gamma[c] / sqrt(n->old_var[c] + n->eps); };

@@ -1,4 +1,4 @@
-// loss.cpp: softmax and cross entropy of all heads.
+// softmax_cross_entropy.cpp: softmax and cross entropy of all heads.
 #include "harness.h"
 
 using namespace test;
@@ -76,7 +76,7 @@ TEST(softmax_cross_entropy, 10) {
   std::vector<StepMetrics> ring(3);
   memset((void*)ring.data(), 0xff, ring.size() * sizeof ring[0]);
   Device<StepMetrics> d_ring(ring);
-  LossParams p{};
+  SoftmaxCrossEntropyParams p{};
   p.labels = d_labels.data(), p.row_loss = losses.data(), p.row_rank = ranks.data(), p.counter = counter.data();
   p.run = d_state.data(), p.ring = d_ring.data(), p.count = heads, p.rows = rows, p.ignore = -1;
   for (int h = 0; h < heads; h++) {
@@ -126,7 +126,7 @@ TEST_FLOAT(softmax_in_place_with_nan, 2) {
   state.grad_scale = state.head_weight[0] = 1;
   Device<RunState> d_state(std::vector<RunState>{state});
   Device<StepMetrics> ring(1);
-  LossParams p{};
+  SoftmaxCrossEntropyParams p{};
   p.heads[0] = {l.view(), l.view(), View{}, classes, 0, 0, 0, 0, 0};
   p.labels = labels.data(), p.row_loss = losses.data(), p.row_rank = ranks.data(), p.counter = counter.data();
   p.run = d_state.data(), p.ring = ring.data(), p.count = 1, p.rows = rows, p.ignore = -1;

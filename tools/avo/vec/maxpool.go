@@ -5,67 +5,14 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The offsets in bytes of the fields of package vec's struct tap.
-const (
-	tapSource = 0
-	tapCode   = 8
-	tapWeight = 24
-	tapIndex  = 28
-	tapSize   = 32
-)
-
-// pool emits the kernels of vec/maxpool.go and vec/avgpool.go: n outputs, one after another, with
-// the same taps.
-func pool(l *lane) {
+// maxPool emits the kernels of vec/maxpool.go: n outputs, one after another, with the same taps.
+func maxPool(l *lane) {
 	for _, keep := range []bool{false, true} {
 		l.maxRun(keep)
 	}
 	for _, acc := range []bool{false, true} {
 		l.maxBackRun(acc)
-		l.sumRun(acc)
 	}
-}
-
-// walk has the loops over outputs, columns and taps that the pooling kernels share.
-type walk struct {
-	*lane
-	base map[string]reg.GPVirtual
-	cols reg.GPVirtual
-	j    reg.GPVirtual
-}
-
-// runs emits the loop over n outputs. After each, every pointer advances by its step in bytes, the
-// argument NameStep.
-func (l *lane) runs(pointers []string, body func(w walk, n int, part *mask)) {
-	w := walk{lane: l, base: map[string]reg.GPVirtual{}, cols: l.arg("cols"), j: l.GP64()}
-	for _, p := range pointers {
-		w.base[p] = l.arg(p)
-	}
-	part := l.tail(w.cols)
-	l.Label("outputs")
-	l.columns(w.cols, w.j, 4, part, func(n int, part *mask) { body(w, n, part) })
-	for _, p := range pointers {
-		l.ADDQ(l.stack(p+"Step"), w.base[p])
-	}
-	l.DECQ(l.stack("n"))
-	l.JNZ(LabelRef("outputs"))
-	l.end()
-}
-
-// taps emits the loop over the taps, of which there may be none. source has the vectors from column
-// j on of the tap's source among the rows at name.
-func (w walk) taps(name string, body func(source, tap Mem)) {
-	tap, left, column, offset := w.arg("taps"), w.arg("ntaps"), w.GP64(), w.GP64()
-	w.LEAQ(w.at(w.base[name], w.j, 0), column)
-	again, done := w.label("taps"), w.label("done")
-	w.Label(again)
-	w.DECQ(left)
-	w.JLT(LabelRef(done))
-	w.MOVQ(Mem{Base: tap, Disp: tapSource}, offset)
-	body(Mem{Base: column, Index: offset, Scale: 1}, Mem{Base: tap})
-	w.ADDQ(Imm(tapSize), tap)
-	w.JMP(LabelRef(again))
-	w.Label(done)
 }
 
 // maxRun emits the forward pass of max pooling, with or without indices.
@@ -123,8 +70,8 @@ func (l *lane) maxRun(keep bool) {
 	})
 }
 
-// storeBytes writes the low bytes of the 32-bit lanes. Under a mask AVX2 writes the last 8 columns
-// and keeps those before j. Rows have at least 8 columns.
+// storeBytes writes the low bytes of the 32-bit lanes. Under a mask AVX2 writes the last 8 columns and keeps those before j:
+// rows have at least 8.
 func (w walk) storeBytes(v reg.VecVirtual, to Mem, part *mask) {
 	if w.wide() {
 		if part == nil {
@@ -153,7 +100,7 @@ func (w walk) storeBytes(v reg.VecVirtual, to Mem, part *mask) {
 	w.MOVQ(fresh, last)
 }
 
-// loadBytes reads bytes that storeBytes has written into 32-bit lanes.
+// loadBytes reads bytes into 32-bit lanes, as storeBytes writes them.
 func (w walk) loadBytes(from Mem, part *mask) reg.VecVirtual {
 	v := w.vec()
 	if part == nil {
@@ -166,15 +113,14 @@ func (w walk) loadBytes(from Mem, part *mask) reg.VecVirtual {
 	}
 	bytes, shift, x := w.GP64(), w.GP64(), w.XMM()
 	w.tailShift(shift)
-	w.MOVQ(from.Offset(-8), bytes) // the last 8 bytes of the row: from is the row's end here
+	w.MOVQ(from.Offset(-8), bytes) // the 8 bytes that end with the tail: from is the end of the row here
 	w.SHRXQ(shift, bytes, bytes)
 	w.VMOVQ(bytes, x)
 	w.VPMOVZXBD(x, v)
 	return v
 }
 
-// tailShift sets shift to the number of bits in the last 8 bytes of a row that precede column j:
-// 8·(8 - (cols mod 8)).
+// tailShift is the number of bits in the last 8 bytes of a row that come before column j: 8·(8 - (cols mod 8)).
 func (w walk) tailShift(shift reg.GPVirtual) {
 	w.MOVQ(w.j, shift)
 	w.SUBQ(w.cols, shift)
@@ -218,38 +164,4 @@ func (l *lane) maxBackRun(acc bool) {
 			l.store(sum[u], l.at(w.base["dx"], w.j, u), part)
 		}
 	})
-}
-
-// sumRun emits average pooling: the forward pass over windows, the backward pass over covers.
-func (l *lane) sumRun(acc bool) {
-	name, doc := "sumRun", "computes y = Σ weight·x over the taps."
-	if acc {
-		name, doc = "sumRunAcc", "adds y += Σ weight·x over the taps."
-	}
-	l.function(name, doc, "func(y, x *float32, taps *byte, ntaps, n, cols, yStep, xStep int)")
-	l.runs([]string{"y", "x"}, func(w walk, n int, part *mask) {
-		sum, weight := w.start("y", n, part, acc), l.vec()
-		w.taps("x", func(source, tap Mem) {
-			l.VBROADCASTSS(tap.Offset(tapWeight), weight)
-			for u := range n {
-				l.VFMADD231PS(l.load(source.Offset(4*l.width*u), part), weight, sum[u])
-			}
-		})
-		for u := range n {
-			l.store(sum[u], l.at(w.base["y"], w.j, u), part)
-		}
-	})
-}
-
-// start returns the sums before the first tap: the values in the output, or zero.
-func (w walk) start(output string, n int, part *mask, acc bool) []reg.VecVirtual {
-	sum := make([]reg.VecVirtual, n)
-	for u := range sum {
-		if acc {
-			sum[u] = w.load(w.at(w.base[output], w.j, u), part)
-		} else {
-			sum[u] = w.constant(0)
-		}
-	}
-	return sum
 }

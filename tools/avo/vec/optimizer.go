@@ -15,10 +15,9 @@ func optimizer(l *lane) {
 		l.adamW(ema)
 	}
 	l.sumSquares()
-	l.compare()
 }
 
-// update emits an optimizer. body returns the new parameters, which are stored and averaged.
+// update emits an optimizer: body returns the new parameters, which are stored and averaged.
 func (l *lane) update(name, doc string, ema bool, matrices, scalars []string, body func(load, value get, store put) reg.VecVirtual) {
 	k := rowKernel{name: name, doc: "is " + doc, matrices: matrices, scalars: scalars, flat: true, unroll: 2}
 	if ema {
@@ -121,7 +120,7 @@ func (l *lane) adamW(ema bool) {
 	})
 }
 
-// sumSquares emits the sum of the squares of n groups of four vectors of doubles.
+// sumSquares emits the sum of n groups of four vectors of doubles, squared.
 func (l *lane) sumSquares() {
 	doubles := l.width / 2
 	l.function("sumSquares", "is Σ g² over n groups of two vectors.", "func(grad *float32, n int) float64")
@@ -146,38 +145,7 @@ func (l *lane) sumSquares() {
 	l.end()
 }
 
-// compare emits sums over n groups of two vectors of doubles: of products, of squares, and of
-// squared differences.
-func (l *lane) compare() {
-	doubles := l.width / 2
-	l.function("compare", "is Σ a·b, Σ a² and Σ (a-b)² over n groups of one vector.", "func(a, b *float32, n int) (dot, squares, apart float64)")
-	a, b, n := l.arg("a"), l.arg("b"), l.arg("n")
-	sum := l.vecs(6)
-	for _, s := range sum {
-		l.VXORPS(s, s, s)
-	}
-	l.Label("groups")
-	for u := range 2 {
-		x, y := l.vec(), l.vec()
-		l.VCVTPS2PD(Mem{Base: a, Disp: 4 * doubles * u}, x)
-		l.VCVTPS2PD(Mem{Base: b, Disp: 4 * doubles * u}, y)
-		l.VFMADD231PD(x, y, sum[u])
-		l.VFMADD231PD(x, x, sum[2+u])
-		l.VSUBPD(y, x, x)
-		l.VFMADD231PD(x, x, sum[4+u])
-	}
-	l.ADDQ(Imm(uint64(8*doubles)), a)
-	l.ADDQ(Imm(uint64(8*doubles)), b)
-	l.DECQ(n)
-	l.JNZ(LabelRef("groups"))
-	for i := range 3 {
-		l.VADDPD(sum[2*i+1], sum[2*i], sum[2*i])
-		l.Store(l.total(sum[2*i]), l.ReturnIndex(i))
-	}
-	l.end()
-}
-
-// total returns the sum of the doubles of a vector, which it overwrites.
+// total adds up the doubles of a vector, and overwrites it.
 func (l *lane) total(sum reg.VecVirtual) reg.VecVirtual {
 	if l.wide() {
 		top := l.YMM()

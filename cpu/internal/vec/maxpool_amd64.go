@@ -17,20 +17,10 @@ func maxIndexRunAVX2(y *float32, index *byte, x *float32, taps *byte, ntaps int,
 //go:noescape
 func maxBackRunAVX2(dx *float32, dy *float32, index *byte, taps *byte, ntaps int, n int, cols int, dxStep int, dyStep int, indexStep int)
 
-// sumRunAVX2 computes y = Σ weight·x over the taps.
-//
-//go:noescape
-func sumRunAVX2(y *float32, x *float32, taps *byte, ntaps int, n int, cols int, yStep int, xStep int)
-
 // maxBackRunAccAVX2 adds dx += Σ dy over the taps whose index is theirs.
 //
 //go:noescape
 func maxBackRunAccAVX2(dx *float32, dy *float32, index *byte, taps *byte, ntaps int, n int, cols int, dxStep int, dyStep int, indexStep int)
-
-// sumRunAccAVX2 adds y += Σ weight·x over the taps.
-//
-//go:noescape
-func sumRunAccAVX2(y *float32, x *float32, taps *byte, ntaps int, n int, cols int, yStep int, xStep int)
 
 // maxRunAVX512 computes y = max x over the taps.
 //
@@ -47,17 +37,7 @@ func maxIndexRunAVX512(y *float32, index *byte, x *float32, taps *byte, ntaps in
 //go:noescape
 func maxBackRunAVX512(dx *float32, dy *float32, index *byte, taps *byte, ntaps int, n int, cols int, dxStep int, dyStep int, indexStep int)
 
-// sumRunAVX512 computes y = Σ weight·x over the taps.
-//
-//go:noescape
-func sumRunAVX512(y *float32, x *float32, taps *byte, ntaps int, n int, cols int, yStep int, xStep int)
-
 // maxBackRunAccAVX512 adds dx += Σ dy over the taps whose index is theirs.
 //
 //go:noescape
 func maxBackRunAccAVX512(dx *float32, dy *float32, index *byte, taps *byte, ntaps int, n int, cols int, dxStep int, dyStep int, indexStep int)
-
-// sumRunAccAVX512 adds y += Σ weight·x over the taps.
-//
-//go:noescape
-func sumRunAccAVX512(y *float32, x *float32, taps *byte, ntaps int, n int, cols int, yStep int, xStep int)
