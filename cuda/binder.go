@@ -19,7 +19,7 @@ type binder struct {
 	at            map[*graph.Buffer]kernels.DevicePtr
 	recipes       kernels.DevicePtr // AugmentRecipe, one for each image
 	run           kernels.DevicePtr // RunState
-	ring          kernels.DevicePtr // StepMetrics
+	metrics       kernels.DevicePtr // StepMetrics
 	schedule      []graph.StreamStep
 	counting      bool // addresses mean nothing
 	launches      []driver.Launch

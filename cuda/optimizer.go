@@ -39,7 +39,7 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	if trained > 0 {
 		err := b.launch("gradient_norm", driver.Dim{X: trained, Y: 1, Z: 1}, kernels.GradientNormParams{
 			Gradient: parts[graph.Gradient].Address, Chunks: table, Partial: b.work.take(8 * int64(trained)), Counter: b.counters.take(4),
-			Run: b.run, Ring: b.ring, Scalars: scalars, MaxNorm: s.ClipNorm})
+			Run: b.run, Metrics: b.metrics, Scalars: scalars, MaxNorm: s.ClipNorm})
 		if err != nil {
 			return err
 		}

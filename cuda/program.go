@@ -96,7 +96,7 @@ func (p *program) fill(b *bound) error {
 	at := in.addresses(p.plan)
 	maps.Copy(at, p.at)
 	bd := &binder{state: s, plan: p.plan, values: b.values, at: at, schedule: p.schedule, streams: make([]streamMemory, s.backend.streams()), counting: true,
-		recipes: in.memory.Span(pieceRecipes).Address, run: in.memory.Span(pieceRun).Address, ring: in.memory.Span(pieceMetrics).Address}
+		recipes: in.memory.Span(pieceRecipes).Address, run: in.memory.Span(pieceRun).Address, metrics: in.memory.Span(pieceMetrics).Address}
 	if err := bd.bind(); err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func (p *program) Metrics() (*graph.Metrics, error) {
 	m.Heads = make([]graph.HeadMetrics, len(p.metrics.Heads))
 	m.Rows, m.GradNorm = int(from.Rows), from.GradNorm
 	for i, h := range p.metrics.Heads {
-		h.Loss, h.Correct1, h.Correct5 = from.Heads[i].Loss, int(from.Heads[i].Top1), int(from.Heads[i].Top5)
+		h.Loss, h.Correct1, h.Correct5 = from.Heads[i].Loss, int(from.Heads[i].Correct1), int(from.Heads[i].Correct5)
 		m.Heads[i] = h
 		m.Total += h.Weight * h.Loss
 	}

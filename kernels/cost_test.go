@@ -262,7 +262,7 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 	}
 	// Every block counts the labels, and every warp looks for its row's. Every warp reads the logit of its row's label, too.
 	loss := func(rows, classes int, logits float64) []launch {
-		m := map[string]passes{"RowLoss": inOut, "RowRank": inOut, "Counter": perWarp, "Run": perWarp, "Ring": perWarp,
+		m := map[string]passes{"RowLoss": inOut, "RowRank": inOut, "Counter": perWarp, "Run": perWarp, "Metrics": perWarp,
 			"Labels": {float64(rows*lossHeads) * (1 + float64(warpsOfABlock)/float64(rows)), 0}}
 		for i := range lossHeads {
 			m[fmt.Sprintf("Heads[%d].Logits", i)] = passes{logits + float64(warpsOfABlock)/float64(classes), 0}
@@ -276,7 +276,7 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 		maps.Copy(m, slots)
 		return []launch{
 			{kernels.GradientNormParams{}, map[string]passes{"Gradient": in, "Partial": inOut, "Chunks": perWarp, "Counter": perWarp, "Run": perWarp,
-				"Ring": perWarp, "Scalars": out}},
+				"Metrics": perWarp, "Scalars": out}},
 			{kernels.UpdateParams{}, m},
 		}
 	}

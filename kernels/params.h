@@ -27,17 +27,17 @@ typedef struct {
   float bias2;                   // AdamW: 1 - beta2^t
   int32_t accumulate;            // add to the parameter gradients of the last run
   int32_t skip_update;           // leave the optimizer out
-  int32_t slot;                  // of the metrics ring
   float head_weight[MAX_HEADS];  // in the order of Plan.Losses
+  int32_t pad;
 } RunState;
 
 // HeadMetrics is what a step reports about one head.
 typedef struct {
   double loss;  // mean over the counted rows
-  int32_t top1;
-  int32_t top5;
+  int32_t correct1;  // rows whose label is the largest logit
+  int32_t correct5;  // or among the five largest
 } HeadMetrics;
-// StepMetrics is what a step reports: one slot of a ring in device memory.
+// StepMetrics is what a step reports. It lies in device memory.
 typedef struct {
   HeadMetrics heads[MAX_HEADS];
   double grad_norm;  // before clipping; 0 where the step had no update
@@ -378,7 +378,7 @@ typedef struct {
   int32_t* row_rank;  // heads x rows
   uint32_t* counter;  // 0 before the first launch, and 0 again after each
   const RunState* run;
-  StepMetrics* ring;
+  StepMetrics* metrics;
   int32_t count;  // of heads
   int32_t rows;
   int32_t ignore;  // the label of rows that take no part
@@ -405,7 +405,7 @@ typedef struct {
   double* partial;      // gridDim.x
   uint32_t* counter;
   const RunState* run;
-  StepMetrics* ring;
+  StepMetrics* metrics;
   UpdateScalars* scalars;
   double max_norm;  // 0: no clipping
 } GradientNormParams;

@@ -30,18 +30,18 @@ type RunState struct {
 	Bias2      float32           // AdamW: 1 - beta2^t
 	Accumulate int32             // add to the parameter gradients of the last run
 	SkipUpdate int32             // leave the optimizer out
-	Slot       int32             // of the metrics ring
 	HeadWeight [MaxHeads]float32 // in the order of Plan.Losses
+	_          int32
 }
 
 // HeadMetrics is what a step reports about one head.
 type HeadMetrics struct {
-	Loss float64 // mean over the counted rows
-	Top1 int32
-	Top5 int32
+	Loss     float64 // mean over the counted rows
+	Correct1 int32   // rows whose label is the largest logit
+	Correct5 int32   // or among the five largest
 }
 
-// StepMetrics is what a step reports: one slot of a ring in device memory.
+// StepMetrics is what a step reports. It lies in device memory.
 type StepMetrics struct {
 	Heads    [MaxHeads]HeadMetrics
 	GradNorm float64 // before clipping; 0 where the step had no update
@@ -442,7 +442,7 @@ type SoftmaxCrossEntropyParams struct {
 	RowRank DevicePtr // int32_t: heads x rows
 	Counter DevicePtr // uint32_t: 0 before the first launch, and 0 again after each
 	Run     DevicePtr // RunState
-	Ring    DevicePtr // StepMetrics
+	Metrics DevicePtr // StepMetrics
 	Count   int32     // of heads
 	Rows    int32
 	Ignore  int32 // the label of rows that take no part
@@ -471,7 +471,7 @@ type GradientNormParams struct {
 	Partial  DevicePtr // double: gridDim.x
 	Counter  DevicePtr // uint32_t
 	Run      DevicePtr // RunState
-	Ring     DevicePtr // StepMetrics
+	Metrics  DevicePtr // StepMetrics
 	Scalars  DevicePtr // UpdateScalars
 	MaxNorm  float64   // 0: no clipping
 }

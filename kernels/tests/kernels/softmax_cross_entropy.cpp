@@ -6,7 +6,7 @@ using namespace test;
 // Wanted is the reference of one head.
 struct Wanted {
   double loss = 0;
-  int top1 = 0, top5 = 0;
+  int correct1 = 0, correct5 = 0;
   std::vector<double> gradient;
 };
 template <class T>
@@ -46,8 +46,8 @@ static Wanted reference(const Matrix<T>& l, const std::vector<int32_t>& labels, 
       loss = (1 - share) * loss + share * temperature * temperature * kl;
     }
     w.loss += loss / counted;
-    w.top1 += rank < 1;
-    w.top5 += rank < 5;
+    w.correct1 += rank < 1;
+    w.correct5 += rank < 5;
   }
   return w;
 }
@@ -58,7 +58,6 @@ TEST(softmax_cross_entropy, 10) {
   std::vector<int32_t> labels((size_t)rows);
   RunState state{};
   state.grad_scale = r.coin() ? 1 : 0.5f;
-  state.slot = r.range(0, 2);
   for (float& w : state.head_weight) w = (float)r.uniform(0.1, 1);
   std::vector<int> classes;
   const bool alike = r.coin();  // then the first teaches the others
@@ -73,12 +72,12 @@ TEST(softmax_cross_entropy, 10) {
   Device<uint32_t> counter(1);
   counter.zero();
   Device<RunState> d_state(std::vector<RunState>{state});
-  std::vector<StepMetrics> ring(3);
-  memset((void*)ring.data(), 0xff, ring.size() * sizeof ring[0]);
-  Device<StepMetrics> d_ring(ring);
+  std::vector<StepMetrics> metrics(1);
+  memset((void*)metrics.data(), 0xff, sizeof metrics[0]);
+  Device<StepMetrics> d_metrics(metrics);
   SoftmaxCrossEntropyParams p{};
   p.labels = d_labels.data(), p.row_loss = losses.data(), p.row_rank = ranks.data(), p.counter = counter.data();
-  p.run = d_state.data(), p.ring = d_ring.data(), p.count = heads, p.rows = rows, p.ignore = -1;
+  p.run = d_state.data(), p.metrics = d_metrics.data(), p.count = heads, p.rows = rows, p.ignore = -1;
   for (int h = 0; h < heads; h++) {
     Matrix<T>* l = new Matrix<T>(r, rows, classes[h]);
     Matrix<T>* d = new Matrix<T>(r, rows, classes[h]);
@@ -93,15 +92,15 @@ TEST(softmax_cross_entropy, 10) {
   }
   for (int again = 0; again < 2; again++)  // the counter must be ready for the next launch
     run("softmax_cross_entropy" + suffix<T>(), {(unsigned)rows, (unsigned)heads}, p);
-  const StepMetrics got = d_ring.get()[(size_t)state.slot];
+  const StepMetrics got = d_metrics.get()[0];
   if (got.rows != counted) fail("%d rows counted, want %d", got.rows, counted);
   for (int h = 0; h < heads; h++) {
     const int index = p.heads[h].index, n = counted ? counted : 1;
     const Wanted w = reference(*logits[h], labels, p.heads[h].smoothing, (double)state.head_weight[index] * state.grad_scale / n, n,
                                p.heads[h].teacher.data ? logits[0] : nullptr, p.heads[h].distill, p.heads[h].temperature);
     const HeadMetrics m = got.heads[index];
-    if (!(fabs(m.loss - w.loss) <= 1e-5 + 2e-6 * w.loss) || m.top1 != w.top1 || m.top5 != w.top5)
-      fail("head %d of %d classes: loss %.9g top1 %d top5 %d, want %.9g %d %d", h, classes[h], m.loss, m.top1, m.top5, w.loss, w.top1, w.top5);
+    if (!(fabs(m.loss - w.loss) <= 1e-5 + 2e-6 * w.loss) || m.correct1 != w.correct1 || m.correct5 != w.correct5)
+      fail("head %d of %d classes: loss %.9g correct1 %d correct5 %d, want %.9g %d %d", h, classes[h], m.loss, m.correct1, m.correct5, w.loss, w.correct1, w.correct5);
     if (training)
       dlogits[h]->compare("dlogits", 1e-6, precision<T>() + 1e-5, [&](int i, int c) { return w.gradient[(size_t)i * classes[h] + c]; });
   }
@@ -125,11 +124,11 @@ TEST_FLOAT(softmax_in_place_with_nan, 2) {
   RunState state{};
   state.grad_scale = state.head_weight[0] = 1;
   Device<RunState> d_state(std::vector<RunState>{state});
-  Device<StepMetrics> ring(1);
+  Device<StepMetrics> metrics(1);
   SoftmaxCrossEntropyParams p{};
   p.heads[0] = {l.view(), l.view(), View{}, classes, 0, 0, 0, 0, 0};
   p.labels = labels.data(), p.row_loss = losses.data(), p.row_rank = ranks.data(), p.counter = counter.data();
-  p.run = d_state.data(), p.ring = ring.data(), p.count = 1, p.rows = rows, p.ignore = -1;
+  p.run = d_state.data(), p.metrics = metrics.data(), p.count = 1, p.rows = rows, p.ignore = -1;
   run("softmax_cross_entropy_f32", {3}, p);
   const std::vector<int32_t> rank = ranks.get();
   if (rank[1] != classes) fail("the rank of a NaN is %d, not %d", rank[1], classes);

@@ -13,9 +13,9 @@ void optimizer(int rule) {
   Tensor<double> partial(3);
   Tensor<uint32_t> counter(1);
   Tensor<RunState> state(1);
-  Tensor<StepMetrics> ring(1);
+  Tensor<StepMetrics> metrics(1);
   Tensor<UpdateScalars> scalars(1);
-  run("gradient_norm", {3}, GradientNormParams{gradient.data(), chunks.data(), partial.data(), counter.data(), state.data(), ring.data(), scalars.data(), 1});
+  run("gradient_norm", {3}, GradientNormParams{gradient.data(), chunks.data(), partial.data(), counter.data(), state.data(), metrics.data(), scalars.data(), 1});
   run("update", {3}, UpdateParams{value.data(), gradient.data(), slot0.data(), rule == RULE_SGD ? nullptr : slot1.data(), average.data(), bf16.data(),
                                   chunks.data(), state.data(), scalars.data(), rule, 0, 0.9f, 0.1f, 0.1f, 0.01f, 1e-8f, 0});
 }
