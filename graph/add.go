@@ -1,6 +1,9 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Add is the elementwise sum of its inputs. Its step takes over factors before it and a ReLU behind it.
 type Add struct{}
@@ -21,6 +24,22 @@ func (o Add) infer(in []Shape) (Op, Shape, error) {
 }
 
 func (Add) params([]Shape) []*Param { return nil }
+
+// A sum takes over the factors of its inputs, and the ReLU behind it.
+func (Add) fuse(c *compiler, n *Node) {
+	if !c.opts.Fusions.Residual {
+		return
+	}
+	for _, x := range c.ins[n] {
+		if _, ok := x.op.(Scale); ok && x != c.source && c.sole(x) == n {
+			c.merged[x] = true
+		}
+	}
+	if r := c.reluAfter(n); r != nil {
+		c.fusion[n] = fusion{relu: r}
+		c.absorb(n, r)
+	}
+}
 
 func (o Add) forward(c *compiler, n *Node) {
 	s := &AddForward{at: at{n.name}, Y: c.view(n), ReLU: c.fusion[n].relu != nil}
@@ -46,6 +65,15 @@ func (c *compiler) absorbedFactor(n *Node) bool {
 	return ok && c.absorbed(n)
 }
 
+// takesOver says whether the gradient of an addend can lie in that of the sum: nobody else wants to write or read it, and, where the
+// addend is a factor that the sum takes over, that of what it is of.
+func (c *compiler) takesOver(x *Node) bool {
+	if c.soleSwept(x) == nil || c.isLogits(x) || !c.needs[x] {
+		return false
+	}
+	return !c.absorbedFactor(x) || c.takesOver(c.in(x, 0))
+}
+
 // Every input receives dy, times its factor. The first one that nobody else reads takes over dy's buffer.
 func (o Add) backward(c *compiler, n *Node) {
 	s := &AddBackward{at: at{n.name}, DY: c.grad(n)}
@@ -69,6 +97,11 @@ func (o Add) backward(c *compiler, n *Node) {
 		c.emit(s)
 	}
 }
+
+// One input may lie in the sum's gradient: the first that can.
+func (Add) inPlace(c *compiler, n *Node) int { return slices.IndexFunc(c.ins[n], c.takesOver) }
+
+func (Add) masks() {}
 
 // Add adds an elementwise sum.
 func (g *Graph) Add(name string, xs ...*Node) *Node { return g.Apply(name, Add{}, xs...) }

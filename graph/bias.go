@@ -45,6 +45,8 @@ func (o AddBias) backward(c *compiler, n *Node) {
 	c.passThrough(n)
 }
 
+func (AddBias) inPlace(*compiler, *Node) int { return 0 }
+
 // AddBias adds a bias. A nil init means zeros.
 func (g *Graph) AddBias(name string, x *Node, init Init) *Node {
 	return g.Apply(name, AddBias{Init: init}, x)

@@ -58,12 +58,6 @@ type fusion struct {
 	sums           bool // of a batch normalisation: its sums come from the convolution before it
 }
 
-// concatSlice is the place of a node's output in a concatenation.
-type concatSlice struct {
-	concat *Node
-	input  int
-}
-
 type compiler struct {
 	g    *Graph
 	opts Options
@@ -280,14 +274,6 @@ func (c *compiler) view(n *Node) View {
 	return v
 }
 
-func (c *compiler) channelsBefore(s concatSlice) int {
-	from := 0
-	for i := range s.input {
-		from += c.in(s.concat, i).shape.C
-	}
-	return from
-}
-
 // saved is memory that a node's forward step fills for its backward step.
 func (c *compiler) saved(n *Node, what string, e Elem, s Shape) View {
 	key := n.name + "#" + what
@@ -311,41 +297,15 @@ func (c *compiler) perChannel(n *Node, what string, e Elem, k int) View {
 	return v
 }
 
-func (c *compiler) stats(n *Node) BatchNormStats {
-	v, k := c.perChannel(n, "stats", Float, 4), n.shape.C
-	return BatchNormStats{v.Channels(0, k), v.Channels(k, k), v.Channels(2*k, k), v.Channels(3*k, k)}
-}
-
-func (c *compiler) sums(n *Node) View { return c.perChannel(n, "sums", Double, 2) }
-
-func (c *compiler) folded(n *Node) (scale, shift View) {
-	_, known := c.extra[n.name+"#folded"]
-	v, k := c.perChannel(n, "folded", Float, 2), n.shape.C
-	scale, shift = v.Channels(0, k), v.Channels(k, k)
-	if !known {
-		c.fold.Norms = append(c.fold.Norms, bnParams(n))
-		c.fold.Scale = append(c.fold.Scale, scale)
-		c.fold.Shift = append(c.fold.Shift, shift)
-	}
-	return scale, shift
-}
-
 func (c *compiler) emitForward() {
 	c.views, c.extra = map[*Node]View{}, map[string]View{}
 	c.phase = Forward
-	if !c.opts.Training {
-		for _, n := range c.order {
-			if _, ok := n.op.(BatchNorm); ok && n != c.source {
-				c.fold = &BatchNormFold{at: at{n.name}}
-				c.emit(c.fold)
-				break
-			}
+	for _, n := range c.order {
+		if o, ok := n.op.(beginner); ok && n != c.source {
+			o.begin(c, n)
 		}
 	}
 	for _, n := range c.order {
-		if _, ok := n.op.(BatchNorm); ok && c.opts.Training && c.opts.Batch*n.shape.Pixels() < 2 {
-			c.fail(&NodeError{n.name, n.op.Kind(), errors.New("one pixel a channel has no variance: train with a batch of at least 2")})
-		}
 		if n == c.source {
 			c.start(n)
 		} else {

@@ -33,6 +33,8 @@ func (o Scale) backward(c *compiler, n *Node) {
 	}
 }
 
+func (Scale) inPlace(*compiler, *Node) int { return 0 }
+
 // Scale adds a multiplication by a constant.
 func (g *Graph) Scale(name string, x *Node, factor float64) *Node {
 	return g.Apply(name, Scale{factor}, x)

@@ -45,6 +45,12 @@ func (s *SoftmaxCrossEntropy) Views(f func(View, Access)) {
 	}
 }
 
+// Every sweep's step writes metrics.
+func (*SoftmaxCrossEntropy) inOrderWith(s Step) bool {
+	_, ok := s.(*SoftmaxCrossEntropy)
+	return ok
+}
+
 // FLOPs implements Step.
 func (s *SoftmaxCrossEntropy) FLOPs() int64 {
 	var n int64

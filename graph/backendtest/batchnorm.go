@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -11,6 +12,12 @@ var batchNorm = operation{
 	kind:  "batchnorm",
 	make:  func(s statement) graph.Op { return graph.BatchNorm{Eps: s.float("eps", 0.1), Momentum: 0.3} },
 	value: batchNormValue,
+	refuses: func(n *graph.Node, batch int) error {
+		if batch*n.Shape().Pixels() < 2 {
+			return fmt.Errorf("one pixel a channel has no variance: %s", n.Name())
+		}
+		return nil
+	},
 	cases: []opCase{
 		{"batchnorm", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
 			return g.BatchNorm("op", g.ReLU("r", x), 1e-3, 0.3)

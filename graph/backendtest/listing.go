@@ -203,9 +203,11 @@ func (l listing) build() (*subject, error) {
 			return nil, err
 		}
 	}
-	for _, x := range n.g.Nodes() {
-		if _, ok := x.Op().(graph.BatchNorm); ok && n.batch*x.Shape().Pixels() < 2 {
-			return nil, fmt.Errorf("one pixel a channel has no variance: %s", x.Name())
+	for _, x := range n.g.Nodes()[1:] {
+		if o := operationOf(x.Op().Kind()); o.refuses != nil {
+			if err := o.refuses(x, n.batch); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return n, nil

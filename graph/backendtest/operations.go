@@ -17,6 +17,8 @@ type operation struct {
 	make func(statement) graph.Op
 	// value is the definition in float64, as plain loops: it fills e.y, which is full of zeros.
 	value func(e evaluation)
+	// refuses says why a training plan cannot have a node of the operation at a batch size; nil where none is refused.
+	refuses func(n *graph.Node, batch int) error
 	// cases are networks with the operation under test: their values and gradients are checked on random shapes.
 	cases []opCase
 }
