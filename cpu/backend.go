@@ -23,11 +23,15 @@ type Options struct {
 	// Precision is FP32 (default), FP64, the reference path in generic Go, or TF32 or BF16: the reference path, which rounds
 	// where a GPU of that precision does. Those are slow, and show what a precision does to a result.
 	Precision graph.Precision
-	Threads   int            // 0 means all processors
-	ISA       string         // "avx512", "avx2" or "go"; empty means the best that the machine has. Only FP32 has others than Go
-	Fusions   *graph.Fusions // which fused steps plans should have; nil means all
-	Reserve   int64          // bytes of memory that states and plans leave to others, such as the cache of decoded images
-	Poison    bool           // fill scratch memory with NaN before every run: for tests
+	Threads   int    // 0 means all processors
+	ISA       string // "avx512", "avx2" or "go"; empty means the best that the machine has. Only FP32 has others than Go
+	Reserve   int64  // bytes of memory that states and plans leave to others, such as the cache of decoded images
+	Debug     Debug
+}
+
+// Debug has switches for tests. The zero value is what all else uses.
+type Debug struct {
+	Poison bool // fill the plans' arenas with NaN before every run
 }
 
 // New returns a CPU backend.
@@ -89,11 +93,7 @@ func (b *backend[T]) Name() string { return b.name }
 func (b *backend[T]) Close() error { return nil }
 
 func (b *backend[T]) Target() graph.Target {
-	t := graph.Target{Precision: b.Options.Precision, Fusions: graph.AllFusions}
-	if b.Options.Fusions != nil {
-		t.Fusions = *b.Options.Fusions
-	}
-	return t
+	return graph.Target{Precision: b.Options.Precision, Fusions: graph.AllFusions}
 }
 
 func (b *backend[T]) Load(p *graph.Plan, s graph.State) (graph.Program, error) {

@@ -19,7 +19,7 @@ func TestStepsInAnyOrder(t *testing.T) {
 	require.NoError(t, err)
 	layout, err := graph.NewLayout(m.Graph)
 	require.NoError(t, err)
-	b, err := cpu.New(cpu.Options{Poison: true})
+	b, err := cpu.New(cpu.Options{Debug: cpu.Debug{Poison: true}})
 	require.NoError(t, err)
 	defer b.Close()
 	o := graph.Options{Batch: 2, Training: true, Target: b.Target(), Optimizer: &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, EMA: true}}
@@ -63,7 +63,7 @@ func TestStepsInAnyOrder(t *testing.T) {
 		return all
 	}
 	for _, slack := range []int{0, 8} {
-		o.ReuseDistance, o.SweepPerLoss = slack, slack == 0
+		o.ReuseDistance, o.Debug.SweepPerLoss = slack, slack == 0
 		p, err := graph.Compile(m.Graph, layout, o)
 		require.NoError(t, err)
 		want := result(p)

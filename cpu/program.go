@@ -70,7 +70,7 @@ func (p *program[T]) Run(ctx context.Context, f *graph.Feed) error {
 	if err != nil {
 		return err
 	}
-	if p.state.backend.Poison {
+	if p.state.backend.Debug.Poison {
 		p.state.scratch.poison()
 	}
 	p.metrics = graph.Metrics{Heads: make([]graph.HeadMetrics, len(p.plan.Losses))}

@@ -55,7 +55,7 @@ func (p *program) prepare() (err error) {
 			return err
 		}
 	}
-	if p.state.backend.options.Isolated {
+	if p.state.backend.options.Debug.Isolated {
 		p.at, p.own, err = p.state.backend.isolate(p.plan)
 	} else {
 		err = p.state.reserve(p.plan)
@@ -102,7 +102,7 @@ func (p *program) fill(b *bound) error {
 	}
 	d := s.backend.device
 	var err error
-	if b.tables, err = d.NewArena([]int64{bd.tables.needed}, s.backend.options.Isolated); err != nil {
+	if b.tables, err = d.NewArena([]int64{bd.tables.needed}, s.backend.options.Debug.Isolated); err != nil {
 		return err
 	}
 	if p.between == nil {
@@ -138,7 +138,7 @@ func (p *program) reserve(bd *binder) (*driver.Arena, error) {
 		sizes = append(sizes, r.needed)
 	}
 	s := p.state
-	m, err := s.backend.device.NewArena(sizes, s.backend.options.Isolated)
+	m, err := s.backend.device.NewArena(sizes, s.backend.options.Debug.Isolated)
 	if err != nil {
 		return nil, err
 	}

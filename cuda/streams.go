@@ -15,7 +15,7 @@ const maxStreams = 4
 
 // streams is how many steps of a plan may run side by side.
 func (b *Backend) streams() int {
-	if b.options.Serial || b.device.Blocking {
+	if b.options.Debug.Serial || b.device.Blocking {
 		return 1
 	}
 	return maxStreams

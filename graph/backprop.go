@@ -16,12 +16,12 @@ type sweep struct {
 
 // backprop emits the loss step and the reverse sweep over the union of trunk and heads: every node is visited once, whatever
 // the number of losses. Where a node feeds several consumers, the first gradient written stores, and the later ones
-// accumulate inside their own step. With Options.SweepPerLoss it emits one sweep for each loss instead.
+// accumulate inside their own step. With Debug.SweepPerLoss it emits one sweep for each loss instead.
 func (c *compiler) backprop() {
 	c.done = map[*Param]bool{}
 	c.plan.Labels = c.buffer("labels", Int32, c.opts.Batch)
 	c.plan.Labels.External = true
-	if c.opts.Training && c.opts.SweepPerLoss {
+	if c.opts.Training && c.opts.Debug.SweepPerLoss {
 		for _, l := range c.plan.Losses {
 			c.sweepFrom([]*Loss{l})
 		}

@@ -45,12 +45,17 @@ type Options struct {
 	Optimizer *Optimizer
 	// NoDropout leaves dropout out of a training plan.
 	NoDropout bool
-	// SweepPerLoss runs one reverse sweep for each loss, one after another, and adds up parameter gradients: the baseline
-	// that tests and benchmarks compare the fused sweep with.
-	SweepPerLoss bool
-	// NoReuse gives every buffer memory of its own: for tests of the memory plan.
-	NoReuse bool
+	Debug     Debug
 	Target
+}
+
+// Debug has switches for tests and benchmarks. The zero value is what all else uses.
+type Debug struct {
+	// SweepPerLoss runs one reverse sweep for each loss, one after another, and adds up parameter gradients: the baseline
+	// that the fused sweep is compared with.
+	SweepPerLoss bool
+	// NoReuse gives every buffer memory of its own: what the memory plan is compared with.
+	NoReuse bool
 }
 
 type fusion struct {
@@ -199,7 +204,7 @@ func (c *compiler) check() error {
 	if err := c.findSource(in); err != nil {
 		return err
 	}
-	if o.SweepPerLoss && slices.ContainsFunc(o.Probes, func(p Probe) bool { return p.Gradient }) {
+	if o.Debug.SweepPerLoss && slices.ContainsFunc(o.Probes, func(p Probe) bool { return p.Gradient }) {
 		return errors.New("graph: a sweep for each loss has no gradient of the total loss: leave the probes of gradients to a plan without SweepPerLoss")
 	}
 	seen := map[*Node]string{}

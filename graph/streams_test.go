@@ -11,8 +11,8 @@ import (
 func orderedPlans(t *testing.T) map[string]*Plan {
 	slack, apart, perLoss, plain := training(), training(), training(), training()
 	slack.ReuseDistance = 4
-	apart.NoReuse = true
-	perLoss.SweepPerLoss = true
+	apart.Debug.NoReuse = true
+	perLoss.Debug.SweepPerLoss = true
 	plain.Fusions = Fusions{}
 	return map[string]*Plan{
 		"training":       mustCompile(t, inception(convBN), training()),
@@ -117,7 +117,7 @@ func TestOrder(t *testing.T) {
 // What runs side by side: the towers of a module, forward and backward, a head and the trunk behind it, and the gradients of filters.
 func TestWhatRunsSideBySide(t *testing.T) {
 	o := training()
-	o.NoReuse = true // so that nothing waits because of memory
+	o.Debug.NoReuse = true // so that nothing waits because of memory
 	p := mustCompile(t, inception(convBN), o)
 	before := paths(p.Dependencies())
 	beside := func(kind, a, kind2, b string) {
@@ -146,7 +146,7 @@ func TestWhatRunsSideBySide(t *testing.T) {
 // ReuseDistance takes waits for memory away, and costs little memory.
 func TestSlackShortensTheLongestChain(t *testing.T) {
 	apart, slack := training(), training()
-	apart.NoReuse, slack.ReuseDistance = true, 8
+	apart.Debug.NoReuse, slack.ReuseDistance = true, 8
 	p, q := mustCompile(t, inception(convBN), training()), mustCompile(t, inception(convBN), slack)
 	least := mustCompile(t, inception(convBN), apart).CriticalPath()
 	require.Greater(t, p.CriticalPath(), least*5/4)

@@ -11,8 +11,8 @@ import (
 )
 
 func openExact() (b, exact graph.Backend, err error) {
-	if b, err = cpu.New(cpu.Options{Precision: graph.FP64, Threads: 1, Poison: true}); err == nil {
-		exact, err = cpu.New(cpu.Options{Precision: graph.FP64, Threads: 1, Poison: true})
+	if b, err = cpu.New(cpu.Options{Precision: graph.FP64, Threads: 1, Debug: cpu.Debug{Poison: true}}); err == nil {
+		exact, err = cpu.New(cpu.Options{Precision: graph.FP64, Threads: 1, Debug: cpu.Debug{Poison: true}})
 	}
 	return b, exact, err
 }
