@@ -159,7 +159,7 @@ func (b *backend[T]) Memory(l *graph.Layout, o graph.StateOptions, plans ...*gra
 // scratch is the memory of the plans' arenas, shared by all plans of a state.
 type scratch[T vec.Float] struct {
 	floats  []T
-	halves  []T // bfloat16, of a precision that is only rounded to
+	bf16s   []T // bfloat16, of a precision that is only rounded to
 	doubles []float64
 	bytes   []byte
 	images  []T // the float input of plans without normalisation
@@ -184,7 +184,7 @@ func (s *scratch[T]) growth(want scratchSizes) int64 {
 	for i, piece := range [...]struct {
 		have int
 		size int64
-	}{{len(s.floats), float}, {len(s.halves), float}, {len(s.doubles), 8}, {len(s.bytes), 1}, {len(s.images), float}} {
+	}{{len(s.floats), float}, {len(s.bf16s), float}, {len(s.doubles), 8}, {len(s.bytes), 1}, {len(s.images), float}} {
 		if want[i] > piece.have {
 			bytes += int64(want[i]) * piece.size
 		}
@@ -195,7 +195,7 @@ func (s *scratch[T]) growth(want scratchSizes) int64 {
 // reserve makes the memory large enough for a plan. Views of it become stale when version changes.
 func (s *scratch[T]) reserve(want scratchSizes) {
 	grew := growTo(&s.floats, want[0])
-	grew = growTo(&s.halves, want[1]) || grew
+	grew = growTo(&s.bf16s, want[1]) || grew
 	grew = growTo(&s.doubles, want[2]) || grew
 	grew = growTo(&s.bytes, want[3]) || grew
 	grew = growTo(&s.images, want[4]) || grew
@@ -227,7 +227,7 @@ func alignedSlice[E any](n int) []E {
 
 func (s *scratch[T]) poison() {
 	nan := T(math.NaN())
-	for _, v := range [][]T{s.floats, s.halves} {
+	for _, v := range [][]T{s.floats, s.bf16s} {
 		for i := range v {
 			v[i] = nan
 		}

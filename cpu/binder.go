@@ -21,7 +21,7 @@ func (b *binder[T]) mat(v graph.View) vec.Mat[T] {
 		return vec.Dense(b.program.images(), v.Rows(), v.Shape.C)
 	}
 	if v.Buffer.Elem == graph.BFloat16 {
-		return matOf(b.state.scratch.halves, v)
+		return matOf(b.state.scratch.bf16s, v)
 	}
 	return matOf(b.state.scratch.floats, v)
 }

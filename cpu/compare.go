@@ -9,7 +9,7 @@ import (
 
 // comparable is the memory of a part that Copy and Compare take.
 func (s *state[T]) comparable(p graph.Part) ([]T, error) {
-	switch i := s.scratchPart(p); {
+	switch i := s.snapshotIndex(p); {
 	case i >= 0:
 		return s.copies[i], nil
 	case p == graph.Value:
@@ -25,7 +25,7 @@ func (s *state[T]) Copy(to, from graph.Part) error {
 	if err != nil {
 		return err
 	}
-	i := s.scratchPart(to)
+	i := s.snapshotIndex(to)
 	if i < 0 {
 		return fmt.Errorf("cpu: copies go to snapshots, of which the state has %d, not to %q", len(s.copies), to)
 	}

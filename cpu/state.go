@@ -21,9 +21,12 @@ type state[T vec.Float] struct {
 	scratch   scratch[T]
 }
 
+// slotParts are the parts of optimizer slots.
+var slotParts = []graph.Part{graph.Slot0, graph.Slot1}
+
 func (b *backend[T]) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, error) {
-	if o.Slots < 0 || o.Slots > 2 {
-		return nil, fmt.Errorf("cpu: %d optimizer slots: 0 to 2", o.Slots)
+	if o.Slots < 0 || o.Slots > len(slotParts) {
+		return nil, fmt.Errorf("cpu: %d optimizer slots: 0 to %d", o.Slots, len(slotParts))
 	}
 	needs, free, err := b.Memory(l, o)
 	if err != nil {
@@ -53,11 +56,11 @@ func (s *state[T]) Parts() []graph.Part {
 	if s.average != nil {
 		parts = append(parts, graph.Average)
 	}
-	return append(parts, []graph.Part{graph.Slot0, graph.Slot1}[:len(s.slots)]...)
+	return append(parts, slotParts[:len(s.slots)]...)
 }
 
-// scratchPart is the index of a snapshot, -1 for any other.
-func (s *state[T]) scratchPart(p graph.Part) int {
+// snapshotIndex is the index of a snapshot, -1 for any other.
+func (s *state[T]) snapshotIndex(p graph.Part) int {
 	for i := range s.copies {
 		if p == graph.Snapshot(i) {
 			return i
@@ -76,10 +79,9 @@ func (s *state[T]) slice(part graph.Part, p *graph.Param) ([]T, error) {
 		arena = s.gradients
 	case graph.Average:
 		arena = s.average
-	case graph.Slot0, graph.Slot1:
-		if i := int(part[len(part)-1] - '0'); i < len(s.slots) {
-			arena = s.slots[i]
-		}
+	}
+	if i := slices.Index(slotParts[:len(s.slots)], part); i >= 0 {
+		arena = s.slots[i]
 	}
 	if arena == nil {
 		return nil, fmt.Errorf("cpu: the state keeps no part %q, only %v", part, s.Parts())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/kernels"
 )
 
 // Options choose the GPU and how the backend uses it. The zero value is float32 on the first GPU.
@@ -79,18 +80,18 @@ func (b *Backend) activation() graph.Elem {
 	return graph.Float
 }
 
-// arithmetic is the part of a convolution kernel's name that says how it multiplies.
-func (b *Backend) arithmetic() string {
+// convVariant is how convolutions multiply.
+func (b *Backend) convVariant() kernels.ConvVariant {
 	switch b.options.Precision {
 	case graph.TF32:
-		return "tf32"
+		return kernels.ConvTF32
 	case graph.BF16:
 		if b.device.Warpgroups() && !b.options.Debug.NoWgmma {
-			return "wgmma"
+			return kernels.ConvWgmma
 		}
-		return "bf16"
+		return kernels.ConvBF16
 	}
-	return "f32"
+	return kernels.ConvF32
 }
 
 // Close implements graph.Backend. States and programs must have been closed before.

@@ -37,8 +37,8 @@ func begins(segments []graph.ConvSegment) (begin []int32, cols int) {
 }
 
 // convolve launches a convolution kernel.
-func (b *binder) convolve(product, arithmetic string, t kernels.ConvTile, grid kernels.Grid, params any) error {
-	return b.launchShared(t.Name(product, arithmetic), dim(grid), t.Shared(), params)
+func (b *binder) convolve(product string, v kernels.ConvVariant, t kernels.ConvTile, grid kernels.Grid, params any) error {
+	return b.launchShared(t.Name(product, v), dim(grid), t.Shared(), params)
 }
 
 // convForward is one launch for all siblings, or one for every MaxSiblings of them. Where the input has zeros behind its channels, so
@@ -46,9 +46,9 @@ func (b *binder) convolve(product, arithmetic string, t kernels.ConvTile, grid k
 // multiply, filters of whole chunks come by TMA.
 func (b *binder) convForward(s *graph.ConvForward) error {
 	pixels, channels := s.N*s.Out.Pixels(), s.In.C+s.X.Zeros
-	arithmetic := b.state.backend.arithmetic()
-	if arithmetic == "wgmma" && channels%8 == 0 {
-		arithmetic = "tma"
+	variant := b.state.backend.convVariant()
+	if variant == kernels.ConvWgmma && channels%8 == 0 {
+		variant = kernels.ConvTMA
 	}
 	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {
 		begin, cols := begins(segments)
@@ -64,7 +64,7 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 			}
 			c := kernels.ConvForwardSegment{W: weight, Y: b.view(g.Y), Scale: b.vector(g.Scale), Shift: b.vector(g.Shift),
 				Bias: b.param(g.Bias), K: int32(g.Y.Shape.C), Begin: begin[i], ReLU: flag(g.ReLU)}
-			if arithmetic == "tma" && !b.counting {
+			if variant == kernels.ConvTMA && !b.counting {
 				if p.Maps[i], err = b.state.backend.device.TensorMap(weight, s.Win.H*s.Win.W*channels, g.Y.Shape.C, 8); err != nil {
 					return err
 				}
@@ -76,7 +76,7 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 			}
 			p.Segments[i] = c
 		}
-		if err := b.convolve("conv_forward", arithmetic, t, grid, p); err != nil {
+		if err := b.convolve("conv_forward", variant, t, grid, p); err != nil {
 			return err
 		}
 	}
@@ -106,7 +106,7 @@ func (b *binder) convBackwardData(s *graph.ConvBackwardData) error {
 		for i, g := range segments {
 			p.Segments[i] = kernels.ConvDataSegment{W: b.weight(g.Weight), DY: b.view(g.Y), K: int32(g.Y.Shape.C)}
 		}
-		if err := b.convolve("conv_backward_data", b.state.backend.arithmetic(), t, grid, p); err != nil {
+		if err := b.convolve("conv_backward_data", b.state.backend.convVariant(), t, grid, p); err != nil {
 			return err
 		}
 		accumulate = true
@@ -133,7 +133,7 @@ func (b *binder) convBackwardFilter(s *graph.ConvBackwardFilter) error {
 		if p.Parts > 1 {
 			p.Partial = b.work.take(4 * p.Part * int64(p.Parts))
 		}
-		if err := b.convolve("conv_backward_filter", b.state.backend.arithmetic(), t, grid, p); err != nil {
+		if err := b.convolve("conv_backward_filter", b.state.backend.convVariant(), t, grid, p); err != nil {
 			return err
 		}
 		if p.Parts > 1 {

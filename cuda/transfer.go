@@ -12,7 +12,7 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// concatSlice is what passes between host and device in one run: the input and the run's scalars on the way there, metrics on the way
+// transfer is what passes between host and device in one run: the input and the run's scalars on the way there, metrics on the way
 // back. There are two, so that the host fills one while the device reads the other.
 type transfer struct {
 	memory  *driver.Arena // pieces: see below

@@ -71,7 +71,7 @@ type compiler struct {
 
 	source   *Node // where the plan starts: the input, or Options.From
 	order    []*Node
-	place    map[*Node]int // in order
+	position map[*Node]int // in order
 	ins      map[*Node][]*Node
 	readers  map[*Node][]*Node // one entry for each edge
 	reserved map[*Node]bool    // read by a loss, kept or measured: never fused or left away

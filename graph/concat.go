@@ -65,7 +65,7 @@ func (o Concat) backward(c *compiler, n *Node) {
 // Concat adds a concatenation of channels.
 func (g *Graph) Concat(name string, xs ...*Node) *Node { return g.Apply(name, Concat{}, xs...) }
 
-// concatSlice is the place of a node's output in a concatenation.
+// concatSlice says which input of a concatenation a node is: its output is a slice of the concatenation's.
 type concatSlice struct {
 	concat *Node
 	input  int
@@ -85,6 +85,6 @@ func (c *compiler) channelsBefore(s concatSlice) int {
 func (c *compiler) inSlice(n *Node) bool {
 	s, ok := c.sliceOf[n]
 	return ok && c.swept(s.concat) && !c.isLogits(n) && !slices.ContainsFunc(c.readers[n], func(r *Node) bool {
-		return c.swept(r) && c.place[r] > c.place[s.concat]
+		return c.swept(r) && c.position[r] > c.position[s.concat]
 	})
 }

@@ -286,7 +286,7 @@ func (g *Graph) Find(name string) (*Node, error) {
 	if n := g.byName[name]; n != nil {
 		return n, nil
 	}
-	return nil, &UnknownError{What: "node or end point of " + g.name, Name: name, Nearest: Nearest(name, g.places(), 3)}
+	return nil, &UnknownError{What: "node or end point of " + g.name, Name: name, Nearest: Nearest(name, g.names(), 3)}
 }
 
 // Glob returns the end points whose names match a pattern of path.Match ("inception4*/tower3x3"), in order of creation, or,
@@ -317,12 +317,12 @@ func (g *Graph) Glob(pattern string) ([]EndPoint, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, &UnknownError{What: "node or end point of " + g.name, Name: pattern, Nearest: Nearest(pattern, g.places(), 3)}
+		return nil, &UnknownError{What: "node or end point of " + g.name, Name: pattern, Nearest: Nearest(pattern, g.names(), 3)}
 	}
 	return out, nil
 }
 
-func (g *Graph) places() []string {
+func (g *Graph) names() []string {
 	var names []string
 	for _, e := range g.ends {
 		names = append(names, e.Name)

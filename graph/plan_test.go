@@ -319,7 +319,7 @@ func TestHeadOnTower(t *testing.T) {
 	mustCompile(t, g, o)
 }
 
-// The gradient of a tower lies in its slot of the concatenation's, but where the sweep has another part for it first: a head on the
+// The gradient of a tower lies in its slice of the concatenation's, but where the sweep has another part for it first: a head on the
 // tower alone is the trunk if it comes first. Then the concatenation's part is added to the tower's own memory.
 func TestPartsOfAConcatenation(t *testing.T) {
 	g := New("parts")

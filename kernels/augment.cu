@@ -78,7 +78,7 @@ template <int C> GPU_FN void adjust(int (&v)[C], int op, float factor, int mean)
   }
 }
 
-// contrast_of is the place of contrast among a recipe's adjustments, MAX_ADJUSTMENTS without it.
+// contrast_of is the index of contrast among a recipe's adjustments, MAX_ADJUSTMENTS without it.
 GPU_FN int contrast_of(const AugmentRecipe& r) {
   int i = 0;
   while (i < MAX_ADJUSTMENTS && r.op[i] != ADJUST_CONTRAST) i++;

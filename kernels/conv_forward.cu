@@ -21,7 +21,7 @@
 // the barrier of the step after orders those waits, and the products, before the next box goes to that stage.
 #include "gpu/conv.h"
 
-// CopiedFilters are a tile's filters, copied chunk by chunk: each thread has PASSES filters, at the same place of k.
+// CopiedFilters are a tile's filters, copied chunk by chunk: each thread has PASSES filters, at the same position of k.
 template <class M> struct CopiedFilters {
   using T = typename M::T;
   using B = typename M::B;
@@ -91,7 +91,7 @@ template <class M, class Filters = CopiedFilters<M>> GPU_FN void conv_forward(co
   const int rows = g.n * g.p * g.q, tiles = (p.cols + BN - 1) / BN, tile = blockIdx.x / tiles;
   const int m0 = tile * BM, n0 = (blockIdx.x - tile * tiles) * BN;
 
-  // What a thread loads of the image: chunks of PASSES pixels, at the same place of k.
+  // What a thread loads of the image: chunks of PASSES pixels, at the same position of k.
   const T* x = (const T*)p.x.data;
   const bool wide_x = gpu::aligned(x, p.x.stride);
   gpu::Pixel pixel[A::PASSES];

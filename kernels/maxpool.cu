@@ -1,6 +1,6 @@
 // maxpool.cu: max pooling and its gradient.
 //
-//   maxpool           y = the maximum of each window over the image; padding never wins. index (uint8) is its place in the
+//   maxpool           y = the maximum of each window over the image; padding never wins. index (uint8) is its position in the
 //                     whole window, row-major, the first of equals. NaN wins over everything. A window of padding alone is 0.
 //   maxpool_backward  dx = Σ dy over the windows whose maximum is here, in row-major order of the windows, or dx += ...
 //                     Every input gathers from the windows that hold it: no atomics.

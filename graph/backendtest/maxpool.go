@@ -42,9 +42,9 @@ func poolCases(name string, pool func(g *graph.Graph, x *graph.Node, rng *rand.R
 
 func drawMaxPool(g *generator, x string, h, w int) { g.node(g.pooling("maxpool", h, w), x) }
 
-// pooling draws the window's place.
+// pooling draws stride, padding and ceil mode of a window.
 func (g *generator) pooling(kind string, h, w int) statement {
-	s := g.placed(statement{kind: kind}.set("window", fmt.Sprintf("%dx%d", h, w)), h, w)
+	s := g.strided(statement{kind: kind}.set("window", fmt.Sprintf("%dx%d", h, w)), h, w)
 	if s.args["pads"] != "same" && g.IntN(3) == 0 {
 		s = s.set("ceil", 1)
 	}

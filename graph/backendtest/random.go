@@ -9,7 +9,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// generator draws a network, statement by statement: a directed acyclic graph of all operations, in which what fusion, slots and shared
+// generator draws a network, statement by statement: a directed acyclic graph of all operations, in which what fusion, slices of concatenations and shared
 // gradient memory are made for is frequent. Heads are anywhere: on the trunk, on towers, on inputs of concatenations, several on one
 // node, behind each other. The trunk goes on behind them.
 type generator struct {
@@ -137,13 +137,13 @@ func (g *generator) conv(x string, filters, h, w int, same bool) string {
 			s = s.set("pads", "same")
 		}
 	default:
-		s = g.placed(s, h, w)
+		s = g.strided(s, h, w)
 	}
 	return g.node(s, x)
 }
 
-// placed draws stride and padding.
-func (g *generator) placed(s statement, h, w int) statement {
+// strided draws stride and padding.
+func (g *generator) strided(s statement, h, w int) statement {
 	if g.IntN(3) == 0 {
 		s = s.set("stride", fmt.Sprintf("%dx%d", 1+g.IntN(2), 1+g.IntN(2)))
 	}

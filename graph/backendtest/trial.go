@@ -373,7 +373,7 @@ func (t *trial) feed(w way) *graph.Feed {
 	return f
 }
 
-// reordered is a plan whose steps are in another order that Plan.Order allows.
+// reordered is a plan whose steps are in another order that Plan.Dependencies allows.
 func (t *trial) reordered(p *graph.Plan) *graph.Plan {
 	q := *p
 	q.Steps, q.Phases = nil, nil

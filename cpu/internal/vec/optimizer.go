@@ -133,10 +133,10 @@ func root[T Float](v T) T { return T(math.Sqrt(float64(v))) }
 // finite if and only if every g is.
 func SumSquares[T Float](g []T) float64 {
 	sum := 0.0
-	if k := simd[T](); k != nil && len(g) >= 2*k.lane {
-		groups := len(g) / (2 * k.lane)
+	if k := simd[T](); k != nil && len(g) >= 2*k.lanes {
+		groups := len(g) / (2 * k.lanes)
 		sum = k.sumSquares(ptr(g), groups)
-		g = g[groups*2*k.lane:]
+		g = g[groups*2*k.lanes:]
 	}
 	for _, v := range g {
 		sum += float64(v) * float64(v)

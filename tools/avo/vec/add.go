@@ -1,7 +1,7 @@
 package main
 
 // add emits the kernels of vec/add.go.
-func add(l *lane) {
+func add(l *isa) {
 	l.emit(rowKernel{
 		name: "add", doc: "computes y += x.", matrices: []string{"y", "x"}, unroll: 4,
 		body: func(load, _ get, store put) {

@@ -3,7 +3,7 @@ package main
 import "github.com/mmcloughlin/avo/reg"
 
 // affine emits the kernels of vec/affine.go.
-func affine(l *lane) {
+func affine(l *isa) {
 	for _, clamp := range []bool{false, true} {
 		suffix, doc, constants := "", "", map[string]float32(nil)
 		if clamp {

@@ -5,14 +5,14 @@ import (
 )
 
 // avgPool emits the kernels of vec/avgpool.go: n outputs, one after another, with the same taps.
-func avgPool(l *lane) {
+func avgPool(l *isa) {
 	for _, acc := range []bool{false, true} {
 		l.sumRun(acc)
 	}
 }
 
 // sumRun emits average pooling: the forward pass over windows, the backward pass over covers.
-func (l *lane) sumRun(acc bool) {
+func (l *isa) sumRun(acc bool) {
 	name, doc := "sumRun", "computes y = Σ weight·x over the taps."
 	if acc {
 		name, doc = "sumRunAcc", "adds y += Σ weight·x over the taps."

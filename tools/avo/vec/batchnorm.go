@@ -5,7 +5,7 @@ import (
 )
 
 // batchNorm emits the kernels of vec/batchnorm.go.
-func batchNorm(l *lane) {
+func batchNorm(l *isa) {
 	for _, clamp := range []bool{false, true} {
 		for _, acc := range []bool{false, true} {
 			l.bnApply(clamp, acc)
@@ -24,7 +24,7 @@ func batchNorm(l *lane) {
 }
 
 // bnApply emits dx = a·g + b·x + c.
-func (l *lane) bnApply(clamp, acc bool) {
+func (l *isa) bnApply(clamp, acc bool) {
 	k := rowKernel{
 		name: "bnApply", doc: "computes v = a·g + b·x + c", matrices: []string{"dx", "dy", "x"},
 		channels: []string{"a", "b", "c"}, unroll: 2,
@@ -58,7 +58,7 @@ func (l *lane) bnApply(clamp, acc bool) {
 }
 
 // bnReduce emits the sums of g and of g·(x-mean)·invstd.
-func (l *lane) bnReduce(clamp bool) {
+func (l *isa) bnReduce(clamp bool) {
 	r := reduction{
 		name: "bnReduce", doc: "adds Σ g to dbeta and Σ g·(x-mean)·invstd to dgamma, g = dy.",
 		matrices: []string{"dy", "x"}, channels: []string{"mean", "invstd"}, once: []string{"mean"}, sums: []string{"dbeta", "dgamma"},

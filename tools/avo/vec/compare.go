@@ -5,7 +5,7 @@ import (
 )
 
 // compare emits the kernel of vec/compare.go: sums over n groups of two vectors of doubles: of products, of squares, and of the squares of differences.
-func compare(l *lane) {
+func compare(l *isa) {
 	doubles := l.width / 2
 	l.function("compare", "is Σ a·b, Σ a² and Σ (a-b)² over n groups of one vector.", "func(a, b *float32, n int) (dot, squares, apart float64)")
 	a, b, n := l.arg("a"), l.arg("b"), l.arg("n")

@@ -1,7 +1,7 @@
 package main
 
 // copyRows emits the kernels of vec/copy.go.
-func copyRows(l *lane) {
+func copyRows(l *isa) {
 	l.emit(rowKernel{
 		name: "copy", doc: "computes y = x.", matrices: []string{"y", "x"}, unroll: 4,
 		body: func(load, _ get, store put) { store("y", load("x")) },

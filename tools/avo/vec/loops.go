@@ -11,7 +11,7 @@ import (
 
 // columns emits the loop over one row: body(n, part) handles n vectors from column j on, first n = unroll as long as that many
 // are left, then 1, then the rest of the row under a mask.
-func (l *lane) columns(cols, j reg.GPVirtual, unroll int, part *mask, body func(n int, part *mask)) {
+func (l *isa) columns(cols, j reg.GPVirtual, unroll int, part *mask, body func(n int, part *mask)) {
 	next := l.GP64()
 	l.XORQ(j, j)
 	for _, n := range []int{unroll, 1} {
@@ -36,7 +36,7 @@ func (l *lane) columns(cols, j reg.GPVirtual, unroll int, part *mask, body func(
 }
 
 // nextRow ends the loop over rows that starts at label rows: it adds its stride, the argument ldNAME, to each matrix's pointer.
-func (l *lane) nextRow(rows reg.GPVirtual, matrices map[string]reg.GPVirtual) {
+func (l *isa) nextRow(rows reg.GPVirtual, matrices map[string]reg.GPVirtual) {
 	for _, m := range slices.Sorted(maps.Keys(matrices)) {
 		l.ADDQ(l.stack("ld"+m), matrices[m])
 	}
@@ -45,7 +45,7 @@ func (l *lane) nextRow(rows reg.GPVirtual, matrices map[string]reg.GPVirtual) {
 }
 
 // at is vector u from column j on of the row at base.
-func (l *lane) at(base, j reg.GPVirtual, u int) Mem {
+func (l *isa) at(base, j reg.GPVirtual, u int) Mem {
 	return Mem{Base: base, Index: j, Scale: 4, Disp: 4 * l.width * u}
 }
 
@@ -74,7 +74,7 @@ type rowKernel struct {
 
 // emit writes the kernel. Its arguments are pointers to the matrices and the channel vectors, the scalars, rows, cols and the
 // matrices' strides in bytes; those of a flat kernel are the pointers, the scalars and n.
-func (l *lane) emit(k rowKernel) {
+func (l *isa) emit(k rowKernel) {
 	pointers := append(append([]string{}, k.matrices...), k.channels...)
 	signature := "func(" + strings.Join(pointers, ", ") + " *float32, "
 	if len(k.scalars) > 0 {

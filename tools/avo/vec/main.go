@@ -17,7 +17,7 @@ import (
 // operations are the files and what emits their kernels.
 var operations = []struct {
 	name string
-	emit func(l *lane)
+	emit func(l *isa)
 }{
 	{"add", add},
 	{"affine", affine},
@@ -49,9 +49,9 @@ func main() {
 }
 
 // write emits the kernels of one operation for both instruction sets into path.s and path.go.
-func write(path string, emit func(l *lane)) error {
+func write(path string, emit func(l *isa)) error {
 	ctx, data := build.NewContext(), map[string]operand.Mem{}
-	for _, l := range []*lane{{name: "AVX2", width: 8}, {name: "AVX512", width: 16}} {
+	for _, l := range []*isa{{name: "AVX2", width: 8}, {name: "AVX512", width: 16}} {
 		l.Context, l.data = ctx, data
 		emit(l)
 	}

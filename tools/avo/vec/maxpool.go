@@ -6,7 +6,7 @@ import (
 )
 
 // maxPool emits the kernels of vec/maxpool.go: n outputs, one after another, with the same taps.
-func maxPool(l *lane) {
+func maxPool(l *isa) {
 	for _, keep := range []bool{false, true} {
 		l.maxRun(keep)
 	}
@@ -16,7 +16,7 @@ func maxPool(l *lane) {
 }
 
 // maxRun emits the forward pass of max pooling, with or without indices.
-func (l *lane) maxRun(keep bool) {
+func (l *isa) maxRun(keep bool) {
 	pointers, name, doc := []string{"y", "x"}, "maxRun", "computes y = max x over the taps."
 	signature := "func(y, x *float32, taps *byte, ntaps, n, cols, yStep, xStep int)"
 	if keep {
@@ -129,7 +129,7 @@ func (w walk) tailShift(shift reg.GPVirtual) {
 }
 
 // maxBackRun emits the backward pass of max pooling.
-func (l *lane) maxBackRun(acc bool) {
+func (l *isa) maxBackRun(acc bool) {
 	name, doc := "maxBackRun", "computes dx = Σ dy over the taps whose index is theirs."
 	if acc {
 		name, doc = "maxBackRunAcc", "adds dx += Σ dy over the taps whose index is theirs."

@@ -6,7 +6,7 @@ import (
 )
 
 // optimizer emits the kernels of vec/optimizer.go.
-func optimizer(l *lane) {
+func optimizer(l *isa) {
 	for _, ema := range []bool{false, true} {
 		for _, variant := range []bool{false, true} {
 			l.sgd(variant, ema)
@@ -18,7 +18,7 @@ func optimizer(l *lane) {
 }
 
 // update emits an optimizer: body returns the new parameters, which are stored and averaged.
-func (l *lane) update(name, doc string, ema bool, matrices, scalars []string, body func(load, value get, store put) reg.VecVirtual) {
+func (l *isa) update(name, doc string, ema bool, matrices, scalars []string, body func(load, value get, store put) reg.VecVirtual) {
 	k := rowKernel{name: name, doc: "is " + doc, matrices: matrices, scalars: scalars, flat: true, unroll: 2}
 	if ema {
 		k.name, k.doc = name+"EMA", k.doc+", with the moving average of w"
@@ -39,14 +39,14 @@ func (l *lane) update(name, doc string, ema bool, matrices, scalars []string, bo
 }
 
 // gradient computes decay·w + scale·g.
-func (l *lane) gradient(load, value get, w reg.VecVirtual) reg.VecVirtual {
+func (l *isa) gradient(load, value get, w reg.VecVirtual) reg.VecVirtual {
 	d := load("grad")
 	l.VMULPS(value("scale"), d, d)
 	l.VFMADD231PS(value("decay"), w, d)
 	return d
 }
 
-func (l *lane) sgd(nesterov, ema bool) {
+func (l *isa) sgd(nesterov, ema bool) {
 	name, doc := "sgd", "SGDStep"
 	if nesterov {
 		name, doc = "sgdNesterov", "SGDStep with Nesterov"
@@ -64,7 +64,7 @@ func (l *lane) sgd(nesterov, ema bool) {
 	})
 }
 
-func (l *lane) rmsProp(tensorFlow, ema bool) {
+func (l *isa) rmsProp(tensorFlow, ema bool) {
 	name, doc := "rmsProp", "RMSPropStep"
 	if tensorFlow {
 		name, doc = "rmsPropTF", "RMSPropStep with TensorFlow"
@@ -98,7 +98,7 @@ func (l *lane) rmsProp(tensorFlow, ema bool) {
 	})
 }
 
-func (l *lane) adamW(ema bool) {
+func (l *isa) adamW(ema bool) {
 	scalars := []string{"keep", "size", "correct", "eps", "scale", "fresh1", "fresh2"}
 	l.update("adamW", "AdamWStep", ema, []string{"w", "grad", "m", "v"}, scalars, func(load, value get, store put) reg.VecVirtual {
 		d, m, t := load("grad"), load("m"), l.vec()
@@ -121,7 +121,7 @@ func (l *lane) adamW(ema bool) {
 }
 
 // sumSquares emits the sum of n groups of four vectors of doubles, squared.
-func (l *lane) sumSquares() {
+func (l *isa) sumSquares() {
 	doubles := l.width / 2
 	l.function("sumSquares", "is Σ g² over n groups of two vectors.", "func(grad *float32, n int) float64")
 	g, n := l.arg("grad"), l.arg("n")
@@ -146,7 +146,7 @@ func (l *lane) sumSquares() {
 }
 
 // total adds up the doubles of a vector, and overwrites it.
-func (l *lane) total(sum reg.VecVirtual) reg.VecVirtual {
+func (l *isa) total(sum reg.VecVirtual) reg.VecVirtual {
 	if l.wide() {
 		top := l.YMM()
 		l.VEXTRACTF64X4(Imm(1), sum, top)

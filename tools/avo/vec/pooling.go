@@ -16,15 +16,15 @@ const (
 
 // walk is what the pooling kernels share: the loops over outputs, columns and taps.
 type walk struct {
-	*lane
+	*isa
 	base map[string]reg.GPVirtual
 	cols reg.GPVirtual
 	j    reg.GPVirtual
 }
 
 // runs emits the loop over n outputs. After each, every pointer advances by its step in bytes, the argument NameStep.
-func (l *lane) runs(pointers []string, body func(w walk, n int, part *mask)) {
-	w := walk{lane: l, base: map[string]reg.GPVirtual{}, cols: l.arg("cols"), j: l.GP64()}
+func (l *isa) runs(pointers []string, body func(w walk, n int, part *mask)) {
+	w := walk{isa: l, base: map[string]reg.GPVirtual{}, cols: l.arg("cols"), j: l.GP64()}
 	for _, p := range pointers {
 		w.base[p] = l.arg(p)
 	}

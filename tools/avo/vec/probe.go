@@ -3,7 +3,7 @@ package main
 import "github.com/mmcloughlin/avo/reg"
 
 // probe emits the kernels of vec/probe.go.
-func probe(l *lane) {
+func probe(l *isa) {
 	l.emitReduction(reduction{
 		name: "probe", doc: "adds the columns' sums of squares to squares and how many values are not above zero to zeros.",
 		matrices: []string{"x"}, wide: []string{"squares"}, sums: []string{"zeros"}, constants: map[string]float32{"zero": 0, "one": 1},

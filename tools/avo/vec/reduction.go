@@ -27,7 +27,7 @@ const blockRows = 32
 // emitReduction writes the kernel: blocks of rows, in them blocks of columns, in them rows. Going down the rows in pieces of a few
 // cache lines defeats the hardware's prefetching, so every row asks L2 for the one a block further on: from main memory that
 // doubles the speed. Rows of one piece need no help.
-func (l *lane) emitReduction(k reduction) {
+func (l *isa) emitReduction(k reduction) {
 	signature := "func("
 	for _, p := range append(append([]string{}, k.matrices...), k.channels...) {
 		signature += p + ", "

@@ -1,7 +1,7 @@
 package main
 
 // relu emits the kernels of vec/relu.go.
-func relu(l *lane) {
+func relu(l *isa) {
 	l.emit(rowKernel{
 		name: "relu", doc: "computes y = max(x, 0).", matrices: []string{"y", "x"}, constants: zero, unroll: 4,
 		body: func(load, value get, store put) {

@@ -1,7 +1,7 @@
 package main
 
 // scale emits the kernels of vec/scale.go.
-func scale(l *lane) {
+func scale(l *isa) {
 	l.emit(rowKernel{
 		name: "axpy", doc: "computes y += a·x.", matrices: []string{"y", "x"}, scalars: []string{"a"}, unroll: 4,
 		body: func(load, value get, store put) {

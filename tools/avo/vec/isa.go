@@ -10,24 +10,23 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// lane is one instruction set. It hides the differences of AVX2 and AVX-512 in width, masks and
-// comparisons. Most instructions have the same name in both.
-type lane struct {
+// isa is one instruction set: it hides how AVX2 and AVX-512 differ in width, in masks and in comparisons. Most instructions
+// have one name for both.
+type isa struct {
 	*build.Context
 	name   string
-	width  int // float32 values in a register: 8 or 16
+	width  int // float32 in a register: 8 or 16
 	labels int
 	data   map[string]Mem // the file's constants
 }
 
-// mask selects the first lanes of a vector, for the columns left at the end of a row. A nil mask
-// selects all lanes.
+// mask selects the first lanes of a vector: the columns left at the end of a row. A nil mask selects all.
 type mask struct {
 	v reg.VecVirtual    // AVX2: the sign bits
 	k reg.OpmaskVirtual // AVX-512
 }
 
-// Comparison predicates of VCMPPS. Those with "not" hold for NaN.
+// Comparison predicates of VCMPPS. "Not" ones hold for NaN.
 const (
 	unordered      = U8(0x03)
 	lessOrEqual    = U8(0x12)
@@ -36,17 +35,17 @@ const (
 	greater        = U8(0x1e)
 )
 
-func (l *lane) wide() bool { return l.width == 16 }
+func (l *isa) wide() bool { return l.width == 16 }
 
-// vec returns a new vector register.
-func (l *lane) vec() reg.VecVirtual {
+// vec is a fresh vector register.
+func (l *isa) vec() reg.VecVirtual {
 	if l.wide() {
 		return l.ZMM()
 	}
 	return l.YMM()
 }
 
-func (l *lane) vecs(n int) []reg.VecVirtual {
+func (l *isa) vecs(n int) []reg.VecVirtual {
 	v := make([]reg.VecVirtual, n)
 	for i := range v {
 		v[i] = l.vec()
@@ -54,14 +53,14 @@ func (l *lane) vecs(n int) []reg.VecVirtual {
 	return v
 }
 
-// label returns a label that is new in this function.
-func (l *lane) label(name string) string {
+// label is a label that this function does not have yet.
+func (l *isa) label(name string) string {
 	l.labels++
 	return fmt.Sprintf("%s%d", name, l.labels)
 }
 
 // function begins the kernel name+AVX2 or name+AVX512.
-func (l *lane) function(name, doc, signature string) {
+func (l *isa) function(name, doc, signature string) {
 	l.Function(name + l.name)
 	l.Attributes(attr.NOSPLIT)
 	l.Pragma("noescape")
@@ -70,21 +69,21 @@ func (l *lane) function(name, doc, signature string) {
 	l.labels = 0
 }
 
-// end ends the function.
-func (l *lane) end() {
+// end leaves the function.
+func (l *isa) end() {
 	l.VZEROUPPER()
 	l.RET()
 }
 
 // arg loads an integer or pointer argument.
-func (l *lane) arg(name string) reg.GPVirtual {
+func (l *isa) arg(name string) reg.GPVirtual {
 	r := l.GP64()
 	l.Load(l.Param(name), r)
 	return r
 }
 
-// stack returns the place of an argument that gets no register.
-func (l *lane) stack(name string) Mem {
+// stack is where an argument lies, for those that are not worth a register.
+func (l *isa) stack(name string) Mem {
 	b, err := l.Param(name).Resolve()
 	if err != nil {
 		panic(err)
@@ -93,14 +92,14 @@ func (l *lane) stack(name string) Mem {
 }
 
 // spread fills a vector with a float32 argument.
-func (l *lane) spread(name string) reg.VecVirtual {
+func (l *isa) spread(name string) reg.VecVirtual {
 	v := l.vec()
 	l.VBROADCASTSS(l.stack(name), v)
 	return v
 }
 
 // constant fills a vector with a float32.
-func (l *lane) constant(f float32) reg.VecVirtual {
+func (l *isa) constant(f float32) reg.VecVirtual {
 	bits := math.Float32bits(f)
 	if bits == 0 {
 		v := l.vec()
@@ -115,8 +114,8 @@ func (l *lane) constant(f float32) reg.VecVirtual {
 	return v
 }
 
-// tail returns the mask of the columns left after whole vectors, cols mod width.
-func (l *lane) tail(cols reg.GPVirtual) *mask {
+// tail makes the mask of the columns left after whole vectors, cols mod width.
+func (l *isa) tail(cols reg.GPVirtual) *mask {
 	left := l.GP64()
 	l.MOVQ(cols, left)
 	l.ANDQ(Imm(uint64(l.width-1)), left)
@@ -136,8 +135,8 @@ func (l *lane) tail(cols reg.GPVirtual) *mask {
 	return m
 }
 
-// memory returns a constant in memory; a file has one for each name.
-func (l *lane) memory(name string, value Constant) Mem {
+// memory is a constant in memory, one of a name in a file.
+func (l *isa) memory(name string, value Constant) Mem {
 	m, ok := l.data[name]
 	if !ok {
 		m = l.ConstData(name, value)
@@ -146,8 +145,8 @@ func (l *lane) memory(name string, value Constant) Mem {
 	return m
 }
 
-// load reads a vector. Lanes beyond the mask are zero and are not read from memory.
-func (l *lane) load(from Mem, part *mask) reg.VecVirtual {
+// load reads a vector; the lanes beyond the mask are zero and not touched in memory.
+func (l *isa) load(from Mem, part *mask) reg.VecVirtual {
 	v := l.vec()
 	switch {
 	case part == nil:
@@ -160,8 +159,8 @@ func (l *lane) load(from Mem, part *mask) reg.VecVirtual {
 	return v
 }
 
-// store writes a vector, except the lanes beyond the mask.
-func (l *lane) store(v reg.VecVirtual, to Mem, part *mask) {
+// store writes a vector but for the lanes beyond the mask.
+func (l *isa) store(v reg.VecVirtual, to Mem, part *mask) {
 	switch {
 	case part == nil:
 		l.VMOVUPS(v, to)
@@ -172,12 +171,11 @@ func (l *lane) store(v reg.VecVirtual, to Mem, part *mask) {
 	}
 }
 
-// clamp computes v = max(v, 0) and keeps NaN, because MAXPS returns its second source if either is
-// NaN.
-func (l *lane) clamp(v, zero reg.VecVirtual) { l.VMAXPS(v, zero, v) }
+// clamp computes v = max(v, 0) and keeps NaN: MAXPS returns its second source if either is NaN.
+func (l *isa) clamp(v, zero reg.VecVirtual) { l.VMAXPS(v, zero, v) }
 
 // gate computes g = (v <= 0 ? 0 : g); a NaN in v lets g through.
-func (l *lane) gate(g, v, zero reg.VecVirtual) {
+func (l *isa) gate(g, v, zero reg.VecVirtual) {
 	if l.wide() {
 		k := l.K()
 		l.VCMPPS(notLessOrEqual, zero, v, k)
@@ -189,8 +187,8 @@ func (l *lane) gate(g, v, zero reg.VecVirtual) {
 	l.VANDNPS(g, m, g)
 }
 
-// count adds 1 to sum unless v > 0, so also if v is NaN.
-func (l *lane) count(v, zero, one, sum reg.VecVirtual) {
+// count adds 1 to sum where not v > 0: also where v is NaN.
+func (l *isa) count(v, zero, one, sum reg.VecVirtual) {
 	if l.wide() {
 		k := l.K()
 		l.VCMPPS(notGreater, zero, v, k)
@@ -204,7 +202,7 @@ func (l *lane) count(v, zero, one, sum reg.VecVirtual) {
 }
 
 // doubles converts the lanes of a float32 vector to float64: the first half and the second.
-func (l *lane) doubles(v reg.VecVirtual) (lo, hi reg.VecVirtual) {
+func (l *isa) doubles(v reg.VecVirtual) (lo, hi reg.VecVirtual) {
 	lo, hi = l.vec(), l.vec()
 	if l.wide() {
 		top := l.YMM()
@@ -220,8 +218,8 @@ func (l *lane) doubles(v reg.VecVirtual) (lo, hi reg.VecVirtual) {
 	return lo, hi
 }
 
-// addDoubles adds two vectors of float64 to those at to. It overwrites the registers.
-func (l *lane) addDoubles(lo, hi reg.VecVirtual, to Mem, part *mask) {
+// addDoubles adds two vectors of float64 to those at to, and overwrites them.
+func (l *isa) addDoubles(lo, hi reg.VecVirtual, to Mem, part *mask) {
 	next := to.Offset(4 * l.width)
 	switch {
 	case part == nil:
