@@ -4,7 +4,8 @@ import (
 	. "github.com/mmcloughlin/avo/operand" //nolint:staticcheck // operands read as assembly does
 )
 
-// compare emits the kernel of vec/compare.go: sums over n groups of two vectors of doubles: of products, of squares, and of the squares of differences.
+// compare emits the kernel of vec/compare.go: sums over n groups of two vectors of doubles, of
+// products, of squares, and of squared differences.
 func compare(l *isa) {
 	doubles := l.width / 2
 	l.function("compare", "is Σ a·b, Σ a² and Σ (a-b)² over n groups of one vector.", "func(a, b *float32, n int) (dot, squares, apart float64)")

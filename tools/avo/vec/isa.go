@@ -10,23 +10,24 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// isa is one instruction set: it hides how AVX2 and AVX-512 differ in width, in masks and in comparisons. Most instructions
-// have one name for both.
+// isa is one instruction set. It hides the differences of AVX2 and AVX-512 in width, masks and
+// comparisons. Most instructions have the same name in both.
 type isa struct {
 	*build.Context
 	name   string
-	width  int // float32 in a register: 8 or 16
+	width  int // float32 values in a register: 8 or 16
 	labels int
 	data   map[string]Mem // the file's constants
 }
 
-// mask selects the first lanes of a vector: the columns left at the end of a row. A nil mask selects all.
+// mask selects the first lanes of a vector, for the columns left at the end of a row. A nil mask
+// selects all lanes.
 type mask struct {
 	v reg.VecVirtual    // AVX2: the sign bits
 	k reg.OpmaskVirtual // AVX-512
 }
 
-// Comparison predicates of VCMPPS. "Not" ones hold for NaN.
+// Comparison predicates of VCMPPS. Those with "not" hold for NaN.
 const (
 	unordered      = U8(0x03)
 	lessOrEqual    = U8(0x12)
@@ -37,7 +38,7 @@ const (
 
 func (l *isa) wide() bool { return l.width == 16 }
 
-// vec is a fresh vector register.
+// vec returns a new vector register.
 func (l *isa) vec() reg.VecVirtual {
 	if l.wide() {
 		return l.ZMM()
@@ -53,7 +54,7 @@ func (l *isa) vecs(n int) []reg.VecVirtual {
 	return v
 }
 
-// label is a label that this function does not have yet.
+// label returns a label that is new in this function.
 func (l *isa) label(name string) string {
 	l.labels++
 	return fmt.Sprintf("%s%d", name, l.labels)
@@ -69,7 +70,7 @@ func (l *isa) function(name, doc, signature string) {
 	l.labels = 0
 }
 
-// end leaves the function.
+// end ends the function.
 func (l *isa) end() {
 	l.VZEROUPPER()
 	l.RET()
@@ -82,7 +83,7 @@ func (l *isa) arg(name string) reg.GPVirtual {
 	return r
 }
 
-// stack is where an argument lies, for those that are not worth a register.
+// stack returns the memory of an argument that gets no register.
 func (l *isa) stack(name string) Mem {
 	b, err := l.Param(name).Resolve()
 	if err != nil {
@@ -114,7 +115,7 @@ func (l *isa) constant(f float32) reg.VecVirtual {
 	return v
 }
 
-// tail makes the mask of the columns left after whole vectors, cols mod width.
+// tail returns the mask of the columns left after whole vectors, cols mod width.
 func (l *isa) tail(cols reg.GPVirtual) *mask {
 	left := l.GP64()
 	l.MOVQ(cols, left)
@@ -135,7 +136,7 @@ func (l *isa) tail(cols reg.GPVirtual) *mask {
 	return m
 }
 
-// memory is a constant in memory, one of a name in a file.
+// memory returns a constant in memory; a file has one for each name.
 func (l *isa) memory(name string, value Constant) Mem {
 	m, ok := l.data[name]
 	if !ok {
@@ -145,7 +146,7 @@ func (l *isa) memory(name string, value Constant) Mem {
 	return m
 }
 
-// load reads a vector; the lanes beyond the mask are zero and not touched in memory.
+// load reads a vector. Lanes beyond the mask are zero and are not read from memory.
 func (l *isa) load(from Mem, part *mask) reg.VecVirtual {
 	v := l.vec()
 	switch {
@@ -159,7 +160,7 @@ func (l *isa) load(from Mem, part *mask) reg.VecVirtual {
 	return v
 }
 
-// store writes a vector but for the lanes beyond the mask.
+// store writes a vector, except the lanes beyond the mask.
 func (l *isa) store(v reg.VecVirtual, to Mem, part *mask) {
 	switch {
 	case part == nil:
@@ -171,7 +172,8 @@ func (l *isa) store(v reg.VecVirtual, to Mem, part *mask) {
 	}
 }
 
-// clamp computes v = max(v, 0) and keeps NaN: MAXPS returns its second source if either is NaN.
+// clamp computes v = max(v, 0) and keeps NaN, because MAXPS returns its second source if either is
+// NaN.
 func (l *isa) clamp(v, zero reg.VecVirtual) { l.VMAXPS(v, zero, v) }
 
 // gate computes g = (v <= 0 ? 0 : g); a NaN in v lets g through.
@@ -187,7 +189,7 @@ func (l *isa) gate(g, v, zero reg.VecVirtual) {
 	l.VANDNPS(g, m, g)
 }
 
-// count adds 1 to sum where not v > 0: also where v is NaN.
+// count adds 1 to sum unless v > 0, so also if v is NaN.
 func (l *isa) count(v, zero, one, sum reg.VecVirtual) {
 	if l.wide() {
 		k := l.K()
@@ -218,7 +220,7 @@ func (l *isa) doubles(v reg.VecVirtual) (lo, hi reg.VecVirtual) {
 	return lo, hi
 }
 
-// addDoubles adds two vectors of float64 to those at to, and overwrites them.
+// addDoubles adds two vectors of float64 to those at to. It overwrites the registers.
 func (l *isa) addDoubles(lo, hi reg.VecVirtual, to Mem, part *mask) {
 	next := to.Offset(4 * l.width)
 	switch {

@@ -9,8 +9,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// columns emits the loop over one row: body(n, part) handles n vectors from column j on, first n = unroll as long as that many
-// are left, then 1, then the rest of the row under a mask.
+// columns emits the loop over one row. body(n, part) handles n vectors from column j on: first n =
+// unroll while that many are left, then 1, then the rest of the row under a mask.
 func (l *isa) columns(cols, j reg.GPVirtual, unroll int, part *mask, body func(n int, part *mask)) {
 	next := l.GP64()
 	l.XORQ(j, j)
@@ -35,7 +35,8 @@ func (l *isa) columns(cols, j reg.GPVirtual, unroll int, part *mask, body func(n
 	l.Label(done)
 }
 
-// nextRow ends the loop over rows that starts at label rows: it adds its stride, the argument ldNAME, to each matrix's pointer.
+// nextRow ends the loop over rows that begins at label rows. It adds the stride, the argument
+// ldNAME, to each matrix's pointer.
 func (l *isa) nextRow(rows reg.GPVirtual, matrices map[string]reg.GPVirtual) {
 	for _, m := range slices.Sorted(maps.Keys(matrices)) {
 		l.ADDQ(l.stack("ld"+m), matrices[m])
@@ -44,12 +45,12 @@ func (l *isa) nextRow(rows reg.GPVirtual, matrices map[string]reg.GPVirtual) {
 	l.JNZ(LabelRef("rows"))
 }
 
-// at is vector u from column j on of the row at base.
+// at returns the address of vector u, counted from column j, in the row at base.
 func (l *isa) at(base, j reg.GPVirtual, u int) Mem {
 	return Mem{Base: base, Index: j, Scale: 4, Disp: 4 * l.width * u}
 }
 
-// Arguments of a rowKernel's body.
+// The arguments of a rowKernel's body.
 type (
 	get = func(name string) reg.VecVirtual
 	put = func(name string, v reg.VecVirtual)
@@ -57,23 +58,24 @@ type (
 
 var zero = map[string]float32{"zero": 0}
 
-// rowKernel is a kernel that computes every element from those in the same place of its matrices and in the same column of its
-// channel vectors.
+// rowKernel is a kernel that computes every element from the elements at the same place in its
+// matrices and in the same column of its channel vectors.
 type rowKernel struct {
 	name, doc string
-	matrices  []string // the first is written
+	matrices  []string // the first one is written
 	channels  []string // one float32 for each column
 	scalars   []string
 	constants map[string]float32
 	flat      bool // no matrices: every argument is one row of n elements
 	unroll    int
-	// body stores the results. load reads the current vector of a matrix or of a channel vector, store writes one of a matrix,
-	// value is a scalar or a constant in all lanes.
+	// body stores the results. load reads the current vector of a matrix or of a channel vector,
+	// store writes one of a matrix, and value returns a scalar or a constant in all lanes.
 	body func(load, value func(name string) reg.VecVirtual, store func(name string, v reg.VecVirtual))
 }
 
-// emit writes the kernel. Its arguments are pointers to the matrices and the channel vectors, the scalars, rows, cols and the
-// matrices' strides in bytes; those of a flat kernel are the pointers, the scalars and n.
+// emit writes the kernel. Its arguments are pointers to the matrices and the channel vectors, the
+// scalars, rows, cols, and the matrices' strides in bytes. A flat kernel's arguments are the
+// pointers, the scalars and n.
 func (l *isa) emit(k rowKernel) {
 	pointers := append(append([]string{}, k.matrices...), k.channels...)
 	signature := "func(" + strings.Join(pointers, ", ") + " *float32, "

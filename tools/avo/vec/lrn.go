@@ -4,8 +4,9 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// lrn emits the kernels of vec/lrn.go for windows of 5 channels and β = 3/4. A row's squares or ratios go to terms, which
-// holds two zeros, the row, two zeros and space for a whole vector more; then every channel reads its 5 neighbours there.
+// lrn emits the kernels of vec/lrn.go for windows of 5 channels and β = 3/4. They write a row's
+// squares or ratios to terms, which has two zeros, the row, two zeros and room for one more vector.
+// Then every channel reads its 5 neighbours there.
 func lrn(l *isa) {
 	l.lrnForward()
 	for _, acc := range []bool{false, true} {
@@ -22,7 +23,7 @@ func (l *isa) window(terms, j reg.GPVirtual) reg.VecVirtual {
 	return sum
 }
 
-// power is s^(3/4).
+// power returns s^(3/4).
 func (l *isa) power(s reg.VecVirtual) reg.VecVirtual {
 	root, fourth := l.vec(), l.vec()
 	l.VSQRTPS(s, root)

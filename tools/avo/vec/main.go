@@ -1,6 +1,6 @@
-// Command vec writes the assembly of cpu/internal/vec: one file of kernels and one of their Go declarations for each operation,
-// every kernel for AVX2 with FMA and for AVX-512. Run it with go generate ./cpu/internal/vec; its output depends on nothing
-// but its source.
+// Command vec writes the assembly of cpu/internal/vec: for each operation one file of kernels and
+// one of their Go declarations, with every kernel for AVX2 with FMA and for AVX-512. Run it with go
+// generate ./cpu/internal/vec; its output depends only on its source.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/mmcloughlin/avo/printer"
 )
 
-// operations are the files and what emits their kernels.
+// operations are the files, with the functions that emit their kernels.
 var operations = []struct {
 	name string
 	emit func(l *isa)

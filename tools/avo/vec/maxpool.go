@@ -70,8 +70,8 @@ func (l *isa) maxRun(keep bool) {
 	})
 }
 
-// storeBytes writes the low bytes of the 32-bit lanes. Under a mask AVX2 writes the last 8 columns and keeps those before j:
-// rows have at least 8.
+// storeBytes writes the low bytes of the 32-bit lanes. Under a mask AVX2 writes the last 8 columns
+// and keeps those before j. Rows have at least 8 columns.
 func (w walk) storeBytes(v reg.VecVirtual, to Mem, part *mask) {
 	if w.wide() {
 		if part == nil {
@@ -100,7 +100,7 @@ func (w walk) storeBytes(v reg.VecVirtual, to Mem, part *mask) {
 	w.MOVQ(fresh, last)
 }
 
-// loadBytes reads bytes into 32-bit lanes, as storeBytes writes them.
+// loadBytes reads bytes that storeBytes has written into 32-bit lanes.
 func (w walk) loadBytes(from Mem, part *mask) reg.VecVirtual {
 	v := w.vec()
 	if part == nil {
@@ -113,14 +113,15 @@ func (w walk) loadBytes(from Mem, part *mask) reg.VecVirtual {
 	}
 	bytes, shift, x := w.GP64(), w.GP64(), w.XMM()
 	w.tailShift(shift)
-	w.MOVQ(from.Offset(-8), bytes) // the 8 bytes that end with the tail: from is the end of the row here
+	w.MOVQ(from.Offset(-8), bytes) // the last 8 bytes of the row: from is the row's end here
 	w.SHRXQ(shift, bytes, bytes)
 	w.VMOVQ(bytes, x)
 	w.VPMOVZXBD(x, v)
 	return v
 }
 
-// tailShift is the number of bits in the last 8 bytes of a row that come before column j: 8·(8 - (cols mod 8)).
+// tailShift sets shift to the number of bits in the last 8 bytes of a row that precede column j:
+// 8·(8 - (cols mod 8)).
 func (w walk) tailShift(shift reg.GPVirtual) {
 	w.MOVQ(w.j, shift)
 	w.SUBQ(w.cols, shift)

@@ -5,8 +5,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// normalize emits the kernel of vec/normalize.go: groups of three vectors of bytes, in which channels repeat if their number
-// divides three vectors.
+// normalize emits the kernel of vec/normalize.go. It processes groups of three vectors of bytes, in
+// which channels repeat if their number divides three vectors.
 func normalize(l *isa) {
 	l.function("normalize", "computes dst = src·scale + shift for n groups of three vectors; scale and shift are three vectors.",
 		"func(dst *float32, src *byte, scale, shift *float32, n int)")

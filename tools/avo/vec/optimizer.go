@@ -17,7 +17,7 @@ func optimizer(l *isa) {
 	l.sumSquares()
 }
 
-// update emits an optimizer: body returns the new parameters, which are stored and averaged.
+// update emits an optimizer. body returns the new parameters, which are stored and averaged.
 func (l *isa) update(name, doc string, ema bool, matrices, scalars []string, body func(load, value get, store put) reg.VecVirtual) {
 	k := rowKernel{name: name, doc: "is " + doc, matrices: matrices, scalars: scalars, flat: true, unroll: 2}
 	if ema {
@@ -120,7 +120,7 @@ func (l *isa) adamW(ema bool) {
 	})
 }
 
-// sumSquares emits the sum of n groups of four vectors of doubles, squared.
+// sumSquares emits the sum of the squares of n groups of four vectors of doubles.
 func (l *isa) sumSquares() {
 	doubles := l.width / 2
 	l.function("sumSquares", "is Σ g² over n groups of two vectors.", "func(grad *float32, n int) float64")
@@ -145,7 +145,7 @@ func (l *isa) sumSquares() {
 	l.end()
 }
 
-// total adds up the doubles of a vector, and overwrites it.
+// total returns the sum of the doubles of a vector, which it overwrites.
 func (l *isa) total(sum reg.VecVirtual) reg.VecVirtual {
 	if l.wide() {
 		top := l.YMM()

@@ -5,7 +5,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The struct tap of package vec, whose offsets are in bytes here.
+// The offsets in bytes of the fields of package vec's struct tap.
 const (
 	tapSource = 0
 	tapCode   = 8
@@ -14,7 +14,7 @@ const (
 	tapSize   = 32
 )
 
-// walk is what the pooling kernels share: the loops over outputs, columns and taps.
+// walk has the loops over outputs, columns and taps that the pooling kernels share.
 type walk struct {
 	*isa
 	base map[string]reg.GPVirtual
@@ -22,7 +22,8 @@ type walk struct {
 	j    reg.GPVirtual
 }
 
-// runs emits the loop over n outputs. After each, every pointer advances by its step in bytes, the argument NameStep.
+// runs emits the loop over n outputs. After each, every pointer advances by its step in bytes, the
+// argument NameStep.
 func (l *isa) runs(pointers []string, body func(w walk, n int, part *mask)) {
 	w := walk{isa: l, base: map[string]reg.GPVirtual{}, cols: l.arg("cols"), j: l.GP64()}
 	for _, p := range pointers {
@@ -39,8 +40,8 @@ func (l *isa) runs(pointers []string, body func(w walk, n int, part *mask)) {
 	l.end()
 }
 
-// taps emits the loop over the taps, which may be none. For each, source is the vectors from column j on of the tap's source
-// among the rows at name.
+// taps emits the loop over the taps, of which there may be none. source has the vectors from column
+// j on of the tap's source among the rows at name.
 func (w walk) taps(name string, body func(source, tap Mem)) {
 	tap, left, column, offset := w.arg("taps"), w.arg("ntaps"), w.GP64(), w.GP64()
 	w.LEAQ(w.at(w.base[name], w.j, 0), column)
@@ -55,7 +56,7 @@ func (w walk) taps(name string, body func(source, tap Mem)) {
 	w.Label(done)
 }
 
-// start is the sums before the first tap: what lies in the output, or zero.
+// start returns the sums before the first tap: the values in the output, or zero.
 func (w walk) start(output string, n int, part *mask, acc bool) []reg.VecVirtual {
 	sum := make([]reg.VecVirtual, n)
 	for u := range sum {

@@ -8,25 +8,26 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// reduction is a kernel that sums over rows: in float32 over blocks of at most blockRows rows, then in float64, or in float64 from the
-// beginning.
+// reduction is a kernel that sums over rows: in float32 over blocks of at most blockRows rows and
+// then in float64, or in float64 throughout.
 type reduction struct {
 	name, doc string
 	matrices  []string
 	channels  []string
-	wide      []string // sums, float64 for each column, for which row has two float64 registers
-	sums      []string // and those for which it has one of float32, behind them
-	once      []string // the channel vectors that row wants in registers
+	wide      []string // names of float64 sums, one for each column, for which row gets two float64 registers
+	sums      []string // names of the sums for which row gets one float32 register, after the wide ones
+	once      []string // the channel vectors that row needs in registers
 	constants map[string]float32
 	row       func(load, value get, sum []reg.VecVirtual) // adds one row's vector
-	finish    func(load get, sum []reg.VecVirtual)        // before the block's sums become float64
+	finish    func(load get, sum []reg.VecVirtual)        // runs before the block's sums become float64
 }
 
 const blockRows = 32
 
-// emitReduction writes the kernel: blocks of rows, in them blocks of columns, in them rows. Going down the rows in pieces of a few
-// cache lines defeats the hardware's prefetching, so every row asks L2 for the one a block further on: from main memory that
-// doubles the speed. Rows of one piece need no help.
+// emitReduction writes the kernel: blocks of rows, within them blocks of columns, within them rows.
+// Descending the rows in pieces of a few cache lines defeats the hardware's prefetching, so every
+// row prefetches the row one block further on into L2. From main memory that doubles the speed.
+// Rows of a single piece need no prefetching.
 func (l *isa) emitReduction(k reduction) {
 	signature := "func("
 	for _, p := range append(append([]string{}, k.matrices...), k.channels...) {
@@ -61,7 +62,7 @@ func (l *isa) emitReduction(k reduction) {
 	if l.wide() {
 		unroll = 4
 	}
-	l.CMPQ(cols, Imm(uint64(unroll*l.width))) // one block of columns goes down the rows without gaps
+	l.CMPQ(cols, Imm(uint64(unroll*l.width))) // a single block of columns descends the rows without gaps
 	l.JGT(LabelRef("blocks"))
 	for _, m := range k.matrices {
 		l.XORQ(ahead[m], ahead[m])
