@@ -59,17 +59,17 @@ func BenchmarkGPUStep(b *testing.B) {
 			name    string
 			options cuda.Options
 		}{
-			{"bf16", cuda.Options{Precision: graph.BF16}}, {"bf16_warps", cuda.Options{Precision: graph.BF16, NoWgmma: true}},
-			{"bf16_serial", cuda.Options{Precision: graph.BF16, Serial: true}},
+			{"bf16", cuda.Options{Precision: graph.BF16}}, {"bf16_warps", cuda.Options{Precision: graph.BF16, Debug: cuda.Debug{NoWgmma: true}}},
+			{"bf16_serial", cuda.Options{Precision: graph.BF16, Debug: cuda.Debug{Serial: true}}},
 			{"tf32", cuda.Options{Precision: graph.TF32}}, {"fp32", cuda.Options{}},
 		} {
 			for _, heads := range []string{"heads", "noheads"} {
-				if heads == "noheads" && a.name != "bf16" && !a.options.Serial {
+				if heads == "noheads" && a.name != "bf16" && !a.options.Debug.Serial {
 					continue
 				}
 				b.Run(fmt.Sprintf("%s/%s/%s", c, a.name, heads), func(b *testing.B) {
 					gpu := openGPU(b, a.options)
-					if a.options.NoWgmma && !gpu.device.Warpgroups() {
+					if a.options.Debug.NoWgmma && !gpu.device.Warpgroups() {
 						b.Skip("bf16 is by warps already")
 					}
 					before := gpu.used(b)

@@ -51,7 +51,7 @@ func BenchmarkStep(b *testing.B) {
 func BenchmarkSweep(b *testing.B) {
 	for name, separate := range map[string]bool{"fused": false, "per_head": true} {
 		b.Run(name, func(b *testing.B) {
-			pr, feed := cpuStep(b, "googlenet", 224, 4, true, graph.Options{SweepPerLoss: separate})
+			pr, feed := cpuStep(b, "googlenet", 224, 4, true, graph.Options{Debug: graph.Debug{SweepPerLoss: separate}})
 			b.ResetTimer()
 			for range b.N {
 				require.NoError(b, pr.Run(context.Background(), feed))

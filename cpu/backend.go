@@ -23,11 +23,15 @@ type Options struct {
 	// Precision is FP32 (default), FP64, the reference path in generic Go, or TF32 or BF16: the reference path, which rounds
 	// where a GPU of that precision does. Those are slow, and show what a precision does to a result.
 	Precision graph.Precision
-	Threads   int            // 0 means all processors
-	ISA       string         // "avx512", "avx2" or "go"; empty means the best that the machine has. Only FP32 has others than Go
-	Fusions   *graph.Fusions // which fused steps plans should have; nil means all
-	Reserve   int64          // bytes of memory that states and plans leave to others, such as the cache of decoded images
-	Poison    bool           // fill scratch memory with NaN before every run: for tests
+	Threads   int    // 0 means all processors
+	ISA       string // "avx512", "avx2" or "go"; empty means the best that the machine has. Only FP32 has others than Go
+	Reserve   int64  // bytes of memory that states and plans leave to others, such as the cache of decoded images
+	Debug     Debug
+}
+
+// Debug has switches for tests. The zero value is what all else uses.
+type Debug struct {
+	Poison bool // fill the plans' arenas with NaN before every run
 }
 
 // New returns a CPU backend.
@@ -89,11 +93,7 @@ func (b *backend[T]) Name() string { return b.name }
 func (b *backend[T]) Close() error { return nil }
 
 func (b *backend[T]) Target() graph.Target {
-	t := graph.Target{Precision: b.Options.Precision, Fusions: graph.AllFusions}
-	if b.Options.Fusions != nil {
-		t.Fusions = *b.Options.Fusions
-	}
-	return t
+	return graph.Target{Precision: b.Options.Precision, Fusions: graph.AllFusions}
 }
 
 func (b *backend[T]) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
@@ -159,7 +159,7 @@ func (b *backend[T]) Memory(l *graph.Layout, o graph.StateOptions, plans ...*gra
 // scratch is the memory of the plans' arenas, shared by all plans of a state.
 type scratch[T vec.Float] struct {
 	floats  []T
-	halves  []T // bfloat16, of a precision that is only rounded to
+	bf16s   []T // bfloat16, of a precision that is only rounded to
 	doubles []float64
 	bytes   []byte
 	images  []T // the float input of plans without normalisation
@@ -184,7 +184,7 @@ func (s *scratch[T]) growth(want scratchSizes) int64 {
 	for i, piece := range [...]struct {
 		have int
 		size int64
-	}{{len(s.floats), float}, {len(s.halves), float}, {len(s.doubles), 8}, {len(s.bytes), 1}, {len(s.images), float}} {
+	}{{len(s.floats), float}, {len(s.bf16s), float}, {len(s.doubles), 8}, {len(s.bytes), 1}, {len(s.images), float}} {
 		if want[i] > piece.have {
 			bytes += int64(want[i]) * piece.size
 		}
@@ -195,7 +195,7 @@ func (s *scratch[T]) growth(want scratchSizes) int64 {
 // reserve makes the memory large enough for a plan. Views of it become stale when version changes.
 func (s *scratch[T]) reserve(want scratchSizes) {
 	grew := growTo(&s.floats, want[0])
-	grew = growTo(&s.halves, want[1]) || grew
+	grew = growTo(&s.bf16s, want[1]) || grew
 	grew = growTo(&s.doubles, want[2]) || grew
 	grew = growTo(&s.bytes, want[3]) || grew
 	grew = growTo(&s.images, want[4]) || grew
@@ -227,7 +227,7 @@ func alignedSlice[E any](n int) []E {
 
 func (s *scratch[T]) poison() {
 	nan := T(math.NaN())
-	for _, v := range [][]T{s.floats, s.halves} {
+	for _, v := range [][]T{s.floats, s.bf16s} {
 		for i := range v {
 			v[i] = nan
 		}

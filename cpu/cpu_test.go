@@ -10,7 +10,7 @@ import (
 
 func TestCompliance(t *testing.T) {
 	for _, o := range append(variants(), Options{Precision: graph.FP64}) {
-		o.Poison = true
+		o.Debug.Poison = true
 		b, err := New(o)
 		require.NoError(t, err)
 		t.Run(b.Name(), func(t *testing.T) { backendtest.RunAll(t, b, nil, 1) })

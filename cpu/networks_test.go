@@ -11,7 +11,7 @@ import (
 // Random networks in float64, and in every instruction set of this machine. The long test has thousands.
 func TestNetworks(t *testing.T) {
 	for _, o := range append(variants(), Options{Precision: graph.FP64}) {
-		o.Threads, o.Poison = 1, true
+		o.Threads, o.Debug.Poison = 1, true
 		name, seeds := o.ISA, 600
 		if o.Precision == graph.FP64 {
 			name, seeds = "float64", 1600
@@ -21,7 +21,7 @@ func TestNetworks(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			backendtest.RunNetworks(t, backendtest.Networks{Workers: runtime.GOMAXPROCS(0), Seeds: seeds, Open: func() (b, exact graph.Backend, err error) {
-				if exact, err = New(Options{Precision: graph.FP64, Threads: 1, Poison: true}); err == nil {
+				if exact, err = New(Options{Precision: graph.FP64, Threads: 1, Debug: Debug{Poison: true}}); err == nil {
 					b, err = New(o)
 				}
 				return b, exact, err

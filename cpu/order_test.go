@@ -12,14 +12,14 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// The steps of a plan give the same bits in every order that Plan.Order allows: what it knows of steps is what they do.
+// The steps of a plan give the same bits in every order that Plan.Dependencies allows: what it knows of steps is what they do.
 func TestStepsInAnyOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	m, err := inception.Build("inception_small", inception.Config{Classes: 10})
 	require.NoError(t, err)
 	layout, err := graph.NewLayout(m.Graph)
 	require.NoError(t, err)
-	b, err := cpu.New(cpu.Options{Poison: true})
+	b, err := cpu.New(cpu.Options{Debug: cpu.Debug{Poison: true}})
 	require.NoError(t, err)
 	defer b.Close()
 	o := graph.Options{Batch: 2, Training: true, Target: b.Target(), Optimizer: &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, EMA: true}}
@@ -62,8 +62,8 @@ func TestStepsInAnyOrder(t *testing.T) {
 		}
 		return all
 	}
-	for _, slack := range []int{0, 8} {
-		o.ReuseDistance, o.SweepPerLoss = slack, slack == 0
+	for _, distance := range []int{0, 8} {
+		o.ReuseDistance, o.Debug.SweepPerLoss = distance, distance == 0
 		p, err := graph.Compile(m.Graph, layout, o)
 		require.NoError(t, err)
 		want := result(p)
@@ -87,7 +87,7 @@ func TestStepsInAnyOrder(t *testing.T) {
 				q.Steps, q.Phases = append(q.Steps, p.Steps[i]), append(q.Phases, p.Phases[i])
 			}
 			require.NotEqual(t, p.Steps, q.Steps)
-			require.Equal(t, want, result(&q), "slack %d", slack)
+			require.Equal(t, want, result(&q), "distance %d", distance)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (p *program[T]) Run(ctx context.Context, f *graph.Feed) error {
 	if err != nil {
 		return err
 	}
-	if p.state.backend.Poison {
+	if p.state.backend.Debug.Poison {
 		p.state.scratch.poison()
 	}
 	p.metrics = graph.Metrics{Heads: make([]graph.HeadMetrics, len(p.plan.Losses))}
@@ -118,4 +118,10 @@ func (p *program[T]) Read(node string) (*tensor.Dense, error) {
 		dims = []int{v.N, v.Shape.C}
 	}
 	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(out)), nil
+}
+
+// images is the float input of a plan without normalisation.
+func (p *program[T]) images() []T {
+	n := p.plan.Images.Elements()
+	return p.state.scratch.images[:n:n]
 }

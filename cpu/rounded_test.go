@@ -57,7 +57,7 @@ func TestRoundedPrecisions(t *testing.T) {
 		feed.Images[i] = float32(rng.NormFloat64())
 	}
 	run := func(p graph.Precision) map[string][]float64 {
-		b, err := New(Options{Precision: p, Poison: true})
+		b, err := New(Options{Precision: p, Debug: Debug{Poison: true}})
 		require.NoError(t, err)
 		s, err := b.NewState(l, graph.StateOptions{})
 		require.NoError(t, err)

@@ -21,9 +21,12 @@ type state[T vec.Float] struct {
 	scratch   scratch[T]
 }
 
+// slotParts are the parts of optimizer slots.
+var slotParts = []graph.Part{graph.Slot0, graph.Slot1}
+
 func (b *backend[T]) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, error) {
-	if o.Slots < 0 || o.Slots > 2 {
-		return nil, fmt.Errorf("cpu: %d optimizer slots: 0 to 2", o.Slots)
+	if o.Slots < 0 || o.Slots > len(slotParts) {
+		return nil, fmt.Errorf("cpu: %d optimizer slots: 0 to %d", o.Slots, len(slotParts))
 	}
 	needs, free, err := b.Memory(l, o)
 	if err != nil {
@@ -53,77 +56,17 @@ func (s *state[T]) Parts() []graph.Part {
 	if s.average != nil {
 		parts = append(parts, graph.Average)
 	}
-	return append(parts, []graph.Part{graph.Slot0, graph.Slot1}[:len(s.slots)]...)
+	return append(parts, slotParts[:len(s.slots)]...)
 }
 
-// scratchPart is the index of a snapshot, -1 for any other.
-func (s *state[T]) scratchPart(p graph.Part) int {
+// snapshotIndex is the index of a snapshot, -1 for any other.
+func (s *state[T]) snapshotIndex(p graph.Part) int {
 	for i := range s.copies {
 		if p == graph.Snapshot(i) {
 			return i
 		}
 	}
 	return -1
-}
-
-// comparable is the memory of a part that Copy and Compare take.
-func (s *state[T]) comparable(p graph.Part) ([]T, error) {
-	switch i := s.scratchPart(p); {
-	case i >= 0:
-		return s.copies[i], nil
-	case p == graph.Value:
-		return s.values, nil
-	case p == graph.Gradient:
-		return s.gradients, nil
-	}
-	return nil, fmt.Errorf("cpu: part %q is neither the values, the gradient nor one of the state's %d snapshots", p, len(s.copies))
-}
-
-func (s *state[T]) Copy(to, from graph.Part) error {
-	src, err := s.comparable(from)
-	if err != nil {
-		return err
-	}
-	i := s.scratchPart(to)
-	if i < 0 {
-		return fmt.Errorf("cpu: copies go to snapshots, of which the state has %d, not to %q", len(s.copies), to)
-	}
-	s.copies[i] = s.copies[i][:len(src)]
-	copy(s.copies[i], src)
-	return nil
-}
-
-func (s *state[T]) Compare(a, b graph.Part) ([]graph.Comparison, error) {
-	x, err := s.comparable(a)
-	if err != nil {
-		return nil, err
-	}
-	y, err := s.comparable(b)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]graph.Comparison, len(s.layout.Params))
-	work := pieces(s.layout.Params)
-	index := map[*graph.Param]int{}
-	for i, p := range s.layout.Params {
-		index[p] = i
-	}
-	partial := make([]graph.Comparison, len(work))
-	s.backend.pool.Run(len(work), func(task, _ int) {
-		w := work[task]
-		lo := s.layout.Offset(w.param) + w.lo
-		hi := lo + w.hi - w.lo
-		if hi > len(x) || hi > len(y) {
-			return
-		}
-		c := &partial[task]
-		c.Dot, c.Squares, c.Apart = vec.Compare(x[lo:hi], y[lo:hi])
-	})
-	for i, c := range partial {
-		o := &out[index[work[i].param]]
-		o.Dot, o.Squares, o.Apart = o.Dot+c.Dot, o.Squares+c.Squares, o.Apart+c.Apart
-	}
-	return out, nil
 }
 
 // slice is the memory of one part of a parameter.
@@ -136,10 +79,9 @@ func (s *state[T]) slice(part graph.Part, p *graph.Param) ([]T, error) {
 		arena = s.gradients
 	case graph.Average:
 		arena = s.average
-	case graph.Slot0, graph.Slot1:
-		if i := int(part[len(part)-1] - '0'); i < len(s.slots) {
-			arena = s.slots[i]
-		}
+	}
+	if i := slices.Index(slotParts[:len(s.slots)], part); i >= 0 {
+		arena = s.slots[i]
 	}
 	if arena == nil {
 		return nil, fmt.Errorf("cpu: the state keeps no part %q, only %v", part, s.Parts())

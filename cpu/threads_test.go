@@ -20,7 +20,7 @@ func TestResultsDoNotDependOnThreads(t *testing.T) {
 		require.NoError(t, err)
 		l, err := graph.NewLayout(m.Graph)
 		require.NoError(t, err)
-		b, err := cpu.New(cpu.Options{Threads: threads, Poison: true})
+		b, err := cpu.New(cpu.Options{Threads: threads, Debug: cpu.Debug{Poison: true}})
 		require.NoError(t, err)
 		st, err := b.NewState(l, graph.StateOptions{Slots: 1})
 		require.NoError(t, err)

@@ -10,21 +10,24 @@ import (
 
 	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
+	"github.com/tributary-ml/tributary/kernels"
 )
 
 // Options choose the GPU and how the backend uses it. The zero value is float32 on the first GPU.
 type Options struct {
 	Device    int             // index of the GPU (Devices)
 	Precision graph.Precision // FP32 (default), TF32 or BF16
-	Fusions   *graph.Fusions  // which fused steps plans should have; nil means all
+	Debug     Debug
+}
+
+// Debug has switches for tests and benchmarks. The zero value is what all else uses.
+type Debug struct {
 	// Isolated gives every buffer of a plan an allocation of its own, so that the emulator and compute-sanitizer see a kernel
-	// run over its end. It takes the memory of a plan without sharing: for tests.
+	// run over its end. It takes the memory of a plan without sharing.
 	Isolated bool
-	// NoWgmma multiplies bfloat16 as on GPUs before sm_90, warp by warp, where warpgroups could (Info.Warpgroups): the baseline that
-	// tests and benchmarks compare with.
+	// NoWgmma multiplies bfloat16 as on GPUs before sm_90, warp by warp, where warpgroups could (Info.Warpgroups).
 	NoWgmma bool
-	// Serial runs the steps of a plan one after another, where branches and heads could run side by side: the baseline that tests and
-	// benchmarks compare with.
+	// Serial runs the steps of a plan one after another, where branches and heads could run side by side.
 	Serial bool
 }
 
@@ -66,9 +69,6 @@ func (b *Backend) Target() graph.Target {
 	if b.streams() > 1 {
 		t.ReuseDistance = 8
 	}
-	if b.options.Fusions != nil {
-		t.Fusions = *b.options.Fusions
-	}
 	return t
 }
 
@@ -80,18 +80,18 @@ func (b *Backend) activation() graph.Elem {
 	return graph.Float
 }
 
-// arithmetic is the part of a convolution kernel's name that says how it multiplies.
-func (b *Backend) arithmetic() string {
+// convVariant is how convolutions multiply.
+func (b *Backend) convVariant() kernels.ConvVariant {
 	switch b.options.Precision {
 	case graph.TF32:
-		return "tf32"
+		return kernels.ConvTF32
 	case graph.BF16:
-		if b.device.Warpgroups() && !b.options.NoWgmma {
-			return "wgmma"
+		if b.device.Warpgroups() && !b.options.Debug.NoWgmma {
+			return kernels.ConvWgmma
 		}
-		return "bf16"
+		return kernels.ConvBF16
 	}
-	return "f32"
+	return kernels.ConvF32
 }
 
 // Close implements graph.Backend. States and programs must have been closed before.

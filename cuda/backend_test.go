@@ -42,6 +42,7 @@ func network(shape graph.Shape) *graph.Graph {
 type pair struct {
 	t         *testing.T
 	tolerance float64
+	unfused   bool // plans have no fused steps
 	g         *graph.Graph
 	rng       *rand.Rand
 	backends  [2]graph.Backend
@@ -95,6 +96,9 @@ func (p *pair) load(o graph.Options) {
 	p.t.Helper()
 	for i, b := range p.backends {
 		o.Target = b.Target()
+		if p.unfused {
+			o.Fusions = graph.Fusions{}
+		}
 		plan, err := graph.Compile(p.g, p.layout, o)
 		require.NoError(p.t, err)
 		p.programs[i], err = b.Load(plan, p.states[i])
@@ -193,13 +197,14 @@ func TestTrainingAgainstCPU(t *testing.T) {
 		plan    graph.Options
 	}{
 		{"sgd", Options{}, graph.Options{Optimizer: &graph.Optimizer{Rule: graph.SGD, Momentum: 0.9, Nesterov: true, WeightDecay: 1e-2, DecayAll: true, EMA: true}}},
-		{"adamw, isolated", Options{Isolated: true}, graph.Options{Optimizer: &graph.Optimizer{Rule: graph.AdamW, Beta1: 0.9, Beta2: 0.99, Eps: 1e-6, EMA: true}}},
+		{"adamw, isolated", Options{Debug: Debug{Isolated: true}}, graph.Options{Optimizer: &graph.Optimizer{Rule: graph.AdamW, Beta1: 0.9, Beta2: 0.99, Eps: 1e-6, EMA: true}}},
 		{"rmsprop, clipped, pixels", Options{}, graph.Options{Normalize: pixels,
 			Optimizer: &graph.Optimizer{Rule: graph.RMSPropTF, Momentum: 0.5, Alpha: 0.9, Eps: 1, ClipNorm: 0.01}}},
-		{"no fusions, no optimizer", Options{Fusions: &graph.Fusions{}}, graph.Options{}},
+		{"no fusions, no optimizer", Options{}, graph.Options{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPair(t, c.backend, network(shape))
+			p.unfused = c.plan.Optimizer == nil
 			c.plan.Batch, c.plan.Training, c.plan.Keep = 3, true, []string{"add", "concat", "bn2"}
 			p.load(c.plan)
 			for step := range 5 {
@@ -262,8 +267,9 @@ func TestConvolutionsAgainstCPU(t *testing.T) {
 	branches[1] = g.BatchNorm("wide/bn", g.Conv("wide", branches[1], 8, graph.Window{H: 1, W: 7, StrideH: 1, StrideW: 1, Same: true}, nil), 1e-3, 0.1)
 	x = g.Concat("concat", branches...)
 	g.AddLoss(graph.Loss{Name: "main", Logits: g.AddBias("logits/bias", g.Linear("logits", g.MaxPool("pool", x, graph.Square(2, 2, 0)), 10, nil), nil), Weight: 1})
-	for _, fusions := range []graph.Fusions{graph.AllFusions, {}} {
-		p := newPair(t, Options{Fusions: &fusions, Isolated: true}, g)
+	for _, unfused := range []bool{false, true} {
+		p := newPair(t, Options{Debug: Debug{Isolated: true}}, g)
+		p.unfused = unfused
 		p.load(graph.Options{Batch: 3, Keep: []string{"concat"}})
 		p.run(p.feed(0))
 		p.wantSame("concat", "logits/bias")
@@ -464,7 +470,7 @@ func TestPlanTooLarge(t *testing.T) {
 	require.ErrorAs(t, err, new(*graph.MemoryError))
 
 	// Without sharing, which the estimate does not count, the driver itself runs out of memory.
-	b.options.Isolated = true
+	b.options.Debug.Isolated = true
 	p, err = b.Load(compile(short.Largest), s)
 	require.ErrorIs(t, err, driver.OutOfMemory)
 	require.True(t, p == nil)

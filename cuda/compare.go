@@ -109,7 +109,7 @@ func (c *comparer) prepare(s *state) (err error) {
 	}
 	table := memoryOf(c.chunks)
 	c.lists = map[[2]graph.Part]*driver.List{}
-	if c.memory, err = s.backend.device.NewArena([]int64{int64(len(table)), 3 * 8 * int64(len(c.chunks))}, s.backend.options.Isolated); err != nil {
+	if c.memory, err = s.backend.device.NewArena([]int64{int64(len(table)), 3 * 8 * int64(len(c.chunks))}, s.backend.options.Debug.Isolated); err != nil {
 		return err
 	}
 	return s.compute.Write(c.memory.Span(0), table)

@@ -15,17 +15,17 @@ import (
 
 // The suite that every backend passes. The CPU's float64, rounded in the same places, is the model of the precisions that round.
 func TestCompliance(t *testing.T) {
-	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, NoWgmma: true}} {
+	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, Debug: Debug{NoWgmma: true}}} {
 		t.Run(name, func(t *testing.T) {
 			b, err := New(o)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, b.Close()) }()
-			if o.NoWgmma && !b.device.Warpgroups() {
+			if o.Debug.NoWgmma && !b.device.Warpgroups() {
 				t.Skip("bf16 is by warps already")
 			}
 			var model graph.Backend
 			if name != "fp32" {
-				model, err = cpu.New(cpu.Options{Precision: o.Precision, Poison: true})
+				model, err = cpu.New(cpu.Options{Precision: o.Precision, Debug: cpu.Debug{Poison: true}})
 				require.NoError(t, err)
 			}
 			backendtest.RunAll(t, b, model, 1)

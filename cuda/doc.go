@@ -14,7 +14,7 @@
 //
 // Backend turns every step of a plan into launches, when the plan is loaded (bind.go has the table of steps, and names what no
 // kernel runs), packs them into a driver.List and captures it, between the copies of what the step reads and reports, as a driver.Graph: a run
-// is one launch of it. Steps that do not wait for each other (graph.Plan.Order), such as branches, heads and gradients of filters, run
+// is one launch of it. Steps that do not wait for each other (graph.Plan.Dependencies), such as branches, heads and gradients of filters, run
 // side by side in it, in a few streams (streams.go): the GPU fills with them where one kernel alone has too few blocks, and a head runs
 // beside the trunk. What changes from run to run, learning rate, head weights, seed and counters, lies in device memory
 // (kernels.RunState) and needs no new capture. Input goes through two transfers, on a stream of its own, so that it travels while

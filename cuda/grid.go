@@ -36,3 +36,11 @@ func (b *binder) reduction(v graph.View, k int) (grid driver.Dim, partial, count
 func (b *binder) reductionOn(g kernels.Grid, cols, k int) (grid driver.Dim, partial, counters kernels.DevicePtr) {
 	return dim(g), b.work.take(int64(g.X) * int64(k*cols) * 8), b.counters.take(int64(g.Y) * 4)
 }
+
+// windowOf is the geometry of a pooling of x to y.
+func windowOf(x, y graph.View, w graph.Window, includePad bool) kernels.Window {
+	return kernels.Window{
+		N: int32(x.N), H: int32(x.Shape.H), W: int32(x.Shape.W), P: int32(y.Shape.H), Q: int32(y.Shape.W),
+		Kh: int32(w.H), Kw: int32(w.W), StrideH: int32(w.StrideH), StrideW: int32(w.StrideW),
+		Top: int32(w.Top), Left: int32(w.Left), Bottom: int32(w.Bottom), Right: int32(w.Right), IncludePad: flag(includePad)}
+}

@@ -12,8 +12,8 @@ import (
 
 // Random networks, as on the CPU, but of each only some of the plans.
 func TestNetworks(t *testing.T) {
-	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, NoWgmma: true},
-		"isolated": {Isolated: true}} {
+	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, Debug: Debug{NoWgmma: true}},
+		"isolated": {Debug: Debug{Isolated: true}}} {
 		seeds := 200
 		if testing.Short() {
 			seeds = 6
@@ -24,7 +24,7 @@ func TestNetworks(t *testing.T) {
 				if exactly == "" {
 					exactly = graph.FP64
 				}
-				if exact, err = cpu.New(cpu.Options{Precision: exactly, Threads: 1, Poison: true}); err == nil {
+				if exact, err = cpu.New(cpu.Options{Precision: exactly, Threads: 1, Debug: cpu.Debug{Poison: true}}); err == nil {
 					b, err = New(o)
 				}
 				return b, exact, err

@@ -55,7 +55,7 @@ func (p *program) prepare() (err error) {
 			return err
 		}
 	}
-	if p.state.backend.options.Isolated {
+	if p.state.backend.options.Debug.Isolated {
 		p.at, p.own, err = p.state.backend.isolate(p.plan)
 	} else {
 		err = p.state.reserve(p.plan)
@@ -96,13 +96,13 @@ func (p *program) fill(b *bound) error {
 	at := in.addresses(p.plan)
 	maps.Copy(at, p.at)
 	bd := &binder{state: s, plan: p.plan, values: b.values, at: at, schedule: p.schedule, streams: make([]streamMemory, s.backend.streams()), counting: true,
-		recipes: in.memory.Span(pieceRecipes).Address, run: in.memory.Span(pieceRun).Address, ring: in.memory.Span(pieceMetrics).Address}
+		recipes: in.memory.Span(pieceRecipes).Address, run: in.memory.Span(pieceRun).Address, metrics: in.memory.Span(pieceMetrics).Address}
 	if err := bd.bind(); err != nil {
 		return err
 	}
 	d := s.backend.device
 	var err error
-	if b.tables, err = d.NewArena([]int64{bd.tables.needed}, s.backend.options.Isolated); err != nil {
+	if b.tables, err = d.NewArena([]int64{bd.tables.needed}, s.backend.options.Debug.Isolated); err != nil {
 		return err
 	}
 	if p.between == nil {
@@ -138,7 +138,7 @@ func (p *program) reserve(bd *binder) (*driver.Arena, error) {
 		sizes = append(sizes, r.needed)
 	}
 	s := p.state
-	m, err := s.backend.device.NewArena(sizes, s.backend.options.Isolated)
+	m, err := s.backend.device.NewArena(sizes, s.backend.options.Debug.Isolated)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +227,7 @@ func (p *program) Metrics() (*graph.Metrics, error) {
 	m.Heads = make([]graph.HeadMetrics, len(p.metrics.Heads))
 	m.Rows, m.GradNorm = int(from.Rows), from.GradNorm
 	for i, h := range p.metrics.Heads {
-		h.Loss, h.Correct1, h.Correct5 = from.Heads[i].Loss, int(from.Heads[i].Top1), int(from.Heads[i].Top5)
+		h.Loss, h.Correct1, h.Correct5 = from.Heads[i].Loss, int(from.Heads[i].Correct1), int(from.Heads[i].Correct5)
 		m.Heads[i] = h
 		m.Total += h.Weight * h.Loss
 	}

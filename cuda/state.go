@@ -135,7 +135,7 @@ func (s *state) allocate(names []graph.Part, sizes []int64) (err error) {
 	if s.upload, err = d.NewStream(); err != nil {
 		return err
 	}
-	if s.memory, err = d.NewArena(sizes, s.backend.options.Isolated); err != nil {
+	if s.memory, err = d.NewArena(sizes, s.backend.options.Debug.Isolated); err != nil {
 		return err
 	}
 	for i, n := range names {

@@ -15,7 +15,7 @@ const maxStreams = 4
 
 // streams is how many steps of a plan may run side by side.
 func (b *Backend) streams() int {
-	if b.options.Serial || b.device.Blocking {
+	if b.options.Debug.Serial || b.device.Blocking {
 		return 1
 	}
 	return maxStreams
@@ -29,7 +29,7 @@ type streamMemory struct {
 
 // capture records a run: between the copies that belong to it, the launches of every step in its stream, behind what the
 // step waits for in other streams. first are the launches of each step, as binder has them.
-func (b *bound) capture(s *state, in *transfer, places []graph.StreamStep, first []int) (g *driver.Graph, err error) {
+func (b *bound) capture(s *state, in *transfer, schedule []graph.StreamStep, first []int) (g *driver.Graph, err error) {
 	streams := append([]*driver.Stream{s.compute}, s.beside...)
 	// Behind every step, and at the ends of all streams; that of the first stream is the begin. They are made before the capture, in which
 	// the driver may refuse it.
@@ -39,20 +39,20 @@ func (b *bound) capture(s *state, in *transfer, places []graph.StreamStep, first
 			err = errors.Join(err, e.Close())
 		}
 	}()
-	for range len(places) + len(streams) {
+	for range len(schedule) + len(streams) {
 		e, err := s.backend.device.NewEvent(false)
 		if err != nil {
 			return nil, err
 		}
 		marks = append(marks, e)
 	}
-	done, ends := marks[:len(places)], marks[len(places):]
+	done, ends := marks[:len(schedule)], marks[len(schedule):]
 	used := make([]bool, len(streams))
 	steps := func(compute *driver.Stream) error {
 		if err := ends[0].Record(compute); err != nil {
 			return err
 		}
-		for i, p := range places {
+		for i, p := range schedule {
 			on := streams[p.Stream]
 			if p.Stream > 0 && !used[p.Stream] {
 				used[p.Stream] = true

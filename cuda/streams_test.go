@@ -24,7 +24,7 @@ func TestStreams(t *testing.T) {
 	require.NoError(t, err)
 	var results [2][]any
 	for i, serial := range []bool{true, false} {
-		b, err := New(Options{Precision: graph.BF16, Serial: serial})
+		b, err := New(Options{Precision: graph.BF16, Debug: Debug{Serial: serial}})
 		require.NoError(t, err)
 		defer drivertest.Close(t, b)
 		st, err := b.NewState(layout, graph.StateOptions{Slots: 1})

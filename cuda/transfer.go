@@ -7,13 +7,12 @@ import (
 	"math"
 	"unsafe"
 
-	"github.com/tributary-ml/tributary/augment"
 	"github.com/tributary-ml/tributary/cuda/driver"
 	"github.com/tributary-ml/tributary/graph"
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// concatSlice is what passes between host and device in one run: the input and the run's scalars on the way there, metrics on the way
+// transfer is what passes between host and device in one run: the input and the run's scalars on the way there, metrics on the way
 // back. There are two, so that the host fills one while the device reads the other.
 type transfer struct {
 	memory  *driver.Arena // pieces: see below
@@ -174,35 +173,4 @@ func runState(p *graph.Plan, f *graph.Feed) kernels.RunState {
 		r.HeadWeight[i] = float32(f.Weight(p, i))
 	}
 	return r
-}
-
-// recipesOf are a feed's recipes as kernels read them, of a plan that augments.
-func recipesOf(p *graph.Plan, f *graph.Feed) []kernels.AugmentRecipe {
-	if !p.Regions.Valid() {
-		return nil
-	}
-	out := make([]kernels.AugmentRecipe, len(f.Recipes))
-	for i := range f.Recipes {
-		r := &f.Recipes[i]
-		k := kernels.AugmentRecipe{Offset: int64(r.Offset), Rows: augmentAxis(&r.Rows), Cols: augmentAxis(&r.Cols),
-			Y0: int32(r.Patch.Y0), X0: int32(r.Patch.X0), Y1: int32(r.Patch.Y1), X1: int32(r.Patch.X1),
-			Colour: uint32(r.Patch.Colour[0]) | uint32(r.Patch.Colour[1])<<8 | uint32(r.Patch.Colour[2])<<16}
-		for j, a := range r.Adjust {
-			k.Op[j], k.Factor[j] = adjustments[a.Op], a.Factor
-		}
-		out[i] = k
-	}
-	return out
-}
-
-var adjustments = map[augment.Op]int32{
-	augment.None:       kernels.AdjustNone,
-	augment.Brightness: kernels.AdjustBrightness,
-	augment.Contrast:   kernels.AdjustContrast,
-	augment.Saturation: kernels.AdjustSaturation,
-}
-
-func augmentAxis(a *augment.Axis) kernels.AugmentAxis {
-	return kernels.AugmentAxis{Region: int32(a.Region), At: int32(a.At), Cut: int32(a.Cut), MirrorCut: flag(a.MirrorCut), Size: int32(a.Size),
-		Window: int32(a.Window), MirrorWindow: flag(a.MirrorWindow), From: int32(a.From), To: int32(a.To)}
 }

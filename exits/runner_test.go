@@ -23,7 +23,7 @@ func TestRunner(t *testing.T) {
 	attachAll(t, g, auxhead.Spec{At: "m1", Kind: "gap"}, auxhead.Spec{At: "m2/tower1x1", Kind: "gap"}, auxhead.Spec{At: "m2", Kind: "gap"})
 	layout, err := graph.NewLayout(g)
 	require.NoError(t, err)
-	b, err := cpu.New(cpu.Options{Precision: graph.FP64, Poison: true})
+	b, err := cpu.New(cpu.Options{Precision: graph.FP64, Debug: cpu.Debug{Poison: true}})
 	require.NoError(t, err)
 	s, err := b.NewState(layout, graph.StateOptions{})
 	require.NoError(t, err)

@@ -1,6 +1,9 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Add is the elementwise sum of its inputs. Its step takes over factors before it and a ReLU behind it.
 type Add struct{}
@@ -21,6 +24,22 @@ func (o Add) infer(in []Shape) (Op, Shape, error) {
 }
 
 func (Add) params([]Shape) []*Param { return nil }
+
+// A sum takes over the factors of its inputs, and the ReLU behind it.
+func (Add) fuse(c *compiler, n *Node) {
+	if !c.opts.Fusions.Residual {
+		return
+	}
+	for _, x := range c.ins[n] {
+		if _, ok := x.op.(Scale); ok && x != c.source && c.sole(x) == n {
+			c.merged[x] = true
+		}
+	}
+	if r := c.reluAfter(n); r != nil {
+		c.fusion[n] = fusion{relu: r}
+		c.absorb(n, r)
+	}
+}
 
 func (o Add) forward(c *compiler, n *Node) {
 	s := &AddForward{at: at{n.name}, Y: c.view(n), ReLU: c.fusion[n].relu != nil}
@@ -46,6 +65,15 @@ func (c *compiler) absorbedFactor(n *Node) bool {
 	return ok && c.absorbed(n)
 }
 
+// takesOver says whether the gradient of an addend can lie in that of the sum: nobody else wants to write or read it, and, where the
+// addend is a factor that the sum takes over, that of what it is of.
+func (c *compiler) takesOver(x *Node) bool {
+	if c.soleSwept(x) == nil || c.isLogits(x) || !c.needs[x] {
+		return false
+	}
+	return !c.absorbedFactor(x) || c.takesOver(c.in(x, 0))
+}
+
 // Every input receives dy, times its factor. The first one that nobody else reads takes over dy's buffer.
 func (o Add) backward(c *compiler, n *Node) {
 	s := &AddBackward{at: at{n.name}, DY: c.grad(n)}
@@ -69,6 +97,11 @@ func (o Add) backward(c *compiler, n *Node) {
 		c.emit(s)
 	}
 }
+
+// One input may lie in the sum's gradient: the first that can.
+func (Add) inPlace(c *compiler, n *Node) int { return slices.IndexFunc(c.ins[n], c.takesOver) }
+
+func (Add) masks() {}
 
 // Add adds an elementwise sum.
 func (g *Graph) Add(name string, xs ...*Node) *Node { return g.Apply(name, Add{}, xs...) }
@@ -132,56 +165,3 @@ func (s *AddBackward) Views(f func(View, Access)) {
 
 // FLOPs implements Step.
 func (s *AddBackward) FLOPs() int64 { return int64(len(s.Targets)) * int64(s.DY.Elements()) }
-
-// Scale is y = Factor·x: the residual scale of Inception-ResNet. Before a sum that alone reads it, it is the sum's factor.
-type Scale struct{ Factor float64 }
-
-// Kind implements Op.
-func (Scale) Kind() string { return "scale" }
-
-func (o Scale) infer(in []Shape) (Op, Shape, error) {
-	if len(in) != 1 {
-		return nil, Shape{}, fmt.Errorf("needs one input, has %d", len(in))
-	}
-	return o, in[0], nil
-}
-
-func (Scale) params([]Shape) []*Param { return nil }
-
-func (o Scale) forward(c *compiler, n *Node) {
-	if c.absorbed(n) {
-		return
-	}
-	c.emit(&ScaleStep{at{n.name}, o.Factor, c.view(c.in(n, 0)), c.view(n), false})
-}
-
-func (o Scale) backward(c *compiler, n *Node) {
-	if c.absorbed(n) {
-		return
-	}
-	if dx, acc, want := c.targetInPlace(n, c.in(n, 0)); want {
-		c.emit(&ScaleStep{at{n.name}, o.Factor, c.grad(n), dx, acc})
-	}
-}
-
-// Scale adds a multiplication by a constant.
-func (g *Graph) Scale(name string, x *Node, factor float64) *Node {
-	return g.Apply(name, Scale{factor}, x)
-}
-
-// ScaleStep computes (or adds) Y = Factor·X, forward and backward. Y may be X.
-type ScaleStep struct {
-	at
-	Factor     float64
-	X, Y       View
-	Accumulate bool
-}
-
-// Kind implements Step.
-func (*ScaleStep) Kind() string { return "scale" }
-
-// Views implements Step.
-func (s *ScaleStep) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, writeOrUpdate(s.Accumulate)) }
-
-// FLOPs implements Step.
-func (s *ScaleStep) FLOPs() int64 { return int64(s.Y.Elements()) }

@@ -30,8 +30,8 @@ type Target struct {
 	// Augments says that the device had better cut, resize and recolour images (Options.Regions) than the host's cores.
 	Augments bool
 	// ReuseDistance is for how many steps memory rests between two buffers of a plan. With some, steps that could run side by side rarely wait
-	// for each other because of memory alone (Plan.Order). Of GoogLeNet's step at batch 32, 178 of 298 steps follow from one another
-	// without slack and 109 with a slack of 8, for which the plan needs 2 % more memory.
+	// for each other because of memory alone (Plan.Dependencies). Of GoogLeNet's step at batch 32, 178 of 298 steps follow from one another
+	// at a distance of 0 and 109 at a distance of 8, for which the plan needs 2 % more memory.
 	ReuseDistance int
 }
 
@@ -57,7 +57,7 @@ type Backend interface {
 	Memory(l *Layout, o StateOptions, plans ...*Plan) (needs, free int64, err error)
 	// NewState allocates the parameters of a layout and what belongs to them. All values start at zero.
 	NewState(l *Layout, o StateOptions) (State, error)
-	// Load prepares a plan for running over a state's parameters. Plans of one state share scratch memory, so only one of
+	// Load prepares a plan for running over a state's parameters. Plans of one state share scratch memory (their arenas), so only one of
 	// them runs at a time. A plan that does not fit the free memory is a *MemoryError; nothing is allocated then.
 	Load(p *Plan, s State) (Program, error)
 	// Close frees the device.

@@ -16,12 +16,12 @@ type sweep struct {
 
 // backprop emits the loss step and the reverse sweep over the union of trunk and heads: every node is visited once, whatever
 // the number of losses. Where a node feeds several consumers, the first gradient written stores, and the later ones
-// accumulate inside their own step. With Options.SweepPerLoss it emits one sweep for each loss instead.
+// accumulate inside their own step. With Debug.SweepPerLoss it emits one sweep for each loss instead.
 func (c *compiler) backprop() {
 	c.done = map[*Param]bool{}
 	c.plan.Labels = c.buffer("labels", Int32, c.opts.Batch)
 	c.plan.Labels.External = true
-	if c.opts.Training && c.opts.SweepPerLoss {
+	if c.opts.Training && c.opts.Debug.SweepPerLoss {
 		for _, l := range c.plan.Losses {
 			c.sweepFrom([]*Loss{l})
 		}
@@ -96,16 +96,6 @@ func (c *compiler) grad(n *Node) View {
 	return v
 }
 
-// inSlice says whether the gradient of a node lies in its slice of a concatenation's gradient. It does where the concatenation's part is
-// the first that the sweep has for the node; later ones are added to the slice, when the concatenation has no more use for it. An
-// earlier part in the slice would be taken for a part of the concatenation's gradient, by what works in place on that and by probes.
-func (c *compiler) inSlice(n *Node) bool {
-	s, ok := c.sliceOf[n]
-	return ok && c.swept(s.concat) && !c.isLogits(n) && !slices.ContainsFunc(c.readers[n], func(r *Node) bool {
-		return c.swept(r) && c.place[r] > c.place[s.concat]
-	})
-}
-
 func (c *compiler) isLogits(n *Node) bool {
 	return slices.ContainsFunc(c.plan.Losses, func(l *Loss) bool { return l.Logits == n })
 }
@@ -117,24 +107,12 @@ func (c *compiler) gradHost(n *Node) *Node {
 	if only == nil || c.isLogits(n) {
 		return nil
 	}
-	switch only.op.(type) {
-	case AddBias, ReLU, BatchNorm, Scale, Dropout:
-		return only
-	case Add: // one input may: the first that can
-		if i := slices.IndexFunc(c.ins[only], c.takesOver); i >= 0 && c.ins[only][i] == n {
+	if o, ok := only.op.(inPlacer); ok {
+		if i := o.inPlace(c, only); i >= 0 && c.in(only, i) == n {
 			return only
 		}
 	}
 	return nil
-}
-
-// takesOver says whether the gradient of an addend can lie in that of the sum: nobody else wants to write or read it, and, where the
-// addend is a factor that the sum takes over, that of what it is of.
-func (c *compiler) takesOver(x *Node) bool {
-	if c.soleSwept(x) == nil || c.isLogits(x) || !c.needs[x] {
-		return false
-	}
-	return !c.absorbedFactor(x) || c.takesOver(c.in(x, 0))
 }
 
 // soleSwept returns the only reader of a node that has a gradient for it, nil where there are none or several.

@@ -1,6 +1,9 @@
 package graph
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // BatchNorm is batch normalisation over the pixels of the batch (Ioffe and Szegedy 2015):
 //
@@ -60,7 +63,27 @@ func bnParams(n *Node) BatchNormParams {
 	return BatchNormParams{n.op.(BatchNorm), n.params[0], n.params[1], n.params[2], n.params[3]}
 }
 
+// In an evaluation plan, one step before all others folds the running statistics of every batch normalisation.
+func (BatchNorm) begin(c *compiler, n *Node) {
+	if !c.opts.Training && c.fold == nil {
+		c.fold = &BatchNormFold{at: at{n.name}}
+		c.emit(c.fold)
+	}
+}
+
+func (BatchNorm) fuse(c *compiler, n *Node) {
+	if r := c.reluAfter(n); r != nil && c.opts.Fusions.NormReLU && !c.merged[n] {
+		u := c.fusion[n]
+		u.relu = r
+		c.fusion[n] = u
+		c.absorb(n, r)
+	}
+}
+
 func (o BatchNorm) forward(c *compiler, n *Node) {
+	if c.opts.Training && c.opts.Batch*n.shape.Pixels() < 2 {
+		c.fail(&NodeError{n.name, o.Kind(), errors.New("one pixel a channel has no variance: train with a batch of at least 2")})
+	}
 	f := c.fusion[n]
 	x, y := c.view(c.in(n, 0)), c.view(n)
 	if !c.opts.Training {
@@ -97,6 +120,10 @@ func (o BatchNorm) backward(c *compiler, n *Node) {
 	s.Accumulate = c.accumulates(s.Gradients()...)
 	c.emit(s)
 }
+
+func (BatchNorm) masks() {}
+
+func (BatchNorm) inPlace(*compiler, *Node) int { return 0 }
 
 // BatchNormForward normalises X with the statistics of the batch, which it takes from Sums where a convolution's epilogue has
 // left them and computes itself otherwise, updates the running statistics and saves what the backward step needs.
@@ -194,4 +221,23 @@ func (s *BatchNormFold) uses() []*Param {
 		p = append(p, n.Gamma, n.Beta, n.RunningMean, n.RunningVar)
 	}
 	return p
+}
+
+func (c *compiler) stats(n *Node) BatchNormStats {
+	v, k := c.perChannel(n, "stats", Float, 4), n.shape.C
+	return BatchNormStats{v.Channels(0, k), v.Channels(k, k), v.Channels(2*k, k), v.Channels(3*k, k)}
+}
+
+func (c *compiler) sums(n *Node) View { return c.perChannel(n, "sums", Double, 2) }
+
+func (c *compiler) folded(n *Node) (scale, shift View) {
+	_, known := c.extra[n.name+"#folded"]
+	v, k := c.perChannel(n, "folded", Float, 2), n.shape.C
+	scale, shift = v.Channels(0, k), v.Channels(k, k)
+	if !known {
+		c.fold.Norms = append(c.fold.Norms, bnParams(n))
+		c.fold.Scale = append(c.fold.Scale, scale)
+		c.fold.Shift = append(c.fold.Shift, shift)
+	}
+	return scale, shift
 }

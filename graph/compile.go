@@ -45,23 +45,22 @@ type Options struct {
 	Optimizer *Optimizer
 	// NoDropout leaves dropout out of a training plan.
 	NoDropout bool
-	// SweepPerLoss runs one reverse sweep for each loss, one after another, and adds up parameter gradients: the baseline
-	// that tests and benchmarks compare the fused sweep with.
-	SweepPerLoss bool
-	// NoReuse gives every buffer memory of its own: for tests of the memory plan.
-	NoReuse bool
+	Debug     Debug
 	Target
+}
+
+// Debug has switches for tests and benchmarks. The zero value is what all else uses.
+type Debug struct {
+	// SweepPerLoss runs one reverse sweep for each loss, one after another, and adds up parameter gradients: the baseline
+	// that the fused sweep is compared with.
+	SweepPerLoss bool
+	// NoReuse gives every buffer memory of its own: what the memory plan is compared with.
+	NoReuse bool
 }
 
 type fusion struct {
 	bias, bn, relu *Node
 	sums           bool // of a batch normalisation: its sums come from the convolution before it
-}
-
-// concatSlice is the place of a node's output in a concatenation.
-type concatSlice struct {
-	concat *Node
-	input  int
 }
 
 type compiler struct {
@@ -72,7 +71,7 @@ type compiler struct {
 
 	source   *Node // where the plan starts: the input, or Options.From
 	order    []*Node
-	place    map[*Node]int // in order
+	position map[*Node]int // in order
 	ins      map[*Node][]*Node
 	readers  map[*Node][]*Node // one entry for each edge
 	reserved map[*Node]bool    // read by a loss, kept or measured: never fused or left away
@@ -205,7 +204,7 @@ func (c *compiler) check() error {
 	if err := c.findSource(in); err != nil {
 		return err
 	}
-	if o.SweepPerLoss && slices.ContainsFunc(o.Probes, func(p Probe) bool { return p.Gradient }) {
+	if o.Debug.SweepPerLoss && slices.ContainsFunc(o.Probes, func(p Probe) bool { return p.Gradient }) {
 		return errors.New("graph: a sweep for each loss has no gradient of the total loss: leave the probes of gradients to a plan without SweepPerLoss")
 	}
 	seen := map[*Node]string{}
@@ -280,14 +279,6 @@ func (c *compiler) view(n *Node) View {
 	return v
 }
 
-func (c *compiler) channelsBefore(s concatSlice) int {
-	from := 0
-	for i := range s.input {
-		from += c.in(s.concat, i).shape.C
-	}
-	return from
-}
-
 // saved is memory that a node's forward step fills for its backward step.
 func (c *compiler) saved(n *Node, what string, e Elem, s Shape) View {
 	key := n.name + "#" + what
@@ -311,41 +302,15 @@ func (c *compiler) perChannel(n *Node, what string, e Elem, k int) View {
 	return v
 }
 
-func (c *compiler) stats(n *Node) BatchNormStats {
-	v, k := c.perChannel(n, "stats", Float, 4), n.shape.C
-	return BatchNormStats{v.Channels(0, k), v.Channels(k, k), v.Channels(2*k, k), v.Channels(3*k, k)}
-}
-
-func (c *compiler) sums(n *Node) View { return c.perChannel(n, "sums", Double, 2) }
-
-func (c *compiler) folded(n *Node) (scale, shift View) {
-	_, known := c.extra[n.name+"#folded"]
-	v, k := c.perChannel(n, "folded", Float, 2), n.shape.C
-	scale, shift = v.Channels(0, k), v.Channels(k, k)
-	if !known {
-		c.fold.Norms = append(c.fold.Norms, bnParams(n))
-		c.fold.Scale = append(c.fold.Scale, scale)
-		c.fold.Shift = append(c.fold.Shift, shift)
-	}
-	return scale, shift
-}
-
 func (c *compiler) emitForward() {
 	c.views, c.extra = map[*Node]View{}, map[string]View{}
 	c.phase = Forward
-	if !c.opts.Training {
-		for _, n := range c.order {
-			if _, ok := n.op.(BatchNorm); ok && n != c.source {
-				c.fold = &BatchNormFold{at: at{n.name}}
-				c.emit(c.fold)
-				break
-			}
+	for _, n := range c.order {
+		if o, ok := n.op.(beginner); ok && n != c.source {
+			o.begin(c, n)
 		}
 	}
 	for _, n := range c.order {
-		if _, ok := n.op.(BatchNorm); ok && c.opts.Training && c.opts.Batch*n.shape.Pixels() < 2 {
-			c.fail(&NodeError{n.name, n.op.Kind(), errors.New("one pixel a channel has no variance: train with a batch of at least 2")})
-		}
 		if n == c.source {
 			c.start(n)
 		} else {

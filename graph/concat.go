@@ -1,6 +1,9 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Concat joins channels. It has no step of its own: its inputs write their slice of one buffer, and backward reads slices.
 // Only an input that cannot (because another concatenation owns it, or it stands in this one twice) is copied, and the gradient of
@@ -25,6 +28,15 @@ func (o Concat) infer(in []Shape) (Op, Shape, error) {
 }
 
 func (Concat) params([]Shape) []*Param { return nil }
+
+// The inputs of a concatenation write into its buffer.
+func (Concat) fuse(c *compiler, n *Node) {
+	for i, x := range c.ins[n] {
+		if _, taken := c.sliceOf[x]; !taken && x != c.source && !(c.reserved[x] && c.opts.keeps(x, c.g)) {
+			c.sliceOf[x] = concatSlice{n, i}
+		}
+	}
+}
 
 func (o Concat) forward(c *compiler, n *Node) {
 	from := 0
@@ -53,15 +65,26 @@ func (o Concat) backward(c *compiler, n *Node) {
 // Concat adds a concatenation of channels.
 func (g *Graph) Concat(name string, xs ...*Node) *Node { return g.Apply(name, Concat{}, xs...) }
 
-// Copy computes Y = X, or Y += X if Accumulate is set.
-type Copy struct {
-	at
-	X, Y       View
-	Accumulate bool
+// concatSlice says which input of a concatenation a node is: its output is a slice of the concatenation's.
+type concatSlice struct {
+	concat *Node
+	input  int
 }
 
-// Kind implements Step.
-func (*Copy) Kind() string { return "copy" }
+func (c *compiler) channelsBefore(s concatSlice) int {
+	from := 0
+	for i := range s.input {
+		from += c.in(s.concat, i).shape.C
+	}
+	return from
+}
 
-// Views implements Step.
-func (s *Copy) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, writeOrUpdate(s.Accumulate)) }
+// inSlice says whether the gradient of a node lies in its slice of a concatenation's gradient. It does where the concatenation's part is
+// the first that the sweep has for the node; later ones are added to the slice, when the concatenation has no more use for it. An
+// earlier part in the slice would be taken for a part of the concatenation's gradient, by what works in place on that and by probes.
+func (c *compiler) inSlice(n *Node) bool {
+	s, ok := c.sliceOf[n]
+	return ok && c.swept(s.concat) && !c.isLogits(n) && !slices.ContainsFunc(c.readers[n], func(r *Node) bool {
+		return c.swept(r) && c.position[r] > c.position[s.concat]
+	})
+}

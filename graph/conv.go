@@ -42,6 +42,8 @@ func (o Conv) params(in []Shape) []*Param {
 	return []*Param{weight(o.Init, o.Filters, o.H, o.W, in[0].C)}
 }
 
+func (Conv) macs(n *Node) int64              { return int64(n.shape.Pixels()) * int64(n.params[0].Elements()) }
+func (Conv) fuse(c *compiler, n *Node)       { c.fuseEpilogue(n) }
 func (o Conv) forward(c *compiler, n *Node)  { convForward(c, n, o.Window) }
 func (o Conv) backward(c *compiler, n *Node) { convBackward(c, n, o.Window) }
 
@@ -82,6 +84,8 @@ func (o Linear) window(c *compiler, n *Node) Window {
 	return Window{H: s.H, W: s.W, StrideH: 1, StrideW: 1}
 }
 
+func (Linear) macs(n *Node) int64              { return int64(n.params[0].Elements()) }
+func (Linear) fuse(c *compiler, n *Node)       { c.fuseEpilogue(n) }
 func (o Linear) forward(c *compiler, n *Node)  { convForward(c, n, o.window(c, n)) }
 func (o Linear) backward(c *compiler, n *Node) { convBackward(c, n, o.window(c, n)) }
 
@@ -224,13 +228,6 @@ func (s *ConvBackwardFilter) Gradients() []*Param {
 // FLOPs implements Step.
 func (s *ConvBackwardFilter) FLOPs() int64 { return 2 * s.macs() }
 
-func writeOrUpdate(accumulate bool) Access {
-	if accumulate {
-		return Update
-	}
-	return Write
-}
-
 // geometry returns the step geometry and, where the window is the whole dense image, both flattened to a vector: then the
 // convolution is a plain matrix product.
 func convGeometry(w Window, x View, filters int, out Shape) (ConvGeometry, View) {
@@ -315,4 +312,66 @@ func channels(segments []ConvSegment) int {
 		n += s.Y.Shape.C
 	}
 	return n
+}
+
+// fuseEpilogue lets a convolution's step take over a bias, a batch normalisation and a ReLU behind it.
+func (c *compiler) fuseEpilogue(n *Node) {
+	var u fusion
+	cur := n
+	if m := c.sole(cur); m != nil && c.opts.Fusions.Epilogue {
+		if _, ok := m.op.(AddBias); ok {
+			u.bias = m
+			c.absorb(cur, m)
+			cur = m
+		}
+	}
+	if m := c.sole(cur); m != nil && u.bias == nil {
+		if _, ok := m.op.(BatchNorm); ok {
+			switch {
+			case c.opts.Training && c.opts.Fusions.Sums:
+				u.bn = m
+				v := c.fusion[m]
+				v.sums = true
+				c.fusion[m] = v
+			case !c.opts.Training && c.opts.Fusions.Epilogue:
+				u.bn = m
+				c.absorb(cur, m)
+				cur = m
+			}
+		}
+	}
+	if r := c.reluAfter(cur); r != nil && c.opts.Fusions.Epilogue && (u.bn == nil || !c.opts.Training) {
+		u.relu = r
+		c.absorb(cur, r)
+	}
+	c.fusion[n] = u
+}
+
+// groupSiblings finds 1×1 convolutions that read one input with the same stride.
+func (c *compiler) groupSiblings() {
+	c.groups = map[*Node][]*Node{}
+	type key struct {
+		in  *Node
+		win Window
+	}
+	found := map[key][]*Node{}
+	for _, n := range c.order {
+		if o, ok := n.op.(Conv); ok && n != c.source && o.H == 1 && o.W == 1 && c.opts.Fusions.Siblings {
+			k := key{c.in(n, 0), o.Window}
+			found[k] = append(found[k], n)
+		}
+	}
+	for _, group := range found {
+		for _, n := range group {
+			c.groups[n] = group
+		}
+	}
+}
+
+// siblings is the group of a convolution, in order; the first member's step computes all.
+func (c *compiler) siblings(n *Node) []*Node {
+	if g := c.groups[n]; g != nil {
+		return g
+	}
+	return []*Node{n}
 }

@@ -53,6 +53,8 @@ func (o Dropout) backward(c *compiler, n *Node) {
 	}
 }
 
+func (Dropout) inPlace(*compiler, *Node) int { return 0 }
+
 // Dropout adds a dropout.
 func (g *Graph) Dropout(name string, x *Node, p float64) *Node {
 	return g.Apply(name, Dropout{p}, x)

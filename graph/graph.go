@@ -25,6 +25,23 @@ type Op interface {
 	backward(c *compiler, n *Node)
 }
 
+// What follows are rules that some operations have beside those of Op.
+type (
+	// multiplier is an operation that multiplies and accumulates: see Node.MACs.
+	multiplier interface{ macs(n *Node) int64 }
+	// beginner emits a step that comes before those of all nodes.
+	beginner interface{ begin(c *compiler, n *Node) }
+	// fuser decides what the step of a node takes over from its neighbours.
+	fuser interface{ fuse(c *compiler, n *Node) }
+	// masker is an operation whose gradient rule applies the mask of a ReLU that its step took over.
+	masker interface{ masks() }
+	// inPlacer is an operation whose gradient rule works in place: the gradient of one input may overwrite that of the output. inPlace
+	// returns which input's, -1 for none.
+	inPlacer interface {
+		inPlace(c *compiler, n *Node) int
+	}
+)
+
 // Node is one operation applied to the outputs of others. Names are paths: "inception4a/tower3x3/conv".
 type Node struct {
 	name   string
@@ -62,6 +79,15 @@ func Ancestors(nodes ...*Node) map[*Node]bool {
 
 // Params are the node's parameters.
 func (n *Node) Params() []*Param { return n.params }
+
+// MACs counts the multiply-accumulates that a node takes for one sample: those of convolutions and fully connected layers, as
+// their definition needs them. Other nodes count nothing, as is the habit in papers on this family of networks.
+func (n *Node) MACs() int64 {
+	if o, ok := n.op.(multiplier); ok {
+		return o.macs(n)
+	}
+	return 0
+}
 
 // Shape is the shape of the node's output for one sample.
 func (n *Node) Shape() Shape { return n.shape }
@@ -260,7 +286,7 @@ func (g *Graph) Find(name string) (*Node, error) {
 	if n := g.byName[name]; n != nil {
 		return n, nil
 	}
-	return nil, &UnknownError{What: "node or end point of " + g.name, Name: name, Nearest: Nearest(name, g.places(), 3)}
+	return nil, &UnknownError{What: "node or end point of " + g.name, Name: name, Nearest: Nearest(name, g.names(), 3)}
 }
 
 // Glob returns the end points whose names match a pattern of path.Match ("inception4*/tower3x3"), in order of creation, or,
@@ -291,12 +317,12 @@ func (g *Graph) Glob(pattern string) ([]EndPoint, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, &UnknownError{What: "node or end point of " + g.name, Name: pattern, Nearest: Nearest(pattern, g.places(), 3)}
+		return nil, &UnknownError{What: "node or end point of " + g.name, Name: pattern, Nearest: Nearest(pattern, g.names(), 3)}
 	}
 	return out, nil
 }
 
-func (g *Graph) places() []string {
+func (g *Graph) names() []string {
 	var names []string
 	for _, e := range g.ends {
 		names = append(names, e.Name)

@@ -22,7 +22,7 @@ func planMemory(p *Plan) {
 	var placed [len(p.Arena)][]*Buffer // by offset
 	for _, b := range all {
 		at := 0
-		if p.Options.NoReuse {
+		if p.Options.Debug.NoReuse {
 			at = p.Arena[b.Elem]
 		} else {
 			for _, o := range placed[b.Elem] {

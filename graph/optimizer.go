@@ -112,6 +112,9 @@ func (*UpdateStep) Kind() string { return "update" }
 // Views implements Step.
 func (*UpdateStep) Views(func(View, Access)) {}
 
+// It writes parameters, which many steps read.
+func (*UpdateStep) inOrderWith(Step) bool { return true }
+
 // bytes counts the gradient twice: its norm must be known before the first value changes.
 func (s *UpdateStep) bytes() int64 {
 	var trained, copied int64

@@ -107,7 +107,7 @@ func StepBytes(s Step) int64 {
 		}
 	})
 	switch u := s.(type) {
-	case *UpdateStep:
+	case mover:
 		b += u.bytes()
 	case paramUser:
 		for _, p := range u.uses() {
@@ -123,6 +123,12 @@ func StepBytes(s Step) int64 {
 	}
 	return b
 }
+
+// ordered is a step that does more than Views and Gradients tell of, and so is in order with some other steps.
+type ordered interface{ inOrderWith(Step) bool }
+
+// mover is a step that moves more than Views tells of.
+type mover interface{ bytes() int64 }
 
 // paramUser is a step that reads parameters.
 type paramUser interface{ uses() []*Param }
@@ -226,4 +232,11 @@ func (p *Plan) String() string {
 	}
 	return fmt.Sprintf("%s %s, batch %d: %d steps, arena %.1f MiB (reduced from %.1f MiB)", p.Graph.name, mode, p.Options.Batch,
 		len(p.Steps), float64(p.ArenaBytes())/(1<<20), float64(p.Unshared)/(1<<20))
+}
+
+func writeOrUpdate(accumulate bool) Access {
+	if accumulate {
+		return Update
+	}
+	return Write
 }

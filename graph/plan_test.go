@@ -256,7 +256,7 @@ func TestUnfusedPlansAreWhole(t *testing.T) {
 			o := training()
 			o.Fusions = f
 			mustCompile(t, inception(l), o)
-			o.SweepPerLoss = true
+			o.Debug.SweepPerLoss = true
 			p := mustCompile(t, inception(l), o)
 			require.Equal(t, 3, p.Count("softmax_cross_entropy"))
 			mustCompile(t, inception(l), Options{Batch: 3, Target: Target{Fusions: f}})
@@ -319,7 +319,7 @@ func TestHeadOnTower(t *testing.T) {
 	mustCompile(t, g, o)
 }
 
-// The gradient of a tower lies in its slot of the concatenation's, but where the sweep has another part for it first: a head on the
+// The gradient of a tower lies in its slice of the concatenation's, but where the sweep has another part for it first: a head on the
 // tower alone is the trunk if it comes first. Then the concatenation's part is added to the tower's own memory.
 func TestPartsOfAConcatenation(t *testing.T) {
 	g := New("parts")
@@ -342,7 +342,7 @@ func TestMemoryIsShared(t *testing.T) {
 	p := mustCompile(t, inception(convBN), training())
 	require.Less(t, p.ArenaBytes(), p.Unshared*3/4)
 	o := training()
-	o.NoReuse = true
+	o.Debug.NoReuse = true
 	q := mustCompile(t, inception(convBN), o)
 	require.GreaterOrEqual(t, q.ArenaBytes(), q.Unshared)
 	require.Equal(t, p.Unshared, q.Unshared)
@@ -411,7 +411,7 @@ func TestCompileRefuses(t *testing.T) {
 		"standard deviation 0": {Batch: 1, Normalize: &Normalization{Mean: []float32{1, 2, 3}, Std: []float32{1, 0, 3}}},
 		"-1 bytes of regions":  {Batch: 1, Regions: -1},
 		"set Normalize":        {Batch: 1, Regions: 100},
-		"without SweepPerLoss": {Batch: 1, Training: true, SweepPerLoss: true, Probes: []Probe{{Node: "mixed1", Gradient: true}}},
+		"without SweepPerLoss": {Batch: 1, Training: true, Debug: Debug{SweepPerLoss: true}, Probes: []Probe{{Node: "mixed1", Gradient: true}}},
 	} {
 		_, err := Compile(g, l, o)
 		require.ErrorContains(t, err, want)

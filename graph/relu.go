@@ -26,17 +26,16 @@ func (ReLU) forward(c *compiler, n *Node) {
 // dx = dy where y > 0, else 0. A batch normalisation or a sum that absorbed the ReLU applies the mask itself.
 func (ReLU) backward(c *compiler, n *Node) {
 	in := c.in(n, 0)
-	if c.absorbed(n) {
-		switch in.op.(type) {
-		case BatchNorm, Add:
-			c.passThrough(n)
-			return
-		}
+	if _, ok := in.op.(masker); ok && c.absorbed(n) {
+		c.passThrough(n)
+		return
 	}
 	if dx, acc, want := c.targetInPlace(n, in); want {
 		c.emit(&ReLUBackward{at{n.name}, c.view(n), c.grad(n), dx, acc})
 	}
 }
+
+func (ReLU) inPlace(*compiler, *Node) int { return 0 }
 
 // ReLU adds a rectifier.
 func (g *Graph) ReLU(name string, x *Node) *Node { return g.Apply(name, ReLU{}, x) }

@@ -68,29 +68,29 @@ func (c *compiler) schedule() error {
 			}
 		}
 	}
-	c.place = map[*Node]int{}
-	placed := func(n *Node) bool { _, ok := c.place[n]; return ok }
+	c.position = map[*Node]int{}
+	known := func(n *Node) bool { _, ok := c.position[n]; return ok }
 	ready := func(n *Node) bool {
 		for _, x := range c.ins[n] {
-			if !placed(x) {
+			if !known(x) {
 				return false
 			}
 		}
 		return true
 	}
-	var place func(n *Node)
-	place = func(n *Node) {
-		c.place[n] = len(c.order)
+	var add func(n *Node)
+	add = func(n *Node) {
+		c.position[n] = len(c.order)
 		c.order = append(c.order, n)
 		for _, m := range c.readers[n] {
-			if !trunk[m] && !placed(m) && ready(m) {
-				place(m)
+			if !trunk[m] && !known(m) && ready(m) {
+				add(m)
 			}
 		}
 	}
 	for _, n := range c.g.nodes {
-		if live[n] && !placed(n) && ready(n) {
-			place(n)
+		if live[n] && !known(n) && ready(n) {
+			add(n)
 		}
 	}
 	return nil

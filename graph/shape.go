@@ -128,3 +128,18 @@ type TooSmallError struct {
 func (e *TooSmallError) Error() string {
 	return fmt.Sprintf("window %s does not fit into an input of %s; the input here must be at least %dx%d", e.Window, e.Input, e.MinH, e.MinW)
 }
+
+func inferPool(w Window, in []Shape) (Window, Shape, error) {
+	if len(in) != 1 {
+		return w, Shape{}, fmt.Errorf("needs one input, has %d", len(in))
+	}
+	same := w.Same
+	w, p, q, err := w.resolve(in[0])
+	if err != nil {
+		return w, Shape{}, err
+	}
+	if !same && (w.Top > w.H/2 || w.Bottom > w.H/2 || w.Left > w.W/2 || w.Right > w.W/2) {
+		return w, Shape{}, fmt.Errorf("padding of window %s is more than half of it: some windows would see padding only", w)
+	}
+	return w, Shape{p, q, in[0].C}, nil
+}

@@ -51,7 +51,6 @@ func (p *Plan) conflicts() []stepSet {
 	}
 	uses := map[*Buffer][]use{}
 	gradients := map[*Param][]int{}
-	var losses []int
 	for i, s := range p.Steps {
 		s.Views(func(v View, a Access) { uses[v.Buffer] = append(uses[v.Buffer], use{i, v, a}) })
 		for _, q := range s.Gradients() {
@@ -60,15 +59,11 @@ func (p *Plan) conflicts() []stepSet {
 			}
 			gradients[q] = append(gradients[q], i)
 		}
-		switch s.(type) {
-		case *SoftmaxCrossEntropy:
-			for _, j := range losses {
-				c[i].add(j)
-			}
-			losses = append(losses, i)
-		case *UpdateStep:
-			for j := range c {
-				c[max(i, j)].add(min(i, j))
+		if o, ok := s.(ordered); ok {
+			for j, t := range p.Steps {
+				if j != i && o.inOrderWith(t) {
+					c[max(i, j)].add(min(i, j))
+				}
 			}
 		}
 	}

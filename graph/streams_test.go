@@ -9,15 +9,15 @@ import (
 
 // orderedPlans are plans with branches, heads on modules and towers, siblings, shared memory, and every kind of sweep.
 func orderedPlans(t *testing.T) map[string]*Plan {
-	slack, apart, perLoss, plain := training(), training(), training(), training()
-	slack.ReuseDistance = 4
-	apart.NoReuse = true
-	perLoss.SweepPerLoss = true
+	rested, apart, perLoss, plain := training(), training(), training(), training()
+	rested.ReuseDistance = 4
+	apart.Debug.NoReuse = true
+	perLoss.Debug.SweepPerLoss = true
 	plain.Fusions = Fusions{}
 	return map[string]*Plan{
 		"training":       mustCompile(t, inception(convBN), training()),
 		"biases":         mustCompile(t, inception(convBias), training()),
-		"slack":          mustCompile(t, inception(convBN), slack),
+		"rested":         mustCompile(t, inception(convBN), rested),
 		"no reuse":       mustCompile(t, inception(convBN), apart),
 		"sweep per loss": mustCompile(t, inception(convBN), perLoss),
 		"no fusions":     mustCompile(t, inception(convBN), plain),
@@ -41,8 +41,8 @@ func paths(after [][]int) []map[int]bool {
 }
 
 // Steps that no path connects use no element together that one of them writes, and add to no gradient together. This looks at every
-// element of memory by itself, where Order compares ranges. No entry of Order can be left out.
-func TestOrder(t *testing.T) {
+// element of memory by itself, where Dependencies compares ranges. No dependency can be left out.
+func TestDependencies(t *testing.T) {
 	for name, p := range orderedPlans(t) {
 		t.Run(name, func(t *testing.T) {
 			type last struct{ writers, readers []int }
@@ -117,7 +117,7 @@ func TestOrder(t *testing.T) {
 // What runs side by side: the towers of a module, forward and backward, a head and the trunk behind it, and the gradients of filters.
 func TestWhatRunsSideBySide(t *testing.T) {
 	o := training()
-	o.NoReuse = true // so that nothing waits because of memory
+	o.Debug.NoReuse = true // so that nothing waits because of memory
 	p := mustCompile(t, inception(convBN), o)
 	before := paths(p.Dependencies())
 	beside := func(kind, a, kind2, b string) {
@@ -144,10 +144,10 @@ func TestWhatRunsSideBySide(t *testing.T) {
 }
 
 // ReuseDistance takes waits for memory away, and costs little memory.
-func TestSlackShortensTheLongestChain(t *testing.T) {
-	apart, slack := training(), training()
-	apart.NoReuse, slack.ReuseDistance = true, 8
-	p, q := mustCompile(t, inception(convBN), training()), mustCompile(t, inception(convBN), slack)
+func TestReuseDistanceShortensTheCriticalPath(t *testing.T) {
+	apart, rested := training(), training()
+	apart.Debug.NoReuse, rested.ReuseDistance = true, 8
+	p, q := mustCompile(t, inception(convBN), training()), mustCompile(t, inception(convBN), rested)
 	least := mustCompile(t, inception(convBN), apart).CriticalPath()
 	require.Greater(t, p.CriticalPath(), least*5/4)
 	require.Less(t, q.CriticalPath(), least*5/4)
@@ -162,7 +162,7 @@ func TestSlackShortensTheLongestChain(t *testing.T) {
 }
 
 // Streams and waits keep the order, no wait follows from others, and with streams enough nothing waits that need not.
-func TestPlaces(t *testing.T) {
+func TestAssignStreams(t *testing.T) {
 	for name, p := range orderedPlans(t) {
 		for _, streams := range []int{1, 2, 3, 4, 100} {
 			schedule, order := p.AssignStreams(streams), p.Dependencies()
@@ -200,7 +200,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// The sets of steps that Order is made of.
+// The sets of steps that dependencies are made of.
 func TestStepSet(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	a, b, both := newStepSet(200), newStepSet(200), map[int]bool{}

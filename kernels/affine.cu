@@ -12,7 +12,7 @@ template <class T> GPU_FN void affine(const AffineParams& p) {
   const T* x = (const T*)p.x.data;
   T* y = (T*)p.y.data;
   const bool wx = gpu::wide(x, p.x.stride), wy = gpu::wide(y, p.y.stride);
-  const gpu::Place at = gpu::place<N>(p.rows, p.cols);
+  const gpu::ThreadPack at = gpu::thread_pack<N>(p.rows, p.cols);
   if (at.row >= p.rows) return;
   float scale[N], shift[N];
   gpu::channel_values(shift, p.shift, at.c, at.count);

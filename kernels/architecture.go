@@ -3,38 +3,36 @@ package kernels
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Architecture is a kind of GPU that the kernels are compiled for.
 type Architecture struct {
 	Name         string // the compiler's name: "sm_86" for machine code, "compute_80" for PTX
 	Major, Minor int    // compute capability
+	PTX          bool   // the cubins are PTX, which the driver compiles when it loads them
+	Exact        bool   // machine code that runs on exactly this compute capability, as that for sm_90a
 }
 
 // Architectures lists what the cubins are built for. The PTX is for GPUs that no machine code here is for, above all later ones:
 // it is of the oldest architecture, because a driver compiles PTX for any GPU that is not older.
 var Architectures = []Architecture{
-	{"sm_80", 8, 0},
-	{"sm_86", 8, 6},
-	{"sm_89", 8, 9},
-	{"sm_90a", 9, 0},
-	{"compute_80", 8, 0},
+	{Name: "sm_80", Major: 8, Minor: 0},
+	{Name: "sm_86", Major: 8, Minor: 6},
+	{Name: "sm_89", Major: 8, Minor: 9},
+	{Name: "sm_90a", Major: 9, Minor: 0, Exact: true},
+	{Name: "compute_80", Major: 8, Minor: 0, PTX: true},
 }
-
-// PTX says that the cubins are PTX, which the driver compiles when it loads them.
-func (a Architecture) PTX() bool { return strings.HasPrefix(a.Name, "compute_") }
 
 // Extension is the usual end of the name of a cubin's file.
 func (a Architecture) Extension() string {
-	if a.PTX() {
+	if a.PTX {
 		return ".ptx"
 	}
 	return ".cubin"
 }
 
 func (a Architecture) String() string {
-	if a.PTX() {
+	if a.PTX {
 		return "PTX for " + a.Name + ", compiled by the driver"
 	}
 	return a.Name + " machine code"
@@ -47,9 +45,9 @@ func (a Architecture) RunsOn(major, minor int) bool {
 	switch {
 	case a.Major == major && a.Minor == minor:
 		return true
-	case a.PTX():
+	case a.PTX:
 		return major > a.Major || major == a.Major && minor > a.Minor
-	case strings.HasSuffix(a.Name, "a") || major == 8 && (minor == 7 || minor == 8):
+	case a.Exact || major == 8 && (minor == 7 || minor == 8):
 		return false
 	}
 	return a.Major == major && a.Minor < minor
@@ -64,7 +62,7 @@ func ArchitectureFor(major, minor int) (Architecture, error) {
 func choose(from []Architecture, major, minor int) (Architecture, error) {
 	var best Architecture
 	for _, a := range from {
-		if a.RunsOn(major, minor) && (best.Name == "" || best.PTX() && !a.PTX() || best.PTX() == a.PTX() && a.Minor > best.Minor) {
+		if a.RunsOn(major, minor) && (best.Name == "" || best.PTX && !a.PTX || best.PTX == a.PTX && a.Minor > best.Minor) {
 			best = a
 		}
 	}

@@ -28,8 +28,8 @@ func TestArchitectureFor(t *testing.T) {
 
 // Machine code also runs on higher minor versions, except where it is for one version alone.
 func TestChooseAmongOthers(t *testing.T) {
-	sm80, sm86, sm90a := Architecture{"sm_80", 8, 0}, Architecture{"sm_86", 8, 6}, Architecture{"sm_90a", 9, 0}
-	sm100, ptx := Architecture{"sm_100", 10, 0}, Architecture{"compute_80", 8, 0}
+	sm80, sm86, sm90a := Architecture{Name: "sm_80", Major: 8}, Architecture{Name: "sm_86", Major: 8, Minor: 6}, Architecture{Name: "sm_90a", Major: 9, Exact: true}
+	sm100, ptx := Architecture{Name: "sm_100", Major: 10}, Architecture{Name: "compute_80", Major: 8, PTX: true}
 	for _, c := range []struct {
 		from         []Architecture
 		major, minor int
@@ -53,8 +53,8 @@ func TestChooseAmongOthers(t *testing.T) {
 }
 
 func TestArchitectureNames(t *testing.T) {
-	require.Equal(t, "sm_90a machine code", Architecture{"sm_90a", 9, 0}.String())
-	require.Equal(t, ".cubin", Architecture{"sm_90a", 9, 0}.Extension())
-	require.Equal(t, "PTX for compute_80, compiled by the driver", Architecture{"compute_80", 8, 0}.String())
-	require.Equal(t, ".ptx", Architecture{"compute_80", 8, 0}.Extension())
+	require.Equal(t, "sm_90a machine code", Architecture{Name: "sm_90a", Major: 9, Exact: true}.String())
+	require.Equal(t, ".cubin", Architecture{Name: "sm_90a", Major: 9, Exact: true}.Extension())
+	require.Equal(t, "PTX for compute_80, compiled by the driver", Architecture{Name: "compute_80", Major: 8, PTX: true}.String())
+	require.Equal(t, ".ptx", Architecture{Name: "compute_80", Major: 8, PTX: true}.Extension())
 }

@@ -78,14 +78,14 @@ template <int C> GPU_FN void adjust(int (&v)[C], int op, float factor, int mean)
   }
 }
 
-// contrast_of is the place of contrast among a recipe's adjustments, MAX_ADJUSTMENTS without it.
+// contrast_of is the index of contrast among a recipe's adjustments, MAX_ADJUSTMENTS without it.
 GPU_FN int contrast_of(const AugmentRecipe& r) {
   int i = 0;
   while (i < MAX_ADJUSTMENTS && r.op[i] != ADJUST_CONTRAST) i++;
   return i;
 }
 
-template <int C> GPU_FN void resize(const AugmentResizeParams& p, Taps& taps, uint32_t (&scratch)[threads / 32]) {
+template <int C> GPU_FN void resize(const AugmentResizeParams& p, Taps& taps, uint32_t (&by_warp)[threads / 32]) {
   const int image = blockIdx.x / p.tiles, tile = blockIdx.x - image * p.tiles, t = threadIdx.x;
   const int across = (p.w + AUGMENT_TILE_W - 1) / AUGMENT_TILE_W, ty = tile / across;
   const int x0 = (tile - ty * across) * AUGMENT_TILE_W, y0 = ty * AUGMENT_TILE_H;
@@ -138,11 +138,11 @@ template <int C> GPU_FN void resize(const AugmentResizeParams& p, Taps& taps, ui
     brightness += (uint32_t)luma(v);
   }
   if (contrast == MAX_ADJUSTMENTS) return;
-  brightness = gpu::block_reduce<threads>(brightness, scratch, gpu::Sum<uint32_t>());
+  brightness = gpu::block_reduce<threads>(brightness, by_warp, gpu::Sum<uint32_t>());
   if (t == 0) p.sums[blockIdx.x] = brightness;
 }
 
-template <class T, int C> GPU_FN void store(const AugmentStoreParams& p, uint64_t (&scratch)[threads / 32]) {
+template <class T, int C> GPU_FN void store(const AugmentStoreParams& p, uint64_t (&by_warp)[threads / 32]) {
   const int image = blockIdx.x / p.blocks, part = blockIdx.x - image * p.blocks, t = threadIdx.x;
   const AugmentRecipe& r = p.recipes[image];
   const int area = p.h * p.w;
@@ -150,7 +150,7 @@ template <class T, int C> GPU_FN void store(const AugmentStoreParams& p, uint64_
   if (contrast_of(r) < MAX_ADJUSTMENTS) {
     uint64_t sum = 0;
     for (int i = t; i < p.tiles; i += threads) sum += p.sums[(size_t)image * p.tiles + i];
-    sum = gpu::block_reduce<threads>(sum, scratch, gpu::Sum<uint64_t>());
+    sum = gpu::block_reduce<threads>(sum, by_warp, gpu::Sum<uint64_t>());
     mean = (int)((sum + (uint64_t)area / 2) / (uint64_t)area);
   }
   // What all pixels need stays in registers.
@@ -177,20 +177,20 @@ template <class T, int C> GPU_FN void store(const AugmentStoreParams& p, uint64_
 }
 
 template <class T> GPU_FN void store_any(const AugmentStoreParams& p) {
-  SHARED(uint64_t, scratch, [threads / 32]);
+  SHARED(uint64_t, by_warp, [threads / 32]);
   if (p.channels == 3)
-    store<T, 3>(p, scratch);
+    store<T, 3>(p, by_warp);
   else
-    store<T, 1>(p, scratch);
+    store<T, 1>(p, by_warp);
 }
 
 KERNEL(augment_resize, AugmentResizeParams, threads) {
   SHARED(Taps, taps, [1]);
-  SHARED(uint32_t, scratch, [threads / 32]);
+  SHARED(uint32_t, by_warp, [threads / 32]);
   if (p.channels == 3)
-    resize<3>(p, taps[0], scratch);
+    resize<3>(p, taps[0], by_warp);
   else
-    resize<1>(p, taps[0], scratch);
+    resize<1>(p, taps[0], by_warp);
 }
 KERNEL(augment_store_f32, AugmentStoreParams, threads) { store_any<float>(p); }
 KERNEL(augment_store_bf16, AugmentStoreParams, threads) { store_any<gpu::Bf16>(p); }

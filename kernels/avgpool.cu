@@ -58,7 +58,7 @@ template <class T> GPU_FN void avgpool(const AvgPoolParams& p) {
   const bool wx = gpu::wide(x, p.x.stride), wy = gpu::wide(y, p.y.stride);
   const Axis vertical = rows_of(g, p.adaptive), horizontal = columns_of(g, p.adaptive);
   const int rows = g.n * g.p * g.q;
-  const gpu::Place at = gpu::place<N>(rows, p.cols);
+  const gpu::ThreadPack at = gpu::thread_pack<N>(rows, p.cols);
   for (int row = at.row; row < rows; row += at.step) {
     const int image = row / g.q / g.p;
     const Span a = vertical.window(row / g.q % g.p), b = horizontal.window(row % g.q);
@@ -83,7 +83,7 @@ template <class T> GPU_FN void avgpool_backward(const AvgPoolBackwardParams& p) 
   const bool wg = gpu::wide(dy, p.dy.stride), wd = gpu::wide(dx, p.dx.stride);
   const Axis vertical = rows_of(g, p.adaptive), horizontal = columns_of(g, p.adaptive);
   const int rows = g.n * g.h * g.w;
-  const gpu::Place at = gpu::place<N>(rows, p.cols);
+  const gpu::ThreadPack at = gpu::thread_pack<N>(rows, p.cols);
   for (int row = at.row; row < rows; row += at.step) {
     const int w = row % g.w, image = row / g.w / g.h, h = row / g.w % g.h;
     gpu::Pack<T> sum;

@@ -22,7 +22,7 @@ template <class T> GPU_FN void batchnorm_reduce(const BatchNormReduceParams& p) 
   const T *x = (const T*)p.x.data, *dy = (const T*)p.dy.data;
   const bool wx = gpu::wide(x, p.x.stride), wg = gpu::wide(dy, p.dy.stride);
   const bool accumulate = p.accumulate || p.run->accumulate;
-  const gpu::Place at = gpu::place<N>(p.rows, p.cols);
+  const gpu::ThreadPack at = gpu::thread_pack<N>(p.rows, p.cols);
   const int count = at.count > 0 ? at.count : 0;
   float mean[N], invstd[N], scale[N], shift[N];
   gpu::channel_values(mean, p.mean, at.c, count);
@@ -54,7 +54,7 @@ template <class T> GPU_FN void batchnorm_apply(const BatchNormApplyParams& p) {
   const T *x = (const T*)p.x.data, *dy = (const T*)p.dy.data;
   T* dx = (T*)p.dx.data;
   const bool wx = gpu::wide(x, p.x.stride), wg = gpu::wide(dy, p.dy.stride), wd = gpu::wide(dx, p.dx.stride);
-  const gpu::Place at = gpu::place<N>(p.rows, p.cols);
+  const gpu::ThreadPack at = gpu::thread_pack<N>(p.rows, p.cols);
   if (at.row >= p.rows) return;
   float scale[N], shift[N], b[N], c[N];
   gpu::channel_values(scale, p.scale, at.c, at.count);

@@ -8,7 +8,7 @@
 #include "params.h"
 
 KERNEL(batchnorm_fold, BatchNormFoldParams, 256) {
-  const FoldEntry e = p.entries[blockIdx.x];
+  const BatchNormFoldEntry e = p.entries[blockIdx.x];
   for (int c = threadIdx.x; c < e.cols; c += blockDim.x) {
     const double k = gpu::div((double)e.gamma[c], gpu::sqrt((double)e.var[c] + e.eps));
     e.scale[c] = (float)k;

@@ -9,7 +9,7 @@
 constexpr int threads = 256;
 
 KERNEL(compare, CompareParams, threads) {
-  SHARED(double, scratch, [threads / 32]);
+  SHARED(double, by_warp, [threads / 32]);
   const Chunk chunk = p.chunks[blockIdx.x];
   const float *a = p.a + chunk.offset, *b = p.b + chunk.offset;
   double dot = 0, squares = 0, apart = 0;
@@ -21,9 +21,9 @@ KERNEL(compare, CompareParams, threads) {
       dot += x * y, squares += x * x, apart += (x - y) * (x - y);
     }
   }
-  dot = gpu::block_reduce<threads>(dot, scratch, gpu::Sum<double>());
-  squares = gpu::block_reduce<threads>(squares, scratch, gpu::Sum<double>());
-  apart = gpu::block_reduce<threads>(apart, scratch, gpu::Sum<double>());
+  dot = gpu::block_reduce<threads>(dot, by_warp, gpu::Sum<double>());
+  squares = gpu::block_reduce<threads>(squares, by_warp, gpu::Sum<double>());
+  apart = gpu::block_reduce<threads>(apart, by_warp, gpu::Sum<double>());
   if (threadIdx.x != 0) return;
   double* y = p.y + 3 * (size_t)blockIdx.x;
   y[0] = dot, y[1] = squares, y[2] = apart;

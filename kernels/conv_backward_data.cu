@@ -96,7 +96,7 @@ template <class M> GPU_FN void conv_backward_data(const ConvBackwardDataParams& 
   if (count <= 0) return;
   T* dx = (T*)p.dx.data + column;
   const bool wide = gpu::aligned((T*)p.dx.data, p.dx.stride);
-  for (int m = result.slot; m < BM && m0 + m < rows; m += R::SLOTS) {
+  for (int m = result.group; m < BM && m0 + m < rows; m += R::GROUPS) {
     int row = m0 + m;
     if (gridDim.y > 1) {
       const int j = row % h.count, ni = row / h.count, n = ni / v.count, i = ni - n * v.count;
@@ -118,16 +118,16 @@ template <int BM, int BN> using DataWgmma = gpu::MultiplyWgmma<BM, BN, true, fal
 
 KERNEL(conv_backward_data_f32_128x128, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataF32<128, 128>>(p, shared); }
 KERNEL(conv_backward_data_f32_128x64, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataF32<128, 64>>(p, shared); }
-KERNEL(conv_backward_data_tf32_128x128, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataTensor<float, 128, 128>>(p, shared); }
-KERNEL(conv_backward_data_tf32_128x64, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataTensor<float, 128, 64>>(p, shared); }
-KERNEL(conv_backward_data_bf16_128x128, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataTensor<gpu::Bf16, 128, 128>>(p, shared); }
-KERNEL(conv_backward_data_bf16_128x64, ConvBackwardDataParams, 256) { DYN_SHARED(shared); conv_backward_data<DataTensor<gpu::Bf16, 128, 64>>(p, shared); }
-KERNEL_BLOCKS(conv_backward_data_wgmma_128x128, ConvBackwardDataParams, 256, 2) {
+KERNEL_TENSOR(conv_backward_data_tf32_128x128, ConvBackwardDataParams, 256, 1, TF32) { DYN_SHARED(shared); conv_backward_data<DataTensor<float, 128, 128>>(p, shared); }
+KERNEL_TENSOR(conv_backward_data_tf32_128x64, ConvBackwardDataParams, 256, 1, TF32) { DYN_SHARED(shared); conv_backward_data<DataTensor<float, 128, 64>>(p, shared); }
+KERNEL_TENSOR(conv_backward_data_bf16_128x128, ConvBackwardDataParams, 256, 1, BF16) { DYN_SHARED(shared); conv_backward_data<DataTensor<gpu::Bf16, 128, 128>>(p, shared); }
+KERNEL_TENSOR(conv_backward_data_bf16_128x64, ConvBackwardDataParams, 256, 1, BF16) { DYN_SHARED(shared); conv_backward_data<DataTensor<gpu::Bf16, 128, 64>>(p, shared); }
+KERNEL_TENSOR(conv_backward_data_wgmma_128x128, ConvBackwardDataParams, 256, 2, BF16) {
   DYN_SHARED(shared);
   if constexpr (gpu::HAS_WGMMA) conv_backward_data<DataWgmma<128, 128>>(p, shared);
   else gpu::trap();
 }
-KERNEL_BLOCKS(conv_backward_data_wgmma_128x64, ConvBackwardDataParams, 256, 2) {
+KERNEL_TENSOR(conv_backward_data_wgmma_128x64, ConvBackwardDataParams, 256, 2, BF16) {
   DYN_SHARED(shared);
   if constexpr (gpu::HAS_WGMMA) conv_backward_data<DataWgmma<128, 64>>(p, shared);
   else gpu::trap();

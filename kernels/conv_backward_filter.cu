@@ -83,7 +83,7 @@ template <class M> GPU_FN void conv_backward_filter(const ConvBackwardFilterPara
   const int out = n0 + result.col, out_tap = out / channels, out_c = out - out_tap * channels;
   const int count = out_tap < taps ? gpu::columns<R::N>(p.c - out_c) : 0;
   if (count <= 0) return;
-  for (int m = result.slot; m < BM && m0 + m < p.cols; m += R::SLOTS) {
+  for (int m = result.group; m < BM && m0 + m < p.cols; m += R::GROUPS) {
     const ConvFilterSegment& o = p.segments[gpu::segment_of(p, m0 + m)];
     const int f = m0 + m - o.begin;
     if (f >= o.k) continue;
@@ -131,16 +131,16 @@ template <int BM, int BN> using FilterWgmma = gpu::MultiplyWgmma<BM, BN, false, 
 
 KERNEL(conv_backward_filter_f32_128x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterF32<128, 128>>(p, shared); }
 KERNEL(conv_backward_filter_f32_64x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterF32<64, 128>>(p, shared); }
-KERNEL(conv_backward_filter_tf32_128x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<float, 128, 128>>(p, shared); }
-KERNEL(conv_backward_filter_tf32_64x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<float, 64, 128>>(p, shared); }
-KERNEL(conv_backward_filter_bf16_128x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<gpu::Bf16, 128, 128>>(p, shared); }
-KERNEL(conv_backward_filter_bf16_64x128, ConvBackwardFilterParams, 256) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<gpu::Bf16, 64, 128>>(p, shared); }
-KERNEL_BLOCKS(conv_backward_filter_wgmma_128x128, ConvBackwardFilterParams, 256, 2) {
+KERNEL_TENSOR(conv_backward_filter_tf32_128x128, ConvBackwardFilterParams, 256, 1, TF32) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<float, 128, 128>>(p, shared); }
+KERNEL_TENSOR(conv_backward_filter_tf32_64x128, ConvBackwardFilterParams, 256, 1, TF32) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<float, 64, 128>>(p, shared); }
+KERNEL_TENSOR(conv_backward_filter_bf16_128x128, ConvBackwardFilterParams, 256, 1, BF16) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<gpu::Bf16, 128, 128>>(p, shared); }
+KERNEL_TENSOR(conv_backward_filter_bf16_64x128, ConvBackwardFilterParams, 256, 1, BF16) { DYN_SHARED(shared); conv_backward_filter<FilterTensor<gpu::Bf16, 64, 128>>(p, shared); }
+KERNEL_TENSOR(conv_backward_filter_wgmma_128x128, ConvBackwardFilterParams, 256, 2, BF16) {
   DYN_SHARED(shared);
   if constexpr (gpu::HAS_WGMMA) conv_backward_filter<FilterWgmma<128, 128>>(p, shared);
   else gpu::trap();
 }
-KERNEL_BLOCKS(conv_backward_filter_wgmma_64x128, ConvBackwardFilterParams, 256, 2) {
+KERNEL_TENSOR(conv_backward_filter_wgmma_64x128, ConvBackwardFilterParams, 256, 2, BF16) {
   DYN_SHARED(shared);
   if constexpr (gpu::HAS_WGMMA) conv_backward_filter<FilterWgmma<64, 128>>(p, shared);
   else gpu::trap();

@@ -21,7 +21,7 @@
 // the barrier of the step after orders those waits, and the products, before the next box goes to that stage.
 #include "gpu/conv.h"
 
-// CopiedFilters are a tile's filters, copied chunk by chunk: each thread has PASSES filters, at the same place of k.
+// CopiedFilters are a tile's filters, copied chunk by chunk: each thread has PASSES filters, at the same position of k.
 template <class M> struct CopiedFilters {
   using T = typename M::T;
   using B = typename M::B;
@@ -91,7 +91,7 @@ template <class M, class Filters = CopiedFilters<M>> GPU_FN void conv_forward(co
   const int rows = g.n * g.p * g.q, tiles = (p.cols + BN - 1) / BN, tile = blockIdx.x / tiles;
   const int m0 = tile * BM, n0 = (blockIdx.x - tile * tiles) * BN;
 
-  // What a thread loads of the image: chunks of PASSES pixels, at the same place of k.
+  // What a thread loads of the image: chunks of PASSES pixels, at the same position of k.
   const T* x = (const T*)p.x.data;
   const bool wide_x = gpu::aligned(x, p.x.stride);
   gpu::Pixel pixel[A::PASSES];
@@ -133,7 +133,7 @@ template <class M, class Filters = CopiedFilters<M>> GPU_FN void conv_forward(co
   T* y = (T*)s.y.data + k;
   const bool wide_y = gpu::aligned((T*)s.y.data, s.y.stride);
   if (count > 0)
-    for (int m = result.slot; m < BM && m0 + m < rows; m += R::SLOTS) {
+    for (int m = result.group; m < BM && m0 + m < rows; m += R::GROUPS) {
       gpu::Pack<T> v = result.row(m);
       UNROLL for (int i = 0; i < R::N; i++) {
         sum[i] += v.v[i];
@@ -148,10 +148,10 @@ template <class M, class Filters = CopiedFilters<M>> GPU_FN void conv_forward(co
   for (int i = 0; i < p.count; i++) statistics |= p.segments[i].partial != nullptr;
   if (!statistics) return;
   float* sums = (float*)(shared + R::BYTES);  // 2·SLOTS rows of BN, in the order of R::at
-  static_assert(R::BYTES + 2 * R::SLOTS * BN * 4 <= gpu::GEMM_SHARED<BM, BN>, "tile and statistics fit");
+  static_assert(R::BYTES + 2 * R::GROUPS * BN * 4 <= gpu::GEMM_SHARED<BM, BN>, "tile and statistics fit");
   UNROLL for (int i = 0; i < R::N; i += 4) {
-    gpu::store(sums + R::at(result.slot, result.col + i), gpu::Pack<float>{{sum[i], sum[i + 1], sum[i + 2], sum[i + 3]}}, 4, true);
-    gpu::store(sums + R::at(R::SLOTS + result.slot, result.col + i),
+    gpu::store(sums + R::at(result.group, result.col + i), gpu::Pack<float>{{sum[i], sum[i + 1], sum[i + 2], sum[i + 3]}}, 4, true);
+    gpu::store(sums + R::at(R::GROUPS + result.group, result.col + i),
                gpu::Pack<float>{{squares[i], squares[i + 1], squares[i + 2], squares[i + 3]}}, 4, true);
   }
   __syncthreads();  // (3)
@@ -161,7 +161,7 @@ template <class M, class Filters = CopiedFilters<M>> GPU_FN void conv_forward(co
     const int column = n0 + n - o.begin;
     if (!o.partial || column >= o.k) continue;
     float v = 0;
-    for (int j = 0; j < R::SLOTS; j++) v += sums[R::at(which * R::SLOTS + j, n)];
+    for (int j = 0; j < R::GROUPS; j++) v += sums[R::at(which * R::GROUPS + j, n)];
     o.partial[((size_t)tile * 2 + which) * o.k + column] = v;
   }
 }
@@ -172,27 +172,27 @@ template <int BM, int BN> using ForwardWgmma = gpu::MultiplyWgmma<BM, BN, true, 
 
 KERNEL(conv_forward_f32_128x128, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardF32<128, 128>>(p, shared); }
 KERNEL(conv_forward_f32_128x64, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardF32<128, 64>>(p, shared); }
-KERNEL(conv_forward_tf32_128x128, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<float, 128, 128>>(p, shared); }
-KERNEL(conv_forward_tf32_128x64, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<float, 128, 64>>(p, shared); }
-KERNEL(conv_forward_bf16_128x128, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<gpu::Bf16, 128, 128>>(p, shared); }
-KERNEL(conv_forward_bf16_128x64, ConvForwardParams, 256) { DYN_SHARED(shared); conv_forward<ForwardTensor<gpu::Bf16, 128, 64>>(p, shared); }
-KERNEL_BLOCKS(conv_forward_wgmma_128x128, ConvForwardParams, 256, 2) {
+KERNEL_TENSOR(conv_forward_tf32_128x128, ConvForwardParams, 256, 1, TF32) { DYN_SHARED(shared); conv_forward<ForwardTensor<float, 128, 128>>(p, shared); }
+KERNEL_TENSOR(conv_forward_tf32_128x64, ConvForwardParams, 256, 1, TF32) { DYN_SHARED(shared); conv_forward<ForwardTensor<float, 128, 64>>(p, shared); }
+KERNEL_TENSOR(conv_forward_bf16_128x128, ConvForwardParams, 256, 1, BF16) { DYN_SHARED(shared); conv_forward<ForwardTensor<gpu::Bf16, 128, 128>>(p, shared); }
+KERNEL_TENSOR(conv_forward_bf16_128x64, ConvForwardParams, 256, 1, BF16) { DYN_SHARED(shared); conv_forward<ForwardTensor<gpu::Bf16, 128, 64>>(p, shared); }
+KERNEL_TENSOR(conv_forward_wgmma_128x128, ConvForwardParams, 256, 2, BF16) {
   DYN_SHARED(shared);
   if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 128>>(p, shared);
   else gpu::trap();
 }
-KERNEL_BLOCKS(conv_forward_wgmma_128x64, ConvForwardParams, 256, 2) {
+KERNEL_TENSOR(conv_forward_wgmma_128x64, ConvForwardParams, 256, 2, BF16) {
   DYN_SHARED(shared);
   if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 64>>(p, shared);
   else gpu::trap();
 }
-KERNEL_BLOCKS(conv_forward_tma_128x128, ConvForwardParams, 256, 2) {
+KERNEL_TENSOR(conv_forward_tma_128x128, ConvForwardParams, 256, 2, BF16) {
   DYN_SHARED(shared);
   SHARED(uint64_t, full, [gpu::STAGES]);
   if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 128>, BoxedFilters<ForwardWgmma<128, 128>>>(p, shared, full);
   else gpu::trap();
 }
-KERNEL_BLOCKS(conv_forward_tma_128x64, ConvForwardParams, 256, 2) {
+KERNEL_TENSOR(conv_forward_tma_128x64, ConvForwardParams, 256, 2, BF16) {
   DYN_SHARED(shared);
   SHARED(uint64_t, full, [gpu::STAGES]);
   if constexpr (gpu::HAS_WGMMA) conv_forward<ForwardWgmma<128, 64>, BoxedFilters<ForwardWgmma<128, 64>>>(p, shared, full);

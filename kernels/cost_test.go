@@ -257,18 +257,18 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 		}
 	}
 	lrn := []launch{
-		{kernels.LrnParams{}, map[string]passes{"X": in, "Y": out, "Base": out}},
-		{kernels.LrnBackwardParams{}, map[string]passes{"X": in, "Base": in, "DY": in, "DX": out}},
+		{kernels.LRNParams{}, map[string]passes{"X": in, "Y": out, "Base": out}},
+		{kernels.LRNBackwardParams{}, map[string]passes{"X": in, "Base": in, "DY": in, "DX": out}},
 	}
 	// Every block counts the labels, and every warp looks for its row's. Every warp reads the logit of its row's label, too.
 	loss := func(rows, classes int, logits float64) []launch {
-		m := map[string]passes{"RowLoss": inOut, "RowRank": inOut, "Counter": perWarp, "Run": perWarp, "Ring": perWarp,
+		m := map[string]passes{"RowLoss": inOut, "RowRank": inOut, "Counter": perWarp, "Run": perWarp, "Metrics": perWarp,
 			"Labels": {float64(rows*lossHeads) * (1 + float64(warpsOfABlock)/float64(rows)), 0}}
 		for i := range lossHeads {
 			m[fmt.Sprintf("Heads[%d].Logits", i)] = passes{logits + float64(warpsOfABlock)/float64(classes), 0}
 			m[fmt.Sprintf("Heads[%d].Dlogits", i)] = out
 		}
-		return []launch{{kernels.LossParams{}, m}}
+		return []launch{{kernels.SoftmaxCrossEntropyParams{}, m}}
 	}
 	optimizer := func(slots map[string]passes) []launch {
 		m := map[string]passes{"Value": inOut, "Gradient": in, "Slot0": inOut, "Average": inOut, "BF16": out, "Chunks": perWarp, "Run": perWarp,
@@ -276,7 +276,7 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 		maps.Copy(m, slots)
 		return []launch{
 			{kernels.GradientNormParams{}, map[string]passes{"Gradient": in, "Partial": inOut, "Chunks": perWarp, "Counter": perWarp, "Run": perWarp,
-				"Ring": perWarp, "Scalars": out}},
+				"Metrics": perWarp, "Scalars": out}},
 			{kernels.UpdateParams{}, m},
 		}
 	}
@@ -289,8 +289,8 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 		"scale":         both(kernels.ScaleParams{}, "Y", map[string]passes{"X": in}),
 		"add":           {{kernels.AddParams{}, map[string]passes{"Xs[0]": in, "Xs[1]": in, "Xs[2]": in, "Y": out}}},
 		"add_backward":  {{kernels.AddBackwardParams{}, map[string]passes{"Y": in, "DY": in, "Dxs[0]": inOut, "Dxs[1]": out}}},
-		"relu":          {{kernels.ReluParams{}, map[string]passes{"X": in, "Y": out}}},
-		"relu_backward": both(kernels.ReluBackwardParams{}, "DX", map[string]passes{"Y": in, "DY": in}),
+		"relu":          {{kernels.ReLUParams{}, map[string]passes{"X": in, "Y": out}}},
+		"relu_backward": both(kernels.ReLUBackwardParams{}, "DX", map[string]passes{"Y": in, "DY": in}),
 		"dropout":       both(kernels.DropoutParams{}, "Y", map[string]passes{"X": in, "Run": perWarp}),
 
 		"affine":         {{kernels.AffineParams{}, map[string]passes{"X": in, "Y": out, "Scale": groups, "Shift": groups}}},

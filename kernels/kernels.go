@@ -15,10 +15,26 @@ import "slices"
 
 // Kernel is an entry point of the cubins.
 type Kernel struct {
-	Name      string
-	File      string  // its source
-	Threads   int     // of a block, at most
-	ParamSize uintptr // bytes of its parameter struct
+	Name       string
+	File       string  // its source
+	Threads    int     // of a block, at most
+	ParamSize  uintptr // bytes of its parameter struct
+	Arithmetic Arithmetic
+}
+
+// Arithmetic is how a kernel multiplies: what the peak of its arithmetic depends on.
+type Arithmetic uint8
+
+// The kinds of arithmetic. All sums are float32.
+const (
+	FMA        Arithmetic = iota // float32, by fused multiply-add
+	TensorTF32                   // tensor cores, of float32 rounded to tf32
+	TensorBF16                   // tensor cores, of bfloat16
+)
+
+// String names the arithmetic.
+func (a Arithmetic) String() string {
+	return [...]string{"float32 FMA", "tf32 tensor cores", "bf16 tensor cores"}[a]
 }
 
 // Find returns the kernel of a name.

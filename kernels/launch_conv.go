@@ -5,9 +5,22 @@ import "fmt"
 // ConvTile is the tile of a convolution kernel: rows by columns of the matrix product.
 type ConvTile struct{ Rows, Cols int }
 
-// Name is the kernel's name for a product ("conv_forward", …) and a type ("f32", "tf32", "bf16").
-func (t ConvTile) Name(product, element string) string {
-	return fmt.Sprintf("%s_%s_%dx%d", product, element, t.Rows, t.Cols)
+// ConvVariant is a way of multiplying, as the names of convolution kernels have it.
+type ConvVariant string
+
+// The variants. ConvWgmma and ConvTMA multiply bfloat16 by warpgroups, and need sm_90; ConvTMA takes filters from tensor maps, and
+// only conv_forward has it.
+const (
+	ConvF32   ConvVariant = "f32"
+	ConvTF32  ConvVariant = "tf32"
+	ConvBF16  ConvVariant = "bf16"
+	ConvWgmma ConvVariant = "wgmma"
+	ConvTMA   ConvVariant = "tma"
+)
+
+// Name is the kernel's name for a product ("conv_forward", …) and a variant.
+func (t ConvTile) Name(product string, v ConvVariant) string {
+	return fmt.Sprintf("%s_%s_%dx%d", product, v, t.Rows, t.Cols)
 }
 
 // Shared is the tile's dynamic shared memory in bytes; more than 48 KiB must be allowed before

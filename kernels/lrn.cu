@@ -17,39 +17,39 @@
 
 GPU_FN float power(float s, float minus_beta) { return gpu::exp2(minus_beta * gpu::log2(s)); }
 
-// Rows at a time, and this thread's: with few channels a block has several rows, with many a thread has several channels.
-struct RowSlots {
-  int slots, slot, lane, width;
+// The block's groups of threads, each with a row at a time, and this thread's: with few channels a block has several rows, with many a thread has several channels.
+struct RowGroups {
+  int groups, group, member, width;
 };
-GPU_FN RowSlots row_slots(int cols) {
+GPU_FN RowGroups row_groups(int cols) {
   const int threads = blockDim.x, t = threadIdx.x;
   if (cols >= threads) return {1, 0, t, threads};
-  const int slots = threads / cols;
-  return {slots, t / cols, t % cols, cols};
+  const int groups = threads / cols;
+  return {groups, t / cols, t % cols, cols};
 }
 
-template <class T> GPU_FN void lrn(const LrnParams& p) {
+template <class T> GPU_FN void lrn(const LRNParams& p) {
   DYN_SHARED(memory);
-  const RowSlots r = row_slots(p.cols);
-  float* square = (float*)memory + r.slot * p.cols;
+  const RowGroups r = row_groups(p.cols);
+  float* square = (float*)memory + r.group * p.cols;
   const T* x = (const T*)p.x.data;
   T *y = (T*)p.y.data, *base = (T*)p.base.data;
   const int before = p.size / 2, after = (p.size - 1) / 2;
-  for (int first = blockIdx.x * r.slots; first < p.rows; first += gridDim.x * r.slots) {
-    const int row = first + r.slot;
-    const bool on = r.slot < r.slots && row < p.rows;
+  for (int first = blockIdx.x * r.groups; first < p.rows; first += gridDim.x * r.groups) {
+    const int row = first + r.group;
+    const bool on = r.group < r.groups && row < p.rows;
     const T* from = x + (size_t)row * p.x.stride;
     float own = 0;
-    for (int c = r.lane; on && c < p.cols; c += r.width) {
+    for (int c = r.member; on && c < p.cols; c += r.width) {
       const float v = gpu::to_float(from[c]);
-      if (c == r.lane) own = v;
+      if (c == r.member) own = v;
       square[c] = v * v;
     }
     __syncthreads();  // (1)
-    for (int c = r.lane; on && c < p.cols; c += r.width) {
+    for (int c = r.member; on && c < p.cols; c += r.width) {
       float sum = 0;
       for (int j = c - before < 0 ? 0 : c - before; j <= c + after && j < p.cols; j++) sum += square[j];
-      const float s = gpu::fma(p.alpha, sum, p.k), v = c == r.lane ? own : gpu::to_float(from[c]);
+      const float s = gpu::fma(p.alpha, sum, p.k), v = c == r.member ? own : gpu::to_float(from[c]);
       y[(size_t)row * p.y.stride + c] = gpu::from_float<T>(v * power(s, -p.beta));
       if (base) base[(size_t)row * p.base.stride + c] = gpu::from_float<T>(s);
     }
@@ -61,32 +61,32 @@ template <class T> GPU_FN void lrn(const LrnParams& p) {
 struct Inputs {
   float x, s, dy;
 };
-template <class T> GPU_FN Inputs read_inputs(const LrnBackwardParams& p, int row, int c) {
+template <class T> GPU_FN Inputs read_inputs(const LRNBackwardParams& p, int row, int c) {
   const T *x = (const T*)p.x.data, *base = (const T*)p.base.data, *dy = (const T*)p.dy.data;
   return {gpu::to_float(x[(size_t)row * p.x.stride + c]), gpu::to_float(base[(size_t)row * p.base.stride + c]),
           gpu::to_float(dy[(size_t)row * p.dy.stride + c])};
 }
 
-template <class T> GPU_FN void lrn_backward(const LrnBackwardParams& p) {
+template <class T> GPU_FN void lrn_backward(const LRNBackwardParams& p) {
   DYN_SHARED(memory);
-  const RowSlots r = row_slots(p.cols);
-  float* ratio = (float*)memory + r.slot * p.cols;
+  const RowGroups r = row_groups(p.cols);
+  float* ratio = (float*)memory + r.group * p.cols;
   T* dx = (T*)p.dx.data;
   const int before = (p.size - 1) / 2, after = p.size / 2;
-  for (int first = blockIdx.x * r.slots; first < p.rows; first += gridDim.x * r.slots) {
-    const int row = first + r.slot;
-    const bool on = r.slot < r.slots && row < p.rows;
+  for (int first = blockIdx.x * r.groups; first < p.rows; first += gridDim.x * r.groups) {
+    const int row = first + r.group;
+    const bool on = r.group < r.groups && row < p.rows;
     Inputs own = {};
-    for (int c = r.lane; on && c < p.cols; c += r.width) {
+    for (int c = r.member; on && c < p.cols; c += r.width) {
       const Inputs in = read_inputs<T>(p, row, c);
-      if (c == r.lane) own = in;
+      if (c == r.member) own = in;
       ratio[c] = in.dy * in.x * power(in.s, -p.beta - 1);
     }
     __syncthreads();  // (1)
-    for (int c = r.lane; on && c < p.cols; c += r.width) {
+    for (int c = r.member; on && c < p.cols; c += r.width) {
       float sum = 0;
       for (int j = c - before < 0 ? 0 : c - before; j <= c + after && j < p.cols; j++) sum += ratio[j];
-      const Inputs in = c == r.lane ? own : read_inputs<T>(p, row, c);
+      const Inputs in = c == r.member ? own : read_inputs<T>(p, row, c);
       float d = in.dy * power(in.s, -p.beta) - p.factor * in.x * sum;
       T* to = dx + (size_t)row * p.dx.stride + c;
       if (p.accumulate) d += gpu::to_float(*to);
@@ -96,7 +96,7 @@ template <class T> GPU_FN void lrn_backward(const LrnBackwardParams& p) {
   }
 }
 
-KERNEL(lrn_f32, LrnParams, 256) { lrn<float>(p); }
-KERNEL(lrn_bf16, LrnParams, 256) { lrn<gpu::Bf16>(p); }
-KERNEL(lrn_backward_f32, LrnBackwardParams, 256) { lrn_backward<float>(p); }
-KERNEL(lrn_backward_bf16, LrnBackwardParams, 256) { lrn_backward<gpu::Bf16>(p); }
+KERNEL(lrn_f32, LRNParams, 256) { lrn<float>(p); }
+KERNEL(lrn_bf16, LRNParams, 256) { lrn<gpu::Bf16>(p); }
+KERNEL(lrn_backward_f32, LRNBackwardParams, 256) { lrn_backward<float>(p); }
+KERNEL(lrn_backward_bf16, LRNBackwardParams, 256) { lrn_backward<gpu::Bf16>(p); }

@@ -1,6 +1,6 @@
 // maxpool.cu: max pooling and its gradient.
 //
-//   maxpool           y = the maximum of each window over the image; padding never wins. index (uint8) is its place in the
+//   maxpool           y = the maximum of each window over the image; padding never wins. index (uint8) is its position in the
 //                     whole window, row-major, the first of equals. NaN wins over everything. A window of padding alone is 0.
 //   maxpool_backward  dx = Σ dy over the windows whose maximum is here, in row-major order of the windows, or dx += ...
 //                     Every input gathers from the windows that hold it: no atomics.
@@ -20,7 +20,7 @@ template <class T> GPU_FN void maxpool(const MaxPoolParams& p) {
   const bool wx = gpu::wide(x, p.x.stride), wy = gpu::wide(y, p.y.stride);
   const bool wi = ((uintptr_t)index | (uintptr_t)p.index.stride) % N == 0;
   const int rows = g.n * g.p * g.q;
-  const gpu::Place at = gpu::place<N>(rows, p.cols);
+  const gpu::ThreadPack at = gpu::thread_pack<N>(rows, p.cols);
   for (int row = at.row; row < rows; row += at.step) {
     const int q = row % g.q, image = row / g.q / g.p, oy = row / g.q % g.p;
     const int h0 = oy * g.stride_h - g.top, w0 = q * g.stride_w - g.left;
@@ -67,7 +67,7 @@ template <class T> GPU_FN void maxpool_backward(const MaxPoolBackwardParams& p) 
   const bool wg = gpu::wide(dy, p.dy.stride), wd = gpu::wide(dx, p.dx.stride);
   const bool wi = ((uintptr_t)index | (uintptr_t)p.index.stride) % N == 0;
   const int rows = g.n * g.h * g.w;
-  const gpu::Place at = gpu::place<N>(rows, p.cols);
+  const gpu::ThreadPack at = gpu::thread_pack<N>(rows, p.cols);
   for (int row = at.row; row < rows; row += at.step) {
     const int w = row % g.w, image = row / g.w / g.h, h = row / g.w % g.h;
     const int q0 = first_window(w, g.left, g.kw, g.stride_w), q1 = end_window(w, g.left, g.stride_w, g.q);

@@ -27,7 +27,7 @@ constexpr int threads = 256;
 typedef gpu::Pack<float> Floats;
 
 KERNEL(gradient_norm, GradientNormParams, threads) {
-  SHARED(double, scratch, [threads / 32]);
+  SHARED(double, by_warp, [threads / 32]);
   const Chunk chunk = p.chunks[blockIdx.x];
   const float* g = p.gradient + chunk.offset;
   const bool skip = p.run->skip_update != 0;
@@ -37,15 +37,15 @@ KERNEL(gradient_norm, GradientNormParams, threads) {
       const Floats v = gpu::load(g + i, chunk.count - i < 4 ? chunk.count - i : 4, gpu::wide(g, 4));
       UNROLL for (int j = 0; j < 4; j++) sum += (double)v.v[j] * (double)v.v[j];
     }
-  sum = gpu::block_reduce<threads>(sum, scratch, gpu::Sum<double>());
+  sum = gpu::block_reduce<threads>(sum, by_warp, gpu::Sum<double>());
   if (threadIdx.x == 0) p.partial[blockIdx.x] = sum;
   if (!gpu::last_block(p.counter, gridDim.x)) return;
   sum = 0;
   for (int i = threadIdx.x; i < (int)gridDim.x; i += threads) sum += p.partial[i];
-  sum = gpu::block_reduce<threads>(sum, scratch, gpu::Sum<double>());
+  sum = gpu::block_reduce<threads>(sum, by_warp, gpu::Sum<double>());
   if (threadIdx.x != 0) return;
   const double norm = gpu::sqrt(sum);
-  p.ring[p.run->slot].grad_norm = norm;
+  p.metrics->grad_norm = norm;
   p.scalars->clip = p.max_norm > 0 && norm > p.max_norm ? (float)gpu::div(p.max_norm, norm + 1e-6) : 1.0f;
   p.scalars->nonfinite = !(norm <= 1.7976931348623157e308);
 }

@@ -27,17 +27,17 @@ typedef struct {
   float bias2;                   // AdamW: 1 - beta2^t
   int32_t accumulate;            // add to the parameter gradients of the last run
   int32_t skip_update;           // leave the optimizer out
-  int32_t slot;                  // of the metrics ring
   float head_weight[MAX_HEADS];  // in the order of Plan.Losses
+  int32_t pad;
 } RunState;
 
 // HeadMetrics is what a step reports about one head.
 typedef struct {
   double loss;  // mean over the counted rows
-  int32_t top1;
-  int32_t top5;
+  int32_t correct1;  // rows whose label is the largest logit
+  int32_t correct5;  // or among the five largest
 } HeadMetrics;
-// StepMetrics is what a step reports: one slot of a ring in device memory.
+// StepMetrics is what a step reports. It lies in device memory.
 typedef struct {
   HeadMetrics heads[MAX_HEADS];
   double grad_norm;  // before clipping; 0 where the step had no update
@@ -45,7 +45,7 @@ typedef struct {
   int32_t pad;
 } StepMetrics;
 
-// ---- input -------------------------------------------------------------------------------------------------------------
+// ---- normalize ------------------------------------------------------------------------------------------------------
 typedef struct {
   const uint8_t* pixels;  // rows x channels without gaps
   const float* scale;     // 1/(255·std), one for each channel
@@ -56,6 +56,8 @@ typedef struct {
   int32_t padded;  // channels of y; those beyond `channels` become 0
   int32_t pad;
 } NormalizeParams;
+
+// ---- convert --------------------------------------------------------------------------------------------------------
 typedef struct {
   const float* x;  // rows x channels without gaps
   View y;
@@ -65,6 +67,7 @@ typedef struct {
   int32_t pad;
 } ConvertParams;
 
+// ---- augment --------------------------------------------------------------------------------------------------------
 // AugmentAxis is augment.Axis, and AugmentRecipe is augment.Recipe: package augment says what they mean.
 typedef struct {
   int32_t region;
@@ -119,7 +122,7 @@ typedef struct {
   int32_t blocks;  // of an image
 } AugmentStoreParams;
 
-// ---- elementwise -------------------------------------------------------------------------------------------------------
+// ---- scale ----------------------------------------------------------------------------------------------------------
 typedef struct {
   View x;
   View y;
@@ -128,6 +131,8 @@ typedef struct {
   float factor;
   int32_t accumulate;
 } ScaleParams;
+
+// ---- add ------------------------------------------------------------------------------------------------------------
 typedef struct {
   View xs[MAX_ADDENDS];
   View y;
@@ -148,12 +153,14 @@ typedef struct {
   int32_t cols;
   int32_t pad;
 } AddBackwardParams;
+
+// ---- relu -----------------------------------------------------------------------------------------------------------
 typedef struct {
   View x;
   View y;
   int32_t rows;
   int32_t cols;
-} ReluParams;
+} ReLUParams;
 typedef struct {
   View y;
   View dy;
@@ -162,7 +169,9 @@ typedef struct {
   int32_t cols;
   int32_t accumulate;
   int32_t pad;
-} ReluBackwardParams;
+} ReLUBackwardParams;
+
+// ---- dropout --------------------------------------------------------------------------------------------------------
 typedef struct {
   View x;
   View y;
@@ -175,7 +184,7 @@ typedef struct {
   int32_t accumulate;
 } DropoutParams;
 
-// ---- by channel --------------------------------------------------------------------------------------------------------
+// ---- affine ---------------------------------------------------------------------------------------------------------
 typedef struct {
   View x;
   View y;
@@ -186,6 +195,8 @@ typedef struct {
   int32_t relu;
   int32_t pad;
 } AffineParams;
+
+// ---- bias -----------------------------------------------------------------------------------------------------------
 typedef struct {
   View dy;
   float* db;
@@ -198,6 +209,7 @@ typedef struct {
   int32_t pad;
 } BiasBackwardParams;
 
+// ---- probe ----------------------------------------------------------------------------------------------------------
 typedef struct {
   View x;
   double* y;        // 2 · cols: sums of squares, then numbers of values not above zero
@@ -207,6 +219,7 @@ typedef struct {
   int32_t cols;
 } ProbeParams;
 
+// ---- batchnorm ------------------------------------------------------------------------------------------------------
 // BatchNormFinal is what follows once the sums of a batch normalisation are known.
 typedef struct {
   const float* gamma;
@@ -278,12 +291,12 @@ typedef struct {
   double eps;
   int32_t cols;
   int32_t pad;
-} FoldEntry;
+} BatchNormFoldEntry;
 typedef struct {
-  const FoldEntry* entries;  // one for each block, in device memory
+  const BatchNormFoldEntry* entries;  // one for each block, in device memory
 } BatchNormFoldParams;
 
-// ---- pooling -----------------------------------------------------------------------------------------------------------
+// ---- maxpool and avgpool --------------------------------------------------------------------------------------------
 // Window is the geometry of a pooling: n images of h x w pixels become p x q.
 typedef struct {
   int32_t n;
@@ -334,7 +347,7 @@ typedef struct {
   int32_t pad;
 } AvgPoolBackwardParams;
 
-// ---- local response normalisation --------------------------------------------------------------------------------------
+// ---- lrn ------------------------------------------------------------------------------------------------------------
 typedef struct {
   View x;
   View y;
@@ -345,7 +358,7 @@ typedef struct {
   float k;
   float alpha;  // divided by size
   float beta;
-} LrnParams;
+} LRNParams;
 typedef struct {
   View x;
   View base;
@@ -357,9 +370,9 @@ typedef struct {
   float factor;  // 2·alpha·beta/size
   float beta;
   int32_t accumulate;
-} LrnBackwardParams;
+} LRNBackwardParams;
 
-// ---- loss --------------------------------------------------------------------------------------------------------------
+// ---- softmax_cross_entropy ------------------------------------------------------------------------------------------
 typedef struct {
   View logits;
   View dlogits;  // optional
@@ -378,14 +391,14 @@ typedef struct {
   int32_t* row_rank;  // heads x rows
   uint32_t* counter;  // 0 before the first launch, and 0 again after each
   const RunState* run;
-  StepMetrics* ring;
+  StepMetrics* metrics;
   int32_t count;  // of heads
   int32_t rows;
   int32_t ignore;  // the label of rows that take no part
   int32_t pad;
-} LossParams;
+} SoftmaxCrossEntropyParams;
 
-// ---- optimizer ---------------------------------------------------------------------------------------------------------
+// ---- optimizer ------------------------------------------------------------------------------------------------------
 // Chunk is a range of one parameter, which one block updates. Ranges begin at multiples of 4 elements.
 typedef struct {
   int64_t offset;  // in the arenas
@@ -405,10 +418,12 @@ typedef struct {
   double* partial;      // gridDim.x
   uint32_t* counter;
   const RunState* run;
-  StepMetrics* ring;
+  StepMetrics* metrics;
   UpdateScalars* scalars;
   double max_norm;  // 0: no clipping
 } GradientNormParams;
+
+// ---- compare --------------------------------------------------------------------------------------------------------
 typedef struct {
   const float* a;
   const float* b;
@@ -436,7 +451,7 @@ typedef struct {
   int32_t pad;
 } UpdateParams;
 
-// ---- convolution: gpu/conv.h -------------------------------------------------------------------------------------------
+// ---- convolution: gpu/conv.h ----------------------------------------------------------------------------------------
 // The segments of a launch are sibling convolutions: one input, one window, filters and outputs of their own. `begin` numbers
 // the filters of all of them: a multiple of 8, at least the previous segment's begin + k. `cols` is the last one's begin + k.
 // Weights are (k, kh, kw, c) without gaps, of the same type as the activations. Of Window, bottom, right and include_pad mean

@@ -30,18 +30,18 @@ type RunState struct {
 	Bias2      float32           // AdamW: 1 - beta2^t
 	Accumulate int32             // add to the parameter gradients of the last run
 	SkipUpdate int32             // leave the optimizer out
-	Slot       int32             // of the metrics ring
 	HeadWeight [MaxHeads]float32 // in the order of Plan.Losses
+	_          int32
 }
 
 // HeadMetrics is what a step reports about one head.
 type HeadMetrics struct {
-	Loss float64 // mean over the counted rows
-	Top1 int32
-	Top5 int32
+	Loss     float64 // mean over the counted rows
+	Correct1 int32   // rows whose label is the largest logit
+	Correct5 int32   // or among the five largest
 }
 
-// StepMetrics is what a step reports: one slot of a ring in device memory.
+// StepMetrics is what a step reports. It lies in device memory.
 type StepMetrics struct {
 	Heads    [MaxHeads]HeadMetrics
 	GradNorm float64 // before clipping; 0 where the step had no update
@@ -165,7 +165,7 @@ type AddParams struct {
 	Count   int32
 	Rows    int32
 	Cols    int32
-	Relu    int32
+	ReLU    int32
 }
 
 // AddBackwardParams is a kernel's parameters: see params.h.
@@ -181,16 +181,16 @@ type AddBackwardParams struct {
 	_          int32
 }
 
-// ReluParams is a kernel's parameters: see params.h.
-type ReluParams struct {
+// ReLUParams is a kernel's parameters: see params.h.
+type ReLUParams struct {
 	X    View
 	Y    View
 	Rows int32
 	Cols int32
 }
 
-// ReluBackwardParams is a kernel's parameters: see params.h.
-type ReluBackwardParams struct {
+// ReLUBackwardParams is a kernel's parameters: see params.h.
+type ReLUBackwardParams struct {
 	Y          View
 	DY         View
 	DX         View
@@ -221,7 +221,7 @@ type AffineParams struct {
 	Shift DevicePtr // float
 	Rows  int32
 	Cols  int32
-	Relu  int32
+	ReLU  int32
 	_     int32
 }
 
@@ -300,7 +300,7 @@ type BatchNormReduceParams struct {
 	Run          DevicePtr // RunState
 	Rows         int32
 	Cols         int32
-	Relu         int32
+	ReLU         int32
 	Accumulate   int32
 }
 
@@ -314,12 +314,12 @@ type BatchNormApplyParams struct {
 	Coefficients DevicePtr // float
 	Rows         int32
 	Cols         int32
-	Relu         int32
+	ReLU         int32
 	Accumulate   int32
 }
 
-// FoldEntry is a kernel's parameters: see params.h.
-type FoldEntry struct {
+// BatchNormFoldEntry is a kernel's parameters: see params.h.
+type BatchNormFoldEntry struct {
 	Gamma DevicePtr // float
 	Beta  DevicePtr // float
 	Mean  DevicePtr // float
@@ -333,7 +333,7 @@ type FoldEntry struct {
 
 // BatchNormFoldParams is a kernel's parameters: see params.h.
 type BatchNormFoldParams struct {
-	Entries DevicePtr // FoldEntry: one for each block, in device memory
+	Entries DevicePtr // BatchNormFoldEntry: one for each block, in device memory
 }
 
 // Window is the geometry of a pooling: n images of h x w pixels become p x q.
@@ -394,8 +394,8 @@ type AvgPoolBackwardParams struct {
 	_          int32
 }
 
-// LrnParams is a kernel's parameters: see params.h.
-type LrnParams struct {
+// LRNParams is a kernel's parameters: see params.h.
+type LRNParams struct {
 	X     View
 	Y     View
 	Base  View // optional
@@ -407,8 +407,8 @@ type LrnParams struct {
 	Beta  float32
 }
 
-// LrnBackwardParams is a kernel's parameters: see params.h.
-type LrnBackwardParams struct {
+// LRNBackwardParams is a kernel's parameters: see params.h.
+type LRNBackwardParams struct {
 	X          View
 	Base       View
 	DY         View
@@ -434,15 +434,15 @@ type LossHead struct {
 	_           int32
 }
 
-// LossParams is a kernel's parameters: see params.h.
-type LossParams struct {
+// SoftmaxCrossEntropyParams is a kernel's parameters: see params.h.
+type SoftmaxCrossEntropyParams struct {
 	Heads   [MaxHeads]LossHead
 	Labels  DevicePtr // int32_t
 	RowLoss DevicePtr // float: heads x rows
 	RowRank DevicePtr // int32_t: heads x rows
 	Counter DevicePtr // uint32_t: 0 before the first launch, and 0 again after each
 	Run     DevicePtr // RunState
-	Ring    DevicePtr // StepMetrics
+	Metrics DevicePtr // StepMetrics
 	Count   int32     // of heads
 	Rows    int32
 	Ignore  int32 // the label of rows that take no part
@@ -471,7 +471,7 @@ type GradientNormParams struct {
 	Partial  DevicePtr // double: gridDim.x
 	Counter  DevicePtr // uint32_t
 	Run      DevicePtr // RunState
-	Ring     DevicePtr // StepMetrics
+	Metrics  DevicePtr // StepMetrics
 	Scalars  DevicePtr // UpdateScalars
 	MaxNorm  float64   // 0: no clipping
 }
@@ -528,7 +528,7 @@ type ConvForwardSegment struct {
 	Bias    DevicePtr // float: optional
 	K       int32
 	Begin   int32
-	Relu    int32
+	ReLU    int32
 	_       int32
 }
 

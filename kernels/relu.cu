@@ -8,7 +8,7 @@
 #include "gpu/matrix.h"
 #include "params.h"
 
-template <class T> GPU_FN void relu(const ReluParams& p) {
+template <class T> GPU_FN void relu(const ReLUParams& p) {
   constexpr int N = gpu::Pack<T>::N;
   const T* x = (const T*)p.x.data;
   T* y = (T*)p.y.data;
@@ -20,7 +20,7 @@ template <class T> GPU_FN void relu(const ReluParams& p) {
   });
 }
 
-template <class T> GPU_FN void relu_backward(const ReluBackwardParams& p) {
+template <class T> GPU_FN void relu_backward(const ReLUBackwardParams& p) {
   constexpr int N = gpu::Pack<T>::N;
   const T *y = (const T*)p.y.data, *dy = (const T*)p.dy.data;
   T* dx = (T*)p.dx.data;
@@ -38,7 +38,7 @@ template <class T> GPU_FN void relu_backward(const ReluBackwardParams& p) {
   });
 }
 
-KERNEL(relu_f32, ReluParams, 256) { relu<float>(p); }
-KERNEL(relu_bf16, ReluParams, 256) { relu<gpu::Bf16>(p); }
-KERNEL(relu_backward_f32, ReluBackwardParams, 256) { relu_backward<float>(p); }
-KERNEL(relu_backward_bf16, ReluBackwardParams, 256) { relu_backward<gpu::Bf16>(p); }
+KERNEL(relu_f32, ReLUParams, 256) { relu<float>(p); }
+KERNEL(relu_bf16, ReLUParams, 256) { relu<gpu::Bf16>(p); }
+KERNEL(relu_backward_f32, ReLUBackwardParams, 256) { relu_backward<float>(p); }
+KERNEL(relu_backward_bf16, ReLUBackwardParams, 256) { relu_backward<gpu::Bf16>(p); }

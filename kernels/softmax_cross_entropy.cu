@@ -28,36 +28,36 @@ struct Max {
   GPU_FN float operator()(float a, float b) const { return gpu::max(a, b); }
 };
 
-struct Scratch {
+struct ByWarp {
   float f[threads / 32];
   int n[threads / 32];
   double d[threads / 32];
 };
 
 // sum_up is the end of the launch: one block turns the rows' results into the metrics of the step.
-GPU_FN void sum_up(const LossParams& p, int counted, Scratch& scratch) {
-  StepMetrics* out = p.ring + p.run->slot;
+GPU_FN void sum_up(const SoftmaxCrossEntropyParams& p, int counted, ByWarp& by_warp) {
+  StepMetrics* out = p.metrics;
   for (int h = 0; h < p.count; h++) {
     double loss = 0;
-    int top1 = 0, top5 = 0;
+    int correct1 = 0, correct5 = 0;
     for (int row = threadIdx.x; row < p.rows; row += threads) {
       const int rank = p.row_rank[h * p.rows + row];
       if (rank < 0) continue;
       loss += (double)p.row_loss[h * p.rows + row];
-      top1 += rank < 1;
-      top5 += rank < 5;
+      correct1 += rank < 1;
+      correct5 += rank < 5;
     }
-    loss = gpu::block_reduce<threads>(loss, scratch.d, gpu::Sum<double>());
-    top1 = gpu::block_reduce<threads>(top1, scratch.n, gpu::Sum<int>());
-    top5 = gpu::block_reduce<threads>(top5, scratch.n, gpu::Sum<int>());
-    if (threadIdx.x == 0) out->heads[p.heads[h].index] = {gpu::div(loss, (double)(counted > 0 ? counted : 1)), top1, top5};
+    loss = gpu::block_reduce<threads>(loss, by_warp.d, gpu::Sum<double>());
+    correct1 = gpu::block_reduce<threads>(correct1, by_warp.n, gpu::Sum<int>());
+    correct5 = gpu::block_reduce<threads>(correct5, by_warp.n, gpu::Sum<int>());
+    if (threadIdx.x == 0) out->heads[p.heads[h].index] = {gpu::div(loss, (double)(counted > 0 ? counted : 1)), correct1, correct5};
   }
   if (threadIdx.x == 0) out->rows = counted;
 }
 
-template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
+template <class T> GPU_FN void softmax_cross_entropy(const SoftmaxCrossEntropyParams& p) {
   constexpr int N = gpu::Pack<T>::N;
-  SHARED(Scratch, scratch, [1]);
+  SHARED(ByWarp, by_warp, [1]);
   const LossHead& head = p.heads[blockIdx.y];
   const int row = blockIdx.x, classes = head.classes, label = p.labels[row], t = threadIdx.x;
   const T* l = (const T*)head.logits.data + (size_t)row * head.logits.stride;
@@ -94,9 +94,9 @@ template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
       GPU_INLINE_CALL first_pass(gpu::load(l + pack * N, count_of(pack), wl), pack);
   }
   for (int i = t; i < p.rows; i += threads) counted += p.labels[i] != p.ignore;
-  counted = gpu::block_reduce<threads>(counted, scratch[0].n, gpu::Sum<int>());
-  top = gpu::block_reduce<threads>(top, scratch[0].f, Max());
-  rank = gpu::block_reduce<threads>(rank, scratch[0].n, gpu::Sum<int>());
+  counted = gpu::block_reduce<threads>(counted, by_warp[0].n, gpu::Sum<int>());
+  top = gpu::block_reduce<threads>(top, by_warp[0].f, Max());
+  rank = gpu::block_reduce<threads>(rank, by_warp[0].n, gpu::Sum<int>());
 
   // Second pass: Σ exp(l - top), and Σ (l - top) for label smoothing.
   float sum = 0, plain = 0;
@@ -114,8 +114,8 @@ template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
     for (int pack = t + held * threads; pack < packs; pack += threads)
       GPU_INLINE_CALL second_pass(gpu::load(l + pack * N, count_of(pack), wl), pack);
   }
-  sum = gpu::block_reduce<threads>(sum, scratch[0].f, gpu::Sum<float>());
-  plain = gpu::block_reduce<threads>(plain, scratch[0].f, gpu::Sum<float>());
+  sum = gpu::block_reduce<threads>(sum, by_warp[0].f, gpu::Sum<float>());
+  plain = gpu::block_reduce<threads>(plain, by_warp[0].f, gpu::Sum<float>());
 
   // The teacher's part: its maximum, then the sums at the temperature, and the divergence.
   const T* u = head.teacher.data ? (const T*)head.teacher.data + (size_t)row * head.teacher.stride : nullptr;
@@ -129,7 +129,7 @@ template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
         UNROLL for (int i = 0; i < N; i++)
           if (pack * N + i < classes) teacher_top = gpu::max(teacher_top, v.v[i]);
       }
-    teacher_top = gpu::block_reduce<threads>(teacher_top, scratch[0].f, Max());
+    teacher_top = gpu::block_reduce<threads>(teacher_top, by_warp[0].f, Max());
     const auto divergence = [&](const gpu::Pack<T>& v, int pack) {
       const gpu::Pack<T> w = gpu::load(u + pack * N, count_of(pack), wu);
       UNROLL for (int i = 0; i < N; i++) {
@@ -146,9 +146,9 @@ template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
       for (int pack = t + held * threads; pack < packs; pack += threads)
         GPU_INLINE_CALL divergence(gpu::load(l + pack * N, count_of(pack), wl), pack);
     }
-    warm_sum = gpu::block_reduce<threads>(warm_sum, scratch[0].f, gpu::Sum<float>());
-    teacher_sum = gpu::block_reduce<threads>(teacher_sum, scratch[0].f, gpu::Sum<float>());
-    apart = gpu::block_reduce<threads>(apart, scratch[0].f, gpu::Sum<float>());
+    warm_sum = gpu::block_reduce<threads>(warm_sum, by_warp[0].f, gpu::Sum<float>());
+    teacher_sum = gpu::block_reduce<threads>(teacher_sum, by_warp[0].f, gpu::Sum<float>());
+    apart = gpu::block_reduce<threads>(apart, by_warp[0].f, gpu::Sum<float>());
   }
 
   // Third pass: the gradient.
@@ -183,8 +183,8 @@ template <class T> GPU_FN void softmax_cross_entropy(const LossParams& p) {
     p.row_loss[at] = counts ? loss : 0;
     p.row_rank[at] = !counts ? -1 : own != own ? classes : rank;
   }
-  if (gpu::last_block(p.counter, gridDim.x * gridDim.y)) sum_up(p, counted, scratch[0]);
+  if (gpu::last_block(p.counter, gridDim.x * gridDim.y)) sum_up(p, counted, by_warp[0]);
 }
 
-KERNEL(softmax_cross_entropy_f32, LossParams, 256) { softmax_cross_entropy<float>(p); }
-KERNEL(softmax_cross_entropy_bf16, LossParams, 256) { softmax_cross_entropy<gpu::Bf16>(p); }
+KERNEL(softmax_cross_entropy_f32, SoftmaxCrossEntropyParams, 256) { softmax_cross_entropy<float>(p); }
+KERNEL(softmax_cross_entropy_bf16, SoftmaxCrossEntropyParams, 256) { softmax_cross_entropy<gpu::Bf16>(p); }

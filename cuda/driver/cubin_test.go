@@ -78,7 +78,7 @@ func TestEmbeddedCubins(t *testing.T) {
 			t.Logf("%s on %s: %d kernels of %d cubins in %v\n%-40s%12s%10s%10s%10s%s", l.cubins.name, d, len(kernels.All), len(files),
 				time.Since(begin).Round(time.Millisecond), "kernel", "registers", "spilled", "shared", "binary", &table)
 			switch log := l.CompilerLog(); {
-			case !a.PTX():
+			case !a.PTX:
 				require.Empty(t, log)
 			case d.Emulated():
 				require.Contains(t, log, "optimizer.cu:\ninfo    : emulated kernel gradient_norm\ninfo    : emulated kernel update\n")

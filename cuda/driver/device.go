@@ -104,14 +104,14 @@ func describe(index int) (Info, cu.Device, error) {
 		return info, d, failed(err, "cuDeviceGetUuid of device %d", index)
 	}
 	info.UUID = "GPU-" + id.String()
-	var domain, bus, slot int
+	var domain, bus, number int
 	for _, a := range []struct {
 		to *int
 		is cu.DeviceAttribute
 	}{
 		{&domain, cu.PciDomainID},
 		{&bus, cu.PciBusID},
-		{&slot, cu.PciDeviceID},
+		{&number, cu.PciDeviceID},
 		{&info.Major, cu.ComputeCapabilityMajor},
 		{&info.Minor, cu.ComputeCapabilityMinor},
 		{&info.SMs, cu.MultiprocessorCount},
@@ -125,7 +125,7 @@ func describe(index int) (Info, cu.Device, error) {
 			return info, d, failed(err, "cuDeviceGetAttribute %d of device %d", a.is, index)
 		}
 	}
-	info.PCI = fmt.Sprintf("%04x:%02x:%02x.0", domain, bus, slot)
+	info.PCI = fmt.Sprintf("%04x:%02x:%02x.0", domain, bus, number)
 	return info, d, nil
 }
 

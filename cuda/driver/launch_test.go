@@ -289,7 +289,7 @@ func TestFault(t *testing.T) {
 			t.Fatal(err)
 		}
 		y := vector(b.arena, 1)
-		bad := Launch{Function: relu, Node: "conv2", Grid: Dim{1, 1, 1}, Block: Dim{32, 1, 1}, Params: kernels.ReluParams{X: y, Y: y, Rows: 1, Cols: 1}}
+		bad := Launch{Function: relu, Node: "conv2", Grid: Dim{1, 1, 1}, Block: Dim{32, 1, 1}, Params: kernels.ReLUParams{X: y, Y: y, Rows: 1, Cols: 1}}
 		good := scale(b.scale, "conv1", y, vector(b.arena, 0), 1, false)
 		one, many := b.list(t, bad), b.list(t, good, bad, scale(b.scale, "conv3", y, y, 1, false))
 		switch {

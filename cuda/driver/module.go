@@ -75,6 +75,7 @@ type Function struct {
 	MaxThreads int // of a block
 	ParamSize  int // bytes of its parameter struct
 	Binary     int // architecture of the machine code: 90 for sm_90
+	Arithmetic kernels.Arithmetic
 
 	device *Device
 	f      cu.Function
@@ -86,7 +87,7 @@ type Function struct {
 // Function finds a kernel.
 func (m *Module) Function(name string) (*Function, error) {
 	k, _ := kernels.Find(name)
-	f := &Function{Name: name, ParamSize: int(k.ParamSize), device: m.device}
+	f := &Function{Name: name, ParamSize: int(k.ParamSize), Arithmetic: k.Arithmetic, device: m.device}
 	err := m.device.call(func() (err error) {
 		if f.f, err = m.m.Function(name); err != nil {
 			err = failed(err, "cuModuleGetFunction in image %s", m.name)

@@ -3,12 +3,12 @@
 package driver
 
 import (
-	"strings"
 	"time"
+
+	"github.com/tributary-ml/tributary/kernels"
 )
 
-// perClock is how many floating-point operations a multiprocessor does in a clock: FMA on float32, tensor cores on tf32 and on
-// bfloat16 with float32 sums, all dense. From NVIDIA's architecture papers and data sheets, by compute capability.
+// perClock is how many floating-point operations a multiprocessor does in a clock, by kernels.Arithmetic, all dense. From NVIDIA's architecture papers and data sheets, by compute capability.
 var perClock = map[string][3]float64{
 	"sm_80":  {128, 1024, 2048},
 	"sm_86":  {256, 256, 512},
@@ -23,25 +23,16 @@ func (i Info) Bandwidth() float64 {
 	return 2 * 1e3 * float64(i.MemoryClockKHz) * float64(i.MemoryBusBits) / 8
 }
 
-// FLOPS is the peak of floating-point operations a second in the arithmetic of a kernel, told by its name, at the GPU's highest
-// clock; 0 for an architecture that is not in the table.
-func (i Info) FLOPS(kernel string) float64 {
-	unit := 0
-	if strings.HasPrefix(kernel, "conv_") {
-		switch {
-		case strings.Contains(kernel, "_tf32_"):
-			unit = 1
-		case strings.Contains(kernel, "_bf16_"):
-			unit = 2
-		}
-	}
-	return perClock[i.Arch()][unit] * float64(i.SMs) * 1e3 * float64(i.ClockKHz)
+// FLOPS is the peak of floating-point operations a second in an arithmetic, at the GPU's highest clock; 0 for an architecture
+// that is not in the table.
+func (i Info) FLOPS(a kernels.Arithmetic) float64 {
+	return perClock[i.Arch()][a] * float64(i.SMs) * 1e3 * float64(i.ClockKHz)
 }
 
 // Roof is the least time that a launch can take on the GPU (Williams et al. 2009): that of its arithmetic, or that of its memory
 // traffic if nothing stays in a cache, whichever is longer. It is 0 for an architecture that is not in the table.
 func (i Info) Roof(l Launch) time.Duration {
-	flops := i.FLOPS(l.Function.Name)
+	flops := i.FLOPS(l.Function.Arithmetic)
 	if flops == 0 {
 		return 0
 	}

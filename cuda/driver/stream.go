@@ -22,7 +22,7 @@ type Stream struct {
 // NewStream makes a stream.
 func (d *Device) NewStream() (*Stream, error) { return d.newStream(false) }
 
-// NewUrgentStream makes a stream whose kernels go first: where those of several streams wait for a place on the GPU, theirs get it.
+// NewUrgentStream makes a stream whose kernels go first: where those of several streams wait for room on the GPU, theirs get it.
 func (d *Device) NewUrgentStream() (*Stream, error) { return d.newStream(true) }
 
 func (d *Device) newStream(urgent bool) (*Stream, error) {

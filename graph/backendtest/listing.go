@@ -135,33 +135,6 @@ func (s statement) window() graph.Window {
 	return w
 }
 
-// makers make the operations of statements: all that graph has, but for the input.
-var makers = map[string]func(statement) graph.Op{
-	"conv":      func(s statement) graph.Op { return graph.Conv{Filters: s.number("filters", 3), Window: s.window()} },
-	"linear":    func(s statement) graph.Op { return graph.Linear{Features: s.number("features", 3)} },
-	"bias":      func(statement) graph.Op { return graph.AddBias{} },
-	"batchnorm": func(s statement) graph.Op { return graph.BatchNorm{Eps: s.float("eps", 0.1), Momentum: 0.3} },
-	"relu":      func(statement) graph.Op { return graph.ReLU{} },
-	"maxpool":   func(s statement) graph.Op { return graph.MaxPool{Window: s.window()} },
-	"avgpool": func(s statement) graph.Op {
-		return graph.AvgPool{Window: s.window(), IncludePad: s.args["padding"] == "counts"}
-	},
-	"adaptive_avgpool": func(s statement) graph.Op {
-		o := graph.AdaptiveAvgPool{H: 1, W: 1}
-		if n := s.numbers("bins"); len(n) == 2 {
-			o.H, o.W = n[0], n[1]
-		}
-		return o
-	},
-	"lrn": func(s statement) graph.Op {
-		return graph.LRN{Size: s.number("size", 3), Alpha: 0.4, Beta: 0.75, K: 1}
-	},
-	"concat":  func(statement) graph.Op { return graph.Concat{} },
-	"add":     func(statement) graph.Op { return graph.Add{} },
-	"scale":   func(s statement) graph.Op { return graph.Scale{Factor: s.float("factor", 0.37)} },
-	"dropout": func(s statement) graph.Op { return graph.Dropout{P: s.float("p", 0.4)} },
-}
-
 // subject is what a listing says.
 type subject struct {
 	g       *graph.Graph
@@ -186,15 +159,15 @@ func (l listing) build() (*subject, error) {
 	for _, s := range l {
 		switch {
 		case s.name != "":
-			make, ok := makers[s.kind]
-			if !ok {
+			i := slices.IndexFunc(table, func(o operation) bool { return o.kind == s.kind })
+			if i < 0 {
 				return nil, fmt.Errorf("no operation %q: %s", s.kind, s)
 			}
 			var in []*graph.Node
 			for _, w := range s.words {
 				in = append(in, nodes[w])
 			}
-			nodes[s.name] = n.g.Apply(s.name, make(s), in...)
+			nodes[s.name] = n.g.Apply(s.name, table[i].make(s), in...)
 		case s.kind == "head" && len(s.words) == 2:
 			n.g.AddLoss(graph.Loss{Name: s.words[0], Logits: nodes[s.words[1]], Weight: s.float("weight", 1), Smoothing: s.float("smoothing", 0),
 				Distill: s.float("distill", 0), Temperature: s.float("temperature", 2)})
@@ -230,9 +203,11 @@ func (l listing) build() (*subject, error) {
 			return nil, err
 		}
 	}
-	for _, x := range n.g.Nodes() {
-		if _, ok := x.Op().(graph.BatchNorm); ok && n.batch*x.Shape().Pixels() < 2 {
-			return nil, fmt.Errorf("one pixel a channel has no variance: %s", x.Name())
+	for _, x := range n.g.Nodes()[1:] {
+		if o := operationOf(x.Op().Kind()); o.refuses != nil {
+			if err := o.refuses(x, n.batch); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return n, nil

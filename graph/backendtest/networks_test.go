@@ -11,8 +11,8 @@ import (
 )
 
 func openExact() (b, exact graph.Backend, err error) {
-	if b, err = cpu.New(cpu.Options{Precision: graph.FP64, Threads: 1, Poison: true}); err == nil {
-		exact, err = cpu.New(cpu.Options{Precision: graph.FP64, Threads: 1, Poison: true})
+	if b, err = cpu.New(cpu.Options{Precision: graph.FP64, Threads: 1, Debug: cpu.Debug{Poison: true}}); err == nil {
+		exact, err = cpu.New(cpu.Options{Precision: graph.FP64, Threads: 1, Debug: cpu.Debug{Poison: true}})
 	}
 	return b, exact, err
 }
@@ -156,8 +156,8 @@ func TestListings(t *testing.T) {
 			}
 		}
 	}
-	for kind := range makers {
-		require.Greater(t, seen[kind], 20, "operation %s in 200 networks", kind)
+	for _, o := range table {
+		require.Greater(t, seen[o.kind], 20, "operation %s in 200 networks", o.kind)
 	}
 	for _, kind := range []string{"input", "head", "freeze", "keep", "probe"} {
 		require.Greater(t, seen[kind], 20, kind)

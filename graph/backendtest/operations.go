@@ -3,11 +3,37 @@ package backendtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tributary-ml/tributary/graph"
 )
+
+// operation is what the suite knows of one of graph's operations. It is in the file of the operation's name.
+type operation struct {
+	kind string // graph.Op.Kind
+	// make makes the operation of a listing's statement.
+	make func(statement) graph.Op
+	// value is the definition in float64, as plain loops: it fills e.y, which is full of zeros.
+	value func(e evaluation)
+	// refuses says why a training plan cannot have a node of the operation at a batch size; nil where none is refused.
+	refuses func(n *graph.Node, batch int) error
+	// cases are networks with the operation under test: their values and gradients are checked on random shapes.
+	cases []opCase
+}
+
+// table has all operations but the input.
+var table = []operation{add, adaptiveAvgPool, avgPool, batchNorm, bias, concat, conv, dropout, linear, lrn, maxPool, relu, scale}
+
+// operationOf is the operation of a kind. It panics where the table has none.
+func operationOf(kind string) operation {
+	i := slices.IndexFunc(table, func(o operation) bool { return o.kind == kind })
+	if i < 0 {
+		panic(fmt.Sprintf("backendtest: the table has no operation %s: add it", kind))
+	}
+	return table[i]
+}
 
 // opCase builds one operation under test on x. A trained convolution makes x, so the operation's data gradient is tested by
 // that convolution's filter gradient.
@@ -30,87 +56,12 @@ func window(rng *rand.Rand, h, w int) graph.Window {
 	return win
 }
 
-var kernels = [][2]int{{1, 1}, {3, 3}, {5, 5}, {7, 7}, {1, 7}, {7, 1}, {1, 3}, {3, 1}, {2, 2}}
-
-func opCases() []opCase {
-	var cases []opCase
-	add := func(name string, build func(*graph.Graph, *graph.Node, *rand.Rand) *graph.Node) {
-		cases = append(cases, opCase{name, build})
-	}
-	for _, k := range kernels {
-		size := fmt.Sprintf("%dx%d", k[0], k[1])
-		add("conv"+size, func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node {
-			return g.Conv("op", x, pick(rng, 1, 3, 10, 16, 24, 40), window(rng, k[0], k[1]), nil)
-		})
-		add("conv_bias_relu"+size, func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node {
-			x = g.Conv("conv", x, pick(rng, 3, 16, 33), window(rng, k[0], k[1]), nil)
-			return g.ReLU("op", g.AddBias("bias", x, nil))
-		})
-		add("conv_bn_relu"+size, func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node {
-			x = g.Conv("conv", x, pick(rng, 3, 16, 24), window(rng, k[0], k[1]), nil)
-			return g.ReLU("op", g.BatchNorm("bn", x, 1e-3, 0.1))
-		})
-	}
-	add("bias", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
-		return g.AddBias("op", g.ReLU("r", x), nil)
-	})
-	add("batchnorm", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
-		return g.BatchNorm("op", g.ReLU("r", x), 1e-3, 0.3)
-	})
-	add("batchnorm_relu_shared", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
-		y := g.BatchNorm("bn", x, 1e-3, 0.3)
-		return g.Add("op", g.ReLU("r", y), y)
-	})
-	add("relu", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.ReLU("op", x) })
-	for _, k := range []int{2, 3, 5} {
-		pool := func(rng *rand.Rand) graph.Window {
-			w := window(rng, k, k)
-			w.Ceil = !w.Same && rng.IntN(2) == 0
-			return w
-		}
-		add(fmt.Sprintf("maxpool%d", k), func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node { return g.MaxPool("op", x, pool(rng)) })
-		add(fmt.Sprintf("avgpool%d", k), func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node {
-			return g.AvgPool("op", x, pool(rng), rng.IntN(2) == 0)
-		})
-	}
-	add("adaptive", func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node {
-		return g.AdaptiveAvgPool("op", x, 1+rng.IntN(6), 1+rng.IntN(6))
-	})
-	add("global", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.GlobalAvgPool("op", x) })
-	add("lrn", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.LRN("op", x, 5, 0.3, 0.75, 1) })
-	add("lrn3", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.LRN("op", x, 3, 0.5, 0.6, 2) })
-	add("concat", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
-		a := g.ReLU("a/relu", g.Conv("a/conv", x, 5, graph.Square(1, 1, 0), nil))
-		b := g.Conv("b/conv", x, 16, graph.Square(3, 1, 1), nil)
-		c := g.MaxPool("c/pool", x, graph.Square(3, 1, 1))
-		inner := g.Concat("inner", a, b)
-		return g.Concat("op", inner, c, g.BatchNorm("d/bn", g.Conv("d/conv", x, 7, graph.Square(1, 1, 0), nil), 1e-3, 0.1))
-	})
-	add("concat_twice", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
-		a := g.ReLU("a", x)
-		b := g.Concat("b", a, x, a)
-		return g.Concat("op", b, a)
-	})
-	add("add", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
-		y := g.Conv("branch/conv", x, x.Shape().C, graph.Square(3, 1, 1), nil)
-		return g.Add("op", x, g.Scale("branch/scale", g.BatchNorm("branch/bn", y, 1e-3, 0.1), 0.17))
-	})
-	add("scale", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.Scale("op", x, -0.7) })
-	add("dropout", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.Dropout("op", x, 0.4) })
-	add("linear", func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node {
-		return g.ReLU("op", g.AddBias("bias", g.Linear("fc", x, pick(rng, 2, 10, 65), nil), nil))
-	})
-	add("siblings", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
-		a := g.ReLU("a/relu", g.AddBias("a/bias", g.Conv("a/conv", x, 24, graph.Square(1, 1, 0), nil), nil))
-		b := g.ReLU("b/relu", g.BatchNorm("b/bn", g.Conv("b/conv", x, 3, graph.Square(1, 1, 0), nil), 1e-3, 0.1))
-		c := g.Conv("c/conv", x, 17, graph.Square(1, 1, 0), nil)
-		return g.Concat("op", g.Conv("a/out", a, 6, graph.Square(3, 1, 1), nil), b, c)
-	})
-	return cases
-}
-
 func (s *suite) operations(t *testing.T) {
-	for _, c := range opCases() {
+	var cases []opCase
+	for _, o := range table {
+		cases = append(cases, o.cases...)
+	}
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(s.seed, uint64(graph.NodeKey(c.name))))
 			for range 3 {

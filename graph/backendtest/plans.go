@@ -66,13 +66,13 @@ func (s *suite) plans(t *testing.T) {
 		set  func(*graph.Options)
 	}{
 		{"fused", func(*graph.Options) {}},
-		{"own_memory", func(o *graph.Options) { o.NoReuse = true }},
+		{"own_memory", func(o *graph.Options) { o.Debug.NoReuse = true }},
 		{"no_fusion", func(o *graph.Options) { o.Fusions = graph.Fusions{} }},
 		{"no_epilogue", func(o *graph.Options) { o.Fusions = without(func(u *graph.Fusions) { u.Epilogue = false }) }},
 		{"no_sums", func(o *graph.Options) { o.Fusions = without(func(u *graph.Fusions) { u.Sums = false }) }},
 		{"no_norm_relu", func(o *graph.Options) { o.Fusions = without(func(u *graph.Fusions) { u.NormReLU = false }) }},
 		{"no_siblings", func(o *graph.Options) { o.Fusions = without(func(u *graph.Fusions) { u.Siblings = false }) }},
-		{"sweep_per_loss", func(o *graph.Options) { o.SweepPerLoss = true }},
+		{"sweep_per_loss", func(o *graph.Options) { o.Debug.SweepPerLoss = true }},
 		{"keep", func(o *graph.Options) {
 			o.Keep = []string{"mixed1", "mixed2/tower3x3", "stem/conv", "mixed1/tower3x3/bn", "mixed2/tower1x1/relu"}
 		}},

@@ -111,7 +111,7 @@ func TestProbesFindPlantedFaults(t *testing.T) {
 					if b == &s.model && !rounds {
 						continue
 					}
-					exact, err := cpu.New(cpu.Options{Precision: precision, Poison: true})
+					exact, err := cpu.New(cpu.Options{Precision: precision, Debug: cpu.Debug{Poison: true}})
 					require.NoError(t, err)
 					*b = faulty{exact, fault.spoil, fault.change}
 					if b == &s.model {

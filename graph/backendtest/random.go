@@ -9,7 +9,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// generator draws a network, statement by statement: a directed acyclic graph of all operations, in which what fusion, slots and shared
+// generator draws a network, statement by statement: a directed acyclic graph of all operations, in which what fusion, slices of concatenations and shared
 // gradient memory are made for is frequent. Heads are anywhere: on the trunk, on towers, on inputs of concatenations, several on one
 // node, behind each other. The trunk goes on behind them.
 type generator struct {
@@ -78,7 +78,6 @@ func random(seed uint64) listing {
 
 // node adds an operation, if it fits, and returns its name: else that of its first input.
 func (g *generator) node(s statement, in ...string) string {
-	make := makers[s.kind]
 	trial := graph.New("trial")
 	var xs []*graph.Node
 	for i, x := range in {
@@ -89,7 +88,7 @@ func (g *generator) node(s statement, in ...string) string {
 		}
 		xs = append(xs, trial.Apply(fmt.Sprint("in", i), graph.Conv{Filters: n.C, Window: graph.Window{H: 1, W: 1}}, xs[0]))
 	}
-	out := trial.Apply("op", make(s), xs...)
+	out := trial.Apply("op", operationOf(s.kind).make(s), xs...)
 	if trial.Err() != nil || out.Shape().C > 40 || out.Shape().Pixels() > 36 {
 		return in[0]
 	}
@@ -138,13 +137,13 @@ func (g *generator) conv(x string, filters, h, w int, same bool) string {
 			s = s.set("pads", "same")
 		}
 	default:
-		s = g.placed(s, h, w)
+		s = g.strided(s, h, w)
 	}
 	return g.node(s, x)
 }
 
-// placed draws stride and padding.
-func (g *generator) placed(s statement, h, w int) statement {
+// strided draws stride and padding.
+func (g *generator) strided(s statement, h, w int) statement {
 	if g.IntN(3) == 0 {
 		s = s.set("stride", fmt.Sprintf("%dx%d", 1+g.IntN(2), 1+g.IntN(2)))
 	}
@@ -155,16 +154,6 @@ func (g *generator) placed(s statement, h, w int) statement {
 		s = s.set("pads", fmt.Sprintf("%d,%d,%d,%d", g.IntN(h/2+1), g.IntN(h/2+1), g.IntN(w/2+1), g.IntN(w/2+1)))
 	}
 	return s
-}
-
-// batchnorm adds a batch normalisation, of few values with a large eps: with a small one two come out as -1 and 1 whatever they are, and
-// what is left of their gradients is all rounding.
-func (g *generator) batchnorm(x string) string {
-	eps := pick(g.Rand, 0.001, 0.1, 0.5)
-	if g.shapes[x].Pixels() < 4 {
-		eps = 0.5
-	}
-	return g.node(statement{kind: "batchnorm"}.set("eps", eps), x)
 }
 
 // layer is a convolution with what comes behind it in real networks.
@@ -189,12 +178,22 @@ func (g *generator) size() (h, w int) {
 	return k[0], k[1]
 }
 
+// alone are the operations that are drawn by themselves, behind x; a window, where they have one, has h x w taps. Each group is drawn as
+// often as another.
+var alone = [][]func(g *generator, x string, h, w int){
+	{drawReLU}, {drawBatchNorm}, {drawScale}, {drawDropout}, {drawMaxPool, drawAvgPool}, {drawBias, drawLRN},
+	{drawLinear, drawAdaptiveAvgPool, drawAdaptiveAvgPool},
+}
+
+// composites is how many draws of a unit make groups of operations.
+const composites = 13
+
 // unit adds an operation or a group of them.
 func (g *generator) unit() {
 	x := g.any()
 	h, w := g.size()
 	in := 1 + g.IntN(4)
-	switch g.IntN(20) {
+	switch n := g.IntN(composites + len(alone)); n {
 	case 0, 1, 2:
 		g.layer(x, g.filters(), h, w, g.IntN(3) > 0)
 	case 3: // siblings
@@ -223,35 +222,13 @@ func (g *generator) unit() {
 		g.node(statement{kind: "concat"}, g.like(x, in, sameSize)...)
 	case 11, 12:
 		g.node(statement{kind: "add"}, g.like(x, max(in, 2), sameShape)...)
-	case 13:
-		g.node(statement{kind: "relu"}, x)
-	case 14:
-		g.batchnorm(x)
-	case 15:
-		g.node(statement{kind: "scale"}.set("factor", pick(g.Rand, 0.37, -0.71, 1.3)), x)
-	case 16:
-		g.node(statement{kind: "dropout"}.set("p", pick(g.Rand, 0.4, 0.2, 0)), x)
-	case 17:
-		s := g.placed(statement{kind: pick(g.Rand, "maxpool", "avgpool")}.set("window", fmt.Sprintf("%dx%d", h, w)), h, w)
-		if s.args["pads"] != "same" && g.IntN(3) == 0 {
-			s = s.set("ceil", 1)
+	default:
+		group := alone[n-composites]
+		draw := group[0]
+		if len(group) > 1 {
+			draw = pick(g.Rand, group...)
 		}
-		if s.kind == "avgpool" && g.IntN(2) == 0 {
-			s = s.set("padding", "counts")
-		}
-		g.node(s, x)
-	case 18:
-		if g.IntN(2) == 0 {
-			g.node(statement{kind: "bias"}, x)
-		} else {
-			g.node(statement{kind: "lrn"}.set("size", pick(g.Rand, 1, 3, 5)), x)
-		}
-	case 19:
-		if g.IntN(3) == 0 {
-			g.node(statement{kind: "linear"}.set("features", g.filters()), x)
-		} else {
-			g.node(statement{kind: "adaptive_avgpool"}.set("bins", fmt.Sprintf("%dx%d", 1+g.IntN(4), 1+g.IntN(4))), x)
-		}
+		draw(g, x, h, w)
 	}
 }
 

@@ -163,7 +163,7 @@ func (r *reference) nodeGradient(n *graph.Node, nodes map[*graph.Node][]float64,
 		}
 	case graph.Dropout: // linear, element by element: its own gradient
 		masked := make([]float64, len(dy))
-		r.dropout(masked, dy, n, o)
+		dropoutValue(evaluation{reference: r, y: masked, x: dy, n: n})
 		for i, d := range masked {
 			dx[i] += d
 		}

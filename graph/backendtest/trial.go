@@ -199,10 +199,10 @@ func (t *trial) ways() []way {
 	activations := slices.DeleteFunc(slices.Clone(t.probes), func(p graph.Probe) bool { return p.Gradient })
 	add("unfused", true, func(w *way) { w.options.Fusions = graph.Fusions{} })
 	add("partly fused", true, func(w *way) { w.options.Fusions = some })
-	add("own memory", true, func(w *way) { w.options.NoReuse = true })
-	add("a sweep for each loss", true, func(w *way) { w.options.SweepPerLoss = true })
+	add("own memory", true, func(w *way) { w.options.Debug.NoReuse = true })
+	add("a sweep for each loss", true, func(w *way) { w.options.Debug.SweepPerLoss = true })
 	add("a sweep for each loss, partly fused, added", true, func(w *way) {
-		w.options.SweepPerLoss, w.options.Fusions, w.start = true, some, t.gradients()
+		w.options.Debug.SweepPerLoss, w.options.Fusions, w.start = true, some, t.gradients()
 	})
 	add("another order", true, func(w *way) { w.order = true })
 	if len(t.keep)+len(t.probes) > 0 {
@@ -371,7 +371,7 @@ func (t *trial) feed(w way) *graph.Feed {
 	return f
 }
 
-// reordered is a plan whose steps are in another order that Plan.Order allows.
+// reordered is a plan whose steps are in another order that Plan.Dependencies allows.
 func (t *trial) reordered(p *graph.Plan) *graph.Plan {
 	q := *p
 	q.Steps, q.Phases = nil, nil
@@ -643,7 +643,7 @@ func plainKey(w way) string { return fmt.Sprint(w.options.Losses, w.options.NoDr
 
 // plain is the gradient in a plan without any fusion or shared memory.
 func (t *trial) plain(w way) map[*graph.Param][]float64 {
-	o := graph.Options{Batch: t.batch, Training: true, Losses: w.options.Losses, NoDropout: w.options.NoDropout, NoReuse: true,
+	o := graph.Options{Batch: t.batch, Training: true, Losses: w.options.Losses, NoDropout: w.options.NoDropout, Debug: graph.Debug{NoReuse: true},
 		Target: graph.Target{Precision: graph.FP64}}
 	key := plainKey(w)
 	pr := t.known[key]

@@ -5,6 +5,8 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +21,7 @@ func TestCubins(t *testing.T) {
 		for _, k := range kernels.All {
 			cubin, err := Read(k.File, a)
 			require.NoError(t, err)
-			if a.PTX() {
+			if a.PTX {
 				// PTX ISA 9.0 is what CUDA 13.0 brought, and cuda.MinDriver knows: a newer one would need a newer driver.
 				require.Contains(t, string(cubin), ".version 9.0\n.target sm_80\n")
 				require.Contains(t, string(cubin), ".visible .entry "+k.Name+"(")
@@ -32,6 +34,31 @@ func TestCubins(t *testing.T) {
 			require.EqualValues(t, 10*a.Major+a.Minor, flags>>8&0xff, "%s for %s", k.File, a.Name)
 		}
 	}
+}
+
+// Kernels multiply as the table says. In PTX for sm_80 those of tensor cores have mma of their type, or, where only warpgroups do the
+// work, nothing but a trap: warpgroups multiply bf16.
+func TestArithmetic(t *testing.T) {
+	ptx := kernels.Architectures[slices.IndexFunc(kernels.Architectures, func(a kernels.Architecture) bool { return a.PTX })]
+	seen := map[kernels.Arithmetic]int{}
+	for _, k := range kernels.All {
+		text, err := Read(k.File, ptx)
+		require.NoError(t, err)
+		_, body, ok := strings.Cut(string(text), ".visible .entry "+k.Name+"(")
+		require.True(t, ok, k.Name)
+		body, _, _ = strings.Cut(body, ".visible .entry ")
+		want := kernels.FMA
+		switch {
+		case regexp.MustCompile(`\bmma\.sync\.[^;]*\.tf32\b`).MatchString(body):
+			want = kernels.TensorTF32
+		case regexp.MustCompile(`\bmma\.sync\.[^;]*\.bf16\b`).MatchString(body), !strings.Contains(body, "ld.param"):
+			require.NotEqual(t, strings.Contains(body, "mma.sync"), strings.Contains(body, "trap;"), k.Name)
+			want = kernels.TensorBF16
+		}
+		require.Equal(t, want, k.Arithmetic, k.Name)
+		seen[want]++
+	}
+	require.Len(t, seen, 3, "%v", seen)
 }
 
 func TestMissingCubins(t *testing.T) {

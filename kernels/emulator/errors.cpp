@@ -9,7 +9,7 @@
 
 namespace emu {
 
-void print_place() {
+void print_location() {
   if (!current) return;
   fprintf(stderr, "emulator:   in kernel %s, block (%u,%u,%u), thread (%u,%u,%u)\n", self()->block->kernel->name, grid.block.x,
           grid.block.y, grid.block.z, current->thread.x, current->thread.y, current->thread.z);
@@ -25,7 +25,7 @@ void fatal(const char* format, ...) {
   va_list args;
   va_start(args, format);
   print(format, args);
-  print_place();
+  print_location();
   abort();
 }
 
@@ -33,7 +33,7 @@ void fatal_at(Site site, const char* format, ...) {
   va_list args;
   va_start(args, format);
   print(format, args);
-  print_place();
+  print_location();
   fprintf(stderr, "emulator:   at %s:%d\n", site.file, site.line);
   abort();
 }
@@ -41,7 +41,7 @@ void fatal_at(Site site, const char* format, ...) {
 void deadlock(Block* b) {
   fprintf(stderr, "\nemulator: error: deadlock: no thread can go on; %u of %u have not returned, %u wait at a barrier\n", b->alive,
           b->threads, b->arrived);
-  print_place();
+  print_location();
   for (unsigned w = 0; w < b->warps; w++) {
     const Warp& x = b->warp[w];
     for (const auto& [lanes, what] : {std::pair<uint32_t, const char*>{x.at_barrier, "at the barrier"},

@@ -140,7 +140,7 @@ void pool_thread() {
 void start_pool() {
 #if defined(EMULATOR_ASAN)
   // Not __asan_on_error: where the ASan runtime is preloaded, its own would win.
-  __asan_set_error_report_callback([](const char*) { print_place(); });
+  __asan_set_error_report_callback([](const char*) { print_location(); });
 #endif
   for (int i = 1; i < settings().workers; i++) std::thread(pool_thread).detach();
 }

@@ -144,7 +144,7 @@ void fold_trace(const Block* b);
 void end_trace();
 
 // errors.cpp
-void print_place();
+void print_location();
 [[noreturn]] void deadlock(Block* b);
 
 }  // namespace emu

@@ -62,8 +62,8 @@ struct Visits {
   unsigned meetings = 0, complete = 0, count[32] = {};  // of open: how many are folded, and how many each lane has part in
 };
 
-// Place is what record calls a site.
-struct Place {
+// TracedSite is a site and what the launch does there.
+struct TracedSite {
   const void* pc;
   Access access;
   bool shared;
@@ -87,9 +87,9 @@ struct Tracing {
   dim3 size, block_size;
   std::vector<Memory> memory;  // by address
   Memory* last;
-  std::unordered_map<uint64_t, std::unique_ptr<Place>> places;
-  std::vector<Place*> order;  // of their first access
-  std::vector<Place*> cache;
+  std::unordered_map<uint64_t, std::unique_ptr<TracedSite>> sites;
+  std::vector<TracedSite*> order;  // of their first access
+  std::vector<TracedSite*> cache;
 };
 Tracing* tracing;
 
@@ -109,13 +109,13 @@ bool is_shared(const Block* b, uintptr_t p) {
   return false;
 }
 
-Place& place_of(const void* pc, Access access, bool shared, unsigned width) {
+TracedSite& site_of(const void* pc, Access access, bool shared, unsigned width) {
   const uint64_t key = (uint64_t)pc << 2 | (uint64_t)access << 1 | shared;
-  Place*& cached = tracing->cache[key * 0x9E3779B97F4A7C15ull >> 52];
+  TracedSite*& cached = tracing->cache[key * 0x9E3779B97F4A7C15ull >> 52];
   if (cached && cached->pc == pc && cached->access == access && cached->shared == shared) return *cached;
-  auto& p = tracing->places[key];
+  auto& p = tracing->sites[key];
   if (!p) {
-    p.reset(new Place{pc, access, shared, width, {}});
+    p.reset(new TracedSite{pc, access, shared, width, {}});
     tracing->order.push_back(p.get());
   }
   return *(cached = p.get());
@@ -159,7 +159,7 @@ uint64_t take(Access access, uintptr_t p, size_t n) {
   return fresh;
 }
 
-void fold(Place& p, const Request& r) {
+void fold(TracedSite& p, const Request& r) {
   p.requests++;
   p.lanes += (unsigned)__builtin_popcount(r.lanes);
   if (p.shared) {
@@ -202,7 +202,7 @@ void forget(Visits& v) {
 }
 
 // fold_open folds the requests in which not all lanes had part.
-void fold_open(Place& p, Visits& v, uint32_t all) {
+void fold_open(TracedSite& p, Visits& v, uint32_t all) {
   for (const Request& r : v.open)
     if (r.lanes != all) fold(p, r);
   forget(v);
@@ -224,11 +224,11 @@ void record(Access access, const void* p, unsigned width, const void* pc) {
   if (a - (uintptr_t)me->fiber->stack < me->fiber->size) return;
   const bool shared = is_shared(b, a);
   if (!shared && !memory_of(a)) return;
-  Place& place = place_of(pc, access, shared, width);
-  Visits& v = place.warp[me->warp];
+  TracedSite& s = site_of(pc, access, shared, width);
+  Visits& v = s.warp[me->warp];
   const uint32_t all = full(b, me->warp);
   if (v.meetings != b->warp[me->warp].meetings) {
-    fold_open(place, v, all);
+    fold_open(s, v, all);
     v.meetings = b->warp[me->warp].meetings;
   }
   const unsigned i = v.count[me->lane]++;
@@ -237,12 +237,12 @@ void record(Access access, const void* p, unsigned width, const void* pc) {
   r.lanes |= 1u << me->lane;
   r.address[me->lane] = a;
   if (r.lanes != all) return;
-  fold(place, r);
+  fold(s, r);
   if (++v.complete == v.open.size()) forget(v);  // every lane has had part in all of them
 }
 
 void begin_trace(const Kernel& k, dim3 size, dim3 block_size, const void* params) {
-  tracing = new Tracing{&k, size, block_size, {}, nullptr, {}, {}, std::vector<Place*>(4096)};
+  tracing = new Tracing{&k, size, block_size, {}, nullptr, {}, {}, std::vector<TracedSite*>(4096)};
   each_memory([](const void* p, size_t n) { tracing->memory.push_back({(uintptr_t)p, n, -1, {}, {}, {}}); });
   for (size_t at = 0; at + 8 <= k.param_size; at += 8) {
     uintptr_t p;
@@ -253,7 +253,7 @@ void begin_trace(const Kernel& k, dim3 size, dim3 block_size, const void* params
 }
 
 void fold_trace(const Block* b) {
-  for (Place* p : tracing->order)
+  for (TracedSite* p : tracing->order)
     for (unsigned w = 0; w < b->warps; w++) {
       fold_open(*p, p->warp[w], full(b, w));
       p->warp[w].meetings = 0;
@@ -276,7 +276,7 @@ void end_trace() {
   fprintf(f, "{\"kernel\":\"%s\",\"grid\":[%u,%u,%u],\"block\":[%u,%u,%u],\"module\":\"%s\",\"sites\":[", t.kernel->name,
           t.size.x, t.size.y, t.size.z, t.block_size.x, t.block_size.y, t.block_size.z, module);
   const char* separator = "";
-  for (const Place* p : t.order) {
+  for (const TracedSite* p : t.order) {
     fprintf(f, "%s{\"pc\":%llu,\"access\":\"%s\",\"space\":\"%s\",\"width\":%u,\"lanes\":%llu,\"requests\":%llu,\"cost\":%llu,\"least\":%llu,",
             separator, in_module(p->pc), p->access == READ ? "read" : "write", p->shared ? "shared" : "device", p->width, (Number)p->lanes,
             (Number)p->requests, (Number)p->cost, (Number)p->least);

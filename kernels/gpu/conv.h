@@ -24,7 +24,7 @@ struct Pixel {
 GPU_FN Pixel no_pixel() { return {-0x40000000, 0, 0}; }
 GPU_FN bool inside(int y, int x, int h, int w) { return (unsigned)y < (unsigned)h && (unsigned)x < (unsigned)w; }
 
-// Walk is a place in the sum over (segment, tap, channel), the order of k. A segment's channels are rounded up to whole chunks.
+// Walk is a position in the sum over (segment, tap, channel), the order of k. A segment's channels are rounded up to whole chunks.
 struct Walk {
   int segment, r, s, c;
   // advance goes `by` channels on. width(segment) is the rounded number of channels, and huge behind the last segment.

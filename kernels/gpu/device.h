@@ -38,6 +38,7 @@ struct __align__(16) uint4 { unsigned x, y, z, w; };
 #define KERNEL(name, Params, threads) KERNEL_BLOCKS(name, Params, threads, 1)
 #define KERNEL_BLOCKS(name, Params, threads, blocks) \
   extern "C" __global__ void __launch_bounds__(threads, blocks) name(const GPU_GRID_CONSTANT Params p)
+#define KERNEL_TENSOR(name, Params, threads, blocks, arithmetic) KERNEL_BLOCKS(name, Params, threads, blocks)
 #define SHARED(type, name, dims) __shared__ type name dims
 #define DYN_SHARED(name) extern __shared__ __align__(1024) unsigned char name[]
 #define UNROLL _Pragma("unroll")

@@ -146,7 +146,7 @@ template <int BM, int BN, bool AK, bool BK> struct MultiplyF32 {
 
 // MultiplyTensor: mma.sync over 16 x 8 fragments; 32 bytes of k, two chunks, at a time: m16n8k8 for tf32 (T = float, rounded to
 // nearest here, not truncated as the hardware would), m16n8k16 for bf16. ldmatrix moves 8 rows of 16 bytes and does not mind
-// whether those are 8 halves or 4 floats, so both read k-major operands alike. Transposing, it works on halves only: mn-major
+// whether those are 8 bfloat16s or 4 floats, so both read k-major operands alike. Transposing, it works on bfloat16s only: mn-major
 // floats are read one by one.
 template <class Element, int BM, int BN, bool AK, bool BK> struct MultiplyTensor {
   using T = Element;
@@ -292,7 +292,7 @@ template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned ch
 // ---- the result --------------------------------------------------------------------------------------------------------
 
 // Result is the tile of C in shared memory, in float, from where threads take it in packs of an output type T: thread t has
-// columns col ... col+N-1 of the rows slot, slot + SLOTS, ..., so a warp writes whole lines of memory.
+// columns col ... col+N-1 of the rows group, group + GROUPS, ..., so a warp writes whole lines of memory.
 //
 // Banks. 4 columns are a chunk of 16 bytes, and chunk c of row m lies at c ^ swizzle(m) ^ (1 if bit 3 of c is set). No access has a
 // conflict:
@@ -302,17 +302,17 @@ template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned ch
 //                   consecutive rows (A k-major) or of every fourth of 32 (A mn-major), which bits 3 and 4 of m keep apart;
 //   packs           8 lanes read 8 neighbouring chunks of a row, or every second of 16 (2-byte types), which bit 3 of c keeps apart.
 template <class T, int BM, int BN> struct Result {
-  static constexpr int N = Pack<T>::N, PACKS = BN / N, SLOTS = GEMM_THREADS / PACKS;
+  static constexpr int N = Pack<T>::N, PACKS = BN / N, GROUPS = GEMM_THREADS / PACKS;
   static constexpr int BYTES = BM * BN * 4;
   float* tile;
-  int col, slot;
+  int col, group;
   // at is where column n of row m lies, in floats.
   static GPU_FN int at(int m, int n) {
     const int c = n / 4, swizzle = ((m ^ m >> 3) & 3) << 1 | (m >> 2 & 1);
     return m * BN + (c ^ swizzle ^ (c >> 3 & 1)) * 4 + n % 4;
   }
   // The barrier: all sums are in shared memory before any thread reads others'.
-  template <class M> GPU_FN Result(const M& math, unsigned char* shared) : tile((float*)shared), col(threadIdx.x % PACKS * N), slot(threadIdx.x / PACKS) {
+  template <class M> GPU_FN Result(const M& math, unsigned char* shared) : tile((float*)shared), col(threadIdx.x % PACKS * N), group(threadIdx.x / PACKS) {
     float* to = tile;
     math.each([to](int m, int n, const float (&v)[M::RUN]) {
       float* p = to + at(m, n);

@@ -19,6 +19,8 @@
 //       value, called p, so that a launch is one parameter buffer and the same on both drivers.
 //   KERNEL_BLOCKS(name, Params, threads, blocks) { ... }
 //       A kernel whose registers must let a multiprocessor hold so many blocks at once.
+//   KERNEL_TENSOR(name, Params, threads, blocks, arithmetic) { ... }
+//       A kernel whose products tensor cores make, of TF32 or BF16. The others multiply float32. The table of kernels in Go has it.
 //   SHARED(type, name, [dims])      shared memory of static size
 //   DYN_SHARED(name)                the launch's dynamic shared memory: unsigned char*, aligned to 1024 bytes
 //   UNROLL                          before a loop that must be unrolled

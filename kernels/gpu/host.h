@@ -44,6 +44,7 @@
   static void name(const Params& p)
 
 #define KERNEL_BLOCKS(name, Params, threads, blocks) KERNEL(name, Params, threads)
+#define KERNEL_TENSOR(name, Params, threads, blocks, arithmetic) KERNEL(name, Params, threads)
 
 #define SHARED(type, name, dims)                  \
   using name##_type = type dims;                  \

@@ -132,28 +132,28 @@ template <int N, class F> GPU_FN void for_each_pack(int rows, int cols, F f) {
 
 // ---- by channel: a thread keeps its channels -----------------------------------------------------------------------------
 
-// Place is a thread's pack of channels and its rows: first, first + step, ... Threads that are left over have no rows.
+// ThreadPack is a thread's pack of channels and its rows: first, first + step, ... Threads that are left over have no rows.
 //
 // gridDim.y shares out the packs: blockIdx.y has `width` of them, at most as many as there are threads; a block has
-// threads/width rows at a time. Neighbouring threads have neighbouring packs, so warps read whole lines of memory.
-struct Place {
+// threads/width groups of threads, each with a row at a time. Neighbouring threads have neighbouring packs, so warps read whole lines of memory.
+struct ThreadPack {
   int c, count;     // first channel, channels
   int row, step;    // first row, distance of rows
-  int slot;         // which of the block's rows at a time
-  int slots;        // how many there are
-  int lane, width;  // which of the block's packs, how many there are
+  int group;        // which of the block's groups
+  int groups;       // how many there are
+  int pack, width;  // which of the group's packs, how many there are
 };
-template <int N> GPU_FN Place place(int rows, int cols) {
-  Place p;
+template <int N> GPU_FN ThreadPack thread_pack(int rows, int cols) {
+  ThreadPack p;
   const int packs = (cols + N - 1) / N, threads = blockDim.x, t = threadIdx.x;
   p.width = (packs + gridDim.y - 1) / gridDim.y;
-  p.slots = threads / p.width;
-  p.slot = t / p.width;
-  p.lane = t - p.slot * p.width;
-  p.c = (blockIdx.y * p.width + p.lane) * N;
+  p.groups = threads / p.width;
+  p.group = t / p.width;
+  p.pack = t - p.group * p.width;
+  p.c = (blockIdx.y * p.width + p.pack) * N;
   p.count = cols - p.c < N ? cols - p.c : N;
-  p.step = gridDim.x * p.slots;
-  p.row = p.slot < p.slots && p.count > 0 ? (int)blockIdx.x * p.slots + p.slot : rows;
+  p.step = gridDim.x * p.groups;
+  p.row = p.group < p.groups && p.count > 0 ? (int)blockIdx.x * p.groups + p.group : rows;
   return p;
 }
 

@@ -6,15 +6,15 @@
 namespace gpu {
 
 // block_reduce combines the values of all THREADS threads, and all receive the result. f must be commutative.
-// The first barrier prevents that a warp overwrites scratch while another still reads what an earlier call left there; the
+// The first barrier prevents that a warp overwrites by_warp while another still reads what an earlier call left there; the
 // second that a thread reads before every warp has written.
-template <int THREADS, class T, class F> GPU_FN T block_reduce(T v, T (&scratch)[THREADS / 32], F f) {
+template <int THREADS, class T, class F> GPU_FN T block_reduce(T v, T (&by_warp)[THREADS / 32], F f) {
   UNROLL for (int m = 16; m; m >>= 1) v = f(v, shfl_xor(v, m));
   __syncthreads();
-  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = v;
+  if (threadIdx.x % 32 == 0) by_warp[threadIdx.x / 32] = v;
   __syncthreads();
-  v = scratch[0];
-  for (int i = 1; i < THREADS / 32; i++) v = f(v, scratch[i]);
+  v = by_warp[0];
+  for (int i = 1; i < THREADS / 32; i++) v = f(v, by_warp[i]);
   return v;
 }
 
@@ -41,7 +41,7 @@ GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters,
   // at is where thread t's sum of its j-th channel lies. 16 lanes are served at a time: they write one j of neighbouring threads, and
   // read all j of 16/N neighbouring threads. Neither meet in a bank.
   const auto at = [](int t, int j) { return j * THREADS + (t ^ j * (16 / N)); };
-  const Place p = place<N>(rows, cols);
+  const ThreadPack p = thread_pack<N>(rows, cols);
   double total[K][N] = {};
   for (int row = p.row; row < rows;) {
     V part[K][N] = {};
@@ -62,7 +62,7 @@ GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters,
   for (int i = t; i < columns; i += THREADS)
     UNROLL for (int k = 0; k < K; k++) {
       double s = 0;
-      for (int slot = 0; slot < p.slots; slot++) s += sums[k][at(slot * p.width + i / N, i % N)];
+      for (int g = 0; g < p.groups; g++) s += sums[k][at(g * p.width + i / N, i % N)];
       partial[((size_t)blockIdx.x * K + k) * cols + first + i] = s;
     }
   if (!last_block(&counters[blockIdx.y], gridDim.x)) return;

@@ -117,12 +117,12 @@ func checkLen[T any](what string, v []T, want int) {
 	}
 }
 
-// Engine runs convolutions. It owns the packed filters and all scratch memory and keeps them for later calls, so that
+// Engine runs convolutions. It owns the packed filters and the workers' memory and keeps them for later calls, so that
 // nothing is allocated once the largest shape has been seen. One call runs at a time.
 type Engine struct {
 	pool    *par.Pool
 	kern    *kernels
-	locals  []local // scratch of each worker
+	locals  []local // of each worker
 	product product
 	filter  filter
 	wino    winoFilter
@@ -166,7 +166,7 @@ func (e *Engine) move(tasks, values int, f func(task, worker int)) {
 	}
 }
 
-// local is a worker's scratch memory.
+// local is a worker's own memory.
 type local struct {
 	slab  []float32   // padded copy of the image rows that a task reads
 	rows  []int       // byte offsets of a task's pixels in its left operand

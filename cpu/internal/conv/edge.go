@@ -3,7 +3,7 @@ package conv
 import "unsafe"
 
 // edge is the end of a tile kernel's work in Go: for the tiles at the ragged edges, which the kernels compute into
-// scratch memory, and for the portable kernels.
+// memory of their own, and for the portable kernels.
 type edge struct {
 	width      int // of the tile
 	ep         *float32

@@ -23,7 +23,7 @@ func New(n int) *Pool {
 	return &Pool{workers: n}
 }
 
-// Workers is the number of goroutines that Run uses at most. Scratch memory is indexed by it.
+// Workers is the number of goroutines that Run uses at most. Memory of a worker's own is indexed by it.
 func (p *Pool) Workers() int {
 	if p == nil || p.workers < 1 {
 		return 1

@@ -34,46 +34,6 @@ func ChannelSums[T Float](x Mat[T], sum, sumsq []float64) {
 	}
 }
 
-// ColumnSum adds the columns' sums to sum: the gradient of a bias.
-func ColumnSum[T Float](x Mat[T], sum []float64) {
-	x.require(x.Rows, x.Cols)
-	if x.empty() {
-		return
-	}
-	sum = sum[:x.Cols]
-	if k := simd[T](); k != nil {
-		k.columnSum(ptr(x.Data), &sum[0], x.Rows, x.Cols, x.pitch())
-		return
-	}
-	for i := range x.Rows {
-		for c, v := range x.Row(i) {
-			sum[c] += float64(v)
-		}
-	}
-}
-
-// Probe adds the columns' sums of squares, in float64 from the beginning, to squares, and to zeros how many values of each are not above
-// zero: a NaN is not.
-func Probe[T Float](x Mat[T], squares, zeros []float64) {
-	x.require(x.Rows, x.Cols)
-	if x.empty() {
-		return
-	}
-	squares, zeros = squares[:x.Cols], zeros[:x.Cols]
-	if k := simd[T](); k != nil {
-		k.probe(ptr(x.Data), &squares[0], &zeros[0], x.Rows, x.Cols, x.pitch())
-		return
-	}
-	for i := range x.Rows {
-		for c, v := range x.Row(i) {
-			squares[c] += float64(v) * float64(v)
-			if !(v > 0) {
-				zeros[c]++
-			}
-		}
-	}
-}
-
 // BNBackwardReduce adds Σ g to dbeta and Σ g·(x-mean)·invstd to dgamma, where g = dy, or, if clamp, 0 in the places where the
 // forward pass's x·scale+shift was not above 0. scale and shift are used only if clamp.
 func BNBackwardReduce[T Float](dy, x Mat[T], scale, shift, mean, invstd []T, clamp bool, dbeta, dgamma []float64) {

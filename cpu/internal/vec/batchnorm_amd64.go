@@ -32,20 +32,10 @@ func bnApplyClampAccAVX2(dx *float32, dy *float32, x *float32, scale *float32, s
 //go:noescape
 func bnReduceClampAVX2(dy *float32, x *float32, scale *float32, shift *float32, mean *float32, invstd *float32, dbeta *float64, dgamma *float64, rows int, cols int, lddy int, ldx int)
 
-// columnSumAVX2 adds the columns' sums to sum.
-//
-//go:noescape
-func columnSumAVX2(x *float32, sum *float64, rows int, cols int, ldx int)
-
 // channelSumsAVX2 adds the columns' sums to sum and those of their squares to sumsq.
 //
 //go:noescape
 func channelSumsAVX2(x *float32, sum *float64, sumsq *float64, rows int, cols int, ldx int)
-
-// probeAVX2 adds the columns' sums of squares to squares and how many values are not above zero to zeros.
-//
-//go:noescape
-func probeAVX2(x *float32, squares *float64, zeros *float64, rows int, cols int, ldx int)
 
 // bnApplyAVX512 computes v = a·g + b·x + c, g = dy; dx = v.
 //
@@ -77,17 +67,7 @@ func bnApplyClampAccAVX512(dx *float32, dy *float32, x *float32, scale *float32,
 //go:noescape
 func bnReduceClampAVX512(dy *float32, x *float32, scale *float32, shift *float32, mean *float32, invstd *float32, dbeta *float64, dgamma *float64, rows int, cols int, lddy int, ldx int)
 
-// columnSumAVX512 adds the columns' sums to sum.
-//
-//go:noescape
-func columnSumAVX512(x *float32, sum *float64, rows int, cols int, ldx int)
-
 // channelSumsAVX512 adds the columns' sums to sum and those of their squares to sumsq.
 //
 //go:noescape
 func channelSumsAVX512(x *float32, sum *float64, sumsq *float64, rows int, cols int, ldx int)
-
-// probeAVX512 adds the columns' sums of squares to squares and how many values are not above zero to zeros.
-//
-//go:noescape
-func probeAVX512(x *float32, squares *float64, zeros *float64, rows int, cols int, ldx int)

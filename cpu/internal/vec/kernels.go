@@ -7,8 +7,8 @@ var active = detect()
 // do the offsets in taps; pooling needs 8 columns. Arrays are indexed by bit(flag); comments name the flags, the outer index
 // first.
 type kernels struct {
-	name string
-	lane int // float32 in a vector
+	name  string
+	lanes int // float32 in a vector
 
 	scaleShift   [2]func(y, x, scale, shift *float32, rows, cols, ldy, ldx int) // clamp
 	addShift     [2]func(y, x, shift *float32, rows, cols, ldy, ldx int)        // clamp
@@ -31,8 +31,8 @@ type kernels struct {
 	maxBackRun  [2]func(dx, dy *float32, index, taps *byte, ntaps, n, cols, dxStep, dyStep, indexStep int) // acc
 	sumRun      [2]func(y, x *float32, taps *byte, ntaps, n, cols, yStep, xStep int)                       // acc
 
-	lrnForward  func(y, s, x, scratch *float32, k, alpha float32, rows, cols, ldy, lds, ldx int)
-	lrnBackward [2]func(dx, dy, x, s, scratch, scaled *float32, factor float32, rows, cols, lddx, lddy, ldx, lds int) // acc
+	lrnForward  func(y, s, x, terms *float32, k, alpha float32, rows, cols, ldy, lds, ldx int)
+	lrnBackward [2]func(dx, dy, x, s, terms, scaled *float32, factor float32, rows, cols, lddx, lddy, ldx, lds int) // acc
 
 	sgd        [2]func(w, g, buf *float32, lr, momentum, decay, scale float32, n int)                           // nesterov
 	sgdEMA     [2]func(w, g, buf, ema *float32, lr, momentum, decay, scale, mix float32, n int)                 // nesterov

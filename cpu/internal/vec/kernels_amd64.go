@@ -26,7 +26,7 @@ func instructionSets() []*kernels {
 func pair[F any](off, on F) [2]F { return [2]F{off, on} }
 
 var kernelsAVX2 = kernels{
-	name: "AVX2", lane: 8,
+	name: "AVX2", lanes: 8,
 	scaleShift:    pair(scaleShiftAVX2, scaleShiftClampAVX2),
 	addShift:      pair(addShiftAVX2, addShiftClampAVX2),
 	relu:          reluAVX2,
@@ -61,7 +61,7 @@ var kernelsAVX2 = kernels{
 }
 
 var kernelsAVX512 = kernels{
-	name: "AVX512", lane: 16,
+	name: "AVX512", lanes: 16,
 	scaleShift:    pair(scaleShiftAVX512, scaleShiftClampAVX512),
 	addShift:      pair(addShiftAVX512, addShiftClampAVX512),
 	relu:          reluAVX512,

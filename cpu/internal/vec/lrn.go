@@ -24,8 +24,8 @@ func LRNForward[T Float](o LRN, y, s, x Mat[T]) {
 	before, after := o.Size/2, (o.Size-1)/2
 	alpha := o.Alpha / float64(o.Size)
 	if k := simd[T](); k != nil && o.assembled() {
-		scratch := make([]T, x.Cols+4+k.lane)
-		k.lrnForward(ptr(y.Data), ptr(s.Data), ptr(x.Data), ptr(scratch), float32(o.K), float32(alpha), x.Rows, x.Cols, y.pitch(), s.pitch(), x.pitch())
+		terms := make([]T, x.Cols+4+k.lanes)
+		k.lrnForward(ptr(y.Data), ptr(s.Data), ptr(x.Data), ptr(terms), float32(o.K), float32(alpha), x.Rows, x.Cols, y.pitch(), s.pitch(), x.pitch())
 		return
 	}
 	square := make([]T, before+x.Cols+after)
@@ -61,8 +61,8 @@ func LRNBackward[T Float](o LRN, dx, dy, x, s Mat[T], acc bool) {
 	before, after := (o.Size-1)/2, o.Size/2
 	factor := T(2 * o.Beta * o.Alpha / float64(o.Size))
 	if k := simd[T](); k != nil && o.assembled() {
-		scratch, scaled := make([]T, x.Cols+4+k.lane), make([]T, x.Cols)
-		k.lrnBackward[bit(acc)](ptr(dx.Data), ptr(dy.Data), ptr(x.Data), ptr(s.Data), ptr(scratch), ptr(scaled), float32(factor),
+		terms, scaled := make([]T, x.Cols+4+k.lanes), make([]T, x.Cols)
+		k.lrnBackward[bit(acc)](ptr(dx.Data), ptr(dy.Data), ptr(x.Data), ptr(s.Data), ptr(terms), ptr(scaled), float32(factor),
 			x.Rows, x.Cols, dx.pitch(), dy.pitch(), x.pitch(), s.pitch())
 		return
 	}

@@ -5,29 +5,29 @@ package vec
 // lrnForwardAVX2 computes s = k + alpha·Σ x² over 5 channels and y = x·s^-3/4.
 //
 //go:noescape
-func lrnForwardAVX2(y *float32, s *float32, x *float32, scratch *float32, k float32, alpha float32, rows int, cols int, ldy int, lds int, ldx int)
+func lrnForwardAVX2(y *float32, s *float32, x *float32, terms *float32, k float32, alpha float32, rows int, cols int, ldy int, lds int, ldx int)
 
-// lrnBackwardAVX2 computes dx = dy·s^-3/4 - factor·x·Σ dy·x·s^-7/4 over 5 channels; scaled is scratch for dy·s^-3/4.
+// lrnBackwardAVX2 computes dx = dy·s^-3/4 - factor·x·Σ dy·x·s^-7/4 over 5 channels; scaled is memory for dy·s^-3/4.
 //
 //go:noescape
-func lrnBackwardAVX2(dx *float32, dy *float32, x *float32, s *float32, scratch *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
+func lrnBackwardAVX2(dx *float32, dy *float32, x *float32, s *float32, terms *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
 
-// lrnBackwardAccAVX2 adds dx = dy·s^-3/4 - factor·x·Σ dy·x·s^-7/4 over 5 channels; scaled is scratch for dy·s^-3/4.
+// lrnBackwardAccAVX2 adds dx = dy·s^-3/4 - factor·x·Σ dy·x·s^-7/4 over 5 channels; scaled is memory for dy·s^-3/4.
 //
 //go:noescape
-func lrnBackwardAccAVX2(dx *float32, dy *float32, x *float32, s *float32, scratch *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
+func lrnBackwardAccAVX2(dx *float32, dy *float32, x *float32, s *float32, terms *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
 
 // lrnForwardAVX512 computes s = k + alpha·Σ x² over 5 channels and y = x·s^-3/4.
 //
 //go:noescape
-func lrnForwardAVX512(y *float32, s *float32, x *float32, scratch *float32, k float32, alpha float32, rows int, cols int, ldy int, lds int, ldx int)
+func lrnForwardAVX512(y *float32, s *float32, x *float32, terms *float32, k float32, alpha float32, rows int, cols int, ldy int, lds int, ldx int)
 
-// lrnBackwardAVX512 computes dx = dy·s^-3/4 - factor·x·Σ dy·x·s^-7/4 over 5 channels; scaled is scratch for dy·s^-3/4.
+// lrnBackwardAVX512 computes dx = dy·s^-3/4 - factor·x·Σ dy·x·s^-7/4 over 5 channels; scaled is memory for dy·s^-3/4.
 //
 //go:noescape
-func lrnBackwardAVX512(dx *float32, dy *float32, x *float32, s *float32, scratch *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
+func lrnBackwardAVX512(dx *float32, dy *float32, x *float32, s *float32, terms *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
 
-// lrnBackwardAccAVX512 adds dx = dy·s^-3/4 - factor·x·Σ dy·x·s^-7/4 over 5 channels; scaled is scratch for dy·s^-3/4.
+// lrnBackwardAccAVX512 adds dx = dy·s^-3/4 - factor·x·Σ dy·x·s^-7/4 over 5 channels; scaled is memory for dy·s^-3/4.
 //
 //go:noescape
-func lrnBackwardAccAVX512(dx *float32, dy *float32, x *float32, s *float32, scratch *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
+func lrnBackwardAccAVX512(dx *float32, dy *float32, x *float32, s *float32, terms *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)

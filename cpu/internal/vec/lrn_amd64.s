@@ -2,13 +2,13 @@
 
 #include "textflag.h"
 
-// func lrnForwardAVX2(y *float32, s *float32, x *float32, scratch *float32, k float32, alpha float32, rows int, cols int, ldy int, lds int, ldx int)
+// func lrnForwardAVX2(y *float32, s *float32, x *float32, terms *float32, k float32, alpha float32, rows int, cols int, ldy int, lds int, ldx int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·lrnForwardAVX2(SB), NOSPLIT, $0-80
 	MOVQ         y+0(FP), AX
 	MOVQ         s+8(FP), CX
 	MOVQ         x+16(FP), DX
-	MOVQ         scratch+24(FP), BX
+	MOVQ         terms+24(FP), BX
 	MOVQ         rows+40(FP), SI
 	MOVQ         cols+48(FP), DI
 	VBROADCASTSS k+32(FP), Y0
@@ -92,14 +92,14 @@ row6:
 DATA sequence<>+0(SB)/8, $0x0706050403020100
 GLOBL sequence<>(SB), RODATA|NOPTR, $8
 
-// func lrnBackwardAVX2(dx *float32, dy *float32, x *float32, s *float32, scratch *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
+// func lrnBackwardAVX2(dx *float32, dy *float32, x *float32, s *float32, terms *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·lrnBackwardAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dx+0(FP), AX
 	MOVQ         dy+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         s+24(FP), BX
-	MOVQ         scratch+32(FP), SI
+	MOVQ         terms+32(FP), SI
 	MOVQ         scaled+40(FP), DI
 	MOVQ         rows+56(FP), R8
 	MOVQ         cols+64(FP), R9
@@ -191,14 +191,14 @@ row6:
 	VZEROUPPER
 	RET
 
-// func lrnBackwardAccAVX2(dx *float32, dy *float32, x *float32, s *float32, scratch *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
+// func lrnBackwardAccAVX2(dx *float32, dy *float32, x *float32, s *float32, terms *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·lrnBackwardAccAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dx+0(FP), AX
 	MOVQ         dy+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         s+24(FP), BX
-	MOVQ         scratch+32(FP), SI
+	MOVQ         terms+32(FP), SI
 	MOVQ         scaled+40(FP), DI
 	MOVQ         rows+56(FP), R8
 	MOVQ         cols+64(FP), R9
@@ -294,13 +294,13 @@ row6:
 	VZEROUPPER
 	RET
 
-// func lrnForwardAVX512(y *float32, s *float32, x *float32, scratch *float32, k float32, alpha float32, rows int, cols int, ldy int, lds int, ldx int)
+// func lrnForwardAVX512(y *float32, s *float32, x *float32, terms *float32, k float32, alpha float32, rows int, cols int, ldy int, lds int, ldx int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·lrnForwardAVX512(SB), NOSPLIT, $0-80
 	MOVQ         y+0(FP), AX
 	MOVQ         s+8(FP), CX
 	MOVQ         x+16(FP), DX
-	MOVQ         scratch+24(FP), BX
+	MOVQ         terms+24(FP), BX
 	MOVQ         rows+40(FP), SI
 	MOVQ         cols+48(FP), DI
 	VBROADCASTSS k+32(FP), Z0
@@ -380,14 +380,14 @@ row6:
 	VZEROUPPER
 	RET
 
-// func lrnBackwardAVX512(dx *float32, dy *float32, x *float32, s *float32, scratch *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
+// func lrnBackwardAVX512(dx *float32, dy *float32, x *float32, s *float32, terms *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·lrnBackwardAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dx+0(FP), AX
 	MOVQ         dy+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         s+24(FP), BX
-	MOVQ         scratch+32(FP), SI
+	MOVQ         terms+32(FP), SI
 	MOVQ         scaled+40(FP), DI
 	MOVQ         rows+56(FP), R8
 	MOVQ         cols+64(FP), R9
@@ -478,14 +478,14 @@ row6:
 	VZEROUPPER
 	RET
 
-// func lrnBackwardAccAVX512(dx *float32, dy *float32, x *float32, s *float32, scratch *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
+// func lrnBackwardAccAVX512(dx *float32, dy *float32, x *float32, s *float32, terms *float32, scaled *float32, factor float32, rows int, cols int, lddx int, lddy int, ldx int, lds int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·lrnBackwardAccAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dx+0(FP), AX
 	MOVQ         dy+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         s+24(FP), BX
-	MOVQ         scratch+32(FP), SI
+	MOVQ         terms+32(FP), SI
 	MOVQ         scaled+40(FP), DI
 	MOVQ         rows+56(FP), R8
 	MOVQ         cols+64(FP), R9

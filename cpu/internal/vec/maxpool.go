@@ -1,7 +1,7 @@
 package vec
 
 // MaxPool computes rows [oy0,oy1) of the max pooling of one image: x is (h.In·w.In)×C, y and index are (h.Out·w.Out)×C.
-// y is the maximum of each window over the image (padding never wins) and index its place in the whole window, row-major, the
+// y is the maximum of each window over the image (padding never wins) and index its position in the whole window, row-major, the
 // first of equals. A NaN wins over everything (the last one, as in PyTorch). Windows have at most 256 taps. Without index.Data
 // the indices are not kept. A window that holds padding alone is 0.
 func MaxPool[T Float](y Mat[T], index Mat[uint8], x Mat[T], h, w *Axis, oy0, oy1 int) {

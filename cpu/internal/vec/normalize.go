@@ -8,7 +8,7 @@ func Normalize[T Float](dst []T, src []byte, rows, channels int, scale, shift []
 	n := rows * channels
 	dst, src, scale, shift = dst[:n], src[:n], scale[:channels], shift[:channels]
 	first := 0
-	if k := simd[T](); k != nil && n >= 3*k.lane && 3*k.lane%channels == 0 {
+	if k := simd[T](); k != nil && n >= 3*k.lanes && 3*k.lanes%channels == 0 {
 		first = normalizeGroups(k, ptr(dst), src, ptr(scale), ptr(shift), channels)
 	}
 	for i := first; i < n; i += channels {
@@ -21,7 +21,7 @@ func Normalize[T Float](dst []T, src []byte, rows, channels int, scale, shift []
 // normalizeGroups runs the assembly over whole groups of three vectors and returns how many elements they are.
 func normalizeGroups(k *kernels, dst *float32, src []byte, scale, shift *float32, channels int) int {
 	var a, b [3 * 16]float32
-	group := 3 * k.lane
+	group := 3 * k.lanes
 	for i := range group {
 		a[i], b[i] = unsafe.Slice(scale, channels)[i%channels], unsafe.Slice(shift, channels)[i%channels]
 	}

@@ -133,30 +133,13 @@ func root[T Float](v T) T { return T(math.Sqrt(float64(v))) }
 // finite if and only if every g is.
 func SumSquares[T Float](g []T) float64 {
 	sum := 0.0
-	if k := simd[T](); k != nil && len(g) >= 2*k.lane {
-		groups := len(g) / (2 * k.lane)
+	if k := simd[T](); k != nil && len(g) >= 2*k.lanes {
+		groups := len(g) / (2 * k.lanes)
 		sum = k.sumSquares(ptr(g), groups)
-		g = g[groups*2*k.lane:]
+		g = g[groups*2*k.lanes:]
 	}
 	for _, v := range g {
 		sum += float64(v) * float64(v)
 	}
 	return sum
-}
-
-// Compare is Σ a·b, Σ a² and Σ (a-b)² in float64. b is as long as a.
-func Compare[T Float](a, b []T) (dot, squares, apart float64) {
-	b = b[:len(a)]
-	if k := simd[T](); k != nil && len(a) >= k.lane {
-		groups := len(a) / k.lane
-		dot, squares, apart = k.compare(ptr(a), ptr(b), groups)
-		a, b = a[groups*k.lane:], b[groups*k.lane:]
-	}
-	for i, v := range a {
-		u, w := float64(v), float64(b[i])
-		dot += u * w
-		squares += u * u
-		apart += (u - w) * (u - w)
-	}
-	return dot, squares, apart
 }

@@ -57,11 +57,6 @@ func adamWEMAAVX2(w *float32, grad *float32, m *float32, v *float32, ema *float3
 //go:noescape
 func sumSquaresAVX2(grad *float32, n int) float64
 
-// compareAVX2 is Σ a·b, Σ a² and Σ (a-b)² over n groups of one vector.
-//
-//go:noescape
-func compareAVX2(a *float32, b *float32, n int) (dot float64, squares float64, apart float64)
-
 // sgdAVX512 is SGDStep.
 //
 //go:noescape
@@ -116,8 +111,3 @@ func adamWEMAAVX512(w *float32, grad *float32, m *float32, v *float32, ema *floa
 //
 //go:noescape
 func sumSquaresAVX512(grad *float32, n int) float64
-
-// compareAVX512 is Σ a·b, Σ a² and Σ (a-b)² over n groups of one vector.
-//
-//go:noescape
-func compareAVX512(a *float32, b *float32, n int) (dot float64, squares float64, apart float64)

@@ -1135,54 +1135,6 @@ groups:
 	VZEROUPPER
 	RET
 
-// func compareAVX2(a *float32, b *float32, n int) (dot float64, squares float64, apart float64)
-// Requires: AVX, FMA3, SSE2
-TEXT ·compareAVX2(SB), NOSPLIT, $0-48
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   n+16(FP), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-
-groups:
-	VCVTPS2PD    (AX), Y6
-	VCVTPS2PD    (CX), Y7
-	VFMADD231PD  Y6, Y7, Y0
-	VFMADD231PD  Y6, Y6, Y2
-	VSUBPD       Y7, Y6, Y6
-	VFMADD231PD  Y6, Y6, Y4
-	VCVTPS2PD    16(AX), Y6
-	VCVTPS2PD    16(CX), Y7
-	VFMADD231PD  Y6, Y7, Y1
-	VFMADD231PD  Y6, Y6, Y3
-	VSUBPD       Y7, Y6, Y6
-	VFMADD231PD  Y6, Y6, Y5
-	ADDQ         $0x20, AX
-	ADDQ         $0x20, CX
-	DECQ         DX
-	JNZ          groups
-	VADDPD       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VHADDPD      X0, X0, X0
-	MOVSD        X0, dot+24(FP)
-	VADDPD       Y3, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VHADDPD      X2, X2, X2
-	MOVSD        X2, squares+32(FP)
-	VADDPD       Y5, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X0
-	VADDPD       X0, X4, X4
-	VHADDPD      X4, X4, X4
-	MOVSD        X4, apart+40(FP)
-	VZEROUPPER
-	RET
-
 // func sgdAVX512(w *float32, grad *float32, buf *float32, lr float32, momentum float32, decay float32, scale float32, cols int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·sgdAVX512(SB), NOSPLIT, $0-48
@@ -2302,59 +2254,5 @@ groups:
 	VADDPD        X1, X0, X0
 	VHADDPD       X0, X0, X0
 	MOVSD         X0, ret+16(FP)
-	VZEROUPPER
-	RET
-
-// func compareAVX512(a *float32, b *float32, n int) (dot float64, squares float64, apart float64)
-// Requires: AVX, AVX512DQ, AVX512F, SSE2
-TEXT ·compareAVX512(SB), NOSPLIT, $0-48
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), CX
-	MOVQ   n+16(FP), DX
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-
-groups:
-	VCVTPS2PD     (AX), Z6
-	VCVTPS2PD     (CX), Z7
-	VFMADD231PD   Z6, Z7, Z0
-	VFMADD231PD   Z6, Z6, Z2
-	VSUBPD        Z7, Z6, Z6
-	VFMADD231PD   Z6, Z6, Z4
-	VCVTPS2PD     32(AX), Z6
-	VCVTPS2PD     32(CX), Z7
-	VFMADD231PD   Z6, Z7, Z1
-	VFMADD231PD   Z6, Z6, Z3
-	VSUBPD        Z7, Z6, Z6
-	VFMADD231PD   Z6, Z6, Z5
-	ADDQ          $0x40, AX
-	ADDQ          $0x40, CX
-	DECQ          DX
-	JNZ           groups
-	VADDPD        Z1, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPD        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPD        X1, X0, X0
-	VHADDPD       X0, X0, X0
-	MOVSD         X0, dot+24(FP)
-	VADDPD        Z3, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z2, Y0
-	VADDPD        Y0, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VHADDPD       X2, X2, X2
-	MOVSD         X2, squares+32(FP)
-	VADDPD        Z5, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPD        Y0, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X0
-	VADDPD        X0, X4, X4
-	VHADDPD       X4, X4, X4
-	MOVSD         X4, apart+40(FP)
 	VZEROUPPER
 	RET

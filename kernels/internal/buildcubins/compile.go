@@ -29,7 +29,7 @@ var ptxTargets = []string{"sm_100", "sm_120"}
 // nvcc is the command line that compiles a source for an architecture.
 func nvcc(a kernels.Architecture, source, output string) []string {
 	kind := "-cubin"
-	if a.PTX() {
+	if a.PTX {
 		kind = "-ptx"
 	}
 	return []string{compilers + "/nvcc", kind, "-arch=" + a.Name, "-std=c++17", "-O3", "-I" + sources, "-Xptxas", "-v",
@@ -137,7 +137,7 @@ func compile(root string, a kernels.Architecture, name string) (data []byte, use
 	if use[a.Name], err = parseLog(log); err != nil {
 		return nil, nil, fmt.Errorf("%s/%s.cu for %s: %w", sources, name, a.Name, err)
 	}
-	if a.PTX() {
+	if a.PTX {
 		delete(use, a.Name)
 		for _, target := range ptxTargets {
 			if log, err = execute(root, ptxas(target, output)); err != nil {

@@ -138,7 +138,7 @@ func TestBlocks(t *testing.T) {
 		require.Equal(t, c.want, multiprocessors[c.target].blocks(c.use, c.threads), "%v", c)
 	}
 	for _, a := range kernels.Architectures {
-		require.True(t, a.PTX() || multiprocessors[a.Name].threads > 0, a.Name)
+		require.True(t, a.PTX || multiprocessors[a.Name].threads > 0, a.Name)
 	}
 	for _, target := range ptxTargets {
 		require.Positive(t, multiprocessors[target].threads, target)

@@ -44,7 +44,7 @@ const resourcesHead = `# Written by make cubins. For each kernel: the threads of
 func (b *cubins) resources() []byte {
 	var targets []string
 	for _, a := range kernels.Architectures {
-		if a.PTX() {
+		if a.PTX {
 			targets = append(targets, ptxTargets...)
 		} else {
 			targets = append(targets, a.Name)

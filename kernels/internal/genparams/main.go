@@ -164,7 +164,7 @@ func constants(b *bytes.Buffer, list string) {
 
 // words are the parts of names that are not capitalised in the ordinary way.
 var words = map[string]string{
-	"lr": "LR", "sgd": "SGD", "rmsprop": "RMSProp", "tf": "TF", "adamw": "AdamW", "bf16": "BF16", "ema": "EMA", "db": "DB", "dx": "DX", "dy": "DY",
+	"lr": "LR", "relu": "ReLU", "sgd": "SGD", "rmsprop": "RMSProp", "tf": "TF", "adamw": "AdamW", "bf16": "BF16", "ema": "EMA", "db": "DB", "dx": "DX", "dy": "DY",
 }
 
 // camel turns snake_case and SNAKE_CASE into a Go name.
@@ -181,9 +181,12 @@ func camel(s string) string {
 }
 
 var (
-	kernelMacro  = regexp.MustCompile(`(?m)^KERNEL(?:_BLOCKS)?\((\w+), (\w+), (\w+)(?:, \w+)?\)`)
+	kernelMacro  = regexp.MustCompile(`(?m)^KERNEL(?:_BLOCKS|_TENSOR)?\((\w+), (\w+), (\w+)(?:, \w+(?:, (\w+))?)?\)`)
 	threadsConst = regexp.MustCompile(`constexpr int threads = (\d+)`)
 )
+
+// arithmetics are the values of kernels.Arithmetic, by how the sources write them. KERNEL and KERNEL_BLOCKS write none.
+var arithmetics = map[string]string{"": "FMA", "TF32": "TensorTF32", "BF16": "TensorBF16"}
 
 // registry lists the KERNEL macros of all .cu files.
 func registry(dir string) (string, error) {
@@ -202,6 +205,10 @@ func registry(dir string) (string, error) {
 		}
 		for _, m := range kernelMacro.FindAllStringSubmatch(string(text), -1) {
 			name, params, threads := m[1], m[2], m[3]
+			arithmetic, ok := arithmetics[m[4]]
+			if !ok {
+				return "", fmt.Errorf("%s: arithmetic %s of %s is not known", f, m[4], name)
+			}
 			if threads == "threads" {
 				c := threadsConst.FindStringSubmatch(string(text))
 				if c == nil {
@@ -209,7 +216,7 @@ func registry(dir string) (string, error) {
 				}
 				threads = c[1]
 			}
-			rows = append(rows, fmt.Sprintf("{%q, %q, %s, unsafe.Sizeof(%s{})},", name, filepath.Base(f), threads, params))
+			rows = append(rows, fmt.Sprintf("{%q, %q, %s, unsafe.Sizeof(%s{}), %s},", name, filepath.Base(f), threads, params, arithmetic))
 		}
 	}
 	slices.Sort(rows)

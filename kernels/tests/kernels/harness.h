@@ -150,6 +150,32 @@ template <class T> Grid3 columns_grid(Random& r, int cols) {
 // channels is a random number of channels, often a multiple of 8.
 inline int channels(Random& r) { return r.coin() ? 8 * r.range(1, 12) : r.range(1, 70); }
 
+// with_specials sprinkles values at which a comparison can go wrong.
+template <class T> void with_specials(Random& r, Matrix<T>& m) {
+  for (int i = 0; i < m.rows * m.cols / 8 + 1; i++) m.set(r.range(0, m.rows - 1), r.range(0, m.cols - 1), r.coin() ? 0.0 : r.coin() ? NAN : -0.0);
+}
+
+// Reduction is what deterministic two-stage reductions need.
+struct Reduction {
+  Grid3 grid;
+  Device<double> partial;
+  Device<uint32_t> counters;
+  Device<RunState> run;
+  bool accumulate_run, accumulate;
+  Reduction(Random& r, Grid3 grid, int sums, int cols)
+      : grid(grid), partial((size_t)grid.x * sums * cols), counters(grid.y), run(1), accumulate_run(r.coin()), accumulate(r.coin()) {
+    counters.zero();
+    RunState s{};
+    s.accumulate = accumulate_run;
+    run.put({s});
+  }
+  bool accumulates() const { return accumulate || accumulate_run; }
+  ~Reduction() {
+    for (uint32_t c : counters.get())
+      if (c) fail("a counter is %u after the launch, not 0", c);
+  }
+};
+
 // Test is a named test; TEST registers one that runs for both element types, with different random numbers each time.
 struct Test {
   const char* name;

@@ -15,7 +15,7 @@ TEST(lrn, 16) {
   y.upload();
   base.upload();
   run("lrn" + suffix<T>(), {(unsigned)r.range(1, 4)},
-      LrnParams{x.view(), y.view(), keep ? base.view() : View{}, rows, cols, size, (float)k, (float)alpha, (float)beta}, shared_bytes(cols));
+      LRNParams{x.view(), y.view(), keep ? base.view() : View{}, rows, cols, size, (float)k, (float)alpha, (float)beta}, shared_bytes(cols));
   const auto s = [&](int i, int c) {
     double sum = 0;
     for (int j = c - size / 2; j <= c + size / 2; j++)
@@ -40,7 +40,7 @@ TEST(lrn_backward, 16) {
   dy.upload();
   dx.upload();
   run("lrn_backward" + suffix<T>(), {(unsigned)r.range(1, 4)},
-      LrnBackwardParams{x.view(), base.view(), dy.view(), dx.view(), rows, cols, size, (float)factor, (float)beta, accumulate}, shared_bytes(cols));
+      LRNBackwardParams{x.view(), base.view(), dy.view(), dx.view(), rows, cols, size, (float)factor, (float)beta, accumulate}, shared_bytes(cols));
   dx.compare("dx", 5e-6, precision<T>() + 1e-6, [&](int i, int c) {
     double sum = 0;
     for (int j = c - size / 2; j <= c + size / 2; j++)

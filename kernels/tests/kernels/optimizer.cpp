@@ -1,4 +1,4 @@
-// optimizer.cpp: the global norm and the update of all parameters, and the comparison of two arenas.
+// optimizer.cpp: the global norm and the update of all parameters.
 #include "harness.h"
 
 using namespace test;
@@ -57,7 +57,7 @@ TEST_FLOAT(update, 24) {
   const double lr = r.uniform(0.01, 0.1), mix = 0.01, t = r.range(1, 5), bias1 = 1 - pow(rule.beta1, t), bias2 = 1 - pow(rule.beta2, t);
 
   RunState state{};
-  state.lr = (float)lr, state.ema_mix = (float)mix, state.bias1 = (float)bias1, state.bias2 = (float)bias2, state.skip_update = skip, state.slot = 1;
+  state.lr = (float)lr, state.ema_mix = (float)mix, state.bias1 = (float)bias1, state.bias2 = (float)bias2, state.skip_update = skip;
   Device<RunState> d_state(std::vector<RunState>{state});
   Device<Chunk> d_chunks(chunks);
   Device<float> d_value(value), d_gradient(gradient), d_slot0(slot0), d_slot1(slot1), d_average(average);
@@ -66,12 +66,12 @@ TEST_FLOAT(update, 24) {
   Device<double> partial((size_t)trained);
   Device<uint32_t> counter(1);
   counter.zero();
-  Device<StepMetrics> ring(2);
+  Device<StepMetrics> metrics(1);
   Device<UpdateScalars> scalars(1);
   for (int again = 0; again < 2; again++)
     run("gradient_norm", {(unsigned)trained},
-        GradientNormParams{d_gradient.data(), d_chunks.data(), partial.data(), counter.data(), d_state.data(), ring.data(), scalars.data(), max_norm});
-  const double got_norm = ring.get()[1].grad_norm;
+        GradientNormParams{d_gradient.data(), d_chunks.data(), partial.data(), counter.data(), d_state.data(), metrics.data(), scalars.data(), max_norm});
+  const double got_norm = metrics.get()[0].grad_norm;
   if (!(fabs(got_norm - (skip ? 0 : norm)) <= 1e-9 * norm)) fail("norm %.12g, want %.12g", got_norm, skip ? 0 : norm);
   UpdateParams p{d_value.data(), d_gradient.data(), d_slot0.data(), rule.rule == RULE_SGD ? nullptr : d_slot1.data(), with_average ? d_average.data() : nullptr,
                  with_copy ? (uint16_t*)d_copy.data() : nullptr, d_chunks.data(), d_state.data(), scalars.data(), rule.rule, rule.nesterov,
@@ -97,30 +97,6 @@ TEST_FLOAT(update, 24) {
     if (copy[i].bits != (covered[i] ? element<Bf16>(now[i]).bits : untouched.bits)) fail("bf16 copy of element %d: %04x", i, copy[i].bits);
 }
 
-TEST_FLOAT(compare, 8) {
-  std::vector<Chunk> chunks;
-  int64_t elements = 0;
-  for (int i = r.range(1, 6); i; i--) {
-    chunks.push_back({elements, r.coin() ? r.range(1, 40) : r.range(900, 3000), 1, 0, 0});
-    elements += (chunks.back().count + 15) / 16 * 16;
-  }
-  const std::vector<float> a = vector_of(r, (int)elements, -1, 1), b = vector_of(r, (int)elements, -1, 1);
-  Device<float> da(a), db(b);
-  Device<Chunk> table(chunks);
-  Device<double> y(3 * chunks.size());
-  run("compare", {(unsigned)chunks.size()}, CompareParams{da.data(), db.data(), table.data(), y.data()});
-  const std::vector<double> got = y.get();
-  for (size_t i = 0; i < chunks.size(); i++) {
-    double want[3] = {};
-    for (int j = 0; j < chunks[i].count; j++) {
-      const double u = a[chunks[i].offset + j], v = b[chunks[i].offset + j];
-      want[0] += u * v, want[1] += u * u, want[2] += (u - v) * (u - v);
-    }
-    for (int k = 0; k < 3; k++)
-      if (!(fabs(got[3 * i + k] - want[k]) <= 1e-12 * chunks[i].count)) fail("sum %d of chunk %zu: %.12g, want %.12g", k, i, got[3 * i + k], want[k]);
-  }
-}
-
 TEST_FLOAT(gradient_norm_nonfinite, 2) {
   std::vector<float> gradient(64, 1.0f);
   gradient[37] = r.coin() ? NAN : INFINITY;
@@ -130,9 +106,9 @@ TEST_FLOAT(gradient_norm_nonfinite, 2) {
   Device<uint32_t> counter(1);
   counter.zero();
   Device<RunState> state(std::vector<RunState>{RunState{}});
-  Device<StepMetrics> ring(1);
+  Device<StepMetrics> metrics(1);
   Device<UpdateScalars> scalars(1);
-  run("gradient_norm", {1}, GradientNormParams{g.data(), chunks.data(), partial.data(), counter.data(), state.data(), ring.data(), scalars.data(), 0});
+  run("gradient_norm", {1}, GradientNormParams{g.data(), chunks.data(), partial.data(), counter.data(), state.data(), metrics.data(), scalars.data(), 0});
   if (!scalars.get()[0].nonfinite) fail("a gradient that is not finite was not noticed");
   const std::vector<float> before = vector_of(r, 64, -1, 1);
   Device<float> value(before), slot(before);

@@ -70,11 +70,11 @@ template <class T> void products(const Shape& s, const std::string& arithmetic) 
 
 // all runs a shape in every arithmetic. x can be read in whole chunks of 16 bytes.
 void all(const Window& win, int c, const std::vector<int>& filters) {
-  const Shape floats{win, c, up(c, 4), filters}, halves{win, c, up(c, 8), filters};
+  const Shape floats{win, c, up(c, 4), filters}, bf16s{win, c, up(c, 8), filters};
   products<float>(floats, "f32");
   products<float>(floats, "tf32");
-  products<Bf16>(halves, "bf16");
-  products<Bf16>(halves, "wgmma");
+  products<Bf16>(bf16s, "bf16");
+  products<Bf16>(bf16s, "wgmma");
 }
 
 const Registration registered[] = {

@@ -11,7 +11,7 @@ import (
 
 // columns emits the loop over one row. body(n, part) handles n vectors from column j on: first n =
 // unroll while that many are left, then 1, then the rest of the row under a mask.
-func (l *lane) columns(cols, j reg.GPVirtual, unroll int, part *mask, body func(n int, part *mask)) {
+func (l *isa) columns(cols, j reg.GPVirtual, unroll int, part *mask, body func(n int, part *mask)) {
 	next := l.GP64()
 	l.XORQ(j, j)
 	for _, n := range []int{unroll, 1} {
@@ -37,7 +37,7 @@ func (l *lane) columns(cols, j reg.GPVirtual, unroll int, part *mask, body func(
 
 // nextRow ends the loop over rows that begins at label rows. It adds the stride, the argument
 // ldNAME, to each matrix's pointer.
-func (l *lane) nextRow(rows reg.GPVirtual, matrices map[string]reg.GPVirtual) {
+func (l *isa) nextRow(rows reg.GPVirtual, matrices map[string]reg.GPVirtual) {
 	for _, m := range slices.Sorted(maps.Keys(matrices)) {
 		l.ADDQ(l.stack("ld"+m), matrices[m])
 	}
@@ -46,9 +46,17 @@ func (l *lane) nextRow(rows reg.GPVirtual, matrices map[string]reg.GPVirtual) {
 }
 
 // at returns the address of vector u, counted from column j, in the row at base.
-func (l *lane) at(base, j reg.GPVirtual, u int) Mem {
+func (l *isa) at(base, j reg.GPVirtual, u int) Mem {
 	return Mem{Base: base, Index: j, Scale: 4, Disp: 4 * l.width * u}
 }
+
+// The arguments of a rowKernel's body.
+type (
+	get = func(name string) reg.VecVirtual
+	put = func(name string, v reg.VecVirtual)
+)
+
+var zero = map[string]float32{"zero": 0}
 
 // rowKernel is a kernel that computes every element from the elements at the same place in its
 // matrices and in the same column of its channel vectors.
@@ -68,7 +76,7 @@ type rowKernel struct {
 // emit writes the kernel. Its arguments are pointers to the matrices and the channel vectors, the
 // scalars, rows, cols, and the matrices' strides in bytes. A flat kernel's arguments are the
 // pointers, the scalars and n.
-func (l *lane) emit(k rowKernel) {
+func (l *isa) emit(k rowKernel) {
 	pointers := append(append([]string{}, k.matrices...), k.channels...)
 	signature := "func(" + strings.Join(pointers, ", ") + " *float32, "
 	if len(k.scalars) > 0 {

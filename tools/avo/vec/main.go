@@ -1,5 +1,5 @@
-// Command vec writes the assembly of cpu/internal/vec: for each topic one file of kernels and one
-// of their Go declarations, with every kernel for AVX2 with FMA and for AVX-512. Run it with go
+// Command vec writes the assembly of cpu/internal/vec: for each operation one file of kernels and
+// one of their Go declarations, with every kernel for AVX2 with FMA and for AVX-512. Run it with go
 // generate ./cpu/internal/vec; its output depends only on its source.
 package main
 
@@ -14,17 +14,25 @@ import (
 	"github.com/mmcloughlin/avo/printer"
 )
 
-// topics are the files, with the functions that emit their kernels.
-var topics = []struct {
+// operations are the files, with the functions that emit their kernels.
+var operations = []struct {
 	name string
-	emit func(l *lane)
+	emit func(l *isa)
 }{
-	{"elementwise", elementwise},
+	{"add", add},
+	{"affine", affine},
+	{"avgpool", avgPool},
 	{"batchnorm", batchNorm},
-	{"pool", pool},
+	{"bias", bias},
+	{"compare", compare},
+	{"copy", copyRows},
 	{"lrn", lrn},
-	{"optimizer", optimizer},
+	{"maxpool", maxPool},
 	{"normalize", normalize},
+	{"optimizer", optimizer},
+	{"probe", probe},
+	{"relu", relu},
+	{"scale", scale},
 }
 
 func main() {
@@ -32,7 +40,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: vec FOLDER: writes the assembly into the folder of package vec")
 		os.Exit(2)
 	}
-	for _, t := range topics {
+	for _, t := range operations {
 		if err := write(filepath.Join(os.Args[1], t.name+"_amd64"), t.emit); err != nil {
 			fmt.Fprintf(os.Stderr, "vec: %s: %v\n", t.name, err)
 			os.Exit(1)
@@ -40,10 +48,10 @@ func main() {
 	}
 }
 
-// write emits one topic for both instruction sets into path.s and path.go.
-func write(path string, emit func(l *lane)) error {
+// write emits the kernels of one operation for both instruction sets into path.s and path.go.
+func write(path string, emit func(l *isa)) error {
 	ctx, data := build.NewContext(), map[string]operand.Mem{}
-	for _, l := range []*lane{{name: "AVX2", width: 8}, {name: "AVX512", width: 16}} {
+	for _, l := range []*isa{{name: "AVX2", width: 8}, {name: "AVX512", width: 16}} {
 		l.Context, l.data = ctx, data
 		emit(l)
 	}

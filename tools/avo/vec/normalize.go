@@ -7,7 +7,7 @@ import (
 
 // normalize emits the kernel of vec/normalize.go. It processes groups of three vectors of bytes, in
 // which channels repeat if their number divides three vectors.
-func normalize(l *lane) {
+func normalize(l *isa) {
 	l.function("normalize", "computes dst = src·scale + shift for n groups of three vectors; scale and shift are three vectors.",
 		"func(dst *float32, src *byte, scale, shift *float32, n int)")
 	dst, src, scale, shift, n := l.arg("dst"), l.arg("src"), l.arg("scale"), l.arg("shift"), l.arg("n")

@@ -6,7 +6,7 @@ import (
 )
 
 // optimizer emits the kernels of vec/optimizer.go.
-func optimizer(l *lane) {
+func optimizer(l *isa) {
 	for _, ema := range []bool{false, true} {
 		for _, variant := range []bool{false, true} {
 			l.sgd(variant, ema)
@@ -15,11 +15,10 @@ func optimizer(l *lane) {
 		l.adamW(ema)
 	}
 	l.sumSquares()
-	l.compare()
 }
 
 // update emits an optimizer. body returns the new parameters, which are stored and averaged.
-func (l *lane) update(name, doc string, ema bool, matrices, scalars []string, body func(load, value get, store put) reg.VecVirtual) {
+func (l *isa) update(name, doc string, ema bool, matrices, scalars []string, body func(load, value get, store put) reg.VecVirtual) {
 	k := rowKernel{name: name, doc: "is " + doc, matrices: matrices, scalars: scalars, flat: true, unroll: 2}
 	if ema {
 		k.name, k.doc = name+"EMA", k.doc+", with the moving average of w"
@@ -40,14 +39,14 @@ func (l *lane) update(name, doc string, ema bool, matrices, scalars []string, bo
 }
 
 // gradient computes decay·w + scale·g.
-func (l *lane) gradient(load, value get, w reg.VecVirtual) reg.VecVirtual {
+func (l *isa) gradient(load, value get, w reg.VecVirtual) reg.VecVirtual {
 	d := load("grad")
 	l.VMULPS(value("scale"), d, d)
 	l.VFMADD231PS(value("decay"), w, d)
 	return d
 }
 
-func (l *lane) sgd(nesterov, ema bool) {
+func (l *isa) sgd(nesterov, ema bool) {
 	name, doc := "sgd", "SGDStep"
 	if nesterov {
 		name, doc = "sgdNesterov", "SGDStep with Nesterov"
@@ -65,7 +64,7 @@ func (l *lane) sgd(nesterov, ema bool) {
 	})
 }
 
-func (l *lane) rmsProp(tensorFlow, ema bool) {
+func (l *isa) rmsProp(tensorFlow, ema bool) {
 	name, doc := "rmsProp", "RMSPropStep"
 	if tensorFlow {
 		name, doc = "rmsPropTF", "RMSPropStep with TensorFlow"
@@ -99,7 +98,7 @@ func (l *lane) rmsProp(tensorFlow, ema bool) {
 	})
 }
 
-func (l *lane) adamW(ema bool) {
+func (l *isa) adamW(ema bool) {
 	scalars := []string{"keep", "size", "correct", "eps", "scale", "fresh1", "fresh2"}
 	l.update("adamW", "AdamWStep", ema, []string{"w", "grad", "m", "v"}, scalars, func(load, value get, store put) reg.VecVirtual {
 		d, m, t := load("grad"), load("m"), l.vec()
@@ -122,7 +121,7 @@ func (l *lane) adamW(ema bool) {
 }
 
 // sumSquares emits the sum of the squares of n groups of four vectors of doubles.
-func (l *lane) sumSquares() {
+func (l *isa) sumSquares() {
 	doubles := l.width / 2
 	l.function("sumSquares", "is Σ g² over n groups of two vectors.", "func(grad *float32, n int) float64")
 	g, n := l.arg("grad"), l.arg("n")
@@ -146,39 +145,8 @@ func (l *lane) sumSquares() {
 	l.end()
 }
 
-// compare emits sums over n groups of two vectors of doubles: of products, of squares, and of
-// squared differences.
-func (l *lane) compare() {
-	doubles := l.width / 2
-	l.function("compare", "is Σ a·b, Σ a² and Σ (a-b)² over n groups of one vector.", "func(a, b *float32, n int) (dot, squares, apart float64)")
-	a, b, n := l.arg("a"), l.arg("b"), l.arg("n")
-	sum := l.vecs(6)
-	for _, s := range sum {
-		l.VXORPS(s, s, s)
-	}
-	l.Label("groups")
-	for u := range 2 {
-		x, y := l.vec(), l.vec()
-		l.VCVTPS2PD(Mem{Base: a, Disp: 4 * doubles * u}, x)
-		l.VCVTPS2PD(Mem{Base: b, Disp: 4 * doubles * u}, y)
-		l.VFMADD231PD(x, y, sum[u])
-		l.VFMADD231PD(x, x, sum[2+u])
-		l.VSUBPD(y, x, x)
-		l.VFMADD231PD(x, x, sum[4+u])
-	}
-	l.ADDQ(Imm(uint64(8*doubles)), a)
-	l.ADDQ(Imm(uint64(8*doubles)), b)
-	l.DECQ(n)
-	l.JNZ(LabelRef("groups"))
-	for i := range 3 {
-		l.VADDPD(sum[2*i+1], sum[2*i], sum[2*i])
-		l.Store(l.total(sum[2*i]), l.ReturnIndex(i))
-	}
-	l.end()
-}
-
 // total returns the sum of the doubles of a vector, which it overwrites.
-func (l *lane) total(sum reg.VecVirtual) reg.VecVirtual {
+func (l *isa) total(sum reg.VecVirtual) reg.VecVirtual {
 	if l.wide() {
 		top := l.YMM()
 		l.VEXTRACTF64X4(Imm(1), sum, top)
