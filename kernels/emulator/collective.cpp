@@ -66,7 +66,7 @@ void sync_warp(Site site) {
   Warp& w = me->block->warp[me->warp];
   const unsigned g = w.generation & 1;
   tsan_release(w.order[g]);
-  collective(&me, count_generation, site);
+  full_warp(&me, count_generation, site);
   tsan_acquire(w.order[g]);
 }
 

@@ -69,6 +69,9 @@ void maybe_preempt();
 void* static_shared(const void* tag, size_t size);
 unsigned char* dynamic_shared();
 
+// wrote notes that this thread has written to p by a plain store: wgmma sees it only behind a fence_async.
+void wrote(const void* p);
+
 // ---- cp.async --------------------------------------------------------------------------------------------------------
 
 struct Copy {

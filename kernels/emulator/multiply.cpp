@@ -7,7 +7,7 @@ namespace emu {
 bool defer_multiply(const Multiply& m) {
   Lane* me = self();
   if (me->warp % 4 == 0 && me->block->warps < me->warp + 4) fatal_at(m.site, "wgmma: warp %u begins a warpgroup that is not whole", me->warp);
-  if (!me->copies_seen) fatal_at(m.site, "wgmma: no fence_async has come since the last cp_async_wait");
+  if (!me->copies_seen) fatal_at(m.site, "wgmma: no fence_async has come since this thread last wrote to shared memory, or waited for copies to it");
   if (!me->fenced) fatal_at(m.site, "wgmma: no wgmma_fence has come since the last wgmma_wait");
   me->committed = false;
   me->products++;
@@ -21,7 +21,12 @@ bool defer_multiply(const Multiply& m) {
   return true;
 }
 
-void fence_async() { self()->copies_seen = true; }
+void fence_async() {
+  Lane* me = self();
+  me->copies_seen = true;
+  for (unsigned i = 0; i < me->block->mbarrier_count; i++)
+    if (me->block->mbarriers[i].maker == me->index) me->block->mbarriers[i].fenced = true;
+}
 void fence_multiplies() { self()->fenced = true; }
 void commit_multiplies() { self()->committed = true; }
 

@@ -60,6 +60,10 @@ struct SharedObject {
 // Mbarrier is an mbarrier of one arrival.
 struct Mbarrier {
   const void* address;
+  unsigned maker;               // the thread that has initialised it
+  unsigned block_generation;    // of the block's barriers when it did
+  unsigned warp_generation;     // of the syncwarps of the maker's warp
+  bool fenced;                  // the maker has called fence_async since: TMA sees the mbarrier
   unsigned phases;     // that are over
   bool expects;        // the phase's arrival has come
   int bytes;           // that are still to come

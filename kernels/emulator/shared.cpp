@@ -26,11 +26,19 @@ void* static_shared(const void* tag, size_t size) {
   if (b->shared_count == Block::max_shared) fatal("more than %u __shared__ objects", Block::max_shared);
   b->shared_bytes += (size + 15) / 16 * 16;
   if (b->shared_bytes > max_static) fatal("%zu bytes of static shared memory: a kernel has at most %zu", b->shared_bytes, max_static);
-  if (b->shared_bytes + b->dynamic_bytes > max_block)
+  // Dynamic shared memory lies behind the static one, at a multiple of 1024 as DYN_SHARED asks for.
+  const size_t begin = b->dynamic_bytes ? (b->shared_bytes + 1023) / 1024 * 1024 : b->shared_bytes;
+  if (begin + b->dynamic_bytes > max_block)
     fatal("%zu bytes of static and %zu of dynamic shared memory: a block has at most %zu", b->shared_bytes, b->dynamic_bytes, max_block);
   void* p = fresh(size, 128);
   b->shared[b->shared_count++] = {tag, p, size};
   return p;
+}
+
+void wrote(const void* p) {
+  Lane* me = self();
+  const Block* b = me->block;
+  if ((uintptr_t)p - (uintptr_t)b->dynamic < b->dynamic_bytes) me->copies_seen = false;
 }
 
 unsigned char* dynamic_shared() { return self()->block->dynamic; }

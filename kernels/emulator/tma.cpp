@@ -10,9 +10,14 @@ static Mbarrier* find(const void* bar) {
     if (b->mbarriers[i].address == bar) return &b->mbarriers[i];
   return nullptr;
 }
+// Another thread than its maker sees an mbarrier once the two have met: at a barrier of the block, or within a warp at a syncwarp.
 static Mbarrier& find(const void* bar, Site site) {
   Mbarrier* m = find(bar);
   if (!m) fatal_at(site, "mbarrier %p: no mbarrier_init has made it", bar);
+  const Lane* me = self();
+  const bool met = me->index == m->maker || me->block->generation != m->block_generation ||
+                   (me->warp == m->maker / 32 && me->block->warp[me->warp].generation != m->warp_generation);
+  if (!met) fatal_at(site, "mbarrier %p: thread %u has not met thread %u at a barrier since its mbarrier_init", bar, me->index, m->maker);
   return *m;
 }
 
@@ -21,7 +26,8 @@ void mbarrier_init(void* bar, Site site) {
   if ((uintptr_t)bar % 8) fatal_at(site, "mbarrier %p: its address is not a multiple of 8", bar);
   if (!find(bar) && b->mbarrier_count == Block::max_mbarriers) fatal_at(site, "more than %u mbarriers", Block::max_mbarriers);
   Mbarrier* m = find(bar) ? find(bar) : &b->mbarriers[b->mbarrier_count++];
-  *m = {bar, 0, false, 0, 0};
+  const Lane* me = self();
+  *m = {bar, me->index, b->generation, b->warp[me->warp].generation, false, 0, false, 0, 0};
 }
 
 static void end_phase(Mbarrier& m) {
@@ -57,7 +63,7 @@ void check_load(const Load& l) {
   if (!in_parameters(l.map)) fatal_at(l.site, "tma_load: the tensor map %p is not in the kernel's parameters, at a multiple of 64, and there is no fence for others", (const void*)l.map);
   if (l.map->magic != TensorMap::right) fatal_at(l.site, "tma_load: %p is no tensor map", (const void*)l.map);
   if (at % 1024) fatal_at(l.site, "tma_load: the box goes to byte %zu of dynamic shared memory, not a multiple of 1024", at);
-  find(l.bar, l.site);
+  if (!find(l.bar, l.site).fenced) fatal_at(l.site, "tma_load: no fence_async of thread %u has come since its mbarrier_init", find(l.bar, l.site).maker);
 }
 
 bool defer_load(const Load& l) {

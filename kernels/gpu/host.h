@@ -76,10 +76,27 @@ GPU_FN float sqrt(float x) { return ::sqrtf(x); }
 GPU_FN double sqrt(double x) { return ::sqrt(x); }
 GPU_FN float div(float a, float b) { return a / b; }
 GPU_FN double div(double a, double b) { return a / b; }
-GPU_FN float exp2(float x) { return ::exp2f(x); }
-GPU_FN float log2(float x) { return ::log2f(x); }
-GPU_FN float rsqrt(float x) { return 1.0f / ::sqrtf(x); }
-GPU_FN float rcp(float x) { return 1.0f / x; }
+// The fast units are not exact. approximate moves a result by a part of the error that the PTX ISA allows them, always the same for
+// the same operand: a test that needs an exact one fails. Subnormal numbers are zero (.ftz).
+namespace detail {
+GPU_FN float flushed(float x) { return __builtin_fabsf(x) < 0x1p-126f ? x * 0.0f : x; }
+GPU_FN double part(float x) { return (int32_t)(as_uint(x) * 0x9e3779b9u) * 0x1p-31; }  // of the error: -1 to 1
+GPU_FN float approximate(float x, double exact, double relative) {
+  return flushed((float)(exact * (1 + relative * part(x))));
+}
+}  // namespace detail
+GPU_FN float exp2(float x) {  // 2 ulp; exact at 0
+  x = detail::flushed(x);
+  return x == 0 ? 1.0f : detail::approximate(x, ::exp2((double)x), 0x1p-22);
+}
+GPU_FN float log2(float x) {  // 2^-22, absolute where the result is within (-1, 1), else relative; exact at 1
+  x = detail::flushed(x);
+  const double y = ::log2((double)x);
+  if (!(y > -1 && y < 1)) return detail::approximate(x, y, 0x1p-22);
+  return y == 0 ? 0.0f : detail::flushed((float)(y + 0x1p-22 * detail::part(x)));
+}
+GPU_FN float rsqrt(float x) { x = detail::flushed(x); return detail::approximate(x, 1 / ::sqrt((double)x), 0x1.12p-23); }
+GPU_FN float rcp(float x) { x = detail::flushed(x); return detail::approximate(x, 1 / (double)x, 0x1p-23); }
 
 // ---- between threads -------------------------------------------------------------------------------------------------
 namespace detail {
@@ -104,7 +121,7 @@ EMU_UNCHECKED inline void vote(void** slots, uint32_t mask) {
 template <class T> GPU_FN T shuffle(T v, unsigned source, emu::Site site) {
   Exchange x{0, 0, source};
   memcpy(&x.in, &v, sizeof v);
-  emu::collective(&x, exchange, site);
+  emu::full_warp(&x, exchange, site);
   memcpy(&v, &x.out, sizeof v);
   return v;
 }
@@ -117,7 +134,7 @@ template <class T> GPU_FN T shfl_xor(T v, int mask, emu::Site site = emu::here()
 template <class T> GPU_FN T shfl(T v, int lane, emu::Site site = emu::here()) { return detail::shuffle(v, lane & 31, site); }
 GPU_FN uint32_t ballot(bool b, emu::Site site = emu::here()) {
   detail::Exchange x{b, 0, 0};
-  emu::collective(&x, detail::vote, site);
+  emu::full_warp(&x, detail::vote, site);
   return (uint32_t)x.out;
 }
 GPU_FN void syncwarp(emu::Site site = emu::here()) { emu::sync_warp(site); }
@@ -152,6 +169,7 @@ EMU_ACCESS uint2 load8(const void* p, emu::Site site = emu::here()) {
 EMU_ACCESS void store8(void* p, uint2 v, emu::Site site = emu::here()) {
   require_aligned(p, 8, "store8", site);
   emu::note(emu::WRITE, p, 8, EMU_CALLER);
+  emu::wrote(p);
   *(uint2*)p = v;
 }
 EMU_ACCESS uint4 load16(const void* p, emu::Site site = emu::here()) {
@@ -162,6 +180,7 @@ EMU_ACCESS uint4 load16(const void* p, emu::Site site = emu::here()) {
 EMU_ACCESS void store16(void* p, uint4 v, emu::Site site = emu::here()) {
   require_aligned(p, 16, "store16", site);
   emu::note(emu::WRITE, p, 16, EMU_CALLER);
+  emu::wrote(p);
   *(uint4*)p = v;
 }
 namespace detail {

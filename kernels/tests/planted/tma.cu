@@ -3,15 +3,16 @@
 #include "gpu/gpu.h"
 #include "params.h"
 
-enum Step { NONE, INIT, EXPECT, WAIT, WAIT_BEFORE_READ, PARAMETER };
+enum Step { NONE, INIT, INIT_FENCE, MEETING, EXPECT, WAIT, WAIT_BEFORE_READ, PARAMETER };
 
 // The syncwarps: (1) the mbarrier is ready before anything arrives; (2) the load has been started before anybody waits for it.
 template <Step LEFT_OUT> GPU_FN void tma(const TmaParams& p, unsigned char* shared, uint64_t* bar) {
   const int t = threadIdx.x;
   if (t == 0 && LEFT_OUT != INIT) {
     gpu::mbarrier_init(bar);
-    gpu::fence_async();
+    if (LEFT_OUT != INIT_FENCE) gpu::fence_async();
   }
+  if (LEFT_OUT == MEETING && t == 1) gpu::mbarrier_expect(bar, 1024);  // a thread that has not seen it made
   gpu::syncwarp();  // (1)
   if (t == 0) {
     if (LEFT_OUT != EXPECT) gpu::mbarrier_expect(bar, 1024);
@@ -30,6 +31,8 @@ template <Step LEFT_OUT> GPU_FN void tma(const TmaParams& p, unsigned char* shar
   KERNEL(name, TmaParams, 32) { DYN_SHARED(shared); SHARED(uint64_t, bar, [1]); tma<left_out>(p, shared, bar); }
 PLANTED(tma_ok, NONE)
 PLANTED(tma_no_init, INIT)
+PLANTED(tma_no_init_fence, INIT_FENCE)
+PLANTED(tma_unseen_init, MEETING)
 PLANTED(tma_no_expect, EXPECT)
 PLANTED(tma_no_wait, WAIT)
 PLANTED(tma_early_read, WAIT_BEFORE_READ)

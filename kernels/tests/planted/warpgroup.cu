@@ -3,7 +3,7 @@
 #include "gpu/gpu.h"
 #include "params.h"
 
-enum Step { NONE, BARRIER, FENCE_ASYNC, FENCE, COMMIT, WAIT, WAIT_BEFORE_READ, WAIT_BEFORE_OVERWRITE };
+enum Step { NONE, BARRIER, FENCE_ASYNC, STORE_AFTER_FENCE, FENCE, COMMIT, WAIT, WAIT_BEFORE_READ, WAIT_BEFORE_OVERWRITE };
 
 // The barriers: (1) all have filled the operands before any multiplies; (2) all have multiplied before the operands are overwritten.
 template <Step LEFT_OUT> GPU_FN void wgmma(const PlantedParams& p, unsigned char* shared) {
@@ -19,6 +19,7 @@ template <Step LEFT_OUT> GPU_FN void wgmma(const PlantedParams& p, unsigned char
   }
   gpu::cp_async_wait<0>();
   if (LEFT_OUT != FENCE_ASYNC) gpu::fence_async();
+  if (LEFT_OUT == STORE_AFTER_FENCE) gpu::store16(operand + row * 128 + (row % 8) * 16, gpu::load16(operand + row * 128 + (row % 8) * 16));
   if (LEFT_OUT != BARRIER) __syncthreads();  // (1)
   float d[32] = {};
   if (LEFT_OUT != FENCE) gpu::wgmma_fence();
@@ -37,6 +38,7 @@ template <Step LEFT_OUT> GPU_FN void wgmma(const PlantedParams& p, unsigned char
 KERNEL(wgmma_ok, PlantedParams, 128) { DYN_SHARED(shared); wgmma<NONE>(p, shared); }
 KERNEL(wgmma_no_barrier, PlantedParams, 128) { DYN_SHARED(shared); wgmma<BARRIER>(p, shared); }
 KERNEL(wgmma_no_fence_async, PlantedParams, 128) { DYN_SHARED(shared); wgmma<FENCE_ASYNC>(p, shared); }
+KERNEL(wgmma_store_after_fence, PlantedParams, 128) { DYN_SHARED(shared); wgmma<STORE_AFTER_FENCE>(p, shared); }
 KERNEL(wgmma_no_fence, PlantedParams, 128) { DYN_SHARED(shared); wgmma<FENCE>(p, shared); }
 KERNEL(wgmma_no_commit, PlantedParams, 128) { DYN_SHARED(shared); wgmma<COMMIT>(p, shared); }
 KERNEL(wgmma_no_wait, PlantedParams, 128) { DYN_SHARED(shared); wgmma<WAIT>(p, shared); }
