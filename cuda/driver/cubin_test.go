@@ -91,7 +91,7 @@ func TestEmbeddedCubins(t *testing.T) {
 
 func TestStaleCubin(t *testing.T) {
 	needEmulator(t)
-	ptx := cubinsOf(kernels.Architecture{Name: "compute_80", Major: 8})
+	ptx := cubinsOf(kernels.Architecture{Name: "compute_80", Major: 8, PTX: true})
 	l := newLibrary(open(t), cubinSet{"old PTX", func(source string) ([]byte, error) {
 		data, err := ptx.read(source)
 		return []byte(strings.ReplaceAll(string(data), "scale_f32_param_0[", "scale_f32_param_0[1")), err
