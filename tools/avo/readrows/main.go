@@ -23,9 +23,10 @@ func main() {
 	ConstraintExpr("linux,!static darwin,!static")
 
 	TEXT("readRows", attr.NOSPLIT|attr.NOFRAME, "func()")
-	Doc("readRows is a function of the C ABI, void readRows(struct rowsCall *c): it calls (*c->function)(c->object, c->rows, c->left), steps",
-		"over as many rows as that returns, and goes on until none is left, or none comes. C's stack is aligned at its entry but for the",
-		"return address, and the registers that it keeps are C's.")
+	Doc("readRows is a function of the C ABI, void readRows(struct rowsCall *c). It calls",
+		"(*c->function)(c->object, c->rows, c->left), advances by the number of rows that this returns,",
+		"and repeats until no row is left or no row comes. At its entry the stack is aligned as C",
+		"requires, except for the return address, and it preserves the registers that C preserves.")
 	PUSHQ(reg.RBX)
 	MOVQ(reg.RDI, reg.RBX)
 	Label("more")
@@ -47,7 +48,7 @@ func main() {
 	RET()
 
 	TEXT("readRowsAddress", attr.NOSPLIT, "func() uintptr")
-	Doc("readRowsAddress is where readRows lies.")
+	Doc("readRowsAddress returns the address of readRows.")
 	at := GP64()
 	LEAQ(Mem{Symbol: Symbol{Name: "·readRows"}, Base: reg.StaticBase}, at)
 	Store(at, ReturnIndex(0))
