@@ -119,3 +119,29 @@ func TestHouseIsThere(t *testing.T) {
 		}
 	}
 }
+
+// A function for AVX2 uses only the registers of AVX2. A machine with AVX-512 would run one that
+// uses others, and so would not find the fault.
+func TestRegisters(t *testing.T) {
+	var files []string
+	for _, pattern := range []string{"*/*_amd64.s", "*/internal/*/*_amd64.s"} {
+		found, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		files = append(files, found...)
+	}
+	beyond := regexp.MustCompile(`\b([XY](1[6-9]|2\d|3[01])|Z\d+|K[0-7])\b`)
+	functions := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for i, body := range strings.Split(string(text), "\nTEXT ·") {
+			name, body, _ := strings.Cut(body, "(")
+			if i == 0 || strings.HasSuffix(name, "AVX512") {
+				continue
+			}
+			functions++
+			require.Empty(t, beyond.FindString(body), "%s in %s", name, file)
+		}
+	}
+	require.Greater(t, functions, 50)
+}
