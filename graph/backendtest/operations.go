@@ -17,6 +17,9 @@ type operation struct {
 	make func(statement) graph.Op
 	// value is the definition in float64, as plain loops: it fills e.y, which is full of zeros.
 	value func(e evaluation)
+	// gradient is the reverse of value, as plain loops: it adds what s.dy sends to the gradients of the inputs and of the
+	// parameters. checkGradients compares it with finite differences of value.
+	gradient func(s sweep)
 	// refuses says why a training plan cannot have a node of the operation at a batch size; nil where none is refused.
 	refuses func(n *graph.Node, batch int) error
 	// cases are networks with the operation under test: their values and gradients are checked on random shapes.
