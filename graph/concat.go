@@ -6,10 +6,10 @@ import (
 )
 
 // Concat joins channels. It has no step of its own: its inputs write their slices of one buffer,
-// and the steps of the sweep read slices. Two cases need a copy. An input is copied if another
-// concatenation has its slice, or if it occurs twice in this one. The gradient is copied if the
-// input has a reader that comes later than the concatenation: then the sweep writes that reader's
-// contribution first.
+// and the steps of the sweep read slices. Two cases need a copy. An input and its gradient are
+// copied if the input cannot be a slice: another concatenation has it as a slice, it occurs twice
+// in this one, it is kept, or the plan starts at it. Only the gradient is copied if the input has a
+// reader after the concatenation: then the sweep writes that reader's contribution first.
 type Concat struct{}
 
 // Kind implements Op.
