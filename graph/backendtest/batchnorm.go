@@ -58,7 +58,7 @@ func batchNormValue(e evaluation) {
 	}
 }
 
-// batchNormGradient is the gradient of a training step: mean and variance depend on x.
+// batchNormGradient is the gradient of a training step, where mean and variance depend on x.
 func batchNormGradient(s sweep) {
 	x, dy, p := s.x, s.dy, s.n.Params()
 	gamma, dgamma, dbeta := s.params[p[0]], s.gradients[p[0]], s.gradients[p[1]]
@@ -83,8 +83,8 @@ func batchNormGradient(s sweep) {
 	}
 }
 
-// batchnorm adds a batch normalisation, of few values with a large eps: with a small one two come out as -1 and 1 whatever they are, and
-// what is left of their gradients is all rounding.
+// batchnorm adds a batch normalisation. It has a large eps if there are few values: with a small
+// eps, two values always become -1 and 1, and their gradients are rounding alone.
 func (g *generator) batchnorm(x string) string {
 	eps := pick(g.Rand, 0.001, 0.1, 0.5)
 	if g.shapes[x].Pixels() < 4 {

@@ -40,7 +40,7 @@ var maxPool = operation{
 	}),
 }
 
-// poolCases are windows of several sizes, in ceil mode or not.
+// poolCases are windows of several sizes, with or without ceil mode.
 func poolCases(name string, pool func(g *graph.Graph, x *graph.Node, rng *rand.Rand, w graph.Window) *graph.Node) []opCase {
 	var cases []opCase
 	for _, k := range []int{2, 3, 5} {

@@ -6,8 +6,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// sweep is a node in a reverse sweep. evaluation.y is the node's value; dy is the gradient by that value; dx is the gradient by the
-// value of the first input. nodes and gradients are the gradients by the values of all nodes and by all parameters.
+// sweep is a node in a reverse sweep. evaluation.y is the node's value, dy is the gradient by that
+// value, and dx is the gradient by the value of the first input. nodes and gradients have the
+// gradients by the values of all nodes and by all parameters.
 type sweep struct {
 	evaluation
 	dy, dx    []float64

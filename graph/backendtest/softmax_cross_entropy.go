@@ -91,7 +91,7 @@ func softmax(v []float64, temperature float64) []float64 {
 	return out
 }
 
-// divergence is KL(softmax(u/t) ‖ softmax(v/t)).
+// divergence returns KL(softmax(u/t) ‖ softmax(v/t)).
 func divergence(u, v []float64, t float64) (kl float64) {
 	var zu, zv float64
 	for c := range u {
@@ -105,7 +105,8 @@ func divergence(u, v []float64, t float64) (kl float64) {
 	return kl
 }
 
-// hits counts the rows whose label is among the k largest logits, ties to the lower class.
+// hits returns the number of rows whose label is among the k largest logits; ties go to the lower
+// class.
 func (r *reference) hits(l *graph.Loss, k int) int {
 	x, classes, hits := r.values[l.Logits], l.Logits.Shape().C, 0
 	for i, label := range r.labels {
