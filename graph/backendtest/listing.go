@@ -10,7 +10,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// A listing is a network and what is asked of it, as text, one statement a line:
+// listing is a network and what a test does with it, as text with one statement per line:
 //
 //	data seed=7 batch=2 image=5x4x3 ignored=1   random values and images; as many rows at the end count for no head
 //	a = conv image filters=4 window=3x3 pads=1,1,1,1
