@@ -22,7 +22,8 @@ func (b *binder[T]) addForward(s *graph.AddForward) func(*run) {
 	})
 }
 
-// addBackward masks dy in place where one of the targets is dy, which gets its factor last, and else in memory of its own.
+// addBackward masks dy in place if one of the targets is dy; dy gets that target's factor last.
+// Otherwise the masked dy is in memory of the worker.
 func (b *binder[T]) addBackward(s *graph.AddBackward) func(*run) {
 	dy := b.mat(s.DY)
 	var y vec.Mat[T]

@@ -5,7 +5,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// augment makes images in parallel.
+// augment makes the images in parallel.
 func (b *binder[T]) augment(s *graph.AugmentStep) func(*run) {
 	f, pixels, in := b.normalizer(s.Normalization, b.mat(s.Y)), b.bytes(s.Pixels).Data, s.Y.Shape
 	resamplers := make([]augment.Resampler, b.pool.Workers())

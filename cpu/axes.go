@@ -19,7 +19,8 @@ func adaptiveAxes(in, out graph.Shape) axes {
 	return axes{vec.AdaptiveAxis(in.H, out.H), vec.AdaptiveAxis(in.W, out.W)}
 }
 
-// overImages runs f for every image and every range of its rows, in parallel. The ranges depend on the shapes alone.
+// overImages runs f for every image and every range of its rows, in parallel. The ranges depend on
+// the shapes alone.
 func (b *binder[T]) overImages(n, rows, rowElements int, f func(image, lo, hi int)) func(*run) {
 	piece := max(1, pieceElements/rowElements)
 	pieces := (rows + piece - 1) / piece
@@ -31,5 +32,5 @@ func (b *binder[T]) overImages(n, rows, rowElements int, f func(image, lo, hi in
 	}
 }
 
-// image is the matrix of one image's pixels.
+// image returns the matrix of one image's pixels.
 func image[E any](m vec.Mat[E], i, pixels int) vec.Mat[E] { return m.RowRange(i*pixels, (i+1)*pixels) }

@@ -1,8 +1,10 @@
-// Package cpu is the backend that needs no GPU: pure Go with assembly micro-kernels (AVX-512 or AVX2 where the machine has
-// them), on all cores, without cgo. In float64 it is the engine's reference.
+// Package cpu is the backend that needs no GPU. It is pure Go with assembly micro-kernels (AVX-512
+// or AVX2 where the machine has them), uses all cores, and needs no cgo. In float64 it is the
+// engine's reference.
 //
-// Every kind of step is bound once, when a plan is loaded, to a function over slices of the arena (bind.go); running a plan is
-// calling these functions in order. The arithmetic is in internal/conv (matrix products) and internal/vec (everything else).
+// When a plan is loaded, every step is bound to a function over slices of the arena (bind.go).
+// Running the plan calls these functions in order. The arithmetic is in internal/conv (matrix
+// products) and internal/vec (everything else).
 package cpu
 
 import (
@@ -18,18 +20,20 @@ import (
 	"github.com/tributary-ml/tributary/internal/memory"
 )
 
-// Options choose how the backend computes. The zero value is float32 on all cores with the best instructions.
+// Options says how the backend computes. The zero value is float32 on all cores with the best
+// instructions.
 type Options struct {
-	// Precision is FP32 (default), FP64, the reference path in generic Go, or TF32 or BF16: the reference path, which rounds
-	// where a GPU of that precision does. Those are slow, and show what a precision does to a result.
+	// Precision is FP32 (the default), FP64, TF32 or BF16. FP64 is the reference path in generic
+	// Go. TF32 and BF16 are the reference path with rounding where a GPU of that precision rounds.
+	// They are slow, and show what a precision does to a result.
 	Precision graph.Precision
 	Threads   int    // 0 means all processors
-	ISA       string // "avx512", "avx2" or "go"; empty means the best that the machine has. Only FP32 has others than Go
-	Reserve   int64  // bytes of memory that states and plans leave to others, such as the cache of decoded images
+	ISA       string // "avx512", "avx2" or "go"; empty means the best of the machine. Precisions other than FP32 run in Go only
+	Reserve   int64  // bytes of memory that states and plans leave free for others, such as the cache of decoded images
 	Debug     Debug
 }
 
-// Debug has switches for tests. The zero value is what all else uses.
+// Debug has switches for tests. All other code uses the zero value.
 type Debug struct {
 	Poison bool // fill the plans' arenas with NaN before every run
 }
@@ -61,7 +65,7 @@ func New(o Options) (graph.Backend, error) {
 	return nil, &graph.UnknownError{What: "precision of the CPU backend", Name: string(o.Precision), Nearest: graph.Nearest(string(o.Precision), known, 2)}
 }
 
-// InstructionSets lists what Options.ISA can be on this machine, best first.
+// InstructionSets returns the values that Options.ISA can have on this machine, best first.
 func InstructionSets() []string {
 	var names []string
 	for _, i := range conv.Available() {
@@ -130,7 +134,8 @@ func (b *backend[T]) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 	return pr, nil
 }
 
-// free is how many bytes states and plans can have. Garbage is collected first where the answer is below needs.
+// free returns how many bytes states and plans can use. If fewer than needs are free, it first
+// collects garbage.
 func (b *backend[T]) free(needs int64) int64 {
 	free := memory.Free() - b.Reserve
 	if free < needs {
@@ -159,14 +164,15 @@ func (b *backend[T]) Memory(l *graph.Layout, o graph.StateOptions, plans ...*gra
 // scratch is the memory of the plans' arenas, shared by all plans of a state.
 type scratch[T vec.Float] struct {
 	floats  []T
-	bf16s   []T // bfloat16, of a precision that is only rounded to
+	bf16s   []T // values rounded to bfloat16, in a plan of that precision
 	doubles []float64
 	bytes   []byte
 	images  []T // the float input of plans without normalisation
-	version int // changes when memory has moved
+	version int // changes when memory moves
 }
 
-// scratchSizes are the elements that a plan needs of each piece of scratch memory, in the order of the fields.
+// scratchSizes are the numbers of elements that a plan needs in each piece of scratch memory, in
+// the order of the fields.
 type scratchSizes [5]int
 
 func sizesOf(p *graph.Plan) scratchSizes {
@@ -177,7 +183,7 @@ func sizesOf(p *graph.Plan) scratchSizes {
 	return s
 }
 
-// growth is how many bytes reserve allocates for a plan.
+// growth returns how many bytes reserve allocates for a plan.
 func (s *scratch[T]) growth(want scratchSizes) int64 {
 	float := int64(unsafe.Sizeof(*new(T)))
 	var bytes int64
@@ -192,7 +198,7 @@ func (s *scratch[T]) growth(want scratchSizes) int64 {
 	return bytes
 }
 
-// reserve makes the memory large enough for a plan. Views of it become stale when version changes.
+// reserve makes the memory large enough for a plan. Views of it are stale after version changes.
 func (s *scratch[T]) reserve(want scratchSizes) {
 	grew := growTo(&s.floats, want[0])
 	grew = growTo(&s.bf16s, want[1]) || grew
@@ -212,7 +218,7 @@ func growTo[E any](s *[]E, n int) bool {
 	return true
 }
 
-// alignedSlice is zeroed memory that starts at a cache line.
+// alignedSlice returns zeroed memory that starts at a cache line.
 func alignedSlice[E any](n int) []E {
 	const line = 64
 	var e E

@@ -6,8 +6,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// step binds one step to the plan's memory: the table of what the backend can do. Each operation's methods are in the file of its
-// name. What they return writes only what the step declares.
+// step binds one step to the plan's memory. It is the table of all steps that the backend has. The
+// methods of an operation are in the file with the operation's name. The functions that they return
+// write only what the step declares.
 func (b *binder[T]) step(s graph.Step) (func(*run), error) {
 	switch s := s.(type) {
 	case *graph.NormalizeStep:

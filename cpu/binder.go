@@ -15,7 +15,7 @@ type binder[T vec.Float] struct {
 	pool    *par.Pool
 }
 
-// mat is the matrix of a float view: one row for each pixel.
+// mat returns the matrix of a float view, with one row per pixel.
 func (b *binder[T]) mat(v graph.View) vec.Mat[T] {
 	if v.Buffer.External {
 		return vec.Dense(b.program.images(), v.Rows(), v.Shape.C)
@@ -34,7 +34,7 @@ func matOf[E any](arena []E, v graph.View) vec.Mat[E] {
 	return m
 }
 
-// vector is a view of one row.
+// vector returns the first row of a view, or nil if the view is not valid.
 func (b *binder[T]) vector(v graph.View) []T {
 	if !v.Valid() {
 		return nil
@@ -49,7 +49,7 @@ func (b *binder[T]) doubles(v graph.View) []float64 {
 	return matOf(b.state.scratch.doubles, v).Row(0)
 }
 
-// param is a parameter's values; nil for no parameter.
+// param returns the values of a parameter, or nil if p is nil.
 func (b *binder[T]) param(p *graph.Param) []T {
 	if p == nil {
 		return nil
@@ -57,7 +57,7 @@ func (b *binder[T]) param(p *graph.Param) []T {
 	return b.values[b.state.layout.Offset(p):][:p.Elements():p.Elements()]
 }
 
-// gradient is a parameter's gradient; nil for no parameter and for one that is not trained.
+// gradient returns the gradient of a parameter, or nil if p is nil or not trained.
 func (b *binder[T]) gradient(p *graph.Param) []T {
 	if p == nil || !b.state.layout.IsTrained(p) {
 		return nil
@@ -65,12 +65,13 @@ func (b *binder[T]) gradient(p *graph.Param) []T {
 	return b.state.gradients[b.state.layout.Offset(p):][:p.Elements():p.Elements()]
 }
 
-// overRows runs f over the rows of a matrix, in parallel, in pieces whose size depends on the shape alone.
+// overRows runs f over the rows of a matrix, in parallel, in pieces whose size depends on the shape
+// alone.
 func (b *binder[T]) overRows(m vec.Mat[T], f func(lo, hi int)) func(*run) {
 	return func(*run) { b.parallelRows(m.Rows, m.Cols, f) }
 }
 
-// overRowsWith is overRows with memory for a copy of the rows at hand, which is the worker's own.
+// overRowsWith is overRows with memory of the worker for a copy of the piece's rows.
 func (b *binder[T]) overRowsWith(m vec.Mat[T], f func(lo, hi int, own vec.Mat[T])) func(*run) {
 	own := make([][]T, b.pool.Workers())
 	for i := range own {
@@ -85,7 +86,7 @@ func (b *binder[T]) overRowsWith(m vec.Mat[T], f func(lo, hi int, own vec.Mat[T]
 
 const pieceElements = 1 << 15
 
-// pieceRows is how many rows a worker takes at a time.
+// pieceRows returns the number of rows that a worker takes at a time.
 func pieceRows(cols int) int { return max(1, pieceElements/cols) }
 
 func (b *binder[T]) parallelRows(rows, cols int, f func(lo, hi int)) {
@@ -99,7 +100,8 @@ func (b *binder[T]) parallelPieces(rows, cols int, f func(lo, hi, worker int)) {
 	})
 }
 
-// reduceRows sums a function of row ranges into k float64 totals, in two stages: pieces in parallel, then the pieces in order.
+// reduceRows sums a function of row ranges into k float64 totals, in two stages: pieces in
+// parallel, then the pieces in order.
 func (b *binder[T]) reduceRows(rows, cols, k int, partial *[]float64, f func(lo, hi int, sums []float64)) []float64 {
 	const pieces = 16
 	piece := max((rows+pieces-1)/pieces, pieceRows(4*cols))
@@ -120,7 +122,7 @@ func (b *binder[T]) reduceRows(rows, cols, k int, partial *[]float64, f func(lo,
 	return buf[:k]
 }
 
-// storeSums writes or adds float64 sums to a gradient.
+// storeSums stores float64 sums in a gradient, or adds them to it.
 func storeSums[T vec.Float](dst []T, sums []float64, accumulate bool) {
 	for i, v := range sums {
 		if accumulate {

@@ -7,7 +7,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// comparable is the memory of a part that Copy and Compare take.
+// comparable returns the memory of a part that Copy and Compare take.
 func (s *state[T]) comparable(p graph.Part) ([]T, error) {
 	switch i := s.snapshotIndex(p); {
 	case i >= 0:

@@ -6,7 +6,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// segment is conv.Segment in either precision.
+// segment is conv.Segment for either element type.
 type segment[T vec.Float] struct {
 	k            int
 	w            []T
@@ -18,7 +18,7 @@ type segment[T vec.Float] struct {
 	dw, dbias    []T
 }
 
-// convolver computes convolutions in one precision.
+// convolver computes convolutions of one element type.
 type convolver[T vec.Float] interface {
 	forward(g conv.Geometry, x []T, ldx int, segs []segment[T])
 	backwardData(g conv.Geometry, segs []segment[T], dx []T, lddx int, accumulate bool)

@@ -17,7 +17,7 @@ func TestCompliance(t *testing.T) {
 	}
 }
 
-// variants is the float32 backend in every instruction set of this machine.
+// variants returns the float32 backend with every instruction set of this machine.
 func variants() []Options {
 	var all []Options
 	for _, isa := range InstructionSets() {

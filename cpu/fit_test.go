@@ -10,7 +10,8 @@ import (
 	"github.com/tributary-ml/tributary/internal/memory"
 )
 
-// A plan that does not fit is refused before anything is allocated, and the batch that the error names does fit.
+// A plan that does not fit is refused before anything is allocated. The batch that the error names
+// does fit.
 func TestPlanTooLarge(t *testing.T) {
 	const room = 256 << 20
 	if memory.Limit() == 0 || memory.Free() < 2*room {
@@ -40,7 +41,7 @@ func TestPlanTooLarge(t *testing.T) {
 	p, err := b.Load(compile(1<<12), s)
 	require.Nil(t, p)
 	require.ErrorAs(t, err, &short)
-	_, err = b.Load(compile(short.Largest*9/10), s) // other tests' garbage comes and goes
+	_, err = b.Load(compile(short.Largest*9/10), s) // below the reported batch, because other tests' garbage comes and goes
 	require.NoError(t, err)
 
 	none, err := cpu.New(cpu.Options{Reserve: memory.Limit()})

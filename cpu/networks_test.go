@@ -8,7 +8,8 @@ import (
 	"github.com/tributary-ml/tributary/graph/backendtest"
 )
 
-// Random networks in float64, and in every instruction set of this machine. The long test has thousands.
+// TestNetworks runs random networks in float64 and with every instruction set of this machine. The
+// long test runs thousands.
 func TestNetworks(t *testing.T) {
 	for _, o := range append(variants(), Options{Precision: graph.FP64}) {
 		o.Threads, o.Debug.Poison = 1, true

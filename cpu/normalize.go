@@ -13,7 +13,7 @@ func (b *binder[T]) normalize(s *graph.NormalizeStep) func(*run) {
 	}
 }
 
-// normalizer returns what normalises rows [lo,hi) of pixels without gaps.
+// normalizer returns a function that normalises rows [lo,hi) of pixels without gaps.
 func (b *binder[T]) normalizer(z graph.Normalization, y vec.Mat[T]) func(pixels []byte, lo, hi int) {
 	scale, shift := make([]T, y.Cols), make([]T, y.Cols)
 	for c := range scale {

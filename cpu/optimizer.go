@@ -24,8 +24,8 @@ func pieces(params []*graph.Param) []piece {
 	return out
 }
 
-// update is the optimizer over all parameters: the global norm of the gradient, then one pass over every parameter, its
-// gradient, its slots and its average.
+// update runs the optimizer on all parameters: first the global norm of the gradient, then one pass
+// over every parameter with its gradient, slots and average.
 func (b *binder[T]) update(s *graph.UpdateStep) func(*run) {
 	work := pieces(s.Params)
 	partial := make([]float64, len(work))

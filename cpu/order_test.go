@@ -12,7 +12,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// The steps of a plan give the same bits in every order that Plan.Dependencies allows: what it knows of steps is what they do.
+// The steps of a plan give the same bits in every order that Plan.Dependencies allows: the steps do
+// not depend on each other in other ways.
 func TestStepsInAnyOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	m, err := inception.Build("inception_small", inception.Config{Classes: 10})
@@ -36,7 +37,7 @@ func TestStepsInAnyOrder(t *testing.T) {
 	for range 2 * in.Elements() {
 		feed.Images = append(feed.Images, float32(rng.NormFloat64()))
 	}
-	// result is everything that a step leaves.
+	// result returns everything that a run leaves.
 	result := func(p *graph.Plan) (all []any) {
 		st, err := b.NewState(layout, graph.StateOptions{Slots: 1, EMA: true})
 		require.NoError(t, err)

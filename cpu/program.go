@@ -14,8 +14,8 @@ import (
 type program[T vec.Float] struct {
 	plan    *graph.Plan
 	state   *state[T]
-	version int                 // of the scratch memory that bound is for
-	bound   map[*T][]func(*run) // by the parameter arena that it reads
+	version int                 // version of the scratch memory that bound uses
+	bound   map[*T][]func(*run) // by the parameter arena that the functions read
 	metrics graph.Metrics
 }
 
@@ -28,7 +28,7 @@ type run struct {
 func (p *program[T]) Plan() *graph.Plan { return p.plan }
 func (p *program[T]) Close() error      { return nil }
 
-// bind returns the functions of all steps that read parameters from an arena of values.
+// bind returns the functions of all steps for an arena of parameter values.
 func (p *program[T]) bind(values []T) ([]func(*run), error) {
 	if v := p.state.scratch.version; p.version != v || p.bound == nil {
 		p.version, p.bound = v, map[*T][]func(*run){}
@@ -120,7 +120,7 @@ func (p *program[T]) Read(node string) (*tensor.Dense, error) {
 	return tensor.New(tensor.WithShape(dims...), tensor.WithBacking(out)), nil
 }
 
-// images is the float input of a plan without normalisation.
+// images returns the memory of the float input of a plan without normalisation.
 func (p *program[T]) images() []T {
 	n := p.plan.Images.Elements()
 	return p.state.scratch.images[:n:n]

@@ -6,8 +6,9 @@ import (
 	"github.com/tributary-ml/tributary/cpu/internal/vec"
 )
 
-// referenceConv computes convolutions as they are defined, loop by loop, in T: the float64 path that everything else is
-// measured against. Speed is not its point, but the innermost loop runs over contiguous memory.
+// referenceConv computes convolutions as they are defined, loop by loop, in T. It is the float64
+// path that everything else is compared with. It is not made for speed, but its innermost loop runs
+// over contiguous memory.
 type referenceConv[T vec.Float] struct{ pool *par.Pool }
 
 // taps calls f for every kernel tap (r,s) of output pixel (p,q) that lies inside the image.

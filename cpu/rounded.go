@@ -8,10 +8,11 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// The reference path in a precision of a GPU's tensor cores: float64 throughout, and rounded in the same places. In TF32 that is
-// what convolutions multiply; in BF16 the weights that convolutions multiply, and all activations and gradients in memory.
+// This file is the reference path in a precision of a GPU's tensor cores. It computes in float64
+// and rounds where the GPU rounds. TF32 rounds the operands of convolutions. BF16 rounds the
+// weights of convolutions, and all activations and gradients in memory.
 
-// rounding is how a precision rounds.
+// rounding has the rounding function of each precision.
 var rounding = map[graph.Precision]func(float64) float64{graph.TF32: roundTF32, graph.BF16: roundBF16}
 
 // roundTF32 rounds to 10 bits of mantissa, ties away from zero (PTX: cvt.rna.tf32.f32).
@@ -29,7 +30,8 @@ func roundBF16(v float64) float64 {
 	return float64(math.Float32frombits((u + 1<<15 - 1 + u>>16&1) &^ (1<<16 - 1)))
 }
 
-// roundedConv rounds the factors of all products. The sums stay float64, and so does a bias's gradient, which multiplies nothing.
+// roundedConv rounds the operands of all products. Sums stay in float64, and so does the gradient
+// of a bias, which has no products.
 type roundedConv struct {
 	*referenceConv[float64]
 	round func(float64) float64
@@ -77,7 +79,8 @@ func (c roundedConv) backwardFilter(g conv.Geometry, x []float64, ldx int, segs 
 	}
 }
 
-// rounded is a step that leaves bfloat16s where the plan says so.
+// rounded returns f followed by rounding to bfloat16 of the step's results, where the plan stores
+// bfloat16.
 func (b *binder[T]) rounded(s graph.Step, f func(*run)) func(*run) {
 	var written []vec.Mat[T]
 	s.Views(func(v graph.View, a graph.Access) {

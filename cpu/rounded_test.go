@@ -11,7 +11,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Ties go away from zero in tf32 and to even in bf16; what is representable stays.
+// Ties round away from zero in tf32 and to even in bf16. A representable value does not change.
 func TestRounding(t *testing.T) {
 	for _, c := range []struct {
 		f        func(float64) float64
@@ -40,8 +40,8 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-// A network in a precision that rounds gives what float64 gives but for the rounding, and not to the bit: bf16 leaves nothing but
-// bfloat16s in its activations.
+// A network in a precision that rounds gives the results of float64 except for the rounding, and
+// not the same bits. In bf16 all activations are bfloat16 values.
 func TestRoundedPrecisions(t *testing.T) {
 	g := graph.New("rounded")
 	x := g.Input("image", graph.Shape{H: 9, W: 9, C: 3})

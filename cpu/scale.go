@@ -14,7 +14,7 @@ func (b *binder[T]) scaled(vx, vy graph.View, factor T, accumulate bool) func(*r
 	return b.overRows(x, func(lo, hi int) { scaled(y.RowRange(lo, hi), x.RowRange(lo, hi), factor, accumulate) })
 }
 
-// scaled writes or adds factor·x.
+// scaled stores factor·x in y, or adds it.
 func scaled[T vec.Float](y, x vec.Mat[T], factor T, accumulate bool) {
 	switch {
 	case accumulate && factor == 1:

@@ -9,7 +9,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// state holds the flat arenas: values of all parameters, gradients and slots of the trained ones, averages of all.
+// state holds the flat arenas: the values and averages of all parameters, and the gradients and
+// slots of trained parameters.
 type state[T vec.Float] struct {
 	backend   *backend[T]
 	layout    *graph.Layout
@@ -17,11 +18,11 @@ type state[T vec.Float] struct {
 	gradients []T
 	average   []T
 	slots     [][]T
-	copies    [][]T // snapshots, each as long as what was copied to it last
+	copies    [][]T // snapshots; each is as long as the part last copied to it
 	scratch   scratch[T]
 }
 
-// slotParts are the parts of optimizer slots.
+// slotParts are the parts for optimizer slots.
 var slotParts = []graph.Part{graph.Slot0, graph.Slot1}
 
 func (b *backend[T]) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, error) {
@@ -59,7 +60,7 @@ func (s *state[T]) Parts() []graph.Part {
 	return append(parts, slotParts[:len(s.slots)]...)
 }
 
-// snapshotIndex is the index of a snapshot, -1 for any other.
+// snapshotIndex returns the index of a snapshot, or -1 for another part.
 func (s *state[T]) snapshotIndex(p graph.Part) int {
 	for i := range s.copies {
 		if p == graph.Snapshot(i) {
@@ -69,7 +70,7 @@ func (s *state[T]) snapshotIndex(p graph.Part) int {
 	return -1
 }
 
-// slice is the memory of one part of a parameter.
+// slice returns the memory of one part of a parameter.
 func (s *state[T]) slice(part graph.Part, p *graph.Param) ([]T, error) {
 	var arena []T
 	switch part {
@@ -120,7 +121,7 @@ func (s *state[T]) Set(part graph.Part, p *graph.Param, v *tensor.Dense) error {
 		convert(dst, data)
 	case []float64:
 		convert(dst, data)
-	case float32: // tensor hands out a scalar for one element
+	case float32: // tensor returns a scalar for one element
 		dst[0] = T(data)
 	case float64:
 		dst[0] = T(data)

@@ -12,7 +12,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// The same seed gives the same bits whatever the number of threads: three updates of the small network.
+// The same seed gives the same bits for any number of threads, after three updates of the small
+// network.
 func TestResultsDoNotDependOnThreads(t *testing.T) {
 	var want []*tensor.Dense
 	for _, threads := range []int{1, 2, 3, 5} {

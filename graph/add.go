@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Add is the elementwise sum of its inputs. Its step takes over factors before it and a ReLU behind it.
+// Add is the elementwise sum of its inputs. Its step also applies the factors of its inputs and a
+// ReLU of the sum.
 type Add struct{}
 
 // Kind implements Op.
@@ -25,7 +26,7 @@ func (o Add) infer(in []Shape) (Op, Shape, error) {
 
 func (Add) params([]Shape) []*Param { return nil }
 
-// A sum takes over the factors of its inputs, and the ReLU behind it.
+// fuse merges the Scale nodes among the inputs and a ReLU that follows into the step of the sum.
 func (Add) fuse(c *compiler, n *Node) {
 	if !c.opts.Fusions.Residual {
 		return
@@ -50,7 +51,8 @@ func (o Add) forward(c *compiler, n *Node) {
 	c.emit(s)
 }
 
-// addend is an input of a sum, or, where that is a factor that the sum's step takes over, what the factor is of.
+// addend returns the i-th input of a sum and its factor. Where the input is a Scale that the sum's
+// step absorbs, it returns the Scale's input and factor; otherwise the factor is 1.
 func (c *compiler) addend(n *Node, i int) (x *Node, factor float64) {
 	x = c.in(n, i)
 	if c.absorbedFactor(x) {
@@ -59,14 +61,15 @@ func (c *compiler) addend(n *Node, i int) (x *Node, factor float64) {
 	return x, 1
 }
 
-// absorbedFactor says whether a node is a factor that a sum's step takes over.
+// absorbedFactor reports whether a node is a Scale that a sum's step absorbs.
 func (c *compiler) absorbedFactor(n *Node) bool {
 	_, ok := n.op.(Scale)
 	return ok && c.absorbed(n)
 }
 
-// takesOver says whether the gradient of an addend can lie in that of the sum: nobody else wants to write or read it, and, where the
-// addend is a factor that the sum takes over, that of what it is of.
+// takesOver reports whether x's gradient may share the buffer of its sum's gradient: x has no other
+// reader in the sweep, has no loss, and something that it depends on is trained. For an absorbed
+// Scale the same must hold for its input.
 func (c *compiler) takesOver(x *Node) bool {
 	if c.soleSwept(x) == nil || c.isLogits(x) || !c.needs[x] {
 		return false
@@ -74,7 +77,8 @@ func (c *compiler) takesOver(x *Node) bool {
 	return !c.absorbedFactor(x) || c.takesOver(c.in(x, 0))
 }
 
-// Every input receives dy, times its factor. The first one that nobody else reads takes over dy's buffer.
+// backward gives every input dy times its factor. The first input for which takesOver holds shares
+// dy's buffer.
 func (o Add) backward(c *compiler, n *Node) {
 	s := &AddBackward{at: at{n.name}, DY: c.grad(n)}
 	if c.fusion[n].relu != nil {
@@ -98,12 +102,12 @@ func (o Add) backward(c *compiler, n *Node) {
 	}
 }
 
-// One input may lie in the sum's gradient: the first that can.
+// inPlace returns the first input whose gradient may share the buffer of the sum's gradient.
 func (Add) inPlace(c *compiler, n *Node) int { return slices.IndexFunc(c.ins[n], c.takesOver) }
 
 func (Add) masks() {}
 
-// Add adds an elementwise sum.
+// Add adds a node that sums its inputs elementwise.
 func (g *Graph) Add(name string, xs ...*Node) *Node { return g.Apply(name, Add{}, xs...) }
 
 // Addend is an input of a sum, with its factor.
@@ -134,15 +138,16 @@ func (s *AddForward) Views(f func(View, Access)) {
 // FLOPs implements Step.
 func (s *AddForward) FLOPs() int64 { return int64(len(s.Xs)-1) * int64(s.Y.Elements()) }
 
-// AddTarget is where the gradient of an input of a sum goes.
+// AddTarget is where the gradient of one input of a sum goes.
 type AddTarget struct {
 	DX         View
 	Factor     float64
 	Accumulate bool
 }
 
-// AddBackward computes (or adds), for every target, DX = Factor·g, where g is DY, or, if Y is valid, DY where Y > 0 and else 0. One DX
-// may be DY. Two of them may be the same, of which the second accumulates.
+// AddBackward computes (or adds) DX = Factor·g for every target. g is DY; if Y is valid, g is DY
+// where Y > 0 and 0 elsewhere. One DX may be DY. Two targets may have the same DX: the second
+// accumulates.
 type AddBackward struct {
 	at
 	Y, DY   View

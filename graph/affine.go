@@ -1,7 +1,7 @@
 package graph
 
-// Affine computes Y = X·Scale + Shift + Bias per channel, each part optional, then ReLU if set: a bias, or a batch
-// normalisation in evaluation, that could not be fused into a convolution.
+// Affine computes Y = X·Scale + Shift + Bias per channel, each part optional, then ReLU if set. It
+// stands for a bias or an evaluation's batch normalisation that is not fused into a convolution.
 type Affine struct {
 	at
 	X, Y         View

@@ -2,9 +2,9 @@ package graph
 
 import "fmt"
 
-// AvgPool takes the mean of each window. IncludePad counts padding into the divisor (PyTorch's count_include_pad, its
-// default and torchvision's Inception); TensorFlow's average pooling leaves it out. What a ceil-mode window hangs over the
-// padded image never counts.
+// AvgPool takes the mean of each window. IncludePad counts padding in the divisor (PyTorch's
+// count_include_pad: the default, and what torchvision's Inception uses); TensorFlow's average
+// pooling does not count it. The part of a ceil-mode window beyond the padded image never counts.
 type AvgPool struct {
 	Window
 	IncludePad bool
@@ -59,20 +59,20 @@ func (o AdaptiveAvgPool) backward(c *compiler, n *Node) {
 	}
 }
 
-// AvgPool adds an average pooling.
+// AvgPool adds an average pooling node.
 func (g *Graph) AvgPool(name string, x *Node, w Window, includePad bool) *Node {
 	return g.Apply(name, AvgPool{w, includePad}, x)
 }
 
-// AdaptiveAvgPool adds an adaptive average pooling to h×w.
+// AdaptiveAvgPool adds an adaptive average pooling node with h×w outputs.
 func (g *Graph) AdaptiveAvgPool(name string, x *Node, h, w int) *Node {
 	return g.Apply(name, AdaptiveAvgPool{h, w}, x)
 }
 
-// GlobalAvgPool adds an average over all pixels.
+// GlobalAvgPool adds a node that averages over all pixels.
 func (g *Graph) GlobalAvgPool(name string, x *Node) *Node { return g.AdaptiveAvgPool(name, x, 1, 1) }
 
-// AvgPoolForward computes Y.
+// AvgPoolForward computes Y, the mean of each window of X.
 type AvgPoolForward struct {
 	at
 	AvgPool
@@ -88,7 +88,7 @@ func (s *AvgPoolForward) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, Writ
 // FLOPs implements Step.
 func (s *AvgPoolForward) FLOPs() int64 { return int64(s.Y.Elements()) * int64(s.H*s.W) }
 
-// AvgPoolBackward computes (or adds) DX.
+// AvgPoolBackward computes (or adds) DX, the gradient of the input.
 type AvgPoolBackward struct {
 	at
 	AvgPool
@@ -108,7 +108,8 @@ func (s *AvgPoolBackward) Views(f func(View, Access)) {
 // FLOPs implements Step.
 func (s *AvgPoolBackward) FLOPs() int64 { return int64(s.DY.Elements()) * int64(s.H*s.W) }
 
-// AdaptiveAvgPoolForward computes Y; the bins follow from the shapes of X and Y.
+// AdaptiveAvgPoolForward computes Y, the mean of each bin of X. The bins follow from the shapes of
+// X and Y.
 type AdaptiveAvgPoolForward struct {
 	at
 	X, Y View
@@ -123,7 +124,7 @@ func (s *AdaptiveAvgPoolForward) Views(f func(View, Access)) { f(s.X, Read); f(s
 // FLOPs implements Step.
 func (s *AdaptiveAvgPoolForward) FLOPs() int64 { return int64(s.X.Elements()) }
 
-// AdaptiveAvgPoolBackward computes (or adds) DX.
+// AdaptiveAvgPoolBackward computes (or adds) DX, the gradient of the input.
 type AdaptiveAvgPoolBackward struct {
 	at
 	DY, DX     View

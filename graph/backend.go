@@ -9,34 +9,38 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Precision is what a backend computes in.
+// Precision is the arithmetic that a backend computes in.
 type Precision string
 
 // The precisions. Master weights, statistics and the optimizer are float32 in all but FP64.
 const (
 	FP32 Precision = "fp32" // strict float32
 	FP64 Precision = "fp64" // the CPU's reference path
-	TF32 Precision = "tf32" // what convolutions multiply is rounded to 10 bits of mantissa; sums and memory are float32
-	BF16 Precision = "bf16" // activations, their gradients and what convolutions multiply are bfloat16; sums are float32
+	TF32 Precision = "tf32" // operands of convolutions are rounded to 10 bits of mantissa; sums and memory are float32
+	BF16 Precision = "bf16" // activations, their gradients and operands of convolutions are bfloat16; sums are float32
 )
 
-// Target is what a backend wants plans to be.
+// Target describes the plans that a backend runs.
 type Target struct {
 	Precision Precision // empty means FP32
-	Fusions             // which fused steps the backend takes
-	// PadInput gives every pixel of the network's input a multiple of 16 bytes, the rest zeros, so that the first
-	// convolution loads whole pixels in one access.
+	Fusions             // the fused steps that the backend has
+	// PadInput pads every pixel of the network's input with zeros to a multiple of 16 bytes, so
+	// that the first convolution loads whole pixels in one access.
 	PadInput bool
-	// Augments says that the device had better cut, resize and recolour images (Options.Regions) than the host's cores.
+	// Augments: images are better cut, resized and recoloured on the device (Options.Regions) than
+	// on the host.
 	Augments bool
-	// ReuseDistance is for how many steps memory rests between two buffers of a plan. With some, steps that could run side by side rarely wait
-	// for each other because of memory alone (Plan.Dependencies). Of GoogLeNet's step at batch 32, 178 of 298 steps follow from one another
-	// at a distance of 0 and 109 at a distance of 8, for which the plan needs 2 % more memory.
+	// ReuseDistance is the number of steps for which memory stays unused between two buffers of a
+	// plan. A distance above 0 makes it rare that steps which could run side by side wait for each
+	// other because of memory alone (Plan.Dependencies). The critical path of GoogLeNet's step at
+	// batch 32 (298 steps) is 178 steps at distance 0 and 109 steps at distance 8, where the plan
+	// needs 2 % more memory.
 	ReuseDistance int
 }
 
-// Check returns an error if a plan is none that a backend with this target runs: its elements and its input's padding lie in
-// memory as the plan says. Fusions are free, and so is float64 for what was compiled for float32.
+// Check returns an error if a backend with this target cannot run the plan: the element types and
+// the padding of the input must be those that the target lays out in memory. Fusions may differ,
+// and a plan compiled for float32 also runs in float64.
 func (t Target) Check(p *Plan) error {
 	o := p.Options
 	if (o.Precision == BF16) != (t.Precision == BF16) || o.PadInput && !t.PadInput {
@@ -48,27 +52,29 @@ func (t Target) Check(p *Plan) error {
 
 // Backend runs plans on one device.
 type Backend interface {
-	// Name is the device in words, such as "CPU, AVX-512, 2 threads".
+	// Name describes the device in words, such as "CPU, AVX-512, 2 threads".
 	Name() string
-	// Target is what plans for the backend are compiled for (Options.Target).
+	// Target returns the target to compile plans for (Options.Target).
 	Target() Target
-	// Memory says how many bytes of the device's memory a new state of a layout and programs of plans need together, and how many
-	// are free. It allocates nothing. See Fit.
+	// Memory returns how many bytes of the device's memory a new state of a layout and the programs
+	// of plans need together, and how many bytes are free. It allocates nothing. See Fit.
 	Memory(l *Layout, o StateOptions, plans ...*Plan) (needs, free int64, err error)
-	// NewState allocates the parameters of a layout and what belongs to them. All values start at zero.
+	// NewState allocates the parameters of a layout and the other parts of the state. All values
+	// start at zero.
 	NewState(l *Layout, o StateOptions) (State, error)
-	// Load prepares a plan for running over a state's parameters. Plans of one state share scratch memory (their arenas), so only one of
-	// them runs at a time. A plan that does not fit the free memory is a *MemoryError; nothing is allocated then.
+	// Load prepares a plan to run on a state's parameters. The programs of one state share the
+	// memory of their arenas, so only one of them runs at a time. If the plan does not fit the free
+	// memory, the error is a *MemoryError and nothing is allocated.
 	Load(p *Plan, s State) (Program, error)
 	// Close frees the device.
 	Close() error
 }
 
-// StateOptions say what a state holds besides parameter values and gradients.
+// StateOptions says what a state holds besides parameter values and gradients.
 type StateOptions struct {
 	Slots     int  // optimizer state tensors for each trained parameter (Optimizer.Slots)
 	EMA       bool // moving averages of all parameters
-	Snapshots int  // parts that no plan touches, for what is measured between runs (Snapshot, State.Copy, State.Compare)
+	Snapshots int  // parts that no plan touches, for measurements between runs (Snapshot, State.Copy, State.Compare)
 }
 
 // Part names one of the tensors that a state keeps for a parameter.
@@ -83,54 +89,57 @@ const (
 	Slot1    Part = "slot1"
 )
 
-// Snapshot is the i-th snapshot. It holds a copy of another part: of the gradient, which only trained parameters have, or of the
-// values.
+// Snapshot is the name of the i-th snapshot. A snapshot holds a copy of the values or of the
+// gradient; a copy of the gradient exists for trained parameters only.
 func Snapshot(i int) Part { return Part(fmt.Sprintf("snapshot%d", i)) }
 
-// Comparison is what State.Compare says about one parameter in two parts a and b.
+// Comparison is the result of State.Compare for one parameter in two parts a and b.
 type Comparison struct {
 	Dot     float64 // Σ a·b
 	Squares float64 // Σ a²
 	Apart   float64 // Σ (a-b)²
 }
 
-// State is what outlives a step: parameters, gradients, optimizer slots and moving averages, on the backend's device.
+// State is what lasts from step to step: parameters, gradients, optimizer slots and moving
+// averages, on the backend's device.
 type State interface {
 	Layout() *Layout
-	// Parts lists what the state keeps.
+	// Parts lists the parts that the state has.
 	Parts() []Part
-	// Get copies a tensor out, in the parameter's dimensions: float64 on an FP64 backend, else float32.
+	// Get copies a tensor to the host, in the parameter's dimensions: float64 from an FP64 backend,
+	// otherwise float32.
 	Get(part Part, p *Param) (*tensor.Dense, error)
-	// Set copies a tensor of the parameter's dimensions in, of either float type.
+	// Set copies a tensor of the parameter's dimensions, of either float type, into the state.
 	Set(part Part, p *Param, v *tensor.Dense) error
 	// Copy copies the gradient or the values to a snapshot, on the device.
 	Copy(to, from Part) error
-	// Compare compares two parts, on the device, parameter by parameter in the layout's order. What a part does not have, as a
-	// gradient of running statistics, is left at zero. It waits for the last run.
+	// Compare compares two parts on the device. The results are in the layout's order of
+	// parameters. Where a part does not exist for a parameter, such as the gradient of running
+	// statistics, the result is zero. Compare waits for the last run.
 	Compare(a, b Part) ([]Comparison, error)
 	Close() error
 }
 
 // Feed is the input of one run.
 type Feed struct {
-	Pixels  []byte           // N·H·W·C, of a plan with Options.Normalize
-	Regions []byte           // of decoded images, of a plan with Options.Regions
-	Recipes []augment.Recipe // N: how the images are made of the regions
-	Images  []float32        // N·H·W·C, of a plan without these
-	Labels  []int32          // N; IgnoreLabel leaves a row out
+	Pixels  []byte           // N·H·W·C, for a plan with Options.Normalize
+	Regions []byte           // regions of decoded images, for a plan with Options.Regions
+	Recipes []augment.Recipe // N: how each image is made from the regions
+	Images  []float32        // N·H·W·C, for a plan without these options
+	Labels  []int32          // N; a row with IgnoreLabel does not count
 
-	Seed        uint64    // of dropout
-	Step        uint64    // counts optimizer steps from 0: dropout's counter, AdamW's bias correction
+	Seed        uint64    // seed of dropout
+	Step        uint64    // number of the optimizer step from 0: dropout's counter, and AdamW's bias correction
 	HeadWeights []float64 // in the order of Plan.Losses; nil means each loss's own weight
-	GradScale   float64   // factor of every gradient, 1/k when k batches accumulate; 0 means 1
-	Accumulate  bool      // add to the parameter gradients of the last run
-	SkipUpdate  bool      // leave the optimizer out: more batches will accumulate
+	GradScale   float64   // factor of every gradient: 1/k where k batches accumulate; 0 means 1
+	Accumulate  bool      // add to the parameter gradients of the last run instead of replacing them
+	SkipUpdate  bool      // do not run the optimizer, because more batches will accumulate
 	LR          float64   // learning rate
-	EMADecay    float64   // of the moving average
+	EMADecay    float64   // decay of the moving averages
 	UseAverages bool      // evaluate with the moving averages instead of the values
 }
 
-// Weight is the weight of the i-th head in this run.
+// Weight returns the weight of the i-th head in this run.
 func (f *Feed) Weight(p *Plan, i int) float64 {
 	if f.HeadWeights != nil {
 		return f.HeadWeights[i]
@@ -138,7 +147,7 @@ func (f *Feed) Weight(p *Plan, i int) float64 {
 	return p.Losses[i].Weight
 }
 
-// First is the feed of the first images of a batch, as many as a plan takes.
+// First returns a feed of the first images, as many as the plan's batch.
 func (f *Feed) First(p *Plan) *Feed {
 	first := *f
 	n := p.Options.Batch
@@ -154,20 +163,20 @@ func (f *Feed) First(p *Plan) *Feed {
 	return &first
 }
 
-// HeadMetrics is what the loss step says about one head.
+// HeadMetrics is the result of the loss step for one head.
 type HeadMetrics struct {
 	Name               string
-	Weight             float64 // as used in this run
-	Loss               float64 // mean over the counted rows
-	Correct1, Correct5 int     // hits
+	Weight             float64 // the weight in this run
+	Loss               float64 // mean over the rows that count
+	Correct1, Correct5 int     // number of rows whose label is the largest logit, and among the 5 largest
 }
 
 // Metrics is the result of one run.
 type Metrics struct {
-	Rows     int // rows that counted
+	Rows     int // rows that count
 	Heads    []HeadMetrics
 	Total    float64 // Σ Weight·Loss
-	GradNorm float64 // global L2 norm before clipping; 0 where the run had no update
+	GradNorm float64 // global L2 norm before clipping; 0 where the run has no update
 }
 
 // Program is a plan that is ready to run.
@@ -177,18 +186,20 @@ type Program interface {
 	Run(ctx context.Context, f *Feed) error
 	// Metrics waits for the last run and returns its result.
 	Metrics() (*Metrics, error)
-	// Read copies out the activation of a kept node or the logits of a head: dimensions (N, H, W, C), or (N, C) for a vector.
-	// Read before another plan of the same state runs: they share memory.
+	// Read copies the activation of a kept node or the logits of a head to the host: dimensions (N,
+	// H, W, C), or (N, C) for a vector. Call it before another plan of the same state runs: the
+	// plans share memory.
 	Read(node string) (*tensor.Dense, error)
-	// Launches is how many pieces of work a run hands to the device one after another: on a GPU launches of kernels, on a CPU steps.
+	// Launches returns the number of pieces of work that a run gives to the device: kernel launches
+	// on a GPU, steps on a CPU.
 	Launches() int
-	// ProbeResults waits for the last run and returns what the plan's probes saw, in the order of Plan.Probes. As Read, call it before
-	// another plan of the same state runs.
+	// ProbeResults waits for the last run and returns the results of the plan's probes, in the
+	// order of Plan.Probes. Like Read, call it before another plan of the same state runs.
 	ProbeResults() ([]ProbeResult, error)
 	Close() error
 }
 
-// CheckFeed verifies the sizes and labels of a feed against a plan: backends call it first.
+// CheckFeed checks the sizes and labels of a feed against a plan. Backends call it before they run.
 func CheckFeed(p *Plan, f *Feed) error {
 	n := p.Options.Batch
 	want := n * p.Images.Shape.Elements()
@@ -224,7 +235,8 @@ func CheckFeed(p *Plan, f *Feed) error {
 	return nil
 }
 
-// Load compiles a plan of the graph that a state belongs to, and makes it ready to run on the state. Close the program after use.
+// Load compiles a plan of the graph that a state belongs to and loads it on the state. Close the
+// program after use.
 func Load(b Backend, s State, o Options) (Program, error) {
 	p, err := Compile(s.Layout().Graph, s.Layout(), o)
 	if err != nil {

@@ -8,15 +8,16 @@ import (
 // sweep is the state of one reverse sweep.
 type sweep struct {
 	grads   map[*Node]View
-	inSweep map[*Node]bool  // the node reaches one of the sweep's losses
-	needs   map[*Node]bool  // the node's output depends on something that is trained
-	reached map[*Node]bool  // a step has written its part of the node's gradient
-	done    map[*Param]bool // parameters whose gradient the plan has written
+	inSweep map[*Node]bool  // the node leads to one of the sweep's losses
+	needs   map[*Node]bool  // the node's output depends on a trained parameter
+	reached map[*Node]bool  // a step has written a contribution to the node's gradient
+	done    map[*Param]bool // parameters whose gradient the plan writes
 }
 
-// backprop emits the loss step and the reverse sweep over the union of trunk and heads: every node is visited once, whatever
-// the number of losses. Where a node feeds several consumers, the first gradient written stores, and the later ones
-// accumulate inside their own step. With Debug.SweepPerLoss it emits one sweep for each loss instead.
+// backprop emits the loss step and the reverse sweep over the union of trunk and heads. The sweep
+// visits every node once, whatever the number of losses. Where a node feeds several consumers, the
+// first gradient stores, and the later ones accumulate inside their own step. With
+// Debug.SweepPerLoss it emits one sweep per loss instead.
 func (c *compiler) backprop() {
 	c.done = map[*Param]bool{}
 	c.plan.Labels = c.buffer("labels", Int32, c.opts.Batch)
@@ -75,10 +76,11 @@ func (c *compiler) sweepFrom(losses []*Loss) {
 	}
 }
 
-// swept says whether the sweep has a gradient for a node and a use for it.
+// swept reports whether the sweep computes a gradient for a node: the node leads to a loss, and
+// depends on a trained parameter.
 func (c *compiler) swept(n *Node) bool { return c.inSweep[n] && c.needs[n] }
 
-// grad is where the gradient of a node's output lies.
+// grad returns the view of the gradient of a node's output.
 func (c *compiler) grad(n *Node) View {
 	if v, ok := c.grads[n]; ok {
 		return v
@@ -100,8 +102,9 @@ func (c *compiler) isLogits(n *Node) bool {
 	return slices.ContainsFunc(c.plan.Losses, func(l *Loss) bool { return l.Logits == n })
 }
 
-// gradHost returns the node whose gradient memory a node takes over: its only reader, if that reader's gradient rule works in
-// place. Then nothing of the node's gradient, nor of that of nodes with slices of it, is there before the reader's turn.
+// gradHost returns the node whose gradient memory a node shares, or nil. It is the node's only
+// reader, if that reader's gradient rule works in place. No step has written the node's gradient,
+// or the gradient of a node whose gradient is a slice of it, when the sweep reaches the reader.
 func (c *compiler) gradHost(n *Node) *Node {
 	only := c.soleSwept(n)
 	if only == nil || c.isLogits(n) {
@@ -115,7 +118,8 @@ func (c *compiler) gradHost(n *Node) *Node {
 	return nil
 }
 
-// soleSwept returns the only reader of a node that has a gradient for it, nil where there are none or several.
+// soleSwept returns the only reader of a node that the sweep has a gradient for. It returns nil if
+// there are none or several.
 func (c *compiler) soleSwept(n *Node) (only *Node) {
 	for _, r := range c.readers[n] {
 		if c.swept(r) {
@@ -128,8 +132,8 @@ func (c *compiler) soleSwept(n *Node) (only *Node) {
 	return only
 }
 
-// target is where a step writes a contribution to the gradient of x: the view, whether to accumulate, and whether anybody
-// wants it. Every call announces one contribution.
+// target returns where a step writes a contribution to the gradient of x: the view, whether to
+// accumulate, and whether the sweep needs the gradient. Every call counts as one contribution.
 func (c *compiler) target(x *Node) (v View, accumulate, want bool) {
 	if !c.swept(x) {
 		return View{}, false, false
@@ -139,7 +143,7 @@ func (c *compiler) target(x *Node) (v View, accumulate, want bool) {
 	return c.grad(x), accumulate, true
 }
 
-// targetInPlace is target for rules that can overwrite the gradient of n itself.
+// targetInPlace is target for rules that can write the gradient of x over the gradient of n.
 func (c *compiler) targetInPlace(n, x *Node) (v View, accumulate, want bool) {
 	if c.swept(x) && c.gradHost(x) == n {
 		return c.grad(x), false, true
@@ -147,7 +151,7 @@ func (c *compiler) targetInPlace(n, x *Node) (v View, accumulate, want bool) {
 	return c.target(x)
 }
 
-// passThrough carries the gradient of n unchanged to its input.
+// passThrough passes the gradient of n unchanged to its input.
 func (c *compiler) passThrough(n *Node) {
 	x := c.in(n, 0)
 	if !c.swept(x) || c.gradHost(x) == n {
@@ -158,8 +162,8 @@ func (c *compiler) passThrough(n *Node) {
 	}
 }
 
-// accumulates announces that a step finishes the gradients of parameters, and says whether an earlier sweep of the plan has
-// written them already: all of them or none.
+// accumulates records that a step completes the gradients of parameters. It reports whether an
+// earlier sweep of the plan has already written them, which holds for all of them or for none.
 func (c *compiler) accumulates(ps ...*Param) bool {
 	acc := len(ps) > 0 && c.done[ps[0]]
 	for _, p := range ps {

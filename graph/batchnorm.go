@@ -9,7 +9,7 @@ import (
 //
 //	training:    y = gamma·(x-mean)/sqrt(var+Eps) + beta, with mean and biased variance of the batch;
 //	             running = (1-Momentum)·running + Momentum·batch, the running variance from the unbiased one
-//	evaluation:  the running statistics instead
+//	evaluation:  the running statistics instead of the batch's
 //
 // Momentum is PyTorch's (0.1); TensorFlow's decay is 1-Momentum.
 type BatchNorm struct {
@@ -36,18 +36,18 @@ func (BatchNorm) params(in []Shape) []*Param {
 		vector(RunningMean, c, Constant(0)), vector(RunningVar, c, Constant(1))}
 }
 
-// BatchNorm adds a batch normalisation.
+// BatchNorm adds a batch normalisation node.
 func (g *Graph) BatchNorm(name string, x *Node, eps, momentum float64) *Node {
 	return g.Apply(name, BatchNorm{Eps: eps, Momentum: momentum}, x)
 }
 
-// BatchNormParams are a batch normalisation's attributes and parameters, as its steps carry them.
+// BatchNormParams are the attributes and parameters of a batch normalisation, for its steps.
 type BatchNormParams struct {
 	BatchNorm
 	Gamma, Beta, RunningMean, RunningVar *Param
 }
 
-// BatchNormStats is what the forward step saves for the backward one: per channel, Float, C elements each.
+// BatchNormStats is what the forward step saves for the backward step: C elements each, in Float.
 type BatchNormStats struct {
 	Mean, InvStd View // of the batch; InvStd = 1/sqrt(var+eps)
 	Scale, Shift View // gamma·InvStd and beta - Mean·gamma·InvStd: y = x·Scale + Shift
@@ -63,7 +63,8 @@ func bnParams(n *Node) BatchNormParams {
 	return BatchNormParams{n.op.(BatchNorm), n.params[0], n.params[1], n.params[2], n.params[3]}
 }
 
-// In an evaluation plan, one step before all others folds the running statistics of every batch normalisation.
+// begin adds one step before all others to an evaluation plan. It folds the running statistics of
+// every batch normalisation.
 func (BatchNorm) begin(c *compiler, n *Node) {
 	if !c.opts.Training && c.fold == nil {
 		c.fold = &BatchNormFold{at: at{n.name}}
@@ -104,7 +105,8 @@ func (o BatchNorm) forward(c *compiler, n *Node) {
 	c.emit(s)
 }
 
-// The gradient rule, with g = dy (masked where a fused ReLU was off), x̂ = (x-mean)·invstd and M pixels:
+// backward is the gradient rule, with g = dy (0 where a fused ReLU is off), x̂ = (x-mean)·invstd
+// and M pixels:
 //
 //	dbeta = Σ g,  dgamma = Σ g·x̂,  dx = gamma·invstd·(g - dbeta/M - x̂·dgamma/M)
 //
@@ -125,8 +127,9 @@ func (BatchNorm) masks() {}
 
 func (BatchNorm) inPlace(*compiler, *Node) int { return 0 }
 
-// BatchNormForward normalises X with the statistics of the batch, which it takes from Sums where a convolution's epilogue has
-// left them and computes itself otherwise, updates the running statistics and saves what the backward step needs.
+// BatchNormForward normalises X with the statistics of the batch, updates the running statistics
+// and saves what the backward step needs. It takes the statistics from Sums, where a convolution's
+// epilogue has written them; if Sums is not valid it computes them.
 type BatchNormForward struct {
 	at
 	BatchNormParams
@@ -164,7 +167,7 @@ type BatchNormBackward struct {
 	X, DY, DX    View // DX may be DY
 	ReLU         bool
 	AccumulateDX bool
-	Accumulate   bool // parameter gradients
+	Accumulate   bool // add to the parameter gradients
 }
 
 // Kind implements Step.
@@ -196,8 +199,9 @@ func (s *BatchNormBackward) Gradients() []*Param {
 // FLOPs implements Step.
 func (s *BatchNormBackward) FLOPs() int64 { return 8 * int64(s.DY.Elements()) }
 
-// BatchNormFold computes, for every batch normalisation of an evaluation plan, Scale = gamma/sqrt(running_var+eps) and
-// Shift = beta - running_mean·Scale, so that convolutions apply it in their epilogue. One step for all.
+// BatchNormFold computes Scale = gamma/sqrt(running_var+eps) and Shift = beta - running_mean·Scale,
+// for all batch normalisations of an evaluation plan in one step. Convolutions apply them in their
+// epilogue.
 type BatchNormFold struct {
 	at
 	Norms        []BatchNormParams

@@ -2,7 +2,8 @@ package graph
 
 import "fmt"
 
-// AddBias is y = x + bias[c]. Behind a convolution or a linear layer it is fused into that step's epilogue.
+// AddBias is y = x + bias[c]. After a convolution or a linear layer it is fused into the epilogue
+// of that step.
 type AddBias struct {
 	Init    Init
 	LRScale float64 // factor of the learning rate; 0 means 1
@@ -36,8 +37,9 @@ func (o AddBias) forward(c *compiler, n *Node) {
 	}
 }
 
-// The gradient of the input is the output's, so both are one buffer where the input has no other reader. A filter's gradient takes
-// that of a bias in the same step along.
+// backward: the gradient of the input is the gradient of the output, so both share one buffer where
+// the input has no other reader. The step of a filter's gradient also computes the gradient of a
+// bias that is fused into the convolution.
 func (o AddBias) backward(c *compiler, n *Node) {
 	if n.params[0].Trainable && !(c.absorbed(n) && c.in(n, 0).params[0].Trainable) {
 		c.emit(&BiasBackward{at{n.name}, c.grad(n), n.params[0], c.accumulates(n.params[0])})
@@ -47,12 +49,13 @@ func (o AddBias) backward(c *compiler, n *Node) {
 
 func (AddBias) inPlace(*compiler, *Node) int { return 0 }
 
-// AddBias adds a bias. A nil init means zeros.
+// AddBias adds a bias node. A nil init means zeros.
 func (g *Graph) AddBias(name string, x *Node, init Init) *Node {
 	return g.Apply(name, AddBias{Init: init}, x)
 }
 
-// BiasBackward computes (or adds) the gradient of a bias that no filter gradient takes along: the sum of DY over pixels.
+// BiasBackward computes (or adds) the gradient of a bias, the sum of DY over pixels, where no step
+// of a filter's gradient computes it.
 type BiasBackward struct {
 	at
 	DY         View

@@ -6,42 +6,44 @@ import (
 	"slices"
 )
 
-// Fusions says which fused steps a backend takes. Every fused step has its unfused meaning, so any set gives a right plan.
+// Fusions says which fused steps a backend has. A fused step computes the same as the steps that it
+// replaces, so every set of fusions gives a correct plan.
 type Fusions struct {
-	Epilogue bool // bias, ReLU and folded batch normalisation in a convolution's epilogue
-	Sums     bool // batch normalisation's sums in a convolution's epilogue
+	Epilogue bool // bias, ReLU and folded batch normalisation in the epilogue of a convolution
+	Sums     bool // the sums of batch normalisation in the epilogue of a convolution
 	NormReLU bool // ReLU inside batch normalisation, forward and backward
 	Siblings bool // 1×1 convolutions of one input as one step
-	Residual bool // factors of a sum's inputs and the ReLU behind it in the sum
+	Residual bool // in a sum: the factors of its inputs and the ReLU after it
 }
 
-// AllFusions has every fusion on.
+// AllFusions has all fusions on.
 var AllFusions = Fusions{true, true, true, true, true}
 
-// Options say what a plan is for.
+// Options says what a plan computes.
 type Options struct {
 	Batch    int
 	Training bool
-	// Losses names the heads that the plan evaluates; nil means all. Nodes that only other heads need are left out: this is
-	// how heads are stripped for inference.
+	// Losses names the heads that the plan evaluates; nil means all. Nodes that only other heads
+	// need are left out. This is how heads are stripped for inference.
 	Losses []string
-	// From names the node that an evaluation plan starts at; empty means the network's input. The feed's Images are then the node's
-	// activations, as Keep makes them readable in the plan of what comes before. Everything that the plan computes must depend on
-	// the images through this node alone.
+	// From names the node that an evaluation plan starts at; empty means the network's input. The
+	// feed's Images are then the node's activations, in the form in which a plan with Keep reads
+	// them. Everything that the plan computes must depend on the images through this node alone.
 	From string
 	// Keep names nodes whose activation can be read after a run, besides the logits.
 	Keep []string
-	// Probes are what the plan measures in passing (Program.ProbeResults).
+	// Probes are measurements that the plan makes during a run (Program.ProbeResults).
 	Probes []Probe
-	// FreezeStatistics makes a training plan leave the running statistics of batch normalisation as they are: for plans that only
-	// measure.
+	// FreezeStatistics makes a training plan leave the running statistics of batch normalisation
+	// unchanged. It is for plans that only measure.
 	FreezeStatistics bool
 	// Normalize makes the plan take uint8 pixels; nil means that it takes floats.
 	Normalize *Normalization
-	// Regions makes a plan with Normalize take regions of decoded images and recipes instead of finished pixels: the most bytes
-	// of regions in a batch. 0 means that it takes pixels.
+	// Regions, with Normalize, makes a plan take regions of decoded images and recipes instead of
+	// finished pixels. It is the largest number of bytes of regions in a batch; 0 means that the
+	// plan takes pixels.
 	Regions int
-	// Optimizer adds the update step; nil leaves the gradients as the result.
+	// Optimizer adds the update step; nil: the gradients are the result.
 	Optimizer *Optimizer
 	// NoDropout leaves dropout out of a training plan.
 	NoDropout bool
@@ -49,18 +51,18 @@ type Options struct {
 	Target
 }
 
-// Debug has switches for tests and benchmarks. The zero value is what all else uses.
+// Debug has switches for tests and benchmarks. All other code uses the zero value.
 type Debug struct {
-	// SweepPerLoss runs one reverse sweep for each loss, one after another, and adds up parameter gradients: the baseline
-	// that the fused sweep is compared with.
+	// SweepPerLoss runs one reverse sweep per loss, one after another, and adds up the parameter
+	// gradients. It is the baseline for the fused sweep.
 	SweepPerLoss bool
-	// NoReuse gives every buffer memory of its own: what the memory plan is compared with.
+	// NoReuse gives every buffer its own memory. It is the baseline for the memory plan.
 	NoReuse bool
 }
 
 type fusion struct {
 	bias, bn, relu *Node
-	sums           bool // of a batch normalisation: its sums come from the convolution before it
+	sums           bool // of a batch normalisation: the convolution before it computes its sums
 }
 
 type compiler struct {
@@ -71,10 +73,10 @@ type compiler struct {
 
 	source   *Node // where the plan starts: the input, or Options.From
 	order    []*Node
-	position map[*Node]int // in order
+	position map[*Node]int // index in order
 	ins      map[*Node][]*Node
 	readers  map[*Node][]*Node // one entry for each edge
-	reserved map[*Node]bool    // read by a loss, kept or measured: never fused or left away
+	reserved map[*Node]bool    // read by a loss, kept or measured: never fused, never left out
 	probes   map[*Node][]Probe
 	fusion   map[*Node]fusion
 	merged   map[*Node]bool
@@ -88,8 +90,9 @@ type compiler struct {
 	sweep
 }
 
-// Compile makes the plan of a training or an evaluation step. The layout is the graph's (NewLayout), so that all plans of a
-// graph share one set of parameters. It refuses what cannot run, and says why and what to do.
+// Compile makes the plan of a training step or an evaluation step. The layout is the graph's
+// (NewLayout), so that all plans of a graph share one set of parameters. Where a plan is not
+// possible, the error says why and what to do.
 func Compile(g *Graph, layout *Layout, o Options) (*Plan, error) {
 	if g.err != nil {
 		return nil, g.err
@@ -223,7 +226,7 @@ func (c *compiler) fail(err error) {
 	}
 }
 
-// in is the i-th input of a node, past dropouts that do nothing in this plan.
+// in returns the i-th input of a node. Dropouts that do nothing in this plan are skipped.
 func (c *compiler) in(n *Node, i int) *Node { return c.ins[n][i] }
 
 func (c *compiler) emit(s Step) {
@@ -241,12 +244,12 @@ func (c *compiler) dense(b *Buffer, n int, s Shape) View {
 	return View{Buffer: b, N: n, Shape: s, Stride: s.C}
 }
 
-// batch makes a dense view of a new buffer that has the shape for every sample.
+// batch returns a dense view of a new buffer with the shape for every sample.
 func (c *compiler) batch(name string, e Elem, s Shape) View {
 	return c.dense(c.buffer(name, e, c.opts.Batch*s.Elements()), c.opts.Batch, s)
 }
 
-// activation is the element type of activations and their gradients.
+// activation returns the element type of activations and their gradients.
 func (c *compiler) activation() Elem {
 	if c.opts.Precision == BF16 {
 		return BFloat16
@@ -260,7 +263,7 @@ func (c *compiler) external(name string, e Elem, s Shape) View {
 	return v
 }
 
-// view is where a node's output lies.
+// view returns the view of a node's output.
 func (c *compiler) view(n *Node) View {
 	if v, ok := c.views[n]; ok {
 		return v
@@ -279,7 +282,7 @@ func (c *compiler) view(n *Node) View {
 	return v
 }
 
-// saved is memory that a node's forward step fills for its backward step.
+// saved returns the view of memory that a node's forward step fills for its backward step.
 func (c *compiler) saved(n *Node, what string, e Elem, s Shape) View {
 	key := n.name + "#" + what
 	v, ok := c.extra[key]
@@ -290,7 +293,7 @@ func (c *compiler) saved(n *Node, what string, e Elem, s Shape) View {
 	return v
 }
 
-// perChannel is memory for k values of each channel of a node.
+// perChannel returns the view of memory for k values per channel of a node.
 func (c *compiler) perChannel(n *Node, what string, e Elem, k int) View {
 	key := n.name + "#" + what
 	v, ok := c.extra[key]
@@ -333,7 +336,8 @@ func (c *compiler) emitUpdate() {
 	c.emit(u)
 }
 
-// finish records what can be read, and plans the memory.
+// finish sets the lifetimes of the buffers, records the outputs that can be read, and plans the
+// memory.
 func (c *compiler) finish() {
 	p := c.plan
 	for i, s := range p.Steps {

@@ -5,9 +5,11 @@ import (
 	"slices"
 )
 
-// Concat joins channels. It has no step of its own: its inputs write their slice of one buffer, and backward reads slices.
-// Only an input that cannot (because another concatenation owns it, or it stands in this one twice) is copied, and the gradient of
-// one whose other readers come later: it has parts before the concatenation has its own.
+// Concat joins channels. It has no step of its own: its inputs write their slices of one buffer,
+// and the steps of the sweep read slices. Two cases need a copy. An input and its gradient are
+// copied if the input cannot be a slice: another concatenation has it as a slice, it occurs twice
+// in this one, it is kept, or the plan starts at it. Only the gradient is copied if the input has a
+// reader after the concatenation: then the sweep writes that reader's contribution first.
 type Concat struct{}
 
 // Kind implements Op.
@@ -29,7 +31,7 @@ func (o Concat) infer(in []Shape) (Op, Shape, error) {
 
 func (Concat) params([]Shape) []*Param { return nil }
 
-// The inputs of a concatenation write into its buffer.
+// fuse makes the outputs of the inputs slices of the concatenation's buffer.
 func (Concat) fuse(c *compiler, n *Node) {
 	for i, x := range c.ins[n] {
 		if _, taken := c.sliceOf[x]; !taken && x != c.source && !(c.reserved[x] && c.opts.keeps(x, c.g)) {
@@ -62,10 +64,11 @@ func (o Concat) backward(c *compiler, n *Node) {
 	}
 }
 
-// Concat adds a concatenation of channels.
+// Concat adds a node that concatenates channels.
 func (g *Graph) Concat(name string, xs ...*Node) *Node { return g.Apply(name, Concat{}, xs...) }
 
-// concatSlice says which input of a concatenation a node is: its output is a slice of the concatenation's.
+// concatSlice names an input of a concatenation. The output of a node with a concatSlice is a slice
+// of the concatenation's output.
 type concatSlice struct {
 	concat *Node
 	input  int
@@ -79,9 +82,11 @@ func (c *compiler) channelsBefore(s concatSlice) int {
 	return from
 }
 
-// inSlice says whether the gradient of a node lies in its slice of a concatenation's gradient. It does where the concatenation's part is
-// the first that the sweep has for the node; later ones are added to the slice, when the concatenation has no more use for it. An
-// earlier part in the slice would be taken for a part of the concatenation's gradient, by what works in place on that and by probes.
+// inSlice reports whether the gradient of a node is a slice of a concatenation's gradient. It is if
+// the concatenation gives the first contribution that the sweep has for the node; later
+// contributions are added to the slice, after the last use of the concatenation's gradient. An
+// earlier contribution in the slice would count as a part of the concatenation's gradient, in steps
+// that work in place on it and in probes.
 func (c *compiler) inSlice(n *Node) bool {
 	s, ok := c.sliceOf[n]
 	return ok && c.swept(s.concat) && !c.isLogits(n) && !slices.ContainsFunc(c.readers[n], func(r *Node) bool {

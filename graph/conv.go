@@ -47,13 +47,13 @@ func (Conv) fuse(c *compiler, n *Node)       { c.fuseEpilogue(n) }
 func (o Conv) forward(c *compiler, n *Node)  { convForward(c, n, o.Window) }
 func (o Conv) backward(c *compiler, n *Node) { convBackward(c, n, o.Window) }
 
-// Conv adds a convolution of a number of filters. A nil init means HeNormal.
+// Conv adds a convolution node. A nil init means HeNormal.
 func (g *Graph) Conv(name string, x *Node, filters int, w Window, init Init) *Node {
 	return g.Apply(name, Conv{Filters: filters, Window: w, Init: init}, x)
 }
 
-// Linear is a fully connected layer without bias over all of its input: y[n,k] = Σ_{h,w,c} w[k,h,w,c] · x[n,h,w,c]. That is a
-// convolution whose window is the whole image.
+// Linear is a fully connected layer without bias over its whole input: y[n,k] = Σ_{h,w,c}
+// w[k,h,w,c] · x[n,h,w,c]. It is a convolution whose window is the whole image.
 type Linear struct {
 	Features int
 	Init     Init
@@ -94,26 +94,28 @@ func (g *Graph) Linear(name string, x *Node, features int, init Init) *Node {
 	return g.Apply(name, Linear{Features: features, Init: init}, x)
 }
 
-// ConvSegment is one of the sibling convolutions that a step computes together: they read the same input through the same
-// window, and each has its own filters and output.
+// ConvSegment is one of the sibling convolutions that a step computes together. They read the same
+// input through the same window; each has its own filters and output.
 type ConvSegment struct {
 	Node   string
 	Weight *Param
 	Y      View // forward: the output; backward: the output's gradient
 	// The forward epilogue, applied in this order; each part may be absent.
-	Sums         View   // Double, 2K: Σ y and Σ y² of the raw result over all pixels, for batch normalisation
-	Scale, Shift View   // Float, K each: y·scale + shift, a folded batch normalisation
+	Sums         View   // Double, 2K: Σ y and Σ y² over all pixels, before the rest of the epilogue, for batch normalisation
+	Scale, Shift View   // Float, K each: y·scale + shift for a folded batch normalisation
 	Bias         *Param // y + bias
 	ReLU         bool
-	// In a filter gradient: also the bias gradient, the sum of Y over pixels, if BiasGradient is set.
+	// BiasGradient: the step of a filter's gradient also computes this bias's gradient, the sum of
+	// Y over pixels. nil: none.
 	BiasGradient *Param
 }
 
-// ConvGeometry is the geometry of a convolution step. Everything about it is resolved: strides at least 1, no SAME.
+// ConvGeometry is the geometry of a convolution step, fully resolved: strides are at least 1, and
+// SAME is turned into padding.
 type ConvGeometry struct {
 	N   int
 	In  Shape
-	Out Shape // C of Out is the sum over the segments
+	Out Shape // C is the sum over the segments
 	Win Window
 }
 
@@ -193,7 +195,8 @@ func (s *ConvBackwardData) uses() []*Param {
 // FLOPs implements Step.
 func (s *ConvBackwardData) FLOPs() int64 { return 2 * s.macs() }
 
-// ConvBackwardFilter computes (or adds) the gradients of every segment's filters, and biases where BiasGradient is set.
+// ConvBackwardFilter computes (or adds) the gradients of every segment's filters, and of its bias
+// where BiasGradient is set.
 type ConvBackwardFilter struct {
 	at
 	ConvGeometry
@@ -228,8 +231,9 @@ func (s *ConvBackwardFilter) Gradients() []*Param {
 // FLOPs implements Step.
 func (s *ConvBackwardFilter) FLOPs() int64 { return 2 * s.macs() }
 
-// geometry returns the step geometry and, where the window is the whole dense image, both flattened to a vector: then the
-// convolution is a plain matrix product.
+// convGeometry returns the geometry of a step and its view of x. Where the window is the whole
+// image and x is dense, both are flattened to vectors: the convolution is then a plain matrix
+// product.
 func convGeometry(w Window, x View, filters int, out Shape) (ConvGeometry, View) {
 	out.C = filters
 	g := ConvGeometry{N: x.N, In: x.Shape, Out: out, Win: w}
@@ -275,7 +279,7 @@ func convBackward(c *compiler, n *Node, w Window) {
 	}
 	in := c.in(n, 0)
 	var data []ConvSegment
-	var filter [2][]ConvSegment // of filters whose gradient is the first in the plan, and of those with one of an earlier sweep
+	var filter [2][]ConvSegment // segments whose filter gradient the plan writes for the first time, and segments whose filter gradient an earlier sweep has written
 	for _, m := range group {
 		s := ConvSegment{Node: m.name, Weight: m.params[0], Y: c.grad(m)}
 		data = append(data, s)
@@ -305,7 +309,7 @@ func convBackward(c *compiler, n *Node, w Window) {
 	}
 }
 
-// channels is how many channels the outputs of sibling convolutions have together.
+// channels returns the number of channels that the outputs of sibling convolutions have together.
 func channels(segments []ConvSegment) int {
 	n := 0
 	for _, s := range segments {
@@ -314,7 +318,8 @@ func channels(segments []ConvSegment) int {
 	return n
 }
 
-// fuseEpilogue lets a convolution's step take over a bias, a batch normalisation and a ReLU behind it.
+// fuseEpilogue merges the bias, batch normalisation and ReLU that follow a convolution into its
+// step.
 func (c *compiler) fuseEpilogue(n *Node) {
 	var u fusion
 	cur := n
@@ -347,7 +352,7 @@ func (c *compiler) fuseEpilogue(n *Node) {
 	c.fusion[n] = u
 }
 
-// groupSiblings finds 1×1 convolutions that read one input with the same stride.
+// groupSiblings groups 1×1 convolutions that read the same input through the same window.
 func (c *compiler) groupSiblings() {
 	c.groups = map[*Node][]*Node{}
 	type key struct {
@@ -368,7 +373,8 @@ func (c *compiler) groupSiblings() {
 	}
 }
 
-// siblings is the group of a convolution, in order; the first member's step computes all.
+// siblings returns the group of a convolution, in order. The first member's step computes the whole
+// group.
 func (c *compiler) siblings(n *Node) []*Node {
 	if g := c.groups[n]; g != nil {
 		return g

@@ -1,7 +1,7 @@
 package graph
 
-// Convert computes Y = X, where the network's input is of another element type than the feed's, or padded: Y.Zeros channels
-// behind its own become zeros.
+// Convert computes Y = X where the network's input has another element type than the feed, or is
+// padded. The Y.Zeros channels behind its own become zeros.
 type Convert struct {
 	at
 	X, Y View

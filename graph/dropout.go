@@ -2,9 +2,10 @@ package graph
 
 import "fmt"
 
-// Dropout sets each element to zero with probability P in training and divides the rest by 1-P (Srivastava et al. 2014, the
-// inverted form of PyTorch). Evaluation plans leave it out, or copy where its output is logits, kept or measured. No mask is stored:
-// the backward step draws the same numbers again.
+// Dropout sets each element to zero with probability P in training and divides the others by 1-P
+// (Srivastava et al. 2014, in PyTorch's inverted form). An evaluation plan leaves it out; it copies
+// where the output is logits, kept or measured. No mask is stored: the backward step draws the same
+// numbers again.
 type Dropout struct{ P float64 }
 
 // Kind implements Op.
@@ -22,10 +23,11 @@ func (o Dropout) infer(in []Shape) (Op, Shape, error) {
 
 func (Dropout) params([]Shape) []*Param { return nil }
 
-// idle says whether a dropout does nothing in this plan.
+// idle reports whether a dropout does nothing in this plan.
 func (c *compiler) idle(o Dropout) bool { return !c.opts.Training || c.opts.NoDropout || o.P == 0 }
 
-// skipDropout goes from dropouts that do nothing and that nobody watches to what they read.
+// skipDropout returns the node itself, or, for a dropout that does nothing and is not reserved, the
+// first other node before it.
 func (c *compiler) skipDropout(n *Node) *Node {
 	for {
 		if o, ok := n.op.(Dropout); !ok || !c.idle(o) || c.reserved[n] {
@@ -55,7 +57,7 @@ func (o Dropout) backward(c *compiler, n *Node) {
 
 func (Dropout) inPlace(*compiler, *Node) int { return 0 }
 
-// Dropout adds a dropout.
+// Dropout adds a dropout node.
 func (g *Graph) Dropout(name string, x *Node, p float64) *Node {
 	return g.Apply(name, Dropout{p}, x)
 }

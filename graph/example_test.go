@@ -6,7 +6,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// A network with a head is built node by node, and compiled into a plan: here for evaluation and for training.
+// A network with a head is built node by node and compiled into plans for evaluation and for
+// training.
 func Example() {
 	g := graph.New("tiny")
 	x := g.Input("input", graph.Shape{H: 8, W: 8, C: 3})

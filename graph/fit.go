@@ -5,7 +5,7 @@ import (
 	"sort"
 )
 
-// MemoryError says that plans do not fit a backend's memory. Nothing has been allocated for them.
+// MemoryError says that plans do not fit a backend's memory. Nothing is allocated for them.
 type MemoryError struct {
 	Network     string
 	Batch       int    // 0 where the parameters alone do not fit
@@ -14,7 +14,7 @@ type MemoryError struct {
 	Largest     int    // the largest batch that fits, 0 if none does
 }
 
-// Error names the largest batch that fits.
+// Error gives the largest batch that fits.
 func (e *MemoryError) Error() string {
 	what := fmt.Sprintf("%s at a batch of %d needs", e.Network, e.Batch)
 	if e.Batch == 0 {
@@ -34,8 +34,9 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 }
 
-// Fit returns a [*MemoryError] if a new state of a layout and programs of plans with the given options, all of one batch size, do
-// not fit the backend's free memory together. It allocates nothing, so call it before Backend.NewState.
+// Fit returns a [*MemoryError] if a new state of a layout and the programs of plans with the given
+// options do not fit the backend's free memory together. All plans must have the same batch size.
+// Fit allocates nothing, so call it before Backend.NewState.
 func Fit(b Backend, l *Layout, o StateOptions, plans ...Options) error {
 	at := func(batch int) (needs, free int64, err error) {
 		compiled := make([]*Plan, len(plans))
@@ -49,8 +50,8 @@ func Fit(b Backend, l *Layout, o StateOptions, plans ...Options) error {
 	return FitBatch(b.Name(), l.Graph, plans[0].Batch, at)
 }
 
-// FitPlan returns a [*MemoryError] if a plan needs more than the free memory. at is asked about the plan, and about the same with
-// other batch sizes.
+// FitPlan returns a [*MemoryError] if a plan needs more than the free memory. It calls at for the
+// plan, and for the same plan with other batch sizes.
 func FitPlan(device string, p *Plan, at func(q *Plan) (needs, free int64, err error)) error {
 	return FitBatch(device, p.Graph, p.Options.Batch, func(batch int) (needs, free int64, err error) {
 		q := p
@@ -63,8 +64,8 @@ func FitPlan(device string, p *Plan, at func(q *Plan) (needs, free int64, err er
 	})
 }
 
-// FitBatch returns a [*MemoryError] if a batch needs more than the free memory, and finds the largest batch that does not. A
-// batch for which at returns an error does not fit.
+// FitBatch returns a [*MemoryError] if a batch needs more than the free memory. The error has the
+// largest batch that fits. A batch for which at returns an error does not fit.
 func FitBatch(device string, g *Graph, batch int, at func(batch int) (needs, free int64, err error)) error {
 	needs, free, err := at(batch)
 	if err != nil || needs <= free {
@@ -77,7 +78,7 @@ func FitBatch(device string, g *Graph, batch int, at func(batch int) (needs, fre
 	return &MemoryError{Network: g.Name(), Batch: batch, Device: device, Needs: needs, Free: free, Largest: largest}
 }
 
-// WithBatch returns the options for another batch size. The room for regions of images changes with it.
+// WithBatch returns the options for another batch size. Regions changes in proportion.
 func (o Options) WithBatch(n int) Options {
 	o.Regions = o.Regions / max(o.Batch, 1) * n
 	o.Batch = n

@@ -1,7 +1,8 @@
 package graph
 
-// fuse decides what runs inside what: the rules of the operations, such as epilogues of convolutions and slices of concatenations,
-// and then sibling convolutions.
+// fuse decides which steps compute several nodes. It applies the fusion rules of the operations,
+// such as epilogues of convolutions and slices of concatenations, and then groups sibling
+// convolutions.
 func (c *compiler) fuse() {
 	c.fusion, c.merged = map[*Node]fusion{}, map[*Node]bool{}
 	c.outOf, c.sliceOf = map[*Node]*Node{}, map[*Node]concatSlice{}
@@ -22,16 +23,17 @@ func (c *compiler) reluAfter(n *Node) *Node {
 	return nil
 }
 
-// absorb lets the step of n also compute its reader m, into m's memory.
+// absorb lets the step of n also compute its reader m, into the memory of m.
 func (c *compiler) absorb(n, m *Node) {
 	c.merged[m] = true
 	c.outOf[n] = m
 }
 
-// absorbed says whether another node's step computes this node.
+// absorbed reports whether the step of another node computes this node.
 func (c *compiler) absorbed(n *Node) bool { return c.merged[n] }
 
-// keeps says whether a node's activation is kept: then it stays dense, in memory of its own.
+// keeps reports whether Keep names a node. The activation of such a node stays dense, in memory of
+// its own.
 func (o Options) keeps(n *Node, g *Graph) bool {
 	for _, k := range o.Keep {
 		if m, err := g.Find(k); err == nil && m == n {

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Op is one operation of the graph: the attributes of a node, with its rules. The operations are the types of this package
-// that implement it.
+// Op is one operation of the graph: the attributes of a node, with its rules. The types of this
+// package that implement it are all operations.
 type Op interface {
 	// Kind is the operation's name in listings, such as "conv" or "maxpool".
 	Kind() string
-	// infer is the shape rule: it checks the inputs and returns the operation with every attribute resolved, and the
-	// output's shape.
+	// infer is the shape rule. It checks the inputs and returns the operation with every attribute
+	// resolved, and the output's shape.
 	infer(in []Shape) (Op, Shape, error)
 	// params declares the parameters of a node of this operation.
 	params(in []Shape) []*Param
@@ -25,18 +25,19 @@ type Op interface {
 	backward(c *compiler, n *Node)
 }
 
-// What follows are rules that some operations have beside those of Op.
+// These are optional rules of operations, besides those of Op.
 type (
-	// multiplier is an operation that multiplies and accumulates: see Node.MACs.
+	// multiplier is an operation that multiplies and accumulates. See Node.MACs.
 	multiplier interface{ macs(n *Node) int64 }
-	// beginner emits a step that comes before those of all nodes.
+	// beginner is an operation that emits a step before the steps of all nodes.
 	beginner interface{ begin(c *compiler, n *Node) }
-	// fuser decides what the step of a node takes over from its neighbours.
+	// fuser is an operation that decides which neighbours the step of a node also computes.
 	fuser interface{ fuse(c *compiler, n *Node) }
-	// masker is an operation whose gradient rule applies the mask of a ReLU that its step took over.
+	// masker is an operation whose gradient rule applies the mask of a ReLU that its step computes.
 	masker interface{ masks() }
-	// inPlacer is an operation whose gradient rule works in place: the gradient of one input may overwrite that of the output. inPlace
-	// returns which input's, -1 for none.
+	// inPlacer is an operation whose gradient rule works in place: the gradient of one input may
+	// overwrite the gradient of the output. inPlace returns the index of that input, or -1 for
+	// none.
 	inPlacer interface {
 		inPlace(c *compiler, n *Node) int
 	}
@@ -49,19 +50,19 @@ type Node struct {
 	in     []*Node
 	params []*Param
 	shape  Shape
-	index  int // order of creation, which is a topological order
+	index  int // order of creation, a topological order
 }
 
-// Name is the node's unique name.
+// Name returns the node's unique name.
 func (n *Node) Name() string { return n.name }
 
 // Op returns the node's operation with its attributes resolved.
 func (n *Node) Op() Op { return n.op }
 
-// Inputs are the nodes whose outputs this one reads.
+// Inputs returns the nodes whose outputs this node reads.
 func (n *Node) Inputs() []*Node { return n.in }
 
-// Ancestors are some nodes and all that they depend on.
+// Ancestors returns the nodes and all nodes that they depend on.
 func Ancestors(nodes ...*Node) map[*Node]bool {
 	seen := map[*Node]bool{}
 	var visit func([]*Node)
@@ -77,11 +78,12 @@ func Ancestors(nodes ...*Node) map[*Node]bool {
 	return seen
 }
 
-// Params are the node's parameters.
+// Params returns the node's parameters.
 func (n *Node) Params() []*Param { return n.params }
 
-// MACs counts the multiply-accumulates that a node takes for one sample: those of convolutions and fully connected layers, as
-// their definition needs them. Other nodes count nothing, as is the habit in papers on this family of networks.
+// MACs returns the number of multiply-accumulates of a node for one sample. Only convolutions and
+// fully connected layers count, by their definition, as is usual in papers on this family of
+// networks.
 func (n *Node) MACs() int64 {
 	if o, ok := n.op.(multiplier); ok {
 		return o.macs(n)
@@ -89,36 +91,39 @@ func (n *Node) MACs() int64 {
 	return 0
 }
 
-// Shape is the shape of the node's output for one sample.
+// Shape returns the shape of the node's output for one sample.
 func (n *Node) Shape() Shape { return n.shape }
 
-// EndPoint is a node that a network gives a name of its own: a module's output or the output of one tower inside a module.
-// Heads attach to end points.
+// EndPoint is a node to which a network gives another name: the output of a module or of one tower
+// in a module. Heads attach to end points.
 type EndPoint struct {
 	Name string
 	Node *Node
 }
 
-// Loss is one softmax-cross-entropy head: the node that makes its logits, and how it counts.
+// Loss is one softmax-cross-entropy head: the node that computes its logits, and its part of the
+// total loss.
 type Loss struct {
 	Name      string  // "main", "aux1", …
 	Logits    *Node   // shape (1, 1, classes)
-	Weight    float64 // its factor in the total loss, unless a schedule gives another
+	Weight    float64 // factor in the total loss, unless a schedule gives another
 	Smoothing float64 // label smoothing ε: targets are (1-ε)·onehot + ε/classes (Szegedy et al. 2016, section 7)
 	At        string  // the node or end point that the head reads; empty for the main head
 
-	// Distill is the share λ of the loss that the main head's answer has in training, in [0,1), and Temperature its T (0 means 1): the
-	// loss is (1-λ)·cross entropy + λ·T²·KL(softmax(main/T) ‖ softmax(logits/T)), where the main head is a constant (self-distillation:
-	// Zhang et al. 2019; the T² of Hinton et al. 2015). In plans without the main head, and in evaluation, it is the cross entropy.
+	// Distill is the share λ, in [0,1), that the main head's answer has in the loss of a training
+	// plan. Temperature is T (0 means 1). The loss is (1-λ)·cross entropy + λ·T²·KL(softmax(main/T)
+	// ‖ softmax(logits/T)), with the main head as a constant (self-distillation: Zhang et al. 2019;
+	// the T² is from Hinton et al. 2015). In plans without the main head, and in evaluation, the
+	// loss is the cross entropy.
 	Distill, Temperature float64
 }
 
-// IgnoreLabel is the label of a row that counts for no head: padding of a short batch.
+// IgnoreLabel is the label of a row that counts for no head, such as the padding of a short batch.
 const IgnoreLabel int32 = -1
 
-// Graph is a network under construction, and afterwards. Building methods return the new node; the first thing that goes
-// wrong is remembered, every later call returns a placeholder, and Err returns it. So a network is written without an error
-// check on every line, and checked once.
+// Graph is a network, during construction and after. Building methods return the new node. After
+// the first error, every call returns a placeholder, and Err returns the error. So code that builds
+// a network checks for errors once, at the end.
 type Graph struct {
 	name   string
 	nodes  []*Node
@@ -129,30 +134,31 @@ type Graph struct {
 	err    error
 }
 
-// New returns an empty graph of a network's name.
+// New returns an empty graph. The name is the network's.
 func New(name string) *Graph {
 	return &Graph{name: name, byName: map[string]*Node{}}
 }
 
-// Name is the network's name.
+// Name returns the network's name.
 func (g *Graph) Name() string { return g.name }
 
-// Err returns the first error of building, or nil.
+// Err returns the first error of construction, or nil.
 func (g *Graph) Err() error { return g.err }
 
-// Nodes are all nodes in order of creation, which is a topological order.
+// Nodes returns all nodes in order of creation, which is a topological order.
 func (g *Graph) Nodes() []*Node { return g.nodes }
 
-// Params are all parameters in order of creation.
+// Params returns all parameters in order of creation.
 func (g *Graph) Params() []*Param { return g.params }
 
-// EndPoints are the named outputs of modules and towers in order of creation.
+// EndPoints returns the named outputs of modules and towers in order of creation.
 func (g *Graph) EndPoints() []EndPoint { return g.ends }
 
-// Losses are the losses of all heads, the main one first.
+// Losses returns the losses of all heads, the main one first.
 func (g *Graph) Losses() []*Loss { return g.losses }
 
-// MainLoss is the loss of the main classifier, the first that was added; nil where there is none.
+// MainLoss returns the loss of the main classifier, which is the first that was added, or nil if
+// the graph has no loss.
 func (g *Graph) MainLoss() *Loss {
 	if len(g.losses) == 0 {
 		return nil
@@ -160,7 +166,7 @@ func (g *Graph) MainLoss() *Loss {
 	return g.losses[0]
 }
 
-// AuxLosses are the losses of the auxiliary heads, in order.
+// AuxLosses returns the losses of the auxiliary heads, in order.
 func (g *Graph) AuxLosses() []*Loss { return g.losses[min(1, len(g.losses)):] }
 
 // InputNode returns the graph's input, or nil.
@@ -173,7 +179,7 @@ func (g *Graph) InputNode() *Node {
 	return nil
 }
 
-// NodeError is an error of building or compiling that belongs to a node.
+// NodeError is an error of building or compiling at a node.
 type NodeError struct {
 	Node string
 	Kind string
@@ -185,14 +191,14 @@ func (e *NodeError) Error() string { return fmt.Sprintf("%s %q: %v", e.Kind, e.N
 // Unwrap returns the cause.
 func (e *NodeError) Unwrap() error { return e.Err }
 
-// Fail remembers an error found by code that builds on the graph, if it is the first.
+// Fail records an error of code that builds on the graph, unless the graph already has an error.
 func (g *Graph) Fail(err error) {
 	if g.err == nil {
 		g.err = err
 	}
 }
 
-// Apply adds a node.
+// Apply adds a node of an operation.
 func (g *Graph) Apply(name string, op Op, in ...*Node) *Node {
 	n := &Node{name: name, op: op, in: in, index: len(g.nodes)}
 	if g.err != nil {
@@ -232,7 +238,7 @@ func (g *Graph) Apply(name string, op Op, in ...*Node) *Node {
 	return n
 }
 
-// Mark names a node as an end point: a place where heads attach.
+// Mark makes a node an end point, to which heads can attach.
 func (g *Graph) Mark(name string, n *Node) *Node {
 	if g.err == nil {
 		if _, err := g.endPoint(name); err == nil {
@@ -253,7 +259,7 @@ func (g *Graph) endPoint(name string) (*Node, error) {
 	return nil, fmt.Errorf("no end point %q", name)
 }
 
-// AddLoss adds a head's loss. The first one is the main classifier's.
+// AddLoss adds a head's loss. The first loss is the main classifier's.
 func (g *Graph) AddLoss(l Loss) {
 	if g.err != nil {
 		return
@@ -278,7 +284,8 @@ func (g *Graph) AddLoss(l Loss) {
 	}
 }
 
-// Find returns the end point or node of a name. An unknown name gives an *UnknownError with the nearest ones.
+// Find returns the end point or node with a name. For an unknown name the error is an *UnknownError
+// with the nearest names.
 func (g *Graph) Find(name string) (*Node, error) {
 	if n, err := g.endPoint(name); err == nil {
 		return n, nil
@@ -289,8 +296,9 @@ func (g *Graph) Find(name string) (*Node, error) {
 	return nil, &UnknownError{What: "node or end point of " + g.name, Name: name, Nearest: Nearest(name, g.names(), 3)}
 }
 
-// Glob returns the end points whose names match a pattern of path.Match ("inception4*/tower3x3"), in order of creation, or,
-// where no end point matches, the nodes. A pattern that matches nothing is an *UnknownError.
+// Glob returns the end points whose names match a pattern of path.Match ("inception4*/tower3x3"),
+// in order of creation. If no end point matches, it returns the nodes that match. If nothing
+// matches, the error is an *UnknownError.
 func (g *Graph) Glob(pattern string) ([]EndPoint, error) {
 	if !strings.ContainsAny(pattern, "*?[") {
 		n, err := g.Find(pattern)
@@ -333,7 +341,7 @@ func (g *Graph) names() []string {
 	return names
 }
 
-// Param returns the parameter of a name.
+// Param returns the parameter with a name.
 func (g *Graph) Param(name string) (*Param, error) {
 	names := make([]string, len(g.params))
 	for i, p := range g.params {

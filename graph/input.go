@@ -2,7 +2,7 @@ package graph
 
 import "fmt"
 
-// Input is the batch of images. A graph has one.
+// Input is the batch of images. A graph has one Input.
 type Input struct{ Shape Shape }
 
 // Kind implements Op.
@@ -22,7 +22,7 @@ func (Input) params([]Shape) []*Param { return nil }
 
 func (Input) forward(c *compiler, n *Node) { c.start(n) }
 
-// findSource finds the node that the plan starts at, in place of the network's input where Options.From says so.
+// findSource sets the node that the plan starts at: Options.From, or the network's input.
 func (c *compiler) findSource(in *Node) error {
 	c.source = in
 	if c.opts.From == "" {
@@ -42,7 +42,8 @@ func (c *compiler) findSource(in *Node) error {
 	return nil
 }
 
-// start takes the feed in, as the output of the plan's first node.
+// start emits the step that turns the feed into the output of the plan's first node, where one is
+// needed.
 func (c *compiler) start(n *Node) {
 	c.plan.Images = c.view(n)
 	switch z := c.opts.Normalize; {
@@ -61,7 +62,8 @@ func (c *compiler) start(n *Node) {
 	}
 }
 
-// input is where the network reads its images: the feed's memory if that is what it wants, otherwise a buffer of the plan.
+// input returns the view that the network reads its images from. It is the feed's memory if the
+// feed's format fits the plan, otherwise a buffer of the plan.
 func (c *compiler) input(n *Node) View {
 	if c.opts.Normalize == nil && c.activation() == Float && !c.opts.PadInput {
 		return c.external(n.name, Float, n.shape)
@@ -77,7 +79,7 @@ func (c *compiler) input(n *Node) View {
 
 func (Input) backward(*compiler, *Node) {}
 
-// Input adds the graph's input of one image's shape.
+// Input adds the graph's input. s is the shape of one image.
 func (g *Graph) Input(name string, s Shape) *Node {
 	if g.err == nil && g.InputNode() != nil {
 		g.err = fmt.Errorf("the graph has an input already")

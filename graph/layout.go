@@ -1,17 +1,18 @@
 package graph
 
-// Layout is the order in which the parameters of a graph lie in one flat arena: first those that are trained, in the order in
-// which the reverse sweep finishes their gradients (so that pieces of the gradient arena can leave for other devices while the
-// sweep still runs), then the frozen ones and the running statistics. The gradient arena is the first part alone.
+// Layout is the order of a graph's parameters in one flat arena. Trained parameters come first, in
+// the order in which the reverse sweep completes their gradients, so that parts of the gradient
+// arena can be sent to other devices during the sweep. Frozen parameters and running statistics
+// follow. The gradient arena has the first part alone.
 type Layout struct {
 	Graph    *Graph
 	Params   []*Param
-	Trained  int // elements of the part that is trained
-	Elements int // of all
+	Trained  int // elements of the trained part
+	Elements int // elements of all parts
 	offset   map[*Param]int
 }
 
-// NewLayout lays the parameters of a graph out. Freeze parameters (Param.Trainable) before.
+// NewLayout returns the layout of a graph's parameters. Set Param.Trainable before the call.
 func NewLayout(g *Graph) (*Layout, error) {
 	if g.err != nil {
 		return nil, g.err
@@ -40,10 +41,10 @@ func NewLayout(g *Graph) (*Layout, error) {
 	return l, nil
 }
 
-// Offset is where a parameter starts, in elements.
+// Offset returns the index of a parameter's first element.
 func (l *Layout) Offset(p *Param) int { return l.offset[p] }
 
-// IsTrained says whether a parameter has a gradient.
+// IsTrained reports whether a parameter has a gradient.
 func (l *Layout) IsTrained(p *Param) bool {
 	o, ok := l.offset[p]
 	return ok && o < l.Trained

@@ -33,7 +33,8 @@ func (o LRN) forward(c *compiler, n *Node) {
 	c.emit(s)
 }
 
-// dx[c] = s[c]^-Beta·dy[c] - 2·Alpha·Beta/Size · x[c] · Σ_{|j-c| <= Size/2} dy[j]·y[j]/s[j]
+// backward: dx[c] = s[c]^-Beta·dy[c] - 2·Alpha·Beta/Size · x[c] · Σ_{|j-c| <= Size/2}
+// dy[j]·y[j]/s[j].
 func (o LRN) backward(c *compiler, n *Node) {
 	in := c.in(n, 0)
 	if dx, acc, want := c.target(in); want {
@@ -41,12 +42,12 @@ func (o LRN) backward(c *compiler, n *Node) {
 	}
 }
 
-// LRN adds a local response normalisation.
+// LRN adds a local response normalisation node.
 func (g *Graph) LRN(name string, x *Node, size int, alpha, beta, k float64) *Node {
 	return g.Apply(name, LRN{size, alpha, beta, k}, x)
 }
 
-// LRNForward computes Y, and in training saves the base s.
+// LRNForward computes Y. In training it also saves the base s.
 type LRNForward struct {
 	at
 	LRN
@@ -69,7 +70,7 @@ func (s *LRNForward) Views(f func(View, Access)) {
 // FLOPs implements Step.
 func (s *LRNForward) FLOPs() int64 { return int64(s.Y.Elements()) * int64(s.Size+4) }
 
-// LRNBackward computes (or adds) DX.
+// LRNBackward computes (or adds) DX, the gradient of the input.
 type LRNBackward struct {
 	at
 	LRN

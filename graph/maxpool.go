@@ -2,8 +2,9 @@ package graph
 
 import "fmt"
 
-// MaxPool takes the maximum of each window; padding never wins. The gradient goes to the first maximum in row-major window
-// order (as in PyTorch on the CPU and in cuDNN's deterministic mode).
+// MaxPool takes the maximum of each window. Padding is never the maximum. The gradient goes to the
+// first maximum in row-major order of the window (as in PyTorch on the CPU and in cuDNN's
+// deterministic mode).
 type MaxPool struct{ Window }
 
 // Kind implements Op.
@@ -33,10 +34,11 @@ func (o MaxPool) backward(c *compiler, n *Node) {
 	}
 }
 
-// MaxPool adds a max pooling.
+// MaxPool adds a max pooling node.
 func (g *Graph) MaxPool(name string, x *Node, w Window) *Node { return g.Apply(name, MaxPool{w}, x) }
 
-// MaxPoolForward computes Y, and in training Index: which tap of the window won, row-major.
+// MaxPoolForward computes Y. In training it also computes Index, the row-major index in the window
+// of the maximum.
 type MaxPoolForward struct {
 	at
 	Window
@@ -59,7 +61,7 @@ func (s *MaxPoolForward) Views(f func(View, Access)) {
 // FLOPs implements Step.
 func (s *MaxPoolForward) FLOPs() int64 { return int64(s.Y.Elements()) * int64(s.H*s.W) }
 
-// MaxPoolBackward computes (or adds) DX: each pixel of DY goes to the tap that won.
+// MaxPoolBackward computes (or adds) DX: each pixel of DY goes to the pixel that was the maximum.
 type MaxPoolBackward struct {
 	at
 	Window

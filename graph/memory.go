@@ -2,9 +2,10 @@ package graph
 
 import "slices"
 
-// planMemory lays the buffers of each element type out in one arena, so that two buffers share memory only where the life of
-// one (first to last step that uses it) ends before the other's begins, with Target.ReuseDistance steps between them. Greedy by size (Pisarchyk
-// and Lee 2020): the largest buffer first, each at the lowest offset that is free for its whole life.
+// planMemory places the buffers of each element type in one arena. Two buffers share memory only if
+// one's life (from the first to the last step that uses it) ends before the other's begins, with
+// Target.ReuseDistance steps between them. It is greedy by size (Pisarchyk and Lee 2020): the
+// largest buffer first, each at the lowest offset that is free for its whole life.
 func planMemory(p *Plan) {
 	const align = 16 // elements: 64 bytes of float32, a cache line
 	end, distance := len(p.Steps), p.Options.ReuseDistance

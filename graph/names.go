@@ -7,13 +7,13 @@ import (
 	"github.com/tributary-ml/tributary/internal/nearest"
 )
 
-// UnknownError says that a name is not known, and which known ones are nearest to it.
+// UnknownError says that a name is not known, and gives the nearest known names.
 type UnknownError struct {
-	What    string // what was looked for: "network", "head kind", "node or end point of googlenet"
+	What    string // the kind of name: "network", "head kind", "node or end point of googlenet"
 	Name    string
-	Means   string // what others call by this name, "" if nobody is known to
+	Means   string // what the name means elsewhere; "" if not known
 	Nearest []string
-	All     []string // all known names, where they are few and none of them is near
+	All     []string // all known names, if there are few and none is near
 }
 
 func (e *UnknownError) Error() string {
@@ -29,6 +29,6 @@ func (e *UnknownError) Error() string {
 	return s
 }
 
-// Nearest returns up to n of the known names, those with the least edit distance from name first. A known name that contains
-// name counts as close.
+// Nearest returns up to n known names, in order of edit distance from name. A known name that
+// contains name counts as close.
 func Nearest(name string, known []string, n int) []string { return nearest.Names(name, known, n) }

@@ -5,7 +5,8 @@ type Normalization struct {
 	Mean, Std []float32
 }
 
-// NormalizeStep computes Y = (X/255 - Mean) / Std for every channel; Y.Zeros channels behind them become zeros.
+// NormalizeStep computes Y = (X/255 - Mean) / Std for every channel. The Y.Zeros channels behind
+// them become zeros.
 type NormalizeStep struct {
 	at
 	Normalization

@@ -2,43 +2,45 @@ package graph
 
 import "fmt"
 
-// Rule is an optimizer's update rule. In the formulas g is the gradient after clipping, w the weight, lr the learning rate
-// times the parameter's LRScale.
+// Rule is the update rule of an optimizer. In the formulas g is the gradient after clipping, w is
+// the weight, and lr is the learning rate times the parameter's LRScale.
 type Rule string
 
 // The update rules.
 const (
-	// SGD is PyTorch's: g += decay·w; buf = Momentum·buf + g (buf = g in the first step); with Nesterov g += Momentum·buf,
-	// otherwise g = buf; w -= lr·g.
+	// SGD is PyTorch's: g += decay·w; buf = Momentum·buf + g (buf = g in the first step); with
+	// Nesterov g += Momentum·buf, otherwise g = buf; w -= lr·g.
 	SGD Rule = "sgd"
 	// RMSProp is PyTorch's: g += decay·w; sq = Alpha·sq + (1-Alpha)·g²; buf = Momentum·buf + g/(sqrt(sq)+Eps); w -= lr·buf.
 	RMSProp Rule = "rmsprop"
-	// RMSPropTF is TensorFlow's, with which the Inception papers were trained: sq starts at one and Eps is inside the root:
-	// g += decay·w; sq = Alpha·sq + (1-Alpha)·g²; buf = Momentum·buf + lr·g/sqrt(sq+Eps); w -= buf.
+	// RMSPropTF is TensorFlow's, which trained the networks of the Inception papers: sq starts at
+	// one and Eps is inside the root: g += decay·w; sq = Alpha·sq + (1-Alpha)·g²; buf =
+	// Momentum·buf + lr·g/sqrt(sq+Eps); w -= buf.
 	RMSPropTF Rule = "rmsprop_tf"
 	// AdamW is Loshchilov and Hutter's (2019), PyTorch's: w -= lr·decay·w; m = Beta1·m + (1-Beta1)·g;
 	// v = Beta2·v + (1-Beta2)·g²; w -= lr·(m/(1-Beta1^t))/(sqrt(v/(1-Beta2^t))+Eps).
 	AdamW Rule = "adamw"
 )
 
-// Rules are all update rules.
+// Rules lists all update rules.
 var Rules = []Rule{SGD, RMSProp, RMSPropTF, AdamW}
 
-// Optimizer is everything about the update that does not change from step to step; the learning rate is in the Feed.
+// Optimizer has the settings of the update that do not change from step to step. The learning rate
+// is in the Feed.
 type Optimizer struct {
 	Rule         Rule
 	Momentum     float64
 	Nesterov     bool
-	Alpha        float64 // RMSProp's decay of the squared gradient
+	Alpha        float64 // RMSProp: decay of the squared gradient
 	Beta1, Beta2 float64 // AdamW
 	Eps          float64
 	WeightDecay  float64
-	DecayAll     bool    // also biases and batch normalisation; off means weights of convolutions and linear layers only
+	DecayAll     bool    // decay biases and batch normalisation too; off: only the weights of convolutions and linear layers
 	ClipNorm     float64 // largest global L2 norm of the gradient; 0 means no clipping
 	EMA          bool    // keep an exponential moving average of parameters and running statistics
 }
 
-// Check returns an error that names the first impossible setting.
+// Check returns an error for the first setting that is not possible.
 func (o Optimizer) Check() error {
 	switch o.Rule {
 	case SGD, RMSProp, RMSPropTF, AdamW:
@@ -70,7 +72,7 @@ func (o Optimizer) Check() error {
 	return nil
 }
 
-// Slots is the number of state tensors that the rule keeps for each parameter.
+// Slots returns the number of state tensors that the rule keeps for each parameter.
 func (o Optimizer) Slots() int {
 	if o.Rule == SGD {
 		return 1
@@ -78,9 +80,9 @@ func (o Optimizer) Slots() int {
 	return 2
 }
 
-// SlotInit is the first value of a slot: slot 0 of RMSPropTF starts at one, all others at zero. Slot 0 is the momentum buffer
-// of SGD, the squared average of both RMSProps, and the first moment of AdamW; slot 1 is the momentum buffer of both
-// RMSProps and the second moment of AdamW.
+// SlotInit returns the initial value of a slot: one for slot 0 of RMSPropTF, zero for all others.
+// Slot 0 is the momentum buffer of SGD, the average of squares of both RMSProps, and the first
+// moment of AdamW. Slot 1 is the momentum buffer of both RMSProps and the second moment of AdamW.
 func (o Optimizer) SlotInit(slot int) float64 {
 	if o.Rule == RMSPropTF && slot == 0 {
 		return 1
@@ -88,7 +90,7 @@ func (o Optimizer) SlotInit(slot int) float64 {
 	return 0
 }
 
-// Decay is the weight decay that applies to a parameter.
+// Decay returns the weight decay of a parameter.
 func (o Optimizer) Decay(p *Param) float64 {
 	if p.Role != Weight && !o.DecayAll {
 		return 0
@@ -96,14 +98,15 @@ func (o Optimizer) Decay(p *Param) float64 {
 	return o.WeightDecay
 }
 
-// UpdateStep applies the optimizer to all trainable parameters at once: global norm, clipping, decay, update and EMA. A gradient
-// whose norm is not finite updates nothing.
+// UpdateStep applies the optimizer to all trainable parameters at once: global norm, clipping,
+// decay, update and moving average. If the norm of the gradient is not finite, the step updates
+// nothing.
 type UpdateStep struct {
 	at
 	Optimizer
 	Params []*Param // in the layout's order
-	Copies []*Param // what only the EMA follows: running statistics, and parameters that the plan does not train
-	BF16   bool     // keep a bfloat16 copy of the values, too, for convolutions
+	Copies []*Param // only averaged: running statistics, and parameters that the plan does not train
+	BF16   bool     // also keep a bfloat16 copy of the values, for convolutions
 }
 
 // Kind implements Step.
@@ -112,10 +115,10 @@ func (*UpdateStep) Kind() string { return "update" }
 // Views implements Step.
 func (*UpdateStep) Views(func(View, Access)) {}
 
-// It writes parameters, which many steps read.
+// inOrderWith holds for all steps: the update writes parameters, which many steps read.
 func (*UpdateStep) inOrderWith(Step) bool { return true }
 
-// bytes counts the gradient twice: its norm must be known before the first value changes.
+// bytes counts the gradient twice, because its norm must be known before the first value changes.
 func (s *UpdateStep) bytes() int64 {
 	var trained, copied int64
 	for _, p := range s.Params {

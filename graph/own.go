@@ -1,7 +1,8 @@
 package graph
 
-// Own returns the nodes that only one head needs, in order of creation: what a plan without the head saves. The head's
-// parameters are theirs. An unknown head is an *UnknownError.
+// Own returns the nodes that only one head needs, in order of creation. A plan without the head
+// does not have them. The parameters of these nodes are the head's. For an unknown head the error
+// is an *UnknownError.
 func (g *Graph) Own(head string) ([]*Node, error) {
 	var mine *Loss
 	var theirs []*Node

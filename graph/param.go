@@ -4,7 +4,7 @@ import (
 	"math"
 )
 
-// Role says what a parameter is to its node; it is the last part of the parameter's name.
+// Role says what a parameter is in its node. It is the last part of the parameter's name.
 type Role string
 
 // The roles of parameters.
@@ -17,17 +17,17 @@ const (
 	RunningVar  Role = "running_var"  // C; not trained
 )
 
-// Param is a parameter: a tensor that lives from step to step.
+// Param is a parameter: a tensor that lasts from step to step.
 type Param struct {
 	Name      string // node name + "/" + role
 	Role      Role
 	Dims      []int // dense, row-major: filters are (K, R, S, C), vectors (C)
-	Trainable bool  // false for running statistics and for what the user freezes
+	Trainable bool  // false for running statistics and for frozen parameters
 	Init      Init
-	LRScale   float64 // factor of the learning rate: Caffe's GoogLeNet has 2 on biases
+	LRScale   float64 // factor of the learning rate; Caffe's GoogLeNet has 2 for biases
 }
 
-// Elements is the product of the dimensions.
+// Elements returns the product of the dimensions.
 func (p *Param) Elements() int {
 	n := 1
 	for _, d := range p.Dims {
@@ -36,7 +36,7 @@ func (p *Param) Elements() int {
 	return n
 }
 
-// IsStatistic says whether the parameter is a running statistic, which no optimizer ever updates.
+// IsStatistic reports whether the parameter is a running statistic, which no optimizer updates.
 func (p *Param) IsStatistic() bool { return p.Role == RunningMean || p.Role == RunningVar }
 
 func weight(init Init, dims ...int) *Param {
@@ -47,7 +47,7 @@ func vector(role Role, c int, init Init) *Param {
 	return &Param{Role: role, Dims: []int{c}, Trainable: role != RunningMean && role != RunningVar, Init: init, LRScale: 1}
 }
 
-// Init fills a parameter of dimensions dims with its first values, drawn from r.
+// Init fills a parameter of dimensions dims with its initial values, drawn from r.
 type Init func(r *Random, dims []int, dst []float32)
 
 // Constant fills with v.
@@ -59,8 +59,9 @@ func Constant(v float32) Init {
 	}
 }
 
-// TruncatedNormalAt draws from a normal distribution of standard deviation std, cut at ±bound in absolute units: what
-// torch.nn.init.trunc_normal_(std=std, a=-bound, b=bound) does. TF-slim cuts at 2 std.
+// TruncatedNormalAt draws from a normal distribution of standard deviation std, cut at ±bound in
+// absolute units, as torch.nn.init.trunc_normal_(std=std, a=-bound, b=bound) does. TF-slim cuts at
+// 2 std.
 func TruncatedNormalAt(std, bound float64) Init {
 	return func(r *Random, _ []int, dst []float32) {
 		for i := range dst {
@@ -73,8 +74,9 @@ func TruncatedNormalAt(std, bound float64) Init {
 	}
 }
 
-// fans returns the number of inputs and outputs that one weight connects (PyTorch's _calculate_fan_in_and_fan_out) for
-// filters of dimensions K, R, S, C. A vector has as many of both as it has elements.
+// fans returns the number of inputs and the number of outputs that one weight connects (PyTorch's
+// _calculate_fan_in_and_fan_out), for filters of dimensions K, R, S, C. For a vector both are the
+// number of elements.
 func fans(dims []int) (in, out float64) {
 	if len(dims) == 1 {
 		return float64(dims[0]), float64(dims[0])
@@ -97,8 +99,8 @@ func HeNormal() Init {
 	}
 }
 
-// XavierUniform draws uniformly from ±sqrt(3/fan_in): Caffe's "xavier" filler with its default variance norm, used by the
-// 2014 GoogLeNet.
+// XavierUniform draws uniformly from ±sqrt(3/fan_in): Caffe's "xavier" filler with its default
+// variance norm, used by the 2014 GoogLeNet.
 func XavierUniform() Init {
 	return func(r *Random, dims []int, dst []float32) {
 		in, _ := fans(dims)
@@ -121,7 +123,8 @@ func GlorotUniform() Init {
 	}
 }
 
-// Initial returns the parameter's first values for a seed, computed by its Init from the random stream of (seed, name).
+// Initial returns the parameter's initial values for a seed. Its Init draws them from the random
+// stream of (seed, name).
 func (p *Param) Initial(seed uint64) []float32 {
 	dst := make([]float32, p.Elements())
 	p.Init(NewRandom(seed, p.Name), p.Dims, dst)

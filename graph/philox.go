@@ -2,12 +2,14 @@ package graph
 
 import "math"
 
-// Philox4x32 is the Philox-4x32-10 counter-based generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
-// SC 2011): four uniform 32-bit words that depend on counter and key alone. Every random number of a run comes from it, so
-// dropout replays exactly after a resume and agrees between backends.
+// Philox4x32 is the Philox-4x32-10 counter-based generator (Salmon et al., "Parallel Random
+// Numbers: As Easy as 1, 2, 3", SC 2011). It returns four uniform 32-bit words that depend on the
+// counter and the key alone. Every random number of a run comes from it, so dropout replays exactly
+// after a resume and is the same on all backends.
 //
-// Dropout uses counter {element/4 low, element/4 high, step low, step high} and weight initialisation {block low, block high,
-// 0, 0}; the key of both is StreamKey of the seed and the name of the node or parameter.
+// Dropout uses the counter {element/4 low, element/4 high, step low, step high}; weight
+// initialisation uses {block low, block high, 0, 0}. The key of both is StreamKey of the seed and
+// the name of the node or parameter.
 func Philox4x32(ctr [4]uint32, key [2]uint32) [4]uint32 {
 	const (
 		m0, m1 = 0xD2511F53, 0xCD9E8D57
@@ -22,8 +24,8 @@ func Philox4x32(ctr [4]uint32, key [2]uint32) [4]uint32 {
 	return ctr
 }
 
-// NodeKey is the 32-bit FNV-1a hash of a name: the part of a Philox key that tells nodes and parameters apart. It does not
-// change when other nodes are added.
+// NodeKey returns the 32-bit FNV-1a hash of a name: the part of a Philox key that distinguishes
+// nodes and parameters. It does not change when other nodes are added.
 func NodeKey(name string) uint32 {
 	h := uint32(2166136261)
 	for i := range len(name) {
@@ -32,12 +34,13 @@ func NodeKey(name string) uint32 {
 	return h
 }
 
-// StreamKey is the Philox key of a seed and a name's NodeKey.
+// StreamKey returns the Philox key for a seed and a NodeKey.
 func StreamKey(seed uint64, node uint32) [2]uint32 {
 	return [2]uint32{uint32(seed) ^ uint32(seed>>32)*0x9E3779B9, node}
 }
 
-// Random is a stream of numbers from Philox4x32 for one (seed, name): the i-th number is a function of i alone.
+// Random is a stream of numbers from Philox4x32 for one (seed, name). The i-th word is a function
+// of i alone.
 type Random struct {
 	key   [2]uint32
 	block uint64
@@ -47,7 +50,7 @@ type Random struct {
 	has   bool
 }
 
-// NewRandom returns the stream of seed and name, from its first number.
+// NewRandom returns the stream of a seed and a name, at its first number.
 func NewRandom(seed uint64, name string) *Random {
 	return &Random{key: StreamKey(seed, NodeKey(name)), used: 4}
 }
@@ -66,7 +69,8 @@ func (r *Random) Uint32() uint32 {
 // Uniform returns the next number in [0,1), with 24 random bits.
 func (r *Random) Uniform() float64 { return float64(r.Uint32()>>8) / (1 << 24) }
 
-// Normal returns the next standard normal number. They are made in pairs, from two words (Box and Muller 1958).
+// Normal returns the next standard normal number. Two words make a pair of numbers (Box and Muller
+// 1958).
 func (r *Random) Normal() float64 {
 	if r.has {
 		r.has = false

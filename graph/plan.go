@@ -7,7 +7,8 @@ import (
 // Elem is the element type of a buffer.
 type Elem uint8
 
-// The element types. Activations and their gradients are Float, and BFloat16 in plans of precision BF16.
+// The element types. Activations and their gradients are Float, or BFloat16 in plans of precision
+// BF16.
 const (
 	Float    Elem = iota // float32; float64 on an FP64 backend
 	Double               // float64 sums, for statistics
@@ -16,10 +17,10 @@ const (
 	BFloat16             // the upper half of a float32
 )
 
-// String names the element type.
+// String returns the name of the element type.
 func (e Elem) String() string { return [...]string{"float", "double", "byte", "int32", "bfloat16"}[e] }
 
-// Size is the size of an element in bytes where Float is float32.
+// Size returns the size of an element in bytes, with Float as float32.
 func (e Elem) Size() int { return [...]int{4, 8, 1, 4, 2}[e] }
 
 // Buffer is a piece of memory of a plan.
@@ -27,30 +28,31 @@ type Buffer struct {
 	Name        string
 	Elem        Elem
 	Elements    int
-	External    bool // the feed's memory (pixels, labels): not part of the arena
+	External    bool // memory of the feed (pixels, labels), not part of the arena
 	First, Last int  // indices of the first and the last step that use it
-	Offset      int  // in elements, within the arena of its element type
+	Offset      int  // in elements, in the arena of the element type
 	kept        bool
 }
 
-// View is how a step sees a buffer: rows × channels, where row i (pixel i of the batch, in NHWC order) starts at element
-// Offset + i·Stride. A channel slice of a concatenation is a View with Stride larger than C.
+// View is a step's view of a buffer: rows × channels, where row i (pixel i of the batch, in NHWC
+// order) starts at element Offset + i·Stride. A channel slice of a concatenation is a View with
+// Stride larger than C.
 type View struct {
 	Buffer *Buffer
 	N      int   // samples
 	Shape  Shape // of one sample
 	Offset int   // elements
-	Stride int   // elements between neighbouring pixels
+	Stride int   // elements from one pixel to the next
 	Zeros  int   // channels behind the view's own that hold zeros and may be read (Target.PadInput)
 }
 
-// Rows is the number of pixels, N·H·W.
+// Rows returns the number of pixels, N·H·W.
 func (v View) Rows() int { return v.N * v.Shape.Pixels() }
 
-// Elements is N·H·W·C.
+// Elements returns N·H·W·C.
 func (v View) Elements() int { return v.N * v.Shape.Elements() }
 
-// Bytes is the number of bytes that one pass over the view moves.
+// Bytes returns the number of bytes that one pass over the view moves.
 func (v View) Bytes() int {
 	if v.Buffer == nil {
 		return 0
@@ -58,7 +60,8 @@ func (v View) Bytes() int {
 	return v.Elements() * v.Buffer.Elem.Size()
 }
 
-// Valid says whether the view exists: optional operands of a step are zero Views.
+// Valid reports whether the view exists. An optional operand that a step does not have is a zero
+// View.
 func (v View) Valid() bool { return v.Buffer != nil }
 
 // Channels returns the view of channels [from, from+c) of the same pixels.
@@ -78,25 +81,26 @@ const (
 	Update Access = Read | Write
 )
 
-// Step is one unit of work of a plan: on a GPU one launch (or one and the second stage of its reduction).
+// Step is one unit of work of a plan. On a GPU it is one launch, or two where a reduction has a
+// second stage.
 type Step interface {
-	// Kind names what the step does, such as "conv.forward".
+	// Kind returns what the step does, such as "conv.forward".
 	Kind() string
-	// NodeName is the node, or the first of the nodes, that the step came from.
+	// NodeName returns the node, or the first of the nodes, that the step computes.
 	NodeName() string
 	// Views calls f for every operand in memory of the plan.
 	Views(f func(v View, a Access))
-	// Gradients are the parameters whose gradient the step finishes.
+	// Gradients returns the parameters whose gradient the step completes.
 	Gradients() []*Param
-	// FLOPs counts multiplications and additions of the arithmetic that the definition needs.
+	// FLOPs returns the number of multiplications and additions that the definition needs.
 	FLOPs() int64
 }
 
-// StepBytes is the number of bytes that a step must move at the least: every operand once, parameters and their gradients
-// once.
+// StepBytes returns the number of bytes that a step must move at least: every operand, parameter
+// and parameter gradient once.
 func StepBytes(s Step) int64 {
 	var b int64
-	weight := int64(Float.Size()) // of an element that the step reads: convolutions of bfloat16 have copies of their own
+	weight := int64(Float.Size()) // bytes per weight that the step reads: convolutions in bfloat16 read a bfloat16 copy
 	s.Views(func(v View, a Access) {
 		if v.Buffer.Elem == BFloat16 {
 			weight = int64(BFloat16.Size())
@@ -124,23 +128,24 @@ func StepBytes(s Step) int64 {
 	return b
 }
 
-// ordered is a step that does more than Views and Gradients tell of, and so is in order with some other steps.
+// ordered is a step with effects that Views and Gradients do not show. inOrderWith reports whether
+// it must stay in order with another step.
 type ordered interface{ inOrderWith(Step) bool }
 
-// mover is a step that moves more than Views tells of.
+// mover is a step that moves memory that Views does not show. bytes returns how much.
 type mover interface{ bytes() int64 }
 
 // paramUser is a step that reads parameters.
 type paramUser interface{ uses() []*Param }
 
-// at is embedded in steps: the node they came from, and the common answers.
+// at is embedded in steps. It has the node that the step comes from, and default methods.
 type at struct{ Node string }
 
 func (a at) NodeName() string    { return a.Node }
 func (a at) Gradients() []*Param { return nil }
 func (a at) FLOPs() int64        { return 0 }
 
-// Phase says which part of a training step a plan step belongs to.
+// Phase is the part of a training step that a step of a plan belongs to.
 type Phase uint8
 
 // The phases, in the order in which they run.
@@ -151,30 +156,30 @@ const (
 	UpdatePhase
 )
 
-// String names the phase.
+// String returns the name of the phase.
 func (p Phase) String() string { return [...]string{"forward", "loss", "backward", "update"}[p] }
 
-// Plan is a compiled step over static shapes: what to do in which order, and where everything lies. Backends run it; they
-// change nothing in it.
+// Plan is a compiled training or evaluation step over static shapes: the steps in order, and where
+// everything lies in memory. Backends run a plan; they do not change it.
 type Plan struct {
 	Graph    *Graph
 	Layout   *Layout
 	Options  Options
 	Steps    []Step
-	Phases   []Phase      // of each step
+	Phases   []Phase      // the phase of each step
 	Losses   []*Loss      // the heads that the plan evaluates, in the order of Feed.HeadWeights and Metrics.Heads
 	Probes   []*ProbeStep // in the order of Program.ProbeResults
 	Buffers  []*Buffer
 	Pixels   View // uint8 input, if Options.Normalize is set
-	Regions  View // or regions of images, if Options.Regions is set
+	Regions  View // the input as regions of images, if Options.Regions is set
 	Images   View // float input
 	Labels   *Buffer
 	Arena    [5]int // elements of the arena of each Elem
-	Unshared int64  // bytes of all arena buffers without sharing memory
+	Unshared int64  // bytes of all arena buffers if none shared memory
 	outputs  map[string]View
 }
 
-// ArenaBytes is the size of the arena where Float is float32.
+// ArenaBytes returns the size of the arena in bytes, with Float as float32.
 func (p *Plan) ArenaBytes() int64 {
 	var b int64
 	for e, n := range p.Arena {
@@ -183,7 +188,8 @@ func (p *Plan) ArenaBytes() int64 {
 	return b
 }
 
-// Output returns the view of a kept node's activation: the logits of every head, and what Options.Keep names.
+// Output returns the view of an activation that stays readable: the logits of a head, or a node
+// that Options.Keep names.
 func (p *Plan) Output(node string) (View, error) {
 	if v, ok := p.outputs[node]; ok {
 		return v, nil
@@ -195,7 +201,7 @@ func (p *Plan) Output(node string) (View, error) {
 	return View{}, &UnknownError{What: "output of the plan", Name: node, Nearest: Nearest(node, names, 3)}
 }
 
-// FLOPs is the sum over the steps.
+// FLOPs returns the sum over the steps.
 func (p *Plan) FLOPs() int64 {
 	var f int64
 	for _, s := range p.Steps {
@@ -204,7 +210,7 @@ func (p *Plan) FLOPs() int64 {
 	return f
 }
 
-// Bytes is the sum over the steps of the least they must move.
+// Bytes returns the sum of StepBytes over the steps.
 func (p *Plan) Bytes() int64 {
 	var b int64
 	for _, s := range p.Steps {
@@ -213,7 +219,7 @@ func (p *Plan) Bytes() int64 {
 	return b
 }
 
-// Count returns how many steps have a kind.
+// Count returns the number of steps of a kind.
 func (p *Plan) Count(kind string) int {
 	n := 0
 	for _, s := range p.Steps {
@@ -224,7 +230,7 @@ func (p *Plan) Count(kind string) int {
 	return n
 }
 
-// String says what the plan is, in one line.
+// String describes the plan in one line.
 func (p *Plan) String() string {
 	mode := "evaluation"
 	if p.Options.Training {

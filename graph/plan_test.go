@@ -66,8 +66,8 @@ func training() Options {
 	return Options{Batch: 4, Training: true, Target: Target{Fusions: AllFusions}, Optimizer: &Optimizer{Rule: SGD, Momentum: 0.9}}
 }
 
-// verify runs a plan symbolically: nothing is read before it is written, a first write is never an accumulation, and no two
-// buffers share memory while both live.
+// verify runs a plan symbolically and checks three rules: nothing is read before it is written, a
+// first write is never an accumulation, and no two buffers share memory while both live.
 func verify(t *testing.T, p *Plan) {
 	t.Helper()
 	written := map[*Buffer][]bool{}
@@ -164,7 +164,8 @@ func TestOneReverseSweepVisitsEveryNodeOnce(t *testing.T) {
 	}
 }
 
-// The first gradient that reaches a shared node stores, and the later ones accumulate in their own step's epilogue.
+// The first gradient that reaches a shared node stores. Later ones accumulate in their own step's
+// epilogue.
 func TestFirstWriterStoresLaterOnesAccumulate(t *testing.T) {
 	p := mustCompile(t, inception(convBN), training())
 	kinds := map[string][]string{}
@@ -264,8 +265,9 @@ func TestUnfusedPlansAreWhole(t *testing.T) {
 	}
 }
 
-// A residual block ends in one step: the factor of the branch, the sum and the ReLU, forward and backward. The branch's gradient takes
-// over the block's, the trunk's is added where it belongs.
+// A residual block ends in one step each way, with the factor of the branch, the sum and the ReLU.
+// The branch's gradient shares the memory of the block's gradient; the step also adds the trunk's
+// gradient.
 func TestResidualBlockIsFused(t *testing.T) {
 	build := func() *Graph {
 		g := New("residual")
@@ -304,8 +306,9 @@ func TestResidualBlockIsFused(t *testing.T) {
 	require.Less(t, p.Bytes(), q.Bytes()*9/10)
 }
 
-// A head on a single tower comes after the trunk in the sweep, so the trunk's gradient stores into the whole concatenation
-// first. Where a head reads a tower of a module that the sweep's other losses do not reach, only its slice exists.
+// A head on a single tower comes after the trunk in the sweep, so the trunk's gradient first stores
+// into the whole concatenation. Where a head reads a tower of a module that no other loss of the
+// sweep reaches, only the tower's slice exists.
 func TestHeadOnTower(t *testing.T) {
 	g := inception(convBN)
 	o := training()
@@ -315,12 +318,13 @@ func TestHeadOnTower(t *testing.T) {
 		require.NotContains(t, s.NodeName(), "mixed3")
 		require.NotContains(t, s.NodeName(), "mixed2/tower5x5")
 	}
-	o.Losses = []string{"aux1", "aux2", "main"} // another trunk
+	o.Losses = []string{"aux1", "aux2", "main"} // the first head is another trunk
 	mustCompile(t, g, o)
 }
 
-// The gradient of a tower lies in its slice of the concatenation's, but where the sweep has another part for it first: a head on the
-// tower alone is the trunk if it comes first. Then the concatenation's part is added to the tower's own memory.
+// The gradient of a tower is a slice of the concatenation's gradient, unless the sweep has another
+// contribution first. That happens if a head on the tower alone comes first, and so is the trunk.
+// Then the concatenation's contribution is added to the tower's own memory.
 func TestPartsOfAConcatenation(t *testing.T) {
 	g := New("parts")
 	x := g.Conv("c", g.Input("image", Shape{4, 4, 2}), 3, Square(1, 1, 0), nil)
@@ -350,7 +354,7 @@ func TestMemoryIsShared(t *testing.T) {
 	require.Less(t, e.ArenaBytes(), p.ArenaBytes()/2)
 }
 
-// Parameters lie in the order in which the sweep finishes their gradients.
+// Parameters lie in the order in which the sweep completes their gradients.
 func TestLayoutFollowsTheSweep(t *testing.T) {
 	g := inception(convBN)
 	l, err := NewLayout(g)
@@ -480,8 +484,8 @@ func TestGlobPrefersEndPoints(t *testing.T) {
 	require.Len(t, e, 6)
 }
 
-// A plan in bfloat16 has activations and gradients of two bytes, statistics of four, and an input of whole 16-byte pixels where the
-// target wants them.
+// A plan in bfloat16 has activations and gradients of two bytes and statistics of four. Its input
+// has whole 16-byte pixels if the target pads the input.
 func TestBFloat16Plan(t *testing.T) {
 	o := training()
 	o.Precision, o.PadInput = BF16, true
@@ -512,7 +516,7 @@ func TestBFloat16Plan(t *testing.T) {
 	require.ErrorContains(t, err, "fp8")
 }
 
-// A plan that augments has one step for it, whose finished bytes take no memory beyond the step.
+// A plan that augments has one step for it. The finished bytes take no memory after the step.
 func TestAugmentPlan(t *testing.T) {
 	o := training()
 	o.Normalize = &Normalization{Mean: []float32{0, 0, 0}, Std: []float32{1, 1, 1}}

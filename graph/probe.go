@@ -2,15 +2,16 @@ package graph
 
 import "fmt"
 
-// Probe asks a plan to measure a node in passing: its activation, or the gradient of the plan's total loss by it, as it stands once
-// every reader has added its part. A probe changes no other result, and costs one pass over the tensor. A sweep has no gradient of
-// what no head needs and of what nothing trained leads to: the plan leaves such probes out.
+// Probe asks a plan to measure a node during a run: its activation, or the gradient of the plan's
+// total loss by its output, after every reader has added its contribution. A probe changes no other
+// result, and costs one pass over the tensor. A sweep has no gradient of a node that leads to no
+// loss or depends on nothing trained: the plan leaves out such probes.
 type Probe struct {
 	Node     string
 	Gradient bool // of the total loss by the node's output, in training plans
 }
 
-// String writes a probe as messages do.
+// String returns the probe's name in messages.
 func (p Probe) String() string {
 	if p.Gradient {
 		return "d(" + p.Node + ")"
@@ -18,15 +19,16 @@ func (p Probe) String() string {
 	return p.Node
 }
 
-// ProbeResult is what a probe saw in one run.
+// ProbeResult is the result of a probe in one run.
 type ProbeResult struct {
 	Probe
 	Rows    int       // pixels of the batch
-	Squares []float64 // of each channel: the sum of squares over the rows; NaN or infinite where a value was
-	Zeros   []float64 // of each channel: how many values were not above zero
+	Squares []float64 // per channel: the sum of squares over the rows; NaN or infinite where a value is
+	Zeros   []float64 // per channel: the number of values that are not above zero
 }
 
-// ProbeStep sums up X, channel by channel: Y has the sums of squares, then the numbers of values that are not above zero.
+// ProbeStep reduces X per channel. Y has the sums of squares, then the numbers of values that are
+// not above zero.
 type ProbeStep struct {
 	at
 	Probe
@@ -43,7 +45,7 @@ func (s *ProbeStep) Views(f func(View, Access)) { f(s.X, Read); f(s.Y, Write) }
 // FLOPs implements Step.
 func (s *ProbeStep) FLOPs() int64 { return 3 * int64(s.X.Elements()) }
 
-// findProbes makes sure that what is to be measured will be there: a node that is measured is not fused away.
+// findProbes finds the nodes that the plan measures. These nodes are never fused.
 func (c *compiler) findProbes() ([]*Node, error) {
 	c.probes = map[*Node][]Probe{}
 	var nodes []*Node
@@ -61,7 +63,7 @@ func (c *compiler) findProbes() ([]*Node, error) {
 	return nodes, nil
 }
 
-// measure emits the probes of a node, of its activation or its gradient.
+// measure emits the probes of a node, for its activation or its gradient.
 func (c *compiler) measure(n *Node, gradient bool) {
 	for _, p := range c.probes[n] {
 		if p.Gradient != gradient {

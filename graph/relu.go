@@ -2,7 +2,8 @@ package graph
 
 import "fmt"
 
-// ReLU is y = max(x, 0); NaN stays NaN. Behind a convolution, bias, batch normalisation or sum it is fused into that step.
+// ReLU is y = max(x, 0); NaN stays NaN. After a convolution, bias, batch normalisation or sum it is
+// fused into that step.
 type ReLU struct{}
 
 // Kind implements Op.
@@ -23,7 +24,8 @@ func (ReLU) forward(c *compiler, n *Node) {
 	}
 }
 
-// dx = dy where y > 0, else 0. A batch normalisation or a sum that absorbed the ReLU applies the mask itself.
+// backward: dx = dy where y > 0, else 0. Where the step of a batch normalisation or a sum computes
+// the ReLU, its gradient step applies the mask.
 func (ReLU) backward(c *compiler, n *Node) {
 	in := c.in(n, 0)
 	if _, ok := in.op.(masker); ok && c.absorbed(n) {
@@ -37,7 +39,7 @@ func (ReLU) backward(c *compiler, n *Node) {
 
 func (ReLU) inPlace(*compiler, *Node) int { return 0 }
 
-// ReLU adds a rectifier.
+// ReLU adds a rectifier node.
 func (g *Graph) ReLU(name string, x *Node) *Node { return g.Apply(name, ReLU{}, x) }
 
 // ReLUForward computes Y = max(X, 0).

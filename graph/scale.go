@@ -2,7 +2,8 @@ package graph
 
 import "fmt"
 
-// Scale is y = Factor·x: the residual scale of Inception-ResNet. Before a sum that alone reads it, it is the sum's factor.
+// Scale is y = Factor·x: the residual scale of Inception-ResNet. Where a sum is its only reader, it
+// is fused into the sum.
 type Scale struct{ Factor float64 }
 
 // Kind implements Op.
@@ -35,7 +36,7 @@ func (o Scale) backward(c *compiler, n *Node) {
 
 func (Scale) inPlace(*compiler, *Node) int { return 0 }
 
-// Scale adds a multiplication by a constant.
+// Scale adds a node that multiplies by a constant.
 func (g *Graph) Scale(name string, x *Node, factor float64) *Node {
 	return g.Apply(name, Scale{factor}, x)
 }

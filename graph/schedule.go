@@ -2,9 +2,10 @@ package graph
 
 import "fmt"
 
-// schedule orders the nodes that the plan needs. The trunk (what the first loss needs) keeps its order of creation, and every
-// head follows the node that it reads at once. So in the reverse sweep the trunk's gradient reaches a node before the head's,
-// stores, and the head's accumulates; and a head's activations live shortly.
+// schedule orders the nodes that the plan needs. The trunk (the nodes that the first loss needs)
+// keeps its order of creation. The nodes of a head follow directly after the node that the head
+// reads. So in the reverse sweep the trunk's gradient reaches that node first and stores, the
+// head's gradient accumulates, and the activations of a head live for a short time.
 func (c *compiler) schedule() error {
 	c.ins = map[*Node][]*Node{}
 	live := map[*Node]bool{}
@@ -96,7 +97,8 @@ func (c *compiler) schedule() error {
 	return nil
 }
 
-// sole returns the only reader of a node, if the node's output is for nobody else.
+// sole returns the only reader of a node. It returns nil if there are several readers, or if the
+// node is reserved.
 func (c *compiler) sole(n *Node) *Node {
 	if r := c.readers[n]; len(r) == 1 && !c.reserved[n] {
 		return r[0]

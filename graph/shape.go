@@ -2,35 +2,36 @@ package graph
 
 import "fmt"
 
-// Shape is the shape of one sample's activation, in the order in which it lies in memory: height, width, channels. The
-// batch dimension is chosen when a plan is compiled. A feature vector is (1, 1, C).
+// Shape is the shape of one sample's activation, in memory order: height, width, channels. The
+// batch size is set when a plan is compiled. A feature vector is (1, 1, C).
 type Shape struct {
 	H, W, C int
 }
 
-// Elements is H·W·C.
+// Elements returns H·W·C.
 func (s Shape) Elements() int { return s.H * s.W * s.C }
 
-// Pixels is H·W.
+// Pixels returns H·W.
 func (s Shape) Pixels() int { return s.H * s.W }
 
-// String writes the shape as HxWxC.
+// String returns the shape as HxWxC.
 func (s Shape) String() string { return fmt.Sprintf("%dx%dx%d", s.H, s.W, s.C) }
 
 func (s Shape) valid() bool { return s.H > 0 && s.W > 0 && s.C > 0 }
 
-// Pads are the zero rows and columns that a window sees around the image.
+// Pads are the rows and columns of zeros around the image.
 type Pads struct {
 	Top, Bottom, Left, Right int
 }
 
-// Window is the geometry that convolution and pooling share: a kernel of H×W taps moved by a stride over the padded image.
+// Window is the geometry that convolution and pooling share: H×W taps that move by a stride over
+// the padded image.
 type Window struct {
 	H, W             int // taps
 	StrideH, StrideW int // 0 means 1
 	Pads
-	Same bool // TensorFlow's SAME: output = ceil(input/stride), the odd padding pixel at the bottom and the right
-	Ceil bool // round the output size up (Caffe's and torchvision's ceil_mode): the last window may hang over the edge
+	Same bool // TensorFlow's SAME: output = ceil(input/stride); an odd pixel of padding is at the bottom and right
+	Ceil bool // round the output size up (ceil_mode in Caffe and torchvision): the last window may reach over the edge
 }
 
 // Square returns a window of k×k taps with the same stride and padding on both axes (PyTorch's kernel_size, stride, padding).
@@ -46,7 +47,7 @@ func Rect(h, w, ph, pw int) Window {
 // CeilMode returns the window with Ceil set.
 func (w Window) CeilMode() Window { w.Ceil = true; return w }
 
-// resolve fixes strides and SAME padding for an input and returns the output's height and width.
+// resolve sets strides and SAME padding for an input. It returns the output's height and width.
 func (w Window) resolve(in Shape) (Window, int, int, error) {
 	if w.StrideH == 0 {
 		w.StrideH = 1
@@ -82,7 +83,7 @@ func samePads(in, k, stride int) (before, after int) {
 func outSize(in, k, stride, before, after int, ceil bool) int {
 	span := in + before + after - k
 	if ceil {
-		span += stride - 1 // so a window may be larger than the image, if one more step would have fitted
+		span += stride - 1 // a window may be larger than the image, as in PyTorch, if rounding up still gives one output
 	}
 	if span < 0 {
 		return 0
@@ -97,7 +98,7 @@ func outSize(in, k, stride, before, after int, ceil bool) int {
 	return out
 }
 
-// String writes the window as HxW/stride with its padding.
+// String returns the window as HxW/stride with its padding.
 func (w Window) String() string {
 	s := fmt.Sprintf("%dx%d", w.H, w.W)
 	if w.StrideH != 1 || w.StrideW != 1 {
@@ -118,11 +119,11 @@ func (w Window) String() string {
 	return s
 }
 
-// TooSmallError says that a window does not fit into the image that reaches it.
+// TooSmallError says that a window does not fit into its input image.
 type TooSmallError struct {
 	Window     Window
 	Input      Shape
-	MinH, MinW int // the smallest input of this node that works
+	MinH, MinW int // the smallest input of the node that works
 }
 
 func (e *TooSmallError) Error() string {

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The output sizes are PyTorch's (MaxPool2d, Conv2d) and TensorFlow's (SAME).
+// The expected output sizes are PyTorch's (MaxPool2d, Conv2d) and TensorFlow's (SAME).
 func TestWindowSizes(t *testing.T) {
 	for _, c := range []struct {
 		w    Window

@@ -3,21 +3,24 @@ package graph
 // LossHead is one head of the loss step.
 type LossHead struct {
 	Name      string
-	Index     int // in Plan.Losses: which of the feed's weights applies
+	Index     int // index in Plan.Losses, and so in the weights of the feed
 	Smoothing float64
 	Logits    View
 	DLogits   View // training only
-	// Teacher is the main head's logits where the head learns from them (Loss.Distill), and what is to be done with them.
+	// Teacher is the view of the main head's logits if the head learns from them. Distill and
+	// Temperature are those of the Loss.
 	Teacher              View
 	Distill, Temperature float64
 }
 
-// SoftmaxCrossEntropy computes every head in one step: the mean loss over the rows whose label is not IgnoreLabel, the hits
-// (label among the 1 and the 5 largest logits, ties to the lower class), and in training
+// SoftmaxCrossEntropy computes all heads in one step: the mean loss over the rows whose label is
+// not IgnoreLabel, the hits (rows whose label is the largest logit, or among the 5 largest; ties go
+// to the lower class), and in training
 //
 //	dlogits = weight·scale/rows · (softmax(logits) - target),  target = (1-ε)·onehot + ε/classes
 //
-// and for a head with a teacher the mixture that Loss.Distill defines: loss and gradient with p = softmax(logits/T) and q = softmax(teacher/T)
+// For a head with a teacher, loss and gradient are the mixture that Loss.Distill defines, with p =
+// softmax(logits/T) and q = softmax(teacher/T):
 //
 //	(1-λ)·loss + λ·T²·Σ q·log(q/p),  dlogits = weight·scale/rows · ((1-λ)·(softmax(logits) - target) + λ·T·(p - q))
 //
@@ -45,7 +48,7 @@ func (s *SoftmaxCrossEntropy) Views(f func(View, Access)) {
 	}
 }
 
-// Every sweep's step writes metrics.
+// inOrderWith holds for other loss steps: all of them write the metrics.
 func (*SoftmaxCrossEntropy) inOrderWith(s Step) bool {
 	_, ok := s.(*SoftmaxCrossEntropy)
 	return ok

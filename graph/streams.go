@@ -2,18 +2,20 @@ package graph
 
 import "slices"
 
-// Dependencies says which steps of a plan wait for which: after[i] are steps that must be done before step i begins, all of them earlier in
-// Plan.Steps. Steps that wait for none of each other may run side by side: the branches of a module, a head and the trunk, the
-// gradient of a filter and that of its input. What follows from other entries is left out (the transitive reduction).
+// Dependencies returns the steps that each step waits for: after[i] lists the steps that must
+// finish before step i begins, all of them earlier in Plan.Steps. Steps of which none waits for the
+// other may run side by side: the branches of a module, a head and the trunk, the gradient of a
+// filter and the gradient of its input. Entries that follow from other entries are left out (the
+// transitive reduction).
 //
-// Two steps are in order where both use a piece of memory and one of them writes it, be it as an operand of both, or because the
-// memory plan gives the piece to one buffer after the other (Target.ReuseDistance makes that rare). They are in order where both add to the
-// gradient of a parameter, where both are losses, which write the metrics, and where one of them is the update, which uses all
-// parameters.
+// Two steps are in order if both use a piece of memory and one of them writes it: an operand of
+// both, or memory that the plan gives to two buffers in turn (Target.ReuseDistance makes that
+// rare). Two steps are also in order if both add to the gradient of a parameter, if both are loss
+// steps, which write the metrics, or if one of them is the update, which uses all parameters.
 func (p *Plan) Dependencies() (after [][]int) {
 	conflicts := p.conflicts()
 	after = make([][]int, len(p.Steps))
-	before := make([]stepSet, len(p.Steps)) // all steps that are done before
+	before := make([]stepSet, len(p.Steps)) // for each step, all steps that finish before it
 	for i := range p.Steps {
 		before[i] = newStepSet(len(p.Steps))
 		for j := i - 1; j >= 0; j-- {
@@ -28,7 +30,8 @@ func (p *Plan) Dependencies() (after [][]int) {
 	return after
 }
 
-// CriticalPath is how many steps of a plan follow from one another at the most. The others can run beside these.
+// CriticalPath returns the largest number of steps of a plan that must run one after another. All
+// other steps can run beside these.
 func (p *Plan) CriticalPath() int { return criticalPath(p.Dependencies()) }
 
 func criticalPath(after [][]int) int {
@@ -43,7 +46,7 @@ func criticalPath(after [][]int) int {
 	return longest
 }
 
-// conflicts are, for every step, the earlier ones that it is in order with.
+// conflicts returns, for every step, the earlier steps that must stay in order with it.
 func (p *Plan) conflicts() []stepSet {
 	c := make([]stepSet, len(p.Steps))
 	for i := range c {
@@ -84,19 +87,20 @@ func (p *Plan) conflicts() []stepSet {
 	return c
 }
 
-// use is an operand of a step.
+// use is a step's use of an operand.
 type use struct {
 	step   int
 	view   View
 	access Access
 }
 
-// overlaps says whether two buffers have memory in common.
+// overlaps reports whether two buffers have memory in common.
 func (b *Buffer) overlaps(o *Buffer) bool {
 	return !b.External && !o.External && b.Elem == o.Elem && b.Offset < o.Offset+o.Elements && o.Offset < b.Offset+b.Elements
 }
 
-// overlaps says whether two views of one buffer have elements in common. Different channels of the same pixels have none.
+// overlaps reports whether two views of one buffer have elements in common. Different channels of
+// the same pixels do not overlap.
 func (v View) overlaps(w View) bool {
 	if v.Stride != w.Stride {
 		return true
@@ -105,30 +109,33 @@ func (v View) overlaps(w View) bool {
 	return a < b+w.Shape.C+w.Zeros && b < a+v.Shape.C+v.Zeros
 }
 
-// StreamStep is where and when a step runs if steps run side by side.
+// StreamStep says on which stream a step runs, and what it waits for.
 type StreamStep struct {
-	Stream  int   // from 0 on. The steps of a stream run one after another
-	WaitFor []int // steps of other streams to wait for before it begins
+	Stream  int   // from 0; the steps of a stream run one after another
+	WaitFor []int // steps of other streams that must finish before it begins
 }
 
-// AssignStreams shares the steps out to streams, at most so many. Every step hands its stream on to one of those that
-// wait for it, along the longest chain: one of these, the trunk, is in stream 0 as a whole. Steps that no stream was handed to, such as the
-// first ones of branches, take the stream that is idle first if all steps take the same time. Nimble (Kwon et al. 2020) opens as many
-// streams as there are chains; here there are few streams, because each has memory of its own.
+// AssignStreams assigns steps to at most the given number of streams. A step passes its stream on
+// to one of its dependents, along the longest chain, so the critical path stays on stream 0. A step
+// that gets no stream this way, such as the first step of a branch, takes the stream that is free
+// first if all steps take the same time. Nimble (Kwon et al. 2020) uses one stream per chain; here
+// streams are few, because each has its own memory.
 func (p *Plan) AssignStreams(streams int) []StreamStep {
 	after, n := p.Dependencies(), len(p.Steps)
 	successor := successors(after)
 	schedule := make([]StreamStep, n)
-	end := make([]int, n)        // when each is done
-	before := make([]stepSet, n) // all steps that are done before, because of streams or waits
-	var last []int               // step of each stream
+	end := make([]int, n)        // time at which each step ends
+	before := make([]stepSet, n) // for each step, all steps that finish before it, by streams and waits
+	var last []int               // the last step of each stream
 	for i := range schedule {
 		ready := 0
 		for _, j := range after[i] {
 			ready = max(ready, end[j])
 		}
-		// rank is what a stream is chosen by, the smallest first: to whom it was handed, where the trunk's is the last to be taken away from
-		// it; when the step would begin; how long the stream is idle then.
+		// rank orders the streams for step i; the smallest rank wins. A stream that was passed on
+		// to this step comes first, then free streams, then streams passed on to a later step,
+		// stream 0 last. Ties: the earliest start of the step, then the shortest idle time of the
+		// stream.
 		rank := func(stream int) (r [3]int) {
 			if stream == len(last) {
 				return [3]int{0, ready, ready}
@@ -170,11 +177,11 @@ func (p *Plan) AssignStreams(streams int) []StreamStep {
 	return schedule
 }
 
-// successors are, for every step, the step that it hands its stream on to, -1 for none: those of one longest chain first, then of others by
-// length.
+// successors returns, for every step, the step that it passes its stream on to, or -1. One longest
+// chain comes first; other edges follow by the length of the path through them.
 func successors(after [][]int) []int {
 	n := len(after)
-	from, to := make([]int, n), make([]int, n) // how many steps in a row come before each, and after it
+	from, to := make([]int, n), make([]int, n) // number of steps on the longest path before each step, and after it
 	type edge struct{ j, i int }
 	var edges []edge
 	for i, list := range after {

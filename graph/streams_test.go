@@ -25,7 +25,7 @@ func orderedPlans(t *testing.T) map[string]*Plan {
 	}
 }
 
-// paths says for every step which ones are done before it.
+// paths returns, for every step, the steps that finish before it.
 func paths(after [][]int) []map[int]bool {
 	all := make([]map[int]bool, len(after))
 	for i, list := range after {
@@ -40,8 +40,9 @@ func paths(after [][]int) []map[int]bool {
 	return all
 }
 
-// Steps that no path connects use no element together that one of them writes, and add to no gradient together. This looks at every
-// element of memory by itself, where Dependencies compares ranges. No dependency can be left out.
+// Two steps that no path connects use no element in common that one of them writes, and do not add
+// to the same gradient. This test looks at every element of memory by itself, where Dependencies
+// compares ranges. No dependency follows from others.
 func TestDependencies(t *testing.T) {
 	for name, p := range orderedPlans(t) {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +115,8 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// What runs side by side: the towers of a module, forward and backward, a head and the trunk behind it, and the gradients of filters.
+// These run side by side: the towers of a module (forward and backward), a head and the trunk after
+// it, and the gradients of filters.
 func TestWhatRunsSideBySide(t *testing.T) {
 	o := training()
 	o.Debug.NoReuse = true // so that nothing waits because of memory
@@ -143,7 +145,7 @@ func TestWhatRunsSideBySide(t *testing.T) {
 	beside("conv.backward_filter", "mixed2/tower3x3/conv", "conv.backward_data", "mixed2/tower3x3/conv")
 }
 
-// ReuseDistance takes waits for memory away, and costs little memory.
+// ReuseDistance removes waits for memory, and costs little memory.
 func TestReuseDistanceShortensTheCriticalPath(t *testing.T) {
 	apart, rested := training(), training()
 	apart.Debug.NoReuse, rested.ReuseDistance = true, 8
@@ -161,7 +163,8 @@ func TestReuseDistanceShortensTheCriticalPath(t *testing.T) {
 	}
 }
 
-// Streams and waits keep the order, no wait follows from others, and with streams enough nothing waits that need not.
+// Streams and waits keep the order, and no wait follows from others. With enough streams no step
+// waits without need.
 func TestAssignStreams(t *testing.T) {
 	for name, p := range orderedPlans(t) {
 		for _, streams := range []int{1, 2, 3, 4, 100} {
@@ -200,7 +203,7 @@ func TestAssignStreams(t *testing.T) {
 	}
 }
 
-// The sets of steps that dependencies are made of.
+// stepSet adds, joins and finds steps.
 func TestStepSet(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	a, b, both := newStepSet(200), newStepSet(200), map[int]bool{}

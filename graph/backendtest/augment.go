@@ -12,7 +12,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// augmentation checks that images made of regions and recipes are the reference's to the bit, and that they come out normalised.
+// augmentation checks that images made from regions and recipes equal the reference's to the bit,
+// and that they come out normalised.
 func (s *suite) augmentation(t *testing.T) {
 	rng := rand.New(rand.NewPCG(s.seed, 6))
 	for _, c := range []struct {
@@ -67,7 +68,7 @@ func (s *suite) augmentation(t *testing.T) {
 	}
 }
 
-// image runs a program and reads its images.
+// image runs a program and returns its images.
 func image(t *testing.T, p graph.Program, f *graph.Feed) []float64 {
 	t.Helper()
 	require.NoError(t, p.Run(context.Background(), f))
@@ -76,7 +77,8 @@ func image(t *testing.T, p graph.Program, f *graph.Feed) []float64 {
 	return numbers(t, d)
 }
 
-// randomFeed draws regions and recipes, and makes the images that they stand for. The first recipe is the zero one.
+// randomFeed draws regions and recipes, and computes the images that they define. The first recipe
+// is zero.
 func randomFeed(rng *rand.Rand, s graph.Shape, batch int) (*graph.Feed, []byte) {
 	f := &graph.Feed{Recipes: make([]augment.Recipe, batch)}
 	for i := range f.Recipes {
@@ -113,7 +115,8 @@ func randomRecipe(rng *rand.Rand, s graph.Shape) augment.Recipe {
 	return r
 }
 
-// randomAxis resizes up, down or not at all, a cut that has more or fewer pixels than the region, and shows n pixels of it.
+// randomAxis draws a recipe's axis: a cut with more or fewer pixels than the region, resized up,
+// down or not at all, and the n pixels of it that show.
 func randomAxis(rng *rand.Rand, n int) augment.Axis {
 	a := augment.Axis{Region: 1 + rng.IntN(70), Cut: 1 + rng.IntN(70), MirrorCut: rng.IntN(2) == 0, MirrorWindow: rng.IntN(2) == 0}
 	switch rng.IntN(4) {
@@ -123,7 +126,7 @@ func randomAxis(rng *rand.Rand, n int) augment.Axis {
 		a.Size = (a.Cut + augment.MaxScale - 1) / augment.MaxScale
 	case 2:
 		a.Size = (a.Cut+augment.MaxScale-1)/augment.MaxScale + rng.IntN(80)
-	default: // as package dataset cuts and resizes, mostly
+	default: // mostly as package dataset cuts and resizes
 		a.Region, a.Size, a.To = a.Cut, n, n
 		if a.Cut > augment.MaxScale*n {
 			a.Region, a.Cut = n, n
@@ -140,8 +143,8 @@ func randomAxis(rng *rand.Rand, n int) augment.Axis {
 	return a
 }
 
-// augmented is the definition of a recipe in plain loops: the cut, mirrored; the cut resized along its rows, then along its columns;
-// the window; the colours; the patch.
+// augmented is the definition of a recipe in plain loops: the cut, mirrored; the cut resized along
+// its rows, then along its columns; the window; the colours; the patch.
 func augmented(s graph.Shape, r *augment.Recipe, regions []byte) []byte {
 	rows, cols, c := r.Rows, r.Cols, s.C
 	cut := make([]byte, rows.Cut*cols.Cut*c)
@@ -196,7 +199,8 @@ func augmented(s graph.Shape, r *augment.Recipe, regions []byte) []byte {
 	return out
 }
 
-// resizeLine resizes pixels of c channels that are step bytes apart, by a triangle filter with weights in units of 2^-22.
+// resizeLine resizes pixels of c channels that are step bytes apart, with a triangle filter whose
+// weights are in units of 2^-22.
 func resizeLine(out, in []byte, from, to, step, c int) {
 	scale := float64(from) / float64(to)
 	radius := max(scale, 1)
@@ -217,7 +221,8 @@ func resizeLine(out, in []byte, from, to, step, c int) {
 	}
 }
 
-// adjusted blends an image with black, with a grey area of its mean brightness, or each pixel with its own brightness.
+// adjusted blends an image with black or with a uniform grey of its mean brightness, or each pixel
+// with its own brightness.
 func adjusted(pix []byte, c int, a augment.Adjustment) {
 	brightness := func(i int) byte {
 		p := pix[i/c*c:][:c]
@@ -241,7 +246,7 @@ func adjusted(pix []byte, c int, a augment.Adjustment) {
 		case augment.Saturation:
 			grey = brightness(i)
 		}
-		// In float32, the product rounded before the sum.
+		// The arithmetic is float32: the product is rounded before the sum.
 		out[i] = byte(min(max(math.Trunc(float64(float32(float64(grey)+float64(float32(float64(a.Factor)*(float64(v)-float64(grey))))))), 0), 255))
 	}
 	copy(pix, out)

@@ -26,6 +26,20 @@ var avgPool = operation{
 			}
 		})
 	},
+	gradient: func(s sweep) {
+		o := s.n.Op().(graph.AvgPool)
+		s.windows(s.in, s.out, o.Window, func(to int, taps []int, padded int) {
+			d := len(taps)
+			if o.IncludePad {
+				d = padded
+			}
+			for c := range s.in.C {
+				for _, t := range taps {
+					s.dx[t*s.in.C+c] += s.dy[to*s.in.C+c] / float64(d)
+				}
+			}
+		})
+	},
 	cases: poolCases("avgpool", func(g *graph.Graph, x *graph.Node, rng *rand.Rand, w graph.Window) *graph.Node {
 		return g.AvgPool("op", x, w, rng.IntN(2) == 0)
 	}),
@@ -48,7 +62,8 @@ var adaptiveAvgPool = operation{
 		}
 		return o
 	},
-	value: adaptiveAvgPoolValue,
+	value:    adaptiveAvgPoolValue,
+	gradient: adaptiveAvgPoolGradient,
 	cases: []opCase{
 		{"adaptive", func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node {
 			return g.AdaptiveAvgPool("op", x, 1+rng.IntN(6), 1+rng.IntN(6))
@@ -74,6 +89,21 @@ func adaptiveAvgPoolValue(e evaluation) {
 					}
 					y[((n*out.H+p)*out.W+q)*in.C+c] = s / float64((h1-h0)*(w1-w0))
 				}
+			}
+		}
+	}
+}
+
+func adaptiveAvgPoolGradient(s sweep) {
+	in, out := s.in, s.out
+	for to, d := range s.dy {
+		c, pixel := to%in.C, to/in.C
+		n, p, q := pixel/out.Pixels(), pixel/out.W%out.H, pixel%out.W
+		h0, h1 := p*in.H/out.H, ((p+1)*in.H+out.H-1)/out.H
+		w0, w1 := q*in.W/out.W, ((q+1)*in.W+out.W-1)/out.W
+		for h := h0; h < h1; h++ {
+			for w := w0; w < w1; w++ {
+				s.dx[((n*in.H+h)*in.W+w)*in.C+c] += d / float64((h1-h0)*(w1-w0))
 			}
 		}
 	}

@@ -1,12 +1,15 @@
-// Package backendtest is the one compliance suite that every backend passes: values and gradients of every operation on
-// random shapes against a float64 reference and its finite differences, the plans' fusions and memory against their plain
-// meaning, augmented images to the bit, and the optimizers against their formulas. RunNetworks does the same with random networks.
+// Package backendtest is the compliance suite that every backend must pass. It compares values and
+// gradients of every operation, on random shapes, with a float64 reference and its finite
+// differences; it compares plans with fusions and shared memory with plans without them; it
+// compares augmented images bit by bit, and the optimizers with their formulas. RunNetworks does
+// the same with random networks.
 //
-// In a precision that rounds what it multiplies or stores, finite differences say little: rounding moves a ReLU's or a maximum's
-// decision now and then, and where a gradient is the small rest of large terms (in front of a batch normalisation, say) it is
-// all of what is left. Such a backend is compared with a model of itself: a backend that runs the same plan in float64 and
-// rounds in the same places. Then only float32 sums remain between the two, and what they tip over: now and then one rounds the
-// other way.
+// In a precision that rounds the operands or the memory, finite differences say little. Rounding
+// sometimes changes the decision of a ReLU or a maximum. Where a gradient is a small difference of
+// large terms (before a batch normalisation, for example), the difference may be rounding alone.
+// Such a backend is compared with a model of itself: a backend that runs the same plan in float64
+// and rounds in the same places. Then the two differ only by float32 sums, and by values that these
+// sums make round the other way now and then.
 package backendtest
 
 import (
@@ -21,13 +24,14 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// bounds are what a precision may be off by. Values are compared by relative L2 error, in FP64 and
-// FP32 with the reference's, else with the model's.
+// bounds are the largest errors that a precision may have. Values are compared by relative L2
+// error: with the reference in FP64 and FP32, otherwise with the model.
 type bounds struct{ value, gradient float64 }
 
-// The float32 bounds are some tens of roundings (6e-8 each) deep in sums of at most a few thousand terms. Beside a model, one
-// number that rounds the other way is off by a unit of its precision, 2^-10 (tf32) or 2^-7 (bf16), and the smallest tensors here
-// have two elements; gradients pass more roundings, and may lose leading digits on the way.
+// The float32 bounds are some tens of roundings (6e-8 each) in sums of at most a few thousand
+// terms. In comparison with a model, one number that rounds the other way is off by a unit of its
+// precision, 2^-10 (tf32) or 2^-7 (bf16), and the smallest tensors here have two elements.
+// Gradients pass more roundings, and cancellation may cost them leading digits.
 var tolerance = map[graph.Precision]bounds{
 	graph.FP64: {1e-11, 1e-9},
 	graph.FP32: {2e-5, 1e-3},
@@ -35,8 +39,9 @@ var tolerance = map[graph.Precision]bounds{
 	graph.BF16: {4e-3, 2e-2},
 }
 
-// RunAll runs the whole suite on a backend. A backend whose precision is neither FP64 nor FP32 is compared with a model, a backend
-// of that precision that is as good as exact; for the others it is nil. Random choices come from seed, which failures name.
+// RunAll runs the whole suite on a backend. If the precision is neither FP64 nor FP32, the backend
+// is compared with model, a nearly exact backend of the same precision; for FP64 and FP32 model is
+// nil. Random choices come from seed, which failures print.
 func RunAll(t *testing.T, b, model graph.Backend, seed uint64) {
 	precision := b.Target().Precision
 	require.Equal(t, precision == graph.FP64 || precision == graph.FP32, model == nil, "a model is for precisions that round")
@@ -61,7 +66,7 @@ func RunAll(t *testing.T, b, model graph.Backend, seed uint64) {
 	t.Run("errors", s.errors)
 }
 
-// suite is one run of everything.
+// suite is one run of all tests.
 type suite struct {
 	b, model graph.Backend
 	bounds
@@ -72,7 +77,7 @@ type suite struct {
 type fixture struct {
 	t *testing.T
 	*suite
-	twin    *twin // nil where the reference says what to expect
+	twin    *twin // nil: the reference gives the expected results
 	g       *graph.Graph
 	layout  *graph.Layout
 	state   graph.State
@@ -83,10 +88,10 @@ type fixture struct {
 	probed  []float64 // the weights that the probes are for
 }
 
-// twin is the model's side of a fixture: it runs whatever the backend runs.
+// twin is the model's side of a fixture. It runs whatever the backend runs.
 type twin struct {
 	state    graph.State
-	programs map[graph.Program]graph.Program // by the backend's
+	programs map[graph.Program]graph.Program // the model's program, by the backend's
 	metrics  *graph.Metrics                  // of the last run
 }
 
@@ -190,7 +195,7 @@ func (f *fixture) feed() *graph.Feed {
 	return &graph.Feed{Images: f.images, Labels: f.ref.labels, Seed: f.ref.seed, Step: f.ref.step, HeadWeights: f.weights}
 }
 
-// options are those of a training plan without optimizer, for the backend's target.
+// options returns the options of a training plan without optimizer, for the backend's target.
 func (f *fixture) options() graph.Options {
 	return graph.Options{Batch: f.ref.batch, Training: true, Target: f.b.Target()}
 }
@@ -217,7 +222,7 @@ func (f *fixture) run(o graph.Options, feed *graph.Feed) (graph.Program, *graph.
 	return pr, f.again(pr, feed)
 }
 
-// again runs a program once more, on another feed perhaps.
+// again runs a program again, perhaps with another feed.
 func (f *fixture) again(pr graph.Program, feed *graph.Feed) *graph.Metrics {
 	f.t.Helper()
 	once := func(pr graph.Program) *graph.Metrics {
@@ -232,7 +237,7 @@ func (f *fixture) again(pr graph.Program, feed *graph.Feed) *graph.Metrics {
 	return once(pr)
 }
 
-// checkHeads compares the losses and hits of the last run.
+// checkHeads checks the losses and hits of the last run.
 func (f *fixture) checkHeads(m *graph.Metrics) {
 	f.t.Helper()
 	if f.twin != nil {
@@ -251,7 +256,7 @@ func (f *fixture) checkHeads(m *graph.Metrics) {
 	}
 }
 
-// gradients copies out the gradient of every trained parameter.
+// gradients returns copies of the gradients of all trained parameters.
 func (f *fixture) gradients() map[string][]float64 {
 	f.t.Helper()
 	out := map[string][]float64{}
@@ -263,7 +268,7 @@ func (f *fixture) gradients() map[string][]float64 {
 	return out
 }
 
-// checkValues compares one activation.
+// checkValues checks one activation.
 func (f *fixture) checkValues(pr graph.Program, node string) {
 	f.t.Helper()
 	read := func(pr graph.Program) []float64 {
@@ -286,9 +291,10 @@ type probe struct {
 	slope float64
 }
 
-// checkGradients compares every parameter's gradient with the reference's own, and sampled elements
-// of that one with central differences of the reference's loss. The differences are taken once for
-// each set of head weights. Beside a model it compares with the model's.
+// checkGradients compares the gradient of every parameter with the reference's, and sampled
+// elements of the reference's gradient with central differences of its loss. The differences are
+// taken once for each set of head weights. If the fixture has a model, checkGradients compares with
+// the model's gradients instead.
 func (f *fixture) checkGradients(rng *rand.Rand, samples int) {
 	f.t.Helper()
 	if f.twin != nil {
@@ -321,7 +327,7 @@ func (f *fixture) checkGradients(rng *rand.Rand, samples int) {
 	}
 }
 
-// compareGradients compares every parameter's gradient with the model's.
+// compareGradients compares the gradient of every parameter with the model's.
 func (f *fixture) compareGradients() {
 	f.t.Helper()
 	for _, p := range f.layout.Params {
@@ -358,8 +364,8 @@ func (f *fixture) takeProbes(rng *rand.Rand, samples int) {
 	f.ref.run()
 }
 
-// slope is the derivative of the reference's total loss by one value, and whether two step sizes agree about it: they do not
-// where a maximum or a ReLU switches in between.
+// slope returns the derivative of the reference's total loss by one value. It also reports whether
+// two step sizes agree: they do not if a maximum or a ReLU switches in between.
 func (f *fixture) slope(v []float64, i int) (float64, bool) {
 	at := v[i]
 	central := func(h float64) float64 {
@@ -374,7 +380,7 @@ func (f *fixture) slope(v []float64, i int) (float64, bool) {
 	return a, math.Abs(a-b) <= 1e-6*max(1, math.Abs(a))
 }
 
-// relativeError is |a-b|/|b| in L2; a NaN anywhere makes it infinite.
+// relativeError returns |a-b|/|b| in L2. A NaN makes it infinite.
 func relativeError(a, b []float64) float64 {
 	if len(a) != len(b) {
 		return math.Inf(1)

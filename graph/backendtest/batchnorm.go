@@ -9,9 +9,10 @@ import (
 )
 
 var batchNorm = operation{
-	kind:  "batchnorm",
-	make:  func(s statement) graph.Op { return graph.BatchNorm{Eps: s.float("eps", 0.1), Momentum: 0.3} },
-	value: batchNormValue,
+	kind:     "batchnorm",
+	make:     func(s statement) graph.Op { return graph.BatchNorm{Eps: s.float("eps", 0.1), Momentum: 0.3} },
+	value:    batchNormValue,
+	gradient: batchNormGradient,
 	refuses: func(n *graph.Node, batch int) error {
 		if batch*n.Shape().Pixels() < 2 {
 			return fmt.Errorf("one pixel a channel has no variance: %s", n.Name())
@@ -57,8 +58,33 @@ func batchNormValue(e evaluation) {
 	}
 }
 
-// batchnorm adds a batch normalisation, of few values with a large eps: with a small one two come out as -1 and 1 whatever they are, and
-// what is left of their gradients is all rounding.
+// batchNormGradient is the gradient of a training step, where mean and variance depend on x.
+func batchNormGradient(s sweep) {
+	x, dy, p := s.x, s.dy, s.n.Params()
+	gamma, dgamma, dbeta := s.params[p[0]], s.gradients[p[0]], s.gradients[p[1]]
+	c := s.out.C
+	m := float64(len(x) / c)
+	for k := range c {
+		var mean, variance float64
+		for i := k; i < len(x); i += c {
+			mean += x[i] / m
+		}
+		for i := k; i < len(x); i += c {
+			variance += (x[i] - mean) * (x[i] - mean) / m
+		}
+		deviation := math.Sqrt(variance + s.n.Op().(graph.BatchNorm).Eps)
+		for i := k; i < len(x); i += c {
+			dbeta[k] += dy[i]
+			dgamma[k] += dy[i] * (x[i] - mean) / deviation
+		}
+		for i := k; i < len(x); i += c {
+			s.dx[i] += gamma[k] / deviation * (dy[i] - dbeta[k]/m - (x[i]-mean)/deviation*dgamma[k]/m)
+		}
+	}
+}
+
+// batchnorm adds a batch normalisation. It has a large eps if there are few values: with a small
+// eps, two values always become -1 and 1, and their gradients are rounding alone.
 func (g *generator) batchnorm(x string) string {
 	eps := pick(g.Rand, 0.001, 0.1, 0.5)
 	if g.shapes[x].Pixels() < 4 {

@@ -14,6 +14,12 @@ var bias = operation{
 			e.y[i] = e.x[i] + e.params[e.n.Params()[0]][i%e.out.C]
 		}
 	},
+	gradient: func(s sweep) {
+		for i, d := range s.dy {
+			s.dx[i] += d
+			s.gradients[s.n.Params()[0]][i%s.out.C] += d
+		}
+	},
 	cases: []opCase{{"bias", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
 		return g.AddBias("op", g.ReLU("r", x), nil)
 	}}},

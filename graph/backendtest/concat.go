@@ -19,6 +19,16 @@ var concat = operation{
 			from += c
 		}
 	},
+	gradient: func(s sweep) {
+		from := 0
+		for _, m := range s.n.Inputs() {
+			c := m.Shape().C
+			for i := range s.nodes[m] {
+				s.nodes[m][i] += s.dy[i/c*s.out.C+from+i%c]
+			}
+			from += c
+		}
+	},
 	cases: []opCase{
 		{"concat", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node {
 			a := g.ReLU("a/relu", g.Conv("a/conv", x, 5, graph.Square(1, 1, 0), nil))

@@ -13,7 +13,8 @@ var conv = operation{
 	value: func(e evaluation) {
 		e.conv(e.y, e.x, e.in, e.out, e.n.Op().(graph.Conv).Window, e.params[e.n.Params()[0]])
 	},
-	cases: convCases(),
+	gradient: func(s sweep) { s.convGradient(s.n.Op().(graph.Conv).Window) },
+	cases:    convCases(),
 }
 
 func convCases() []opCase {
@@ -56,12 +57,30 @@ func (r *reference) conv(y, x []float64, in, out graph.Shape, w graph.Window, f 
 	})
 }
 
+func (s sweep) convGradient(w graph.Window) {
+	p := s.n.Params()[0]
+	f, df := s.params[p], s.gradients[p]
+	s.windowsAt(s.in, s.out, w, func(to int, taps []int, where [][2]int) {
+		for k := range s.out.C {
+			d := s.dy[to*s.out.C+k]
+			for i, t := range taps {
+				base := ((k*w.H+where[i][0])*w.W + where[i][1]) * s.in.C
+				for c := range s.in.C {
+					df[base+c] += d * s.x[t*s.in.C+c]
+					s.dx[t*s.in.C+c] += d * f[base+c]
+				}
+			}
+		}
+	})
+}
+
 var linear = operation{
 	kind: "linear",
 	make: func(s statement) graph.Op { return graph.Linear{Features: s.number("features", 3)} },
 	value: func(e evaluation) {
 		e.conv(e.y, e.x, e.in, e.out, graph.Window{H: e.in.H, W: e.in.W, StrideH: 1, StrideW: 1}, e.params[e.n.Params()[0]])
 	},
+	gradient: func(s sweep) { s.convGradient(graph.Window{H: s.in.H, W: s.in.W, StrideH: 1, StrideW: 1}) },
 	cases: []opCase{{"linear", func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node {
 		return g.ReLU("op", g.AddBias("bias", g.Linear("fc", x, pick(rng, 2, 10, 65), nil), nil))
 	}}},

@@ -7,10 +7,11 @@ import (
 )
 
 var dropout = operation{
-	kind:  "dropout",
-	make:  func(s statement) graph.Op { return graph.Dropout{P: s.float("p", 0.4)} },
-	value: dropoutValue,
-	cases: []opCase{{"dropout", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.Dropout("op", x, 0.4) }}},
+	kind:     "dropout",
+	make:     func(s statement) graph.Op { return graph.Dropout{P: s.float("p", 0.4)} },
+	value:    dropoutValue,
+	gradient: dropoutGradient,
+	cases:    []opCase{{"dropout", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.Dropout("op", x, 0.4) }}},
 }
 
 func dropoutValue(e evaluation) {
@@ -25,6 +26,15 @@ func dropoutValue(e evaluation) {
 		case float64(word) >= o.P*(1<<32):
 			y[e] = x[e] / (1 - o.P)
 		}
+	}
+}
+
+// dropoutGradient applies dropout to dy: dropout is linear, element by element.
+func dropoutGradient(s sweep) {
+	masked := make([]float64, len(s.dy))
+	dropoutValue(evaluation{reference: s.reference, n: s.n, x: s.dy, y: masked})
+	for i, d := range masked {
+		s.dx[i] += d
 	}
 }
 

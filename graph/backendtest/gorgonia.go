@@ -13,7 +13,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// oracleNetwork is a stem, one module with a concatenation, and a head on the stem: what both engines can say.
+// oracleNetwork is a stem, one module with a concatenation, and a head on the stem: operations that
+// both engines have.
 func oracleNetwork(classes int) *graph.Graph {
 	g := graph.New("oracle")
 	x := g.Input("image", graph.Shape{H: 8, W: 6, C: 3})
@@ -28,7 +29,8 @@ func oracleNetwork(classes int) *graph.Graph {
 	return g
 }
 
-// gorgonia compares losses and every gradient with Gorgonia's automatic differentiation of the same network, in float64.
+// gorgonia compares the losses and all gradients with Gorgonia's automatic differentiation of the
+// same network, in float64.
 func (s *suite) gorgonia(t *testing.T) {
 	rng := rand.New(rand.NewPCG(s.seed, 5))
 	f := s.fixture(t, oracleNetwork(5), 3, rng)
@@ -94,7 +96,7 @@ func (o *oracle) tensor(name string, v []float64, dims ...int) *gorgonia.Node {
 		gorgonia.WithValue(tensor.New(tensor.WithShape(dims...), tensor.WithBacking(v))))
 }
 
-// param is a parameter in Gorgonia's layout: filters (K, C, R, S), a bias (1, K, 1, 1).
+// param returns a parameter in Gorgonia's layout: filters (K, C, R, S), a bias (1, K, 1, 1).
 func (o *oracle) param(name string) (*gorgonia.Node, *graph.Param) {
 	o.f.t.Helper()
 	p, err := o.f.g.Param(name)
@@ -152,7 +154,7 @@ func nchw(v []float64, n int, s graph.Shape) []float64 {
 	return out
 }
 
-// kcrs turns filters (K, R, S, C) into (K, C, R, S), krsc back.
+// kcrs converts filters from (K, R, S, C) to (K, C, R, S); krsc converts them back.
 func kcrs(v []float64, d []int) []float64 {
 	return nchw(v, d[0], graph.Shape{H: d[1], W: d[2], C: d[3]})
 }

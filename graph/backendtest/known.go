@@ -1,6 +1,6 @@
 package backendtest
 
-// networks are listings of what was wrong once, or could be: each is tried by RunNetworks.
+// networks are listings of networks that once failed, or could fail. RunNetworks tries all of them.
 var networks = []struct{ name, listing string }{
 	{"sum of one twice", `
 data seed=1 batch=2 image=6x5x3

@@ -8,9 +8,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// large checks a network whose activations and one parameter are so large that backends cut them
-// into pieces: the rows of a reduction, the rows and images of other steps, and the elements of a
-// parameter. It finds a piece that is left out or counted twice.
+// large checks a network with activations, and one parameter, so large that backends split them:
+// the rows of a reduction, the rows and images of other steps, and the elements of a parameter. It
+// finds pieces that are left out or counted twice.
 func (s *suite) large(t *testing.T) {
 	rng := rand.New(rand.NewPCG(s.seed, 12))
 	g := graph.New("large")
@@ -28,7 +28,7 @@ func (s *suite) large(t *testing.T) {
 		values[p] = f.get(graph.Value, p)
 	}
 	for _, u := range []graph.Fusions{s.b.Target().Fusions, {}} {
-		for p, v := range values { // running statistics move
+		for p, v := range values { // a run changes the running statistics
 			f.set(graph.Value, p, narrow(v))
 		}
 		o := f.options()
@@ -47,7 +47,7 @@ func (s *suite) large(t *testing.T) {
 		}
 	}
 
-	// One step of plain gradient descent moves every element of every parameter by its gradient.
+	// One step of plain gradient descent changes every element of every parameter by its gradient.
 	o := f.options()
 	o.Optimizer = &graph.Optimizer{Rule: graph.SGD, EMA: true}
 	for p, v := range values {

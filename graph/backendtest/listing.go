@@ -10,7 +10,7 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// A listing is a network and what is asked of it, as text, one statement a line:
+// listing is a network and what a test does with it, as text with one statement per line:
 //
 //	data seed=7 batch=2 image=5x4x3 ignored=1   random values and images; as many rows at the end count for no head
 //	a = conv image filters=4 window=3x3 pads=1,1,1,1
@@ -21,14 +21,14 @@ import (
 //	keep b
 //	probe d(b)                                  of the gradient; without d( ) of the activation
 //
-// Failures print the listing that fails, so that it can be pasted into the table of networks (networks.go).
+// Failures print the failing listing, so that it can be added to the table of networks (known.go).
 type listing []statement
 
-// statement is a line: a node, with a name, or something else, without.
+// statement is one line: a node, which has a name, or another statement, which has none.
 type statement struct {
 	name  string
 	kind  string   // of the operation, or "data", "head", "freeze", "keep", "probe"
-	words []string // inputs; what else a statement is about
+	words []string // the inputs of a node, or the objects of another statement
 	args  map[string]string
 }
 
@@ -51,7 +51,7 @@ func (l listing) String() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// parse reads a listing.
+// parse parses a listing.
 func parse(text string) listing {
 	var l listing
 	for line := range strings.Lines(text) {
@@ -76,7 +76,7 @@ func parse(text string) listing {
 	return l
 }
 
-// set gives an argument a value.
+// set returns the statement with an argument set.
 func (s statement) set(key string, value any) statement {
 	if s.args = maps.Clone(s.args); s.args == nil {
 		s.args = map[string]string{}
@@ -85,7 +85,8 @@ func (s statement) set(key string, value any) statement {
 	return s
 }
 
-// numbers are the parts of an argument that commas or x stand between, none where it is not there.
+// numbers returns the numbers of an argument, which commas or x separate. It returns none if the
+// argument is missing.
 func (s statement) numbers(key string) (out []int) {
 	if s.args[key] == "" {
 		return nil
@@ -135,7 +136,7 @@ func (s statement) window() graph.Window {
 	return w
 }
 
-// subject is what a listing says.
+// subject is the network of a listing and the rest of its statements.
 type subject struct {
 	g       *graph.Graph
 	layout  *graph.Layout
@@ -146,7 +147,7 @@ type subject struct {
 	probes  []graph.Probe
 }
 
-// build makes the network of a listing. It refuses what graph refuses.
+// build makes the network of a listing. It returns an error if graph refuses the network.
 func (l listing) build() (*subject, error) {
 	n := &subject{g: graph.New("random"), batch: 2}
 	nodes := map[string]*graph.Node{}

@@ -22,12 +22,25 @@ var maxPool = operation{
 			}
 		})
 	},
+	gradient: func(s sweep) {
+		s.windows(s.in, s.out, s.n.Op().(graph.MaxPool).Window, func(to int, taps []int, _ int) {
+			for c := range s.in.C {
+				best := taps[0]
+				for _, t := range taps {
+					if s.x[t*s.in.C+c] > s.x[best*s.in.C+c] {
+						best = t
+					}
+				}
+				s.dx[best*s.in.C+c] += s.dy[to*s.in.C+c]
+			}
+		})
+	},
 	cases: poolCases("maxpool", func(g *graph.Graph, x *graph.Node, rng *rand.Rand, w graph.Window) *graph.Node {
 		return g.MaxPool("op", x, w)
 	}),
 }
 
-// poolCases are windows of several sizes, in ceil mode or not.
+// poolCases are windows of several sizes, with or without ceil mode.
 func poolCases(name string, pool func(g *graph.Graph, x *graph.Node, rng *rand.Rand, w graph.Window) *graph.Node) []opCase {
 	var cases []opCase
 	for _, k := range []int{2, 3, 5} {

@@ -11,19 +11,22 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Networks say what networks RunNetworks tries, and on what.
+// Networks says which networks RunNetworks tries, and on which backends.
 type Networks struct {
-	// Open opens the backend, and an exact one: of FP64, or, for a precision that rounds, one of this precision that is as good as exact.
-	// Each worker has its own.
+	// Open opens the backend and an exact backend. The exact one has precision FP64; for a
+	// precision that rounds it is a nearly exact backend of the same precision. Each worker opens
+	// its own.
 	Open    func() (b, exact graph.Backend, err error)
 	Workers int
-	Seeds   int // how many random networks
-	Few     int // how many plans of each are tried besides the usual one; 0 means all
+	Seeds   int // number of random networks
+	Few     int // number of plans of each network that are tried besides the usual one; 0 means all
 }
 
-// RunNetworks tries the networks of the table, and random ones. Every plan of a network (fused, partly or not, with shared memory or
-// without, in another order, one sweep or one for each loss, watched, of some heads, updating, evaluating, from a node on) gives what
-// the definition of its operations in float64 and its finite differences say. Networks that fail are made as small as they can be.
+// RunNetworks tries the networks of the table and random networks. It checks every plan of a
+// network: fully, partly or not fused, with shared memory or without, with another order of steps,
+// with one sweep or one sweep per loss, with kept nodes and probes, with some of the heads, with an
+// update, for evaluation, and starting at a node. Results must agree with the definition of the
+// operations in float64 and its finite differences. A network that fails is reduced.
 func RunNetworks(t *testing.T, o Networks) {
 	for _, n := range networks {
 		t.Run(strings.ReplaceAll(n.name, " ", "_"), func(t *testing.T) { try(t, o.Open, n.listing) })
@@ -48,8 +51,9 @@ func try(t *testing.T, open func() (b, exact graph.Backend, err error), text str
 	}
 }
 
-// search tries random networks, of seeds from 0 on, and calls found, one at a time, with every seed that fails, why, the network made
-// small, and why that one fails, until it returns false. spoil is that of trials.
+// search tries random networks with seeds from 0 on. It calls found for every seed that fails, one
+// call at a time, with the seed, the failure, the reduced network and the failure of that network.
+// It stops when found returns false. spoil is as in trials.
 func search(o Networks, spoil func(*graph.Plan), found func(int, *failure, listing, *failure) bool) {
 	var (
 		next  atomic.Int64

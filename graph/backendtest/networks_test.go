@@ -17,7 +17,8 @@ func openExact() (b, exact graph.Backend, err error) {
 	return b, exact, err
 }
 
-// spoilers are faults of plans, as a compiler could make them. Each changes the first step that it can.
+// spoilers are faults of plans that a compiler could have. Each changes the first step that it
+// applies to.
 var spoilers = map[string]func(s graph.Step) bool{
 	"a data gradient is not added": func(s graph.Step) bool {
 		x, ok := s.(*graph.ConvBackwardData)
@@ -98,7 +99,7 @@ var spoilers = map[string]func(s graph.Step) bool{
 func off(flag *bool) bool { was := *flag; *flag = false; return was }
 func on(flag *bool) bool  { was := *flag; *flag = true; return !was }
 
-// Planted faults are found within a few networks, which become small.
+// Planted faults are found within a few networks, and these are reduced to small ones.
 func TestNetworksFindPlantedFaults(t *testing.T) {
 	for name, spoil := range spoilers {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
@@ -120,7 +121,7 @@ func TestNetworksFindPlantedFaults(t *testing.T) {
 	}
 }
 
-// Buffers that share memory while both live are found, too.
+// Buffers that share memory while both live are also found.
 func TestNetworksFindSharedMemory(t *testing.T) {
 	found := false
 	overlap := func(p *graph.Plan) {
@@ -138,7 +139,8 @@ func TestNetworksFindSharedMemory(t *testing.T) {
 	require.True(t, found)
 }
 
-// A listing is read as it is printed, a seed gives one listing, all operations occur, and so do all kinds of statements.
+// Parsing a printed listing gives the same listing, a seed always gives the same listing, and
+// random listings have all operations and all kinds of statements.
 func TestListings(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range uint64(200) {

@@ -10,23 +10,29 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// operation is what the suite knows of one of graph's operations. It is in the file of the operation's name.
+// operation is the suite's entry for one of graph's operations. It is in the file with the
+// operation's name.
 type operation struct {
 	kind string // graph.Op.Kind
-	// make makes the operation of a listing's statement.
+	// make returns the operation of a listing's statement.
 	make func(statement) graph.Op
-	// value is the definition in float64, as plain loops: it fills e.y, which is full of zeros.
+	// value is the definition in float64, as plain loops. It fills e.y, which is zero before.
 	value func(e evaluation)
-	// refuses says why a training plan cannot have a node of the operation at a batch size; nil where none is refused.
+	// gradient is the reverse of value, as plain loops: it adds what s.dy sends to the gradients of the inputs and of the
+	// parameters. checkGradients compares it with finite differences of value.
+	gradient func(s sweep)
+	// refuses returns an error if a training plan cannot have the node at the batch size; nil: no
+	// node is refused.
 	refuses func(n *graph.Node, batch int) error
-	// cases are networks with the operation under test: their values and gradients are checked on random shapes.
+	// cases are networks with the operation under test. Their values and gradients are checked on
+	// random shapes.
 	cases []opCase
 }
 
-// table has all operations but the input.
+// table has all operations except the input.
 var table = []operation{add, adaptiveAvgPool, avgPool, batchNorm, bias, concat, conv, dropout, linear, lrn, maxPool, relu, scale}
 
-// operationOf is the operation of a kind. It panics where the table has none.
+// operationOf returns the operation of a kind. It panics if the table has none.
 func operationOf(kind string) operation {
 	i := slices.IndexFunc(table, func(o operation) bool { return o.kind == kind })
 	if i < 0 {
@@ -35,8 +41,8 @@ func operationOf(kind string) operation {
 	return table[i]
 }
 
-// opCase builds one operation under test on x. A trained convolution makes x, so the operation's data gradient is tested by
-// that convolution's filter gradient.
+// opCase builds one operation under test on x. A trained convolution computes x, so the gradient of
+// its filters tests the data gradient of the operation.
 type opCase struct {
 	name  string
 	build func(g *graph.Graph, x *graph.Node, rng *rand.Rand) *graph.Node
@@ -44,7 +50,8 @@ type opCase struct {
 
 func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
 
-// window draws a window that fits: stride 1 or 2; SAME, VALID or explicit, perhaps lopsided padding.
+// window draws a window that fits: stride 1 or 2; padding SAME, VALID or explicit, perhaps not
+// symmetric.
 func window(rng *rand.Rand, h, w int) graph.Window {
 	win := graph.Window{H: h, W: w, StrideH: 1 + rng.IntN(2), StrideW: 1 + rng.IntN(2)}
 	switch rng.IntN(3) {
@@ -68,7 +75,7 @@ func (s *suite) operations(t *testing.T) {
 				g := graph.New(c.name)
 				in := graph.Shape{H: 7 + rng.IntN(7), W: 7 + rng.IntN(7), C: pick(rng, 1, 3, 5)}
 				if c.name == "siblings" {
-					in.C = max(in.C, 3) // batch normalisation of one channel's multiples has a gradient of rounding errors alone
+					in.C = max(in.C, 3) // with one channel the branches are multiples of each other, and the gradient of batch normalisation is rounding alone
 				}
 				x := g.Input("image", in)
 				x = g.Conv("first", x, pick(rng, 3, 8, 16, 24), graph.Square(1, 1, 0), nil)
@@ -88,7 +95,7 @@ func (s *suite) operations(t *testing.T) {
 	}
 }
 
-// checkStatistics compares the running statistics after a training step.
+// checkStatistics checks the running statistics after a training step.
 func (f *fixture) checkStatistics() {
 	f.t.Helper()
 	for _, p := range f.layout.Params {

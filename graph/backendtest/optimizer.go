@@ -10,8 +10,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// testOptimizers runs three steps of every rule and compares parameters, slots and averages with the formulas in float64,
-// fed with the backend's own gradients.
+// optimizers runs three steps of every rule and compares parameters, slots and averages with the
+// formulas in float64, on the backend's own gradients.
 func (s *suite) optimizers(t *testing.T) {
 	const lr, ema = 0.05, 0.9
 	for name, o := range map[string]graph.Optimizer{
@@ -129,7 +129,7 @@ type modelParam struct {
 	slot   [2][]float64
 }
 
-// update applies the rule as graph.Rule's comments define it.
+// update applies the rule as the comments of graph.Rule define it.
 func (m *modelParam) update(o graph.Optimizer, grad []float64, clip, lr, decay, t float64) {
 	for i := range m.w {
 		g, s0, s1 := clip*grad[i], &m.slot[0][i], &m.slot[1][i]

@@ -9,8 +9,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// network is a small Inception with every kind of sharing: a stem, two modules with merged 1×1 siblings, a residual, one head
-// on a whole module, which also learns from the main one, one on a single tower, and dropout.
+// network is a small Inception with every kind of sharing: a stem, two modules with merged 1×1
+// siblings, a residual block, dropout, a head on a whole module, which also learns from the main
+// head, and a head on a single tower.
 func network(classes int) *graph.Graph {
 	g := graph.New("suite")
 	x := g.Input("image", graph.Shape{H: 13, W: 11, C: 3})
@@ -50,7 +51,7 @@ func network(classes int) *graph.Graph {
 	return g
 }
 
-// testPlans checks that every way of making a plan has the same meaning.
+// plans checks that every way of making a plan gives the same results.
 func (s *suite) plans(t *testing.T) {
 	rng := rand.New(rand.NewPCG(s.seed, 2))
 	f := s.fixture(t, network(7), 3, rng)
@@ -108,8 +109,8 @@ func (s *suite) plans(t *testing.T) {
 	f.t = t
 }
 
-// testHeads checks that the fused sweep is the sum of separate sweeps, that weights act without recompiling, and that runs
-// repeat to the bit.
+// heads checks that the fused sweep is the sum of separate sweeps, that a change of weights needs
+// no new plan, and that runs repeat to the bit.
 func (s *suite) heads(t *testing.T) {
 	rng := rand.New(rand.NewPCG(s.seed, 3))
 	f := s.fixture(t, network(5), 4, rng)
@@ -126,10 +127,10 @@ func (s *suite) heads(t *testing.T) {
 		o := f.options()
 		o.Losses = []string{l.Name}
 		weights := []float64{f.weights[i]}
-		if l.Distill > 0 { // it needs its teacher
+		if l.Distill > 0 { // the head needs its teacher
 			o.Losses, weights = []string{f.g.MainLoss().Name, l.Name}, []float64{0, f.weights[i]}
 		}
-		for _, p := range f.layout.Params { // a sweep writes only what its head depends on
+		for _, p := range f.layout.Params { // a sweep writes only gradients that its head depends on
 			if f.layout.IsTrained(p) {
 				f.set(graph.Gradient, p, make([]float32, p.Elements()))
 			}
@@ -178,7 +179,8 @@ func (s *suite) heads(t *testing.T) {
 	})
 }
 
-// testEvaluation checks evaluation plans: running statistics, heads left out, padding rows, pixels, averages.
+// evaluation checks evaluation plans: running statistics, heads left out, padding rows, pixels,
+// averages.
 func (s *suite) evaluation(t *testing.T) {
 	rng := rand.New(rand.NewPCG(s.seed, 4))
 	f := s.fixture(t, network(7), 5, rng)
@@ -233,7 +235,7 @@ func (s *suite) evaluation(t *testing.T) {
 	})
 }
 
-// testErrors checks that wrong feeds and states are refused with errors, not panics.
+// errors checks that wrong feeds and states give errors, not panics.
 func (s *suite) errors(t *testing.T) {
 	f := s.fixture(t, network(4), 2, rand.New(rand.NewPCG(1, 1)))
 	pr, _ := f.run(f.options(), f.feed())

@@ -11,15 +11,14 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// probed are the probes of suite.probes: activations and gradients in all places that a plan treats
-// differently.
+// probed are the probes of suite.probes: activations and gradients wherever plans differ.
 var probed = []graph.Probe{
 	{Node: "image"},
 	{Node: "stem/conv"}, // read by a batch normalisation
 	{Node: "stem/relu"}, // fused into one
 	{Node: "mixed1"},    // a concatenation
 	{Node: "mixed1/tower3x3"},
-	{Node: "mixed1/tower5x5/relu"}, // slices of it
+	{Node: "mixed1/tower5x5/relu"}, // slices of the concatenation
 	{Node: "mixed1/reduce3x3/relu"},
 	{Node: "mixed2/tower3x3"}, // an epilogue's ReLU
 	{Node: "mixed2/tower1x1/bias"},
@@ -48,8 +47,8 @@ var probed = []graph.Probe{
 	{Node: "aux1/fc/bias", Gradient: true},
 }
 
-// probes checks what probes measure, and that they change nothing: gradients have the same bits with them, and running statistics
-// stay as they are where they are frozen.
+// probes checks what probes measure, and that they change nothing: gradients have the same bits
+// with probes, and frozen running statistics stay as they are.
 func (s *suite) probes(t *testing.T) {
 	for _, wrong := range s.wrongProbes(t) {
 		t.Error(wrong)
@@ -81,8 +80,8 @@ func (s *suite) probes(t *testing.T) {
 	require.ErrorContains(t, err, "mixed1")
 }
 
-// wrongProbes are the differences between what probes measure and the reference's values and
-// gradients, in a plan with all fusions, in one without any, and in a second run of it.
+// wrongProbes returns the differences between the results of probes and the reference's values and
+// gradients, in a second run of a plan with all fusions and of a plan without fusions.
 func (s *suite) wrongProbes(t *testing.T) (wrong []error) {
 	rng := rand.New(rand.NewPCG(s.seed, 11))
 	f := s.fixture(t, network(7), 2, rng)
@@ -98,7 +97,7 @@ func (s *suite) wrongProbes(t *testing.T) (wrong []error) {
 	return wrong
 }
 
-// wrongProbes are the differences in what the probes of a program have measured in its last run.
+// wrongProbes returns the differences in the results of a program's probes in its last run.
 func (f *fixture) wrongProbes(pr graph.Program) (wrong []error) {
 	f.t.Helper()
 	got, err := pr.ProbeResults()
@@ -128,17 +127,17 @@ func (f *fixture) wrongProbes(pr graph.Program) (wrong []error) {
 	return wrong
 }
 
-// loose is how far a precision that rounds may be from the reference: rounding adds up over the
-// layers, and moves decisions of ReLUs and maxima.
+// loose is how far a precision that rounds may be from the reference: roundings add up over the
+// layers, and change decisions of ReLUs and maxima.
 var loose = map[graph.Precision]float64{graph.TF32: 0.03, graph.BF16: 0.15}
 
-// sights are the results that a probe should have.
+// sights are the expected results of a probe.
 type sights struct {
 	graph.ProbeResult
-	unsure []float64 // of each channel: how many values are so close to zero that rounding says on which side they are
+	unsure []float64 // per channel: the number of values so close to zero that rounding decides their sign
 }
 
-// see returns what a probe of values, with c channels, should measure.
+// see returns the expected results of a probe of values with c channels.
 func see(p graph.Probe, values []float64, c int, bound float64) sights {
 	s := sights{graph.ProbeResult{Probe: p, Rows: len(values) / c, Squares: make([]float64, c), Zeros: make([]float64, c)}, make([]float64, c)}
 	near := bound * norm(values) / math.Sqrt(float64(len(values)))
@@ -154,8 +153,8 @@ func see(p graph.Probe, values []float64, c int, bound float64) sights {
 	return s
 }
 
-// checkProbe compares the results of a probe with those that it should have, by relative L2 errors
-// over the channels.
+// checkProbe compares the results of a probe with the expected ones, by relative L2 errors over the
+// channels.
 func checkProbe(got graph.ProbeResult, want sights, bound float64) (wrong []error) {
 	if got.Probe != want.Probe || got.Rows != want.Rows || len(got.Squares) != len(want.Squares) || len(got.Zeros) != len(want.Zeros) {
 		return []error{fmt.Errorf("probe %s: it is of %s, with %d rows of %d and %d channels, not %d of %d", want.Probe, got.Probe,
@@ -164,7 +163,7 @@ func checkProbe(got graph.ProbeResult, want sights, bound float64) (wrong []erro
 	if e := relativeError(got.Squares, want.Squares); e > bound {
 		wrong = append(wrong, fmt.Errorf("probe %s: squares are off by %.3g, at most %.3g\n  got  %.6g\n  want %.6g", want.Probe, e, bound, got.Squares, want.Squares))
 	}
-	zeros := slices.Clone(want.Zeros) // the numbers within doubt that are the closest
+	zeros := slices.Clone(want.Zeros) // the possible numbers that are closest to the results
 	for c, z := range zeros {
 		zeros[c] = min(max(got.Zeros[c], z-want.unsure[c]), z+want.unsure[c])
 	}
@@ -174,7 +173,7 @@ func checkProbe(got graph.ProbeResult, want sights, bound float64) (wrong []erro
 	return wrong
 }
 
-// comparisons checks what a state says about two parts, and that copies are copies.
+// comparisons checks State.Compare for pairs of parts, and that State.Copy copies.
 func (s *suite) comparisons(t *testing.T) {
 	rng := rand.New(rand.NewPCG(s.seed, 7))
 	f := s.fixture(t, network(5), 2, rng)

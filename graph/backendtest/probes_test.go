@@ -41,7 +41,7 @@ func (p *faultyProgram) ProbeResults() ([]graph.ProbeResult, error) {
 	return results, err
 }
 
-// firstStep spoils the first step of a kind of which spoil says that it could.
+// firstStep spoils the first step of a kind for which spoil returns true.
 func firstStep[S graph.Step](spoil func(S) bool) func(*graph.Plan) {
 	return func(p *graph.Plan) {
 		for _, s := range p.Steps {
@@ -52,7 +52,7 @@ func firstStep[S graph.Step](spoil func(S) bool) func(*graph.Plan) {
 	}
 }
 
-// The probes' checks find faults in every precision. A fault of the plan is in the model, too; a
+// The checks of probes find faults in every precision. A fault of the plan is in the model too; a
 // fault of the backend is not.
 func TestProbesFindPlantedFaults(t *testing.T) {
 	at := func(p graph.Probe, change func(*graph.ProbeResult)) func(*graph.ProbeResult) {
@@ -88,7 +88,7 @@ func TestProbesFindPlantedFaults(t *testing.T) {
 		"a head's gradient that is not added":   {spoil: firstStep(func(s *graph.AvgPoolBackward) bool { return off(&s.Accumulate) })},
 		"a ReLU that a normalisation has not":   {spoil: firstStep(func(s *graph.BatchNormForward) bool { return off(&s.ReLU) })},
 		"a slice of a concatenation beside one": {spoil: firstStep(func(s *graph.ProbeStep) bool { return s.Probe == tower && move(&s.X) })},
-		"a gradient that others still add to": {spoil: func(p *graph.Plan) { // the probe comes before the last step that writes what it sees
+		"a gradient that others still add to": {spoil: func(p *graph.Plan) { // the probe comes before the last step that writes its operand
 			at := slices.IndexFunc(p.Steps, func(s graph.Step) bool { x, ok := s.(*graph.ProbeStep); return ok && x.Probe == mixed })
 			for i := at - 1; i >= 0; i-- {
 				writes := false
@@ -128,7 +128,7 @@ func TestProbesFindPlantedFaults(t *testing.T) {
 	}
 }
 
-// move lets a view of a slice begin a channel later.
+// move moves a view of a slice by one channel.
 func move(v *graph.View) bool {
 	if v.Stride == v.Shape.C {
 		return false

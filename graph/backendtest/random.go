@@ -9,15 +9,16 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// generator draws a network, statement by statement: a directed acyclic graph of all operations, in which what fusion, slices of concatenations and shared
-// gradient memory are made for is frequent. Heads are anywhere: on the trunk, on towers, on inputs of concatenations, several on one
-// node, behind each other. The trunk goes on behind them.
+// generator draws a network, statement by statement: a directed acyclic graph of all operations.
+// Candidates for fusion, for slices of concatenations and for shared gradient memory are frequent.
+// Heads are anywhere: on the trunk, on towers, on inputs of concatenations, several on one node,
+// one after another. The trunk continues after them.
 type generator struct {
 	*rand.Rand
 	listing
 	shapes map[string]graph.Shape
 	nodes  []string // in order
-	headed string   // the last node that a head was put on
+	headed string   // the last node that got a head
 }
 
 // random draws the listing of a seed.
@@ -76,7 +77,8 @@ func random(seed uint64) listing {
 	return g.listing
 }
 
-// node adds an operation, if it fits, and returns its name: else that of its first input.
+// node adds an operation if it fits, and returns its name. Otherwise it returns the name of the
+// first input.
 func (g *generator) node(s statement, in ...string) string {
 	trial := graph.New("trial")
 	var xs []*graph.Node
@@ -99,7 +101,7 @@ func (g *generator) node(s statement, in ...string) string {
 	return s.name
 }
 
-// any draws a node: one of the last three, mostly.
+// any draws a node, mostly one of the last three.
 func (g *generator) any() string {
 	if g.IntN(3) > 0 {
 		return g.nodes[len(g.nodes)-1-g.IntN(min(3, len(g.nodes)))]
@@ -107,7 +109,7 @@ func (g *generator) any() string {
 	return pick(g.Rand, g.nodes...)
 }
 
-// like draws nodes that have something in common with x: that one, too, perhaps twice.
+// like draws n nodes, x among them, that all fit x by same. A node may occur twice.
 func (g *generator) like(x string, n int, same func(a, b graph.Shape) bool) []string {
 	var fit []string
 	for _, y := range g.nodes {
@@ -156,7 +158,7 @@ func (g *generator) strided(s statement, h, w int) statement {
 	return s
 }
 
-// layer is a convolution with what comes behind it in real networks.
+// layer adds a convolution and the operations that follow one in real networks.
 func (g *generator) layer(x string, filters, h, w int, same bool) string {
 	x = g.conv(x, filters, h, w, same)
 	switch g.IntN(4) {
@@ -172,23 +174,23 @@ func (g *generator) layer(x string, filters, h, w int, same bool) string {
 
 func (g *generator) filters() int { return pick(g.Rand, 1, 2, 3, 4, 5, 8, 3, 4, 16) }
 
-// size draws a window.
+// size draws the size of a window.
 func (g *generator) size() (h, w int) {
 	k := pick(g.Rand, [2]int{1, 1}, [2]int{1, 1}, [2]int{3, 3}, [2]int{2, 2}, [2]int{1, 3}, [2]int{3, 1})
 	return k[0], k[1]
 }
 
-// alone are the operations that are drawn by themselves, behind x; a window, where they have one, has h x w taps. Each group is drawn as
-// often as another.
+// alone are the draws of single operations on x. A window, if the operation has one, has h×w taps.
+// All groups are drawn equally often.
 var alone = [][]func(g *generator, x string, h, w int){
 	{drawReLU}, {drawBatchNorm}, {drawScale}, {drawDropout}, {drawMaxPool, drawAvgPool}, {drawBias, drawLRN},
 	{drawLinear, drawAdaptiveAvgPool, drawAdaptiveAvgPool},
 }
 
-// composites is how many draws of a unit make groups of operations.
+// composites is the number of draws of a unit that make several operations.
 const composites = 13
 
-// unit adds an operation or a group of them.
+// unit adds an operation or a group of operations.
 func (g *generator) unit() {
 	x := g.any()
 	h, w := g.size()
@@ -239,7 +241,7 @@ func (g *generator) ordered(x, y string) []string {
 	return []string{y, x}
 }
 
-// logits adds a head on any node.
+// logits adds the logits of a head on any node.
 func (g *generator) logits(classes int) string {
 	want := graph.Shape{H: 1, W: 1, C: classes}
 	x := g.any()
@@ -247,7 +249,7 @@ func (g *generator) logits(classes int) string {
 		x = g.headed
 	}
 	g.headed = x
-	if g.IntN(4) > 0 || g.shapes[x] != want { // else a node that is there anyway
+	if g.IntN(4) > 0 || g.shapes[x] != want { // otherwise x already has the shape of logits
 		switch g.IntN(4) {
 		case 0:
 			x = g.node(statement{kind: "linear"}.set("features", classes), x)
@@ -281,7 +283,7 @@ func (g *generator) logits(classes int) string {
 	return x
 }
 
-// join adds a head on all that nobody has read so far, so that nearly every node has a gradient.
+// join adds a head on all nodes that have no reader, so that nearly every node has a gradient.
 func (g *generator) join(classes int) string {
 	read := map[string]bool{}
 	for _, s := range g.listing {
@@ -306,7 +308,7 @@ func (g *generator) join(classes int) string {
 	return g.node(statement{kind: "linear"}.set("features", classes), x)
 }
 
-// freeze freezes nothing, some parameters, all of one role, or all that a node needs.
+// freeze freezes no parameters, some, all of one role, or all that a node depends on.
 func (g *generator) freeze() {
 	n, err := g.build()
 	if err != nil {

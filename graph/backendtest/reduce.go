@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// reduce makes a listing that fails as small as it can: as long as one of the smaller listings fails in the same way, it goes on with
-// that one (delta debugging: Zeller and Hildebrandt 2002).
+// reduce makes a failing listing as small as possible: it replaces the listing with a smaller one
+// as long as one of the smaller ones fails in the same way (delta debugging: Zeller and Hildebrandt
+// 2002).
 func reduce(l listing, fails func(listing) bool) listing {
 	for tries := 0; tries < 3000; {
 		smaller := func() listing {
@@ -28,10 +29,10 @@ func reduce(l listing, fails func(listing) bool) listing {
 	return l
 }
 
-// smaller yields the listings that are a little smaller, the smallest first.
+// smaller yields listings that are a little smaller, the smallest first.
 func (l listing) smaller() func(yield func(listing) bool) {
 	return func(yield func(listing) bool) {
-		for size := len(l) / 2; size >= 1; size /= 2 { // without some lines that follow one another
+		for size := len(l) / 2; size >= 1; size /= 2 { // without some consecutive lines
 			for from := 1; from+size <= len(l); from++ {
 				if !yield(l.without(from, from+size, 0)) {
 					return
@@ -40,7 +41,7 @@ func (l listing) smaller() func(yield func(listing) bool) {
 		}
 		for i, s := range l {
 			if s.name != "" {
-				for k := 1; k < len(s.words); k++ { // with another input in the place of a node
+				for k := 1; k < len(s.words); k++ { // with an input in place of a node
 					if !yield(l.without(i, i+1, k)) {
 						return
 					}
@@ -88,14 +89,15 @@ func (l listing) smaller() func(yield func(listing) bool) {
 	}
 }
 
-// with is the listing with another line.
+// with returns the listing with line i replaced.
 func (l listing) with(i int, s statement) listing {
 	out := slices.Clone(l)
 	out[i] = s
 	return out
 }
 
-// without is the listing without some lines. What read a node of theirs reads the node's k-th input instead, or the first.
+// without returns the listing without some lines. The readers of a removed node read its k-th input
+// instead, or its last if it has fewer.
 func (l listing) without(from, to, k int) listing {
 	instead := map[string]string{}
 	for _, s := range l[from:to] {

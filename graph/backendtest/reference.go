@@ -6,8 +6,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// reference evaluates a graph in float64 exactly as its operations are defined, node by node, with no plan, no fusion and
-// no memory sharing: what every backend is measured against.
+// reference evaluates a graph in float64 as its operations are defined, node by node, with no plan,
+// no fusion and no shared memory. All backends are compared with it.
 type reference struct {
 	g        *graph.Graph
 	batch    int
@@ -21,7 +21,7 @@ type reference struct {
 	step      uint64
 	values    map[*graph.Node][]float64
 	stats     map[*graph.Param][]float64 // running statistics after the step
-	teacher   []float64                  // the main head's logits, where they are to stay what they were: a teacher is a constant
+	teacher   []float64                  // if not nil, the main head's logits as teacher: a teacher is a constant
 }
 
 // run evaluates every node and returns the mean loss of every head.
@@ -43,7 +43,7 @@ func (r *reference) evaluate() {
 	}
 }
 
-// follow evaluates what depends on a node once more: its value has been changed.
+// follow evaluates the nodes that depend on a node again, after a change of its value.
 func (r *reference) follow(n *graph.Node) {
 	changed := map[*graph.Node]bool{n: true}
 	for _, m := range r.g.Nodes() {
@@ -54,7 +54,7 @@ func (r *reference) follow(n *graph.Node) {
 	}
 }
 
-// total is Σ weight·loss.
+// total returns Σ weight·loss.
 func (r *reference) total(weights []float64) float64 {
 	t := 0.0
 	for i, l := range r.run() {
@@ -63,7 +63,8 @@ func (r *reference) total(weights []float64) float64 {
 	return t
 }
 
-// evaluation is a node whose value is asked for. x is the value of its first input, of shape in; y, of shape out, is where its own goes.
+// evaluation is a node that is being evaluated. x is the value of its first input, of shape in; y
+// is the memory for its own value, of shape out.
 type evaluation struct {
 	*reference
 	n       *graph.Node
@@ -82,8 +83,8 @@ func (r *reference) eval(n *graph.Node) []float64 {
 	return e.y
 }
 
-// windows calls f for every output pixel with the input pixels that its window covers, and the number of taps that lie in the
-// padded image.
+// windows calls f for every output pixel with the input pixels in its window, and with the number
+// of taps that lie in the padded image.
 func (r *reference) windows(in, out graph.Shape, w graph.Window, f func(to int, taps []int, padded int)) {
 	r.windowsAt(in, out, w, func(to int, taps []int, _ [][2]int) {
 		p, q := to/out.W%out.H, to%out.W

@@ -14,6 +14,13 @@ var relu = operation{
 			e.y[i] = max(e.x[i], 0)
 		}
 	},
+	gradient: func(s sweep) {
+		for i, d := range s.dy {
+			if s.x[i] > 0 {
+				s.dx[i] += d
+			}
+		}
+	},
 	cases: []opCase{{"relu", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.ReLU("op", x) }}},
 }
 

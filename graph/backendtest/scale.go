@@ -14,6 +14,11 @@ var scale = operation{
 			e.y[i] = e.n.Op().(graph.Scale).Factor * e.x[i]
 		}
 	},
+	gradient: func(s sweep) {
+		for i, d := range s.dy {
+			s.dx[i] += s.n.Op().(graph.Scale).Factor * d
+		}
+	},
 	cases: []opCase{{"scale", func(g *graph.Graph, x *graph.Node, _ *rand.Rand) *graph.Node { return g.Scale("op", x, -0.7) }}},
 }
 

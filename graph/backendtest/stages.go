@@ -8,8 +8,9 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// stages checks that an evaluation can be cut in two: a plan that starts at a node, fed with the node's activation in the whole
-// plan, gives the whole plan's logits, for every kind of node that it can start at and another batch size.
+// stages checks that an evaluation can be cut in two. A plan that starts at a node, with the node's
+// activation from the whole plan as its feed, gives the logits of the whole plan. It does this for
+// every kind of node that a plan can start at, with another batch size.
 func (s *suite) stages(t *testing.T) {
 	const batch = 3
 	f := s.fixture(t, network(7), batch, rand.New(rand.NewPCG(s.seed, 8)))
@@ -34,7 +35,7 @@ func (s *suite) stages(t *testing.T) {
 			for _, l := range whole.Plan().Losses {
 				want = append(want, read(whole, l.Logits.Name()))
 			}
-			// The first row follows once more, so that the batch has another size.
+			// The first row is repeated at the end, so that the batch has another size.
 			feed := &graph.Feed{Labels: append(f.ref.labels[:batch:batch], graph.IgnoreLabel)}
 			for _, v := range append(x, x[:len(x)/batch]...) {
 				feed.Images = append(feed.Images, float32(v))
@@ -44,7 +45,7 @@ func (s *suite) stages(t *testing.T) {
 			require.Less(t, len(rest.Plan().Steps), len(whole.Plan().Steps)+1)
 			for i, l := range rest.Plan().Losses {
 				got := read(rest, l.Logits.Name())
-				// An FP64 backend's activations pass through float32.
+				// The activations of an FP64 backend are converted to float32.
 				require.LessOrEqual(t, relativeError(got[:len(want[i])], want[i]), max(f.value, 1e-6), l.Name)
 				require.LessOrEqual(t, relativeError(got[len(want[i]):], want[i][:7]), max(f.value, 1e-6), "%s of the row that follows once more", l.Name)
 			}

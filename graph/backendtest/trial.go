@@ -15,20 +15,21 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// trials say what networks are tried on.
+// trials are the settings that networks are tried with.
 type trials struct {
 	b graph.Backend
-	// exact says what to expect. In FP64, its plan without fusions and shared memory gives the gradients, which are compared with finite
-	// differences of the reference, and the reference gives all else. In a precision that rounds it runs every plan that b runs.
+	// exact gives the expected results. In FP64 its plan without fusions and shared memory gives
+	// the gradients, which are compared with finite differences of the reference; the reference
+	// gives everything else. In a precision that rounds, exact runs every plan that b runs.
 	exact graph.Backend
-	few   int // how many ways of making a plan are tried, besides the usual one; 0 means all
-	// spoil changes the plans that b runs: to show that it is found out.
+	few   int // number of ways of making a plan that are tried, besides the usual one; 0 means all
+	// spoil changes the plans that b runs, to show that the checks find the change.
 	spoil func(*graph.Plan)
 }
 
-// failure is what a network shows to be wrong.
+// failure is a fault that a network shows.
 type failure struct {
-	what string // sort of fault: reducing a listing keeps it
+	what string // kind of fault, which does not change while a listing is reduced
 	text string
 }
 
@@ -43,7 +44,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// run tries the network of a listing and returns what is wrong.
+// run tries the network of a listing and returns its failure, or nil.
 func (s trials) run(l listing) (wrong *failure) {
 	t := &trial{trials: s}
 	defer func() {
@@ -80,20 +81,20 @@ type trial struct {
 	at, here point
 	labels   []int32
 	weights  []float64
-	way      string // that is tried
+	way      string // name of the way that is being tried
 	state    graph.State
-	twin     graph.State // of exact
+	twin     graph.State // the state of exact
 	known    map[string]graph.Program
 	closers  []func() error
 }
 
-// point is where a network is evaluated.
+// point is the parameters and images at which a network is evaluated.
 type point struct {
 	params map[*graph.Param][]float32
 	images []float32
 }
 
-// results are vectors of numbers, by what they are: "value relu3", "gradient conv1/weight".
+// results are vectors of numbers by name: "value relu3", "gradient conv1/weight".
 type results map[string][]float64
 
 func (t *trial) prepare() {
@@ -141,7 +142,7 @@ func (t *trial) prepare() {
 	}
 	t.state, t.twin, t.known = newState(t.b), newState(t.exact), map[string]graph.Program{}
 
-	// The layout has room for the gradient of what is trained and reaches a head.
+	// The layout has room for the gradient of every parameter that is trained and leads to a head.
 	var logits []*graph.Node
 	for _, l := range t.g.Losses() {
 		logits = append(logits, l.Logits)
@@ -156,29 +157,29 @@ func (t *trial) prepare() {
 	}
 }
 
-// rounds says whether the precision rounds more than float32 does.
+// rounds reports whether the precision rounds more than float32 does.
 func (t *trial) rounds() bool { return t.exact.Target().Precision != graph.FP64 }
 
 func (t *trial) bounds() bounds {
 	b := tolerance[t.b.Target().Precision]
 	if t.b.Target().Precision == graph.FP32 {
-		b.gradient = 1e-2 // a random network cancels more than one that is made
+		b.gradient = 1e-2 // a random network cancels more than a designed one
 	}
 	return b
 }
 
-// way is a way of making a plan, and of running it.
+// way is a way of making and running a plan.
 type way struct {
 	name    string
 	options graph.Options
 	weights []float64 // of the plan's heads
 	from    *graph.Node
-	start   map[*graph.Param][]float32 // gradients to add to, half of the new ones; nil writes them
-	lr      float64                    // of an update; 0 makes none
-	order   bool                       // the steps in another order
+	start   map[*graph.Param][]float32 // gradients to add to, with a factor of 0.5 for the new ones; nil: the run writes them
+	lr      float64                    // learning rate of an update; 0: no update
+	order   bool                       // run the steps in another order
 }
 
-// check tries every way.
+// check tries all ways.
 func (t *trial) check() {
 	t.compare(way{name: "fused", options: graph.Options{Batch: t.batch, Training: true, Target: t.b.Target()}, weights: t.weights})
 	for _, w := range t.ways() {
@@ -186,7 +187,7 @@ func (t *trial) check() {
 	}
 }
 
-// ways are the other ways of making a plan.
+// ways returns the ways of making a plan besides the usual one.
 func (t *trial) ways() []way {
 	var ways []way
 	add := func(name string, training bool, set func(*way)) {
@@ -232,7 +233,7 @@ func (t *trial) ways() []way {
 	})
 	add("evaluated from a node", false, func(w *way) {
 		someHeads(w)
-		for _, i := range t.rng.Perm(len(t.g.Nodes())) { // the first that all leads through: the input, at the worst
+		for _, i := range t.rng.Perm(len(t.g.Nodes())) { // the first node that everything leads through; at worst the input
 			w.from = t.g.Nodes()[i]
 			w.options.From = w.from.Name()
 			if _, err := graph.Compile(t.g, t.layout, w.options); err == nil {
@@ -247,7 +248,7 @@ func (t *trial) ways() []way {
 	return ways
 }
 
-// gradients are random numbers for every gradient.
+// gradients returns random values for every gradient.
 func (t *trial) gradients() map[*graph.Param][]float32 {
 	out := map[*graph.Param][]float32{}
 	for _, p := range t.layout.Params {
@@ -262,7 +263,7 @@ func (t *trial) gradients() map[*graph.Param][]float32 {
 	return out
 }
 
-// compare runs a plan on the backend, and compares everything that it gives with what is to be expected.
+// compare runs a plan on the backend and compares all results with the expected ones.
 func (t *trial) compare(w way) {
 	t.here = t.at
 	t.way = w.name
@@ -285,7 +286,7 @@ func (t *trial) compare(w way) {
 	feed := t.feed(w)
 	got := t.execute(pr, t.state, w, feed)
 	want := t.expected(w, feed)
-	var moved []results // what is expected a little beside
+	var moved []results // expected results for inputs that are a little different
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		g, ok := got[name]
 		what, _, _ := strings.Cut(name, " ")
@@ -299,8 +300,8 @@ func (t *trial) compare(w way) {
 		if e <= bound {
 			continue
 		}
-		// Where rounding moves a decision, or little is left of large terms, what is to be expected changes as much for a change of
-		// the input that is as small as a rounding.
+		// Where rounding changes a decision, or a result is a small difference of large terms, a
+		// change of the input as small as a rounding changes the expected result as much.
 		for k := 0; k < 6 && e > bound; k++ {
 			if k == len(moved) {
 				moved = append(moved, t.beside(w, feed))
@@ -316,7 +317,7 @@ func (t *trial) compare(w way) {
 	}
 }
 
-// bound is how far a result may be off at the least.
+// bound returns the error that a result may always have.
 func (t *trial) bound(w way, what, name string, want results) float64 {
 	b := t.bounds()
 	relative := b.value
@@ -331,10 +332,10 @@ func (t *trial) bound(w way, what, name string, want results) float64 {
 		relative = 10 * b.value
 	}
 	if w.from != nil {
-		relative = max(relative, 1e-5) // activations pass through float32
+		relative = max(relative, 1e-5) // the activations are converted to float32
 	}
 	if what == "zeros" && t.b.Target().Precision != graph.FP64 {
-		return 2 // counts of signs, which rounding gives to what is all but zero
+		return 2 // counts of signs: rounding decides the sign of values close to zero
 	}
 	floor := 0.0
 	for other, v := range want {
@@ -347,7 +348,7 @@ func (t *trial) bound(w way, what, name string, want results) float64 {
 
 func norm(v []float64) float64 { return distance(v, make([]float64, len(v))) }
 
-// distance is |a-b| in L2; a NaN anywhere makes it infinite.
+// distance returns |a-b| in L2. A NaN makes it infinite.
 func distance(a, b []float64) float64 {
 	s := 0.0
 	for i := range a {
@@ -371,7 +372,7 @@ func (t *trial) feed(w way) *graph.Feed {
 	return f
 }
 
-// reordered is a plan whose steps are in another order that Plan.Dependencies allows.
+// reordered returns the plan with its steps in another order that Plan.Dependencies allows.
 func (t *trial) reordered(p *graph.Plan) *graph.Plan {
 	q := *p
 	q.Steps, q.Phases = nil, nil
@@ -390,7 +391,8 @@ func (t *trial) reordered(p *graph.Plan) *graph.Plan {
 	return &q
 }
 
-// execute runs a program once at a point, over gradients of NaN where it writes them, and collects all that it gives.
+// execute runs a program once at a point and returns all results. Gradients that the program writes
+// are NaN before the run.
 func (t *trial) execute(pr graph.Program, st graph.State, w way, feed *graph.Feed) results {
 	set := func(part graph.Part, p *graph.Param, v []float32) {
 		if err := st.Set(part, p, tensor.New(tensor.WithShape(p.Dims...), tensor.WithBacking(slices.Clone(v)))); err != nil {
@@ -462,7 +464,7 @@ func floats(d *tensor.Dense) []float64 {
 	panic(fmt.Sprintf("a tensor of %v", d.Dtype()))
 }
 
-// expected is what a plan is to give at a point.
+// expected returns the results that a plan should give at a point.
 func (t *trial) expected(w way, feed *graph.Feed) results {
 	if t.rounds() {
 		pr := t.known[w.name]
@@ -538,7 +540,7 @@ func (t *trial) expected(w way, feed *graph.Feed) results {
 	return out
 }
 
-// live are the nodes that a plan computes.
+// live returns the nodes that a plan computes.
 func (t *trial) live(w way) map[*graph.Node]bool {
 	var ends []*graph.Node
 	for _, l := range t.heads(w) {
@@ -553,9 +555,10 @@ func (t *trial) live(w way) map[*graph.Node]bool {
 	return graph.Ancestors(ends...)
 }
 
-// besides say how far from a point a precision is tried, relative to each number, and how many times as much as results change there
-// they may be off. The steps are some roundings. The least that a float32 parameter can be moved by is 6e-8. What is rounded before it
-// is multiplied must be moved by as much to move at all.
+// besides has, for each precision, the relative distance from a point at which results are compared
+// with those at the point, and the factor: a result may be off by times the change that it shows
+// there. The step is a few roundings: the smallest change of a float32 parameter is 6e-8, and a
+// value that is rounded before it is multiplied must change by a rounding to have an effect.
 var besides = map[graph.Precision]struct{ step, times float64 }{
 	graph.FP64: {1e-7, 30},
 	graph.FP32: {1e-6, 30},
@@ -563,7 +566,7 @@ var besides = map[graph.Precision]struct{ step, times float64 }{
 	graph.BF16: {4e-3, 3},
 }
 
-// beside is what is expected for parameters and images that are off by a rounding.
+// beside returns the expected results for parameters and images that are off by a rounding.
 func (t *trial) beside(w way, feed *graph.Feed) results {
 	eps := besides[t.b.Target().Precision].step
 	move := func(v []float32) []float32 {
@@ -587,7 +590,7 @@ func (t *trial) beside(w way, feed *graph.Feed) results {
 	return t.expected(w, &f)
 }
 
-// heads are those of a plan.
+// heads returns the heads of a plan.
 func (t *trial) heads(w way) []*graph.Loss {
 	if w.options.Losses == nil {
 		return t.g.Losses()
@@ -615,7 +618,7 @@ func (t *trial) evaluate(w way) []float64 {
 	return t.losses(w)
 }
 
-// losses are those of the plan's heads. A teacher stays what it was.
+// losses returns the losses of the plan's heads. A teacher keeps its values.
 func (t *trial) losses(w way) []float64 {
 	var out []float64
 	for _, l := range t.learning(w) {
@@ -624,8 +627,8 @@ func (t *trial) losses(w way) []float64 {
 	return out
 }
 
-// learning returns copies of the plan's heads. They learn from the main head only where the plan begins
-// with it.
+// learning returns copies of the plan's heads. They learn from the main head only if it is the
+// plan's first head.
 func (t *trial) learning(w way) []*graph.Loss {
 	heads := t.heads(w)
 	var out []*graph.Loss
@@ -641,7 +644,7 @@ func (t *trial) learning(w way) []*graph.Loss {
 
 func plainKey(w way) string { return fmt.Sprint(w.options.Losses, w.options.NoDropout) }
 
-// plain is the gradient in a plan without any fusion or shared memory.
+// plain returns the gradients of a plan without fusions and shared memory.
 func (t *trial) plain(w way) map[*graph.Param][]float64 {
 	o := graph.Options{Batch: t.batch, Training: true, Losses: w.options.Losses, NoDropout: w.options.NoDropout, Debug: graph.Debug{NoReuse: true},
 		Target: graph.Target{Precision: graph.FP64}}
@@ -654,7 +657,7 @@ func (t *trial) plain(w way) map[*graph.Param][]float64 {
 	}
 	plain := way{options: o, weights: w.weights, start: map[*graph.Param][]float32{}}
 	for _, p := range t.layout.Params {
-		plain.start[p] = make([]float32, p.Elements()) // what no head needs stays zero
+		plain.start[p] = make([]float32, p.Elements()) // the gradient of what no head needs stays zero
 	}
 	feed := &graph.Feed{Images: t.here.images, Labels: t.labels, Seed: t.ref.seed, Step: t.ref.step, HeadWeights: w.weights}
 	got := t.execute(pr, t.twin, plain, feed)
@@ -667,10 +670,12 @@ func (t *trial) plain(w way) map[*graph.Param][]float64 {
 	return out
 }
 
-// errKink says that finite differences of two sizes or to both sides do not agree: a maximum or a ReLU switches in between.
+// errKink says that finite differences of two sizes, or to both sides, do not agree: a maximum or a
+// ReLU switches in between.
 var errKink = errors.New("kink")
 
-// derivative is that of the plan's total loss by what move moves.
+// derivative returns the derivative of the plan's total loss by h, where move changes parameters by
+// h.
 func (t *trial) derivative(w way, move func(h float64)) (float64, error) {
 	total := func(h float64) (sum float64) {
 		move(h)
@@ -685,7 +690,8 @@ func (t *trial) derivative(w way, move func(h float64)) (float64, error) {
 	nearUp, nearDown := sides(2.5e-6)
 	move(0)
 	slope, near := (up+down)/2, (nearUp+nearDown)/2
-	// Of a smooth function, what the sides differ by becomes a quarter with the step; what does not is a kink at the point itself.
+	// For a smooth function, the difference between the sides falls to a quarter with the step. The
+	// rest of the difference is a kink at the point itself.
 	kink := (4*(nearUp-nearDown) - (up - down)) / 3
 	if math.Abs(slope-near) > 1e-6*max(1, math.Abs(slope)) || math.Abs(kink) > 1e-7+1e-5*math.Abs(slope) {
 		return 0, errKink
@@ -693,8 +699,8 @@ func (t *trial) derivative(w way, move func(h float64)) (float64, error) {
 	return slope, nil
 }
 
-// differences compares the gradient of the plain plan, unless that has been done, with finite differences along a random direction for
-// every parameter.
+// differences compares the gradient of the plain plan with finite differences along one random
+// direction per parameter. It does this once per plan.
 func (t *trial) differences(w way) {
 	if t.known[plainKey(w)] != nil {
 		return
@@ -730,7 +736,7 @@ func (t *trial) differences(w way) {
 	}
 }
 
-// checkProbes checks which probes a plan has: all but those of gradients that it does not have.
+// checkProbes checks which probes a plan has: all except those of gradients that it does not have.
 func (t *trial) checkProbes(w way, p *graph.Plan) {
 	want, got := map[graph.Probe]int{}, map[graph.Probe]int{}
 	for _, q := range w.options.Probes {
@@ -746,8 +752,8 @@ func (t *trial) checkProbes(w way, p *graph.Plan) {
 	}
 }
 
-// watches reports whether a plan has a probe that is asked for. It has no gradient by a node that no
-// head needs or that nothing trained leads to.
+// watches reports whether a plan has a requested probe. A plan has no gradient by a node that no
+// head needs or that depends on nothing trained.
 func (t *trial) watches(w way, p graph.Probe) bool {
 	var logits []*graph.Node
 	for _, l := range t.heads(w) {
@@ -757,7 +763,7 @@ func (t *trial) watches(w way, p graph.Probe) bool {
 	return !p.Gradient || graph.Ancestors(logits...)[n] && t.trains(n)
 }
 
-// trains says whether something that a node depends on is trained.
+// trains reports whether a node depends on a trained parameter.
 func (t *trial) trains(n *graph.Node) bool {
 	for m := range graph.Ancestors(n) {
 		if slices.ContainsFunc(m.Params(), func(p *graph.Param) bool { return p.Trainable }) {

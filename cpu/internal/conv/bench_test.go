@@ -10,7 +10,8 @@ import (
 	"github.com/tributary-ml/tributary/cpu/internal/par"
 )
 
-// layer is one call of the engine: sibling convolutions on an input, whose outputs are slices of wider buffers.
+// layer is one call of the engine: sibling convolutions of one input, whose outputs are slices of
+// wider buffers.
 type layer struct {
 	name       string
 	g          Geometry
@@ -92,7 +93,7 @@ func (l layer) alloc() *bench {
 	return b
 }
 
-// flops is the number of operations of one direction.
+// flops returns the number of operations of one direction.
 func (l layer) flops() float64 {
 	k := 0
 	for _, n := range l.k {
@@ -114,7 +115,8 @@ var directions = []struct {
 	{"BackwardFilter", func(e *Engine, b *bench) { e.BackwardFilter(b.g, b.x, b.ldx, b.segs, false) }},
 }
 
-// benchISA is the instruction set that benchmarks use: $CONV_ISA, or the best.
+// benchEngine returns an engine with the instruction set that benchmarks use: $CONV_ISA, or the
+// best.
 func benchEngine() *Engine {
 	for _, isa := range Available() {
 		if isa.String() == os.Getenv("CONV_ISA") {
@@ -142,9 +144,10 @@ func BenchmarkForward(b *testing.B)        { benchmarkDirection(b, 0) }
 func BenchmarkBackwardData(b *testing.B)   { benchmarkDirection(b, 1) }
 func BenchmarkBackwardFilter(b *testing.B) { benchmarkDirection(b, 2) }
 
-// BenchmarkGoogLeNetConvs runs all of GoogLeNet's convolutions forward and backward at batch 8, layer after layer, and
-// reports milliseconds per image: the mean, and the sum of each call's best time, from which the speed of each direction
-// is, too. On a machine that others use, the best is what can be compared. -v prints a table of the calls.
+// BenchmarkGoogLeNetConvs runs all of GoogLeNet's convolutions forward and backward at batch 8,
+// layer after layer. It reports the mean in milliseconds per image, and the sum of each call's best
+// time, from which it also computes the speed of each direction. On a machine with other users,
+// compare the best times. -v prints a table of the calls.
 func BenchmarkGoogLeNetConvs(b *testing.B) {
 	const n = 8
 	e := benchEngine()

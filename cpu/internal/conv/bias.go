@@ -1,10 +1,11 @@
 package conv
 
-// biasRows is the number of pixels that are added up in float32 before they go to float64.
+// biasRows is the number of pixels that are summed in float32 before they are added to the float64
+// sum.
 const biasRows = 32
 
-// bias computes DBias = (or +=) ΣdY over pixels. Pixels are cut into chunks with float64 sums of their own, which are
-// added in order.
+// bias computes DBias = (or +=) ΣdY over pixels. The pixels are cut into chunks. Each chunk has its
+// own float64 sums, which are added in order.
 type bias struct {
 	e           *Engine
 	segs        []Segment

@@ -16,8 +16,8 @@
 // The data gradient of a strided convolution is split into one product for each residue of the pixel position, so no
 // zero is multiplied. A linear layer is the convolution whose kernel covers its whole input.
 //
-// How work is cut into tasks depends on the shapes and the instruction set only, and partial sums are added in a fixed
-// order: results are the same bits for any number of workers.
+// How work is cut into tasks depends only on the shapes and the instruction set, and partial sums
+// are added in a fixed order: the results are the same bits for any number of workers.
 package conv
 
 import (
@@ -39,14 +39,14 @@ type Geometry struct {
 	P, Q             int
 }
 
-// pixels is the number of output pixels.
+// pixels returns the number of output pixels.
 func (g Geometry) pixels() int { return g.N * g.P * g.Q }
 
-// criticalPath is the number of products that are summed in an output value.
+// depth returns the number of products that an output value sums.
 func (g Geometry) depth() int { return g.R * g.S * g.C }
 
-// flat returns the same convolution as one over a single pixel with all values as its channels, where the kernel covers
-// the whole input and pixels lie densely: a linear layer.
+// flat returns a convolution whose kernel covers the whole dense input as one over a single pixel
+// with all values as its channels: a linear layer. It returns other convolutions unchanged.
 func (g Geometry) flat(ldx int) (flat Geometry, ld int) {
 	if g.P != 1 || g.Q != 1 || g.PadTop != 0 || g.PadLeft != 0 || g.R != g.H || g.S != g.W || ldx != g.C {
 		return g, ldx
@@ -75,24 +75,26 @@ func (g Geometry) check(x []float32, ldx, segs int) {
 	}
 }
 
-// Segment is one of several sibling convolutions of the same geometry that read the same input, with filters and an
-// output of its own. An inception module's 1×1 convolutions are one call with several segments.
+// Segment is one of several sibling convolutions of the same geometry that read the same input.
+// Each has its own filters and output. The 1×1 convolutions of an inception module are one call
+// with several segments.
 type Segment struct {
 	K int       // number of filters
 	W []float32 // filters (K, R, S, C), dense
 
-	// Y is the output, in the gradients the gradient with respect to it: value k of pixel i = (n·P+p)·Q+q is
-	// Y[i·LdY+k]. It may be a slice of a wider buffer's channels: only [0,K) of a pixel is touched.
+	// Y is the output; in the gradients it is the output's gradient. Value k of pixel i =
+	// (n·P+p)·Q+q is Y[i·LdY+k]. Y may be a slice of a wider buffer's channels: only channels [0,K)
+	// of a pixel are accessed.
 	Y   []float32
 	LdY int
 
-	// What Forward does to each value before it stores it: v·Scale[k]+Shift[k], then ReLU. A nil Scale is all 1, a nil
-	// Shift all 0; Shift alone is a bias.
+	// Scale and Shift: Forward computes v·Scale[k]+Shift[k], then ReLU if set, before it stores a
+	// value. A nil Scale means 1, a nil Shift means 0; Shift alone is a bias.
 	Scale, Shift []float32
 	ReLU         bool
 
-	// Sums, if not nil, has length 2K: Forward sets it to Σy for each k, then Σy² for each k, over all pixels of the raw
-	// result before Scale, Shift and ReLU.
+	// Sums, if not nil, has length 2K. Forward sets it to Σy for each k, then Σy² for each k, over
+	// all pixels, before Scale, Shift and ReLU.
 	Sums []float64
 
 	DW    []float32 // filter gradient (K, R, S, C), dense; written by BackwardFilter
@@ -117,8 +119,8 @@ func checkLen[T any](what string, v []T, want int) {
 	}
 }
 
-// Engine runs convolutions. It owns the packed filters and the workers' memory and keeps them for later calls, so that
-// nothing is allocated once the largest shape has been seen. One call runs at a time.
+// Engine runs convolutions. It owns the packed filters and the workers' memory and keeps them for
+// later calls, so it allocates nothing after the largest shape. One call runs at a time.
 type Engine struct {
 	pool    *par.Pool
 	kern    *kernels
@@ -129,8 +131,8 @@ type Engine struct {
 	bias    bias
 }
 
-// New returns an engine that runs on a pool's workers (nil: on the caller) with an instruction set that the machine
-// has; Auto takes the best one.
+// New returns an engine that runs on a pool's workers (nil: on the caller) with an instruction set
+// that the machine has; Auto selects the best one.
 func New(pool *par.Pool, isa ISA) *Engine {
 	e := &Engine{pool: pool, kern: kernelsFor(isa), locals: make([]local, pool.Workers())}
 	for i := range e.locals {
@@ -152,10 +154,11 @@ func New(pool *par.Pool, isa ISA) *Engine {
 // ISA is the instruction set in use, never Auto.
 func (e *Engine) ISA() ISA { return e.kern.isa }
 
-// smallStage is the number of values below which a stage that only moves them is not worth waking workers for.
+// smallStage is the number of values below which a stage that only moves values is not worth waking
+// workers for.
 const smallStage = 1 << 15
 
-// move runs the tasks of a stage that moves some number of values from one memory to another.
+// move runs the tasks of a stage that moves a number of values from one memory to another.
 func (e *Engine) move(tasks, values int, f func(task, worker int)) {
 	if values >= smallStage {
 		e.pool.Run(tasks, f)
@@ -166,7 +169,7 @@ func (e *Engine) move(tasks, values int, f func(task, worker int)) {
 	}
 }
 
-// local is a worker's own memory.
+// local is the memory of one worker.
 type local struct {
 	slab  []float32   // padded copy of the image rows that a task reads
 	rows  []int       // byte offsets of a task's pixels in its left operand
@@ -184,7 +187,8 @@ type local struct {
 	run      run       // the reduction
 }
 
-// grow returns n values of s, which gets new memory if it has too little. Their content is arbitrary.
+// grow returns n values of s. It allocates new memory if s has too little. The content is
+// arbitrary.
 func grow[T any](s *[]T, n int) []T {
 	const least = 1 << 14 // large allocations start at a page, so panels are aligned with cache lines
 	if cap(*s) < n {

@@ -13,14 +13,15 @@ import (
 
 var seed = flag.Uint64("seed", 1, "seed of the random shapes")
 
-// factor bounds the error of a sum of products in units of rounding errors of Σ|a||b|. Errors of the running sum of n
-// products of independent values add up like a random walk: with σ the deviation of a product, partial sum i is about
-// σ√i and is rounded with an error below unit·σ√i, which makes unit·σ·n/√2 in all, while Σ|a||b| is 0.64·σ·n: a typical
-// error is about 1 unit of Σ|a||b|, whatever n is. Eight leave room for the tails over all values of all shapes.
+// factor bounds the error of a sum of products in units of the rounding error of Σ|a||b|. The
+// errors of a running sum of n products of independent values add up like a random walk. With σ the
+// deviation of a product, partial sum i is about σ√i and is rounded with an error below unit·σ√i.
+// Together that makes unit·σ·n/√2, while Σ|a||b| is 0.64·σ·n: a typical error is about 1 unit of
+// Σ|a||b| for every n. Eight leave room for the tails over all values of all shapes.
 const factor = 8
 
-// randomGeometry returns a geometry with kernels that the Inception family uses. About every third is of the kind that is
-// computed in transformed tiles.
+// randomGeometry returns a geometry with kernels that the Inception family uses. About every third
+// can be computed in transformed tiles.
 func randomGeometry(rng *rand.Rand) Geometry {
 	if rng.IntN(3) == 0 {
 		g := Geometry{N: 1 + rng.IntN(4), P: 1 + rng.IntN(9), Q: 1 + rng.IntN(9), C: 8 * (1 + rng.IntN(7)), R: 3, S: 3,
@@ -74,8 +75,7 @@ func randomSegments(rng *rand.Rand, g Geometry) []Segment {
 	return segs
 }
 
-// largeCases are large enough to be cut up in every way that there is. Quick tests leave out the
-// slow ones.
+// largeCases are large enough to be cut in every possible way. Quick tests leave out the slow ones.
 var largeCases = []struct {
 	Geometry
 	k    int // filters; 0 means any number
@@ -84,12 +84,12 @@ var largeCases = []struct {
 	{Geometry{N: 5, H: 60, W: 61, C: 16, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, P: 60, Q: 61}, 16, false}, // batches of transformed tiles
 	{Geometry{N: 2, H: 70, W: 67, C: 3, R: 7, S: 7, StrideH: 2, StrideW: 2, PadTop: 3, PadLeft: 3, P: 35, Q: 34}, 8, false},   // few channels
 	{Geometry{N: 2, H: 45, W: 41, C: 20, R: 1, S: 1, StrideH: 1, StrideW: 1, P: 45, Q: 41}, 0, false},                         // many pixels
-	{Geometry{N: 2, H: 46, W: 46, C: 32, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, P: 46, Q: 46}, 0, true},   // transformed tiles in any number of filters
+	{Geometry{N: 2, H: 46, W: 46, C: 32, R: 3, S: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1, P: 46, Q: 46}, 0, true},   // transformed tiles with any number of filters
 	{Geometry{N: 3, H: 10, W: 12, C: 112, R: 5, S: 5, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 2, P: 8, Q: 11}, 0, true},   // a long reduction
 	{Geometry{N: 40, H: 3, W: 3, C: 100, R: 3, S: 3, StrideH: 1, StrideW: 1, P: 1, Q: 1}, 0, false},                           // a linear layer
 }
 
-// engines are all instruction sets on one, two and three workers.
+// engines returns engines with all instruction sets on one, two and three workers.
 func engines() map[string]*Engine {
 	es := map[string]*Engine{}
 	for _, isa := range Available() {
@@ -100,8 +100,8 @@ func engines() map[string]*Engine {
 	return es
 }
 
-// forEachCase runs a test of random shapes on all engines. run returns its results, which must be the same bits for any
-// number of workers.
+// forEachCase runs a test of random shapes on all engines. run returns its results, which must be
+// the same bits for any number of workers.
 func forEachCase(t *testing.T, test func(rng *rand.Rand, g Geometry, segs []Segment) (run func(t *testing.T, e *Engine) [][]float32)) {
 	es := engines()
 	cases, large := 60, len(largeCases)
@@ -154,7 +154,7 @@ func sameBits(a, b [][]float32) bool {
 	return len(a) == len(b)
 }
 
-// requireClose checks got against want, allowing bound(i) for value i.
+// requireClose checks got against want with an error of at most bound(i) for value i.
 func requireClose(t *testing.T, what string, got []float32, want []float64, bound func(i int) float64, g Geometry) {
 	t.Helper()
 	require.Equal(t, len(want), len(got))
@@ -165,7 +165,7 @@ func requireClose(t *testing.T, what string, got []float32, want []float64, boun
 	}
 }
 
-// dense copies an image's values without what lies between.
+// dense copies the values of an image without the memory between pixels.
 func (im image) dense() []float32 {
 	var out []float32
 	for i := range im.pixels {
@@ -224,7 +224,8 @@ func TestForward(t *testing.T) {
 	})
 }
 
-// epilogueReference is the segment's scale, shift and ReLU of raw values, and what each result may be off.
+// epilogueReference applies the segment's scale, shift and ReLU to raw values, and returns the
+// error that each result may have.
 func epilogueReference(s *Segment, raw values) (want, bound []float64) {
 	for i, v := range raw.v {
 		b := factor * unit * raw.abs[i]
@@ -244,7 +245,8 @@ func epilogueReference(s *Segment, raw values) (want, bound []float64) {
 	return want, bound
 }
 
-// checkSums compares a segment's sums. On top of the values' own errors, up to twelve values are added in float32.
+// checkSums checks the sums of a segment. Besides the errors of the values, up to twelve values are
+// added in float32.
 func checkSums(t *testing.T, g Geometry, s *Segment, raw values) {
 	if s.Sums == nil {
 		return

@@ -1,11 +1,12 @@
 package conv
 
-// BackwardData computes the gradient with respect to the input, dx (N, H, W, C) with pixels lddx values apart, from the
-// segments' output gradients Y: dx = (or +=, if accumulate) Σ over segments of Y ⋆ᵀ W. All values of dx are written,
-// also where no output reads the input.
+// BackwardData computes the gradient of the input, dx (N, H, W, C) with pixels lddx values apart,
+// from the segments' output gradients Y: dx = (or +=, if accumulate) Σ over segments of Y ⋆ᵀ W. It
+// writes all values of dx, also where no output reads the input.
 //
-// With stride (StrideH, StrideW) the pixels of each residue (h+PadTop mod StrideH, w+PadLeft mod StrideW) see their own
-// subset of the kernel, and are a product of their own; so the cost is that of Forward.
+// With stride (StrideH, StrideW), the pixels of each residue (h+PadTop mod StrideH, w+PadLeft mod
+// StrideW) see their own subset of the kernel and are a product of their own. So the cost is the
+// same as that of Forward.
 func (e *Engine) BackwardData(g Geometry, segs []Segment, dx []float32, lddx int, accumulate bool) {
 	g.check(dx, lddx, len(segs))
 	for i := range segs {
@@ -13,7 +14,7 @@ func (e *Engine) BackwardData(g Geometry, segs []Segment, dx []float32, lddx int
 		checkLen("W", segs[i].W, segs[i].K*g.depth())
 	}
 	g, lddx = g.flat(lddx)
-	if g.P == 1 { // the stride has no meaning; make it one for which each pixel sees one tap only
+	if g.P == 1 { // the stride has no effect; make it one for which each pixel sees one tap only
 		g.StrideH = max(g.StrideH, g.R)
 	}
 	if g.Q == 1 {

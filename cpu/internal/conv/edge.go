@@ -2,8 +2,8 @@ package conv
 
 import "unsafe"
 
-// edge is the end of a tile kernel's work in Go: for the tiles at the ragged edges, which the kernels compute into
-// memory of their own, and for the portable kernels.
+// edge does the end of a tile kernel's work in Go: for the tiles at the ragged edges, which the
+// kernels compute into separate memory, and for the portable kernels.
 type edge struct {
 	width      int // of the tile
 	ep         *float32
@@ -11,7 +11,8 @@ type edge struct {
 	accumulate bool
 }
 
-// store finishes rows×n raw values, ld apart, and stores them from column j on at the outputs of their rows.
+// store finishes rows×n raw values, ld apart, and stores them from column j on at the outputs of
+// their rows.
 func (e edge) store(vals []float32, ld, rows, j, n int, out *float32, outs []int) {
 	for c := range n {
 		col := j + c

@@ -1,16 +1,16 @@
 package conv
 
-// Where there are few pixels, as in linear layers, each panel is used for a few tiles only, and the time goes to reading
-// the filters. Then they are not packed in advance: a task packs a short stretch of a few panels, which stays in the
-// cache, and uses it at once.
+// With few pixels, as in linear layers, each panel is used for a few tiles only, and reading the
+// filters takes most of the time. Then the filters are not packed in advance: a task packs a short
+// stretch of a few panels, which stays in the cache, and uses it at once.
 
 const (
-	fewPixels = 48  // most output pixels
+	fewPixels = 48  // largest number of output pixels
 	fewPanels = 4   // panels of a task
 	fewDepth  = 256 // elements of the reduction that are packed at a time
 )
 
-// fewTile returns the tile kernel, and its rows, that wastes fewer rows on n pixels.
+// fewTile returns the tile kernel that wastes fewer rows on n pixels, and its number of rows.
 func (k *kernels) fewTile(n, wide int) (tile tileKernel, rows int) {
 	if roundUp(n, k.lowRows) < roundUp(n, k.rows) {
 		return k.low[wide], k.lowRows
@@ -27,7 +27,8 @@ func (p *product) reserveFew(s *sub) {
 	}
 }
 
-// runFew computes panels for all n pixels. Raw results are kept in l.products, and finished at the end.
+// runFew computes panels for all n pixels. It keeps raw results in l.products and finishes them at
+// the end.
 func (p *product) runFew(s *sub, panels []panel, block, n int, a *float32, l *local) {
 	kern := p.e.kern
 	wide := kern.width[0]
@@ -35,7 +36,7 @@ func (p *product) runFew(s *sub, panels []panel, block, n int, a *float32, l *lo
 	for i := range s.blockItems {
 		l.outs[i] = 4 * i * wide
 		if i >= n {
-			l.rows[i] = l.rows[0] // a tile's missing rows compute something that is not stored
+			l.rows[i] = l.rows[0] // the missing rows of a tile compute values that are not stored
 		}
 	}
 	stride := s.blockItems * wide

@@ -2,19 +2,20 @@ package conv
 
 import "math"
 
-// filter computes filter gradients: for each tap, DW[k][tap][c] = Σ over pixels of dY[k]·x[c], a sum of outer products
-// over the pixels for which the tap lies inside the image.
+// filter computes filter gradients: for each tap, DW[k][tap][c] = Σ over pixels of dY[k]·x[c]. That
+// is a sum of outer products over the pixels for which the tap lies inside the image.
 //
-// Pixels are cut into a few chunks and the columns (taps × channels) into groups; a task is one chunk × one group, for
-// all filters. With several chunks, each has its own partial sums, which a second stage adds in order.
+// The pixels are cut into a few chunks, and the columns (taps × channels) into groups. A task is
+// one chunk × one group, for all filters. With several chunks, each has its own partial sums, which
+// a second stage adds in order.
 type filter struct {
 	e          *Engine
 	g          Geometry
 	segs       []Segment
 	accumulate bool
 
-	// The input as the tasks read it: x itself, or, where channels are too few for whole vectors, a dense padded copy in
-	// which the taps of a kernel row lie side by side and count as one tap.
+	// The input as the tasks read it: x itself, or, if the channels are too few for whole vectors,
+	// a dense padded copy in which the taps of a kernel row lie side by side and count as one tap.
 	x        []float32
 	ldx      int
 	dense    bool
@@ -22,16 +23,16 @@ type filter struct {
 	tapWidth int  // values of a tap: C, or S·C if dense
 	clipped  bool // taps see different pixels, because of padding
 
-	spread   bool  // few channels: the roles of the operands are changed (filter_spread.go)
-	elements []int // then, the byte offsets of a filter's weights in the input, padded
+	spread   bool  // few channels: the operands change roles (filter_spread.go)
+	elements []int // if spread, the byte offsets of a filter's weights in the input, padded
 
 	columns []column // tiles of columns of all taps
-	padded  int      // values of a tap, as the partial sums have them
+	padded  int      // values of a tap in the partial sums
 	grads   []grad   // by segment
 
 	chunks, chunkPixels int
 	groups              int
-	direct              bool // sums go straight to DW: one chunk and no ragged edge
+	direct              bool // sums go directly to DW: one chunk and no ragged edge
 
 	dyMem, xMem, partial []float32
 	runTask, reduceTask  func(task, worker int)
@@ -41,7 +42,7 @@ type filter struct {
 	partialSize          int // values of partial sums of a chunk
 }
 
-// column is a tile's columns: values j… of a tap.
+// column is the columns of a tile: values j… of a tap.
 type column struct{ tap, j, wide int }
 
 // grad is the output gradient of one segment as the tasks read it.
@@ -55,10 +56,10 @@ type grad struct {
 
 // Sizes that decide how filter gradients are cut up.
 const (
-	listPixels    = 256     // pixels of a list, whose values stay in the cache
-	chunkPixels   = 1024    // least pixels of a chunk
-	maxChunks     = 16      // most chunks
-	filterTasks   = 24      // tasks to aim at
+	listPixels    = 256     // pixels of a list; their values stay in the cache
+	chunkPixels   = 1024    // smallest number of pixels of a chunk
+	maxChunks     = 16      // largest number of chunks
+	filterTasks   = 24      // desired number of tasks
 	reducedAtOnce = 1 << 13 // values of partial sums that one task of the second stage adds up
 )
 
@@ -70,7 +71,7 @@ func (f *filter) bind(e *Engine) {
 // BackwardFilter computes the filter gradients DW (K, R, S, C) and DBias (K) of the segments from the input x
 // (N, H, W, C), whose pixels are ldx values apart, and the output gradients Y: DW = (or +=, if accumulate) Yᵀ·x.
 //
-// Cost: 2·N·P·Q·R·S·C·ΣK floating-point operations, less what padding saves.
+// Cost: 2·N·P·Q·R·S·C·ΣK floating-point operations, minus those that padding saves.
 func (e *Engine) BackwardFilter(g Geometry, x []float32, ldx int, segs []Segment, accumulate bool) {
 	g.check(x, ldx, len(segs))
 	bias := false
@@ -251,7 +252,7 @@ func (f *filter) run(task, worker int) {
 	}
 }
 
-// tapBase is the offset of a tap in the input from the pixel that listPairs lists.
+// tapBase returns the offset of a tap in the input, from the pixel that listPairs lists.
 func (f *filter) tapBase(tap int) int {
 	switch {
 	case f.clipped:
@@ -263,8 +264,9 @@ func (f *filter) tapBase(tap int) int {
 	}
 }
 
-// listPairs lists, for the output pixels first…last−1, where their gradient and the input that a tap sees begin; a
-// pixel whose input is padding is left out. It returns their number.
+// listPairs lists, for the output pixels first…last−1, where their gradient begins and where the
+// input that a tap sees begins. It leaves out pixels whose input is padding, and returns the number
+// of pairs.
 func (f *filter) listPairs(tap, first, last, ldy int, pairs []pair) int {
 	g := &f.g
 	rows, cols, ld, top, left := g.H, g.W, f.ldx, 0, 0
@@ -319,7 +321,7 @@ func (f *filter) reduce(task, _ int) {
 	}
 }
 
-// addChunks sets (or adds to) dst the sum of the chunks' values from `at` on.
+// addChunks sets dst to the sum of the chunks' values from `at` on, or adds the sum to dst.
 func (f *filter) addChunks(dst []float32, at int) {
 	first := 0
 	if !f.accumulate {

@@ -1,11 +1,12 @@
 package conv
 
-// denseRows and denseCols are the size of an image of the dense padded copy of the input.
+// denseRows and denseCols are the height and width of an image in the dense padded copy of the
+// input.
 func (f *filter) denseRows() int { return (f.g.P-1)*f.g.StrideH + f.g.R }
 func (f *filter) denseCols() int { return (f.g.Q-1)*f.g.StrideW + f.g.S }
 
-// copies is the number of tasks that prepare dense copies: one for each image of the input, if it is copied, and one
-// for each image of each segment. It makes room for the input's copy.
+// copies returns the number of tasks that make dense copies: one for each image of the input, if it
+// is copied, and one for each image of each segment. It allocates the input's copy.
 func (f *filter) copies() int {
 	n := 0
 	for i := range f.segs {

@@ -1,13 +1,14 @@
 package conv
 
-// Where the input has few channels, as an image's three, vectors along them would be half empty. Then the roles of the
-// operands are changed: tiles have weights of all taps as rows, whose inputs lie anywhere (spreadKernel), and filters as
-// columns. Their sums come out transposed, which the second stage puts right.
+// If the input has few channels, such as the three of an image, vectors along them would be half
+// empty. Then the operands change roles: tiles have the weights of all taps as rows, whose inputs
+// lie anywhere (spreadKernel), and filters as columns. The sums are transposed; the second stage
+// transposes them back.
 
 // spreadFilters is the number of filters whose sums one task of the second stage adds up.
 const spreadFilters = 8
 
-// filters is the number of filters of all segments.
+// filters returns the number of filters of all segments.
 func (f *filter) filters() int {
 	n := 0
 	for i := range f.segs {
@@ -16,7 +17,8 @@ func (f *filter) filters() int {
 	return n
 }
 
-// planSpread decides whether the roles are changed, by the number of values that tiles of either kind compute.
+// planSpread decides whether the operands change roles, by the number of values that tiles of
+// either kind compute.
 func (f *filter) planSpread() {
 	rows, columns := f.e.kern.quantum()
 	weights := f.taps * f.tapWidth

@@ -1,7 +1,7 @@
 package conv
 
-// Forward computes segs[i].Y = epilogue(x ⋆ segs[i].W) for sibling convolutions of an input (N, H, W, C) whose pixels
-// are ldx values apart, and the segments' Sums.
+// Forward computes segs[i].Y = epilogue(x ⋆ segs[i].W) and the segments' Sums, for sibling
+// convolutions of an input (N, H, W, C) whose pixels are ld values apart.
 //
 // Cost: 2·N·P·Q·R·S·C·ΣK floating-point operations.
 func (e *Engine) Forward(g Geometry, x []float32, ldx int, segs []Segment) {

@@ -11,7 +11,8 @@ var (
 	arenas  [][]byte
 )
 
-// guarded returns n values that are followed by a page that cannot be read or written. They live until freeGuarded.
+// guarded returns n values before a page that cannot be read or written. They are valid until
+// freeGuarded.
 func guarded(n int) []float32 {
 	page := syscall.Getpagesize()
 	size := roundUp(4*n, page)
@@ -28,7 +29,7 @@ func guarded(n int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&mem[size-4*n])), n)
 }
 
-// freeGuarded gives back all memory of guarded.
+// freeGuarded frees all memory of guarded.
 func freeGuarded() {
 	arenaMu.Lock()
 	defer arenaMu.Unlock()

@@ -5,7 +5,7 @@ import "fmt"
 // ISA names the instruction set of the micro-kernels.
 type ISA int
 
-// The instruction sets. Auto is the best that the machine has; Go is portable Go without assembly.
+// The instruction sets. Auto is the best of the machine; Go is portable Go without assembly.
 const (
 	Auto ISA = iota
 	AVX512

@@ -1,7 +1,7 @@
 package conv
 
-// run is a stretch of a reduction that is contiguous in the left operand: its byte offset from the first value of a
-// tile's row, and its number of values.
+// run is a stretch of a reduction that is contiguous in the left operand: the byte offset from the
+// first value of a tile's row, and the number of values.
 type run = [2]int
 
 // pair is a pixel of a filter gradient: the offsets of its output gradient and of its input, in values.
@@ -22,14 +22,17 @@ type pair = [2]uint32
 // rows and outs are byte offsets and hold tiles·rows values.
 type tileKernel func(a *float32, rows *int, out *float32, outs *int, tiles int, runs *run, nruns int, b *float32, ep *float32, sums *float64, accumulate int)
 
-// outerKernel computes one tile c[i·ldc+j] = (or +=, if accumulate != 0) Σ over n pairs of a[pair[0]+i]·b[pair[1]+j].
+// outerKernel computes one tile c[i·ldc+j] = (or +=, if accumulate != 0) Σ over n pairs of
+// a[pair[0]+i]·b[pair[1]+j].
 type outerKernel func(a, b *float32, pairs *pair, n int, c *float32, ldc int, accumulate int)
 
-// spreadKernel is an outerKernel whose rows lie anywhere: c[i·ldc+j] = (or +=) Σ of a[rows[i]+pair[1]]·b[pair[0]+j], where
-// rows are byte offsets. Here b is the output gradient and a the input.
+// spreadKernel is an outerKernel whose rows lie anywhere: c[i·ldc+j] = (or +=) Σ of
+// a[rows[i]+pair[1]]·b[pair[0]+j], where rows are byte offsets. Here b is the output gradient and a
+// is the input.
 type spreadKernel func(a *float32, rows *int, b *float32, pairs *pair, n int, c *float32, ldc int, accumulate int)
 
-// colSumKernel adds the sum over n >= 1 rows, ld values apart, of `lanes` columns (added up in float32) to sums.
+// colSumKernel adds the sum over n >= 1 rows, ld values apart, of `lanes` columns (summed in
+// float32) to sums.
 type colSumKernel func(a *float32, ld, n int, sums *float64)
 
 // kernels is the set of micro-kernels of one instruction set.
@@ -40,16 +43,16 @@ type kernels struct {
 	tile    [2]tileKernel     // by width
 	lowRows int               // rows of a lower tile, for few pixels
 	low     [2]tileKernel     // by width
-	heights []int             // rows of outer and spread tiles, falling; each is a multiple of the last
+	heights []int             // rows of outer and spread tiles, in falling order; each is a multiple of the last
 	outer   [][2]outerKernel  // by height and width
 	spread  [][2]spreadKernel // by height and width
 	colSum  colSumKernel
 	lanes   int                            // columns of colSum, and values of a vector of addTo
 	addTo   func(dst, src *float32, n int) // adds n vectors to dst
-	wino    []*winoKernels                 // transforms of 3×3 convolutions, those of more lanes first
+	wino    []*winoKernels                 // transforms of 3×3 convolutions, most lanes first
 	// transpose8 sets dst[j*ldd+i] = src[i*lds+j] for i < 8 and j < 8*blocks; nil if there is none.
 	transpose8 func(dst *float32, ldd int, src *float32, lds int, blocks int)
 }
 
-// quantum is what the numbers of rows and columns of an outer tile are multiples of.
+// quantum returns the numbers of which the rows and columns of an outer tile are multiples.
 func (k *kernels) quantum() (rows, columns int) { return k.heights[len(k.heights)-1], k.width[1] }

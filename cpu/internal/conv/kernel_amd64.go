@@ -2,7 +2,7 @@ package conv
 
 import "golang.org/x/sys/cpu"
 
-// machine is the kernels that this machine can run, best first.
+// machine has the kernels that this machine can run, best first.
 var machine = func() (ks []*kernels) {
 	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
 		return []*kernels{goKernels}

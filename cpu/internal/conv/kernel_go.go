@@ -18,7 +18,7 @@ var goKernels = &kernels{
 	addTo:   addToGo,
 }
 
-// at is p[i].
+// at returns the address of p[i].
 func at(p *float32, i int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*i)) }
 
 // block is a tile of 4×4 sums, row by row.
@@ -62,7 +62,7 @@ func tileGo(width int, a *float32, rows *int, out *float32, outs *int, tiles int
 		}
 		for j := 0; j < width; j += 4 {
 			var c block
-			right := j // pointers past the end are not allowed, so count
+			right := j // pointers past the end are not allowed, so count instead
 			for _, r := range reduction {
 				for d := r[0] / 4; d < r[0]/4+r[1]; d++ {
 					c.add(*at(left[0], d), *at(left[1], d), *at(left[2], d), *at(left[3], d), (*[4]float32)(unsafe.Pointer(at(b, right))))

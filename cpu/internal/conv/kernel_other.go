@@ -2,5 +2,5 @@
 
 package conv
 
-// machine is the kernels that this machine can run, best first.
+// machine has the kernels that this machine can run, best first.
 var machine = []*kernels{goKernels}

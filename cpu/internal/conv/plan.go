@@ -7,8 +7,8 @@ const (
 	maxDepth    = 2304    // longest reduction at a time, in values: a panel of 32 columns takes 288 KiB
 	blockBytes  = 320e3   // of the left operand that a block of pixels reads
 	blockPixels = 192     // pixels of a block
-	fewTasks    = 16      // below this, panels are split into groups as well
-	taskFlops   = 1 << 21 // a task is not made smaller than this for the sake of more tasks
+	fewTasks    = 16      // with fewer tasks, panels are also split into groups
+	taskFlops   = 1 << 21 // each task of a split has at least this many operations
 	packDepth   = 512     // elements of a reduction that one packing task handles
 )
 
@@ -48,8 +48,8 @@ func (p *product) plan(s *sub) {
 	}
 }
 
-// layRuns lists the reduction: for each tap, the channels of its pixel; what lies side by side is one run. It is cut
-// into chunks of at most maxDepth, or fewDepth.
+// layRuns lists the reduction: for each tap, the channels of its pixel. Neighbouring values are one
+// run. The list is cut into chunks of at most maxDepth, or fewDepth.
 func (p *product) layRuns(s *sub) {
 	most := maxDepth
 	if s.few {
@@ -57,7 +57,7 @@ func (p *product) layRuns(s *sub) {
 	}
 	pixel, line := s.layout(&p.in)
 	s.runs, s.chunks = s.runs[:0], append(s.chunks[:0], chunk{})
-	done, end := 0, -1 // elements so far; where the last run ended
+	done, end := 0, -1 // elements so far; end of the last run
 	for i := range s.tapsH {
 		for j := range s.tapsW {
 			off, left := i*line+j*pixel, p.in.c

@@ -12,25 +12,26 @@ type panel struct {
 	target int
 	col, n int // first column in the target, and number of columns
 	wide   int // 0 for a wide and 1 for a narrow tile
-	at     int // columns of all panels before, padded
+	at     int // number of columns of all panels before, padded
 }
 
-// sub is a product with one set of taps: output pixel (n, p, q) of its grid reads patch (n, p, q). A forward convolution
-// is one sub-product; the data gradient of a strided one has one for each residue of the position.
+// sub is a product with one set of taps: output pixel (n, p, q) of its grid reads patch (n, p, q).
+// A forward convolution is one sub-product. The data gradient of a strided convolution has one
+// sub-product for each residue of the position.
 type sub struct {
 	patches
 
 	// output pixel (n, p, q) is pixel n·outN + outOrigin + p·outH + q·outW of the targets
 	outN, outOrigin, outH, outW int
 
-	first [2]int // filter row and column of tap (0,0); those of later taps are less by the stride (data gradient only)
+	first [2]int // filter row and column of tap (0,0); later taps are less by the stride (data gradient only)
 
 	runs   []run   // the reduction
 	chunks []chunk // the reduction, cut so that a panel stays in the cache
 	depth  int     // its length
 
 	wino  *winoKernels // not nil: computed in transformed tiles (winograd.go)
-	tiled patches      // the 4×4 patches of those
+	tiled patches      // the 4×4 patches of the transformed tiles
 
 	few bool // panels are packed by the tasks that use them (few.go)
 
@@ -39,13 +40,14 @@ type sub struct {
 
 	items, blockItems int // output pixels (or Winograd's tiles) in all and in a block, which is whole register tiles
 	blocks, groups    int // its tasks: blocks of items × groups of panels
-	tasks             int // tasks of this and all sub-products before
+	tasks             int // number of tasks of this and all earlier sub-products
 }
 
 // chunk is part of a reduction: runs from…to−1, whose first element is number `at`.
 type chunk struct{ from, to, at int }
 
-// product computes targets = sources × panels for all its sub-products. Forward and BackwardData fill it in.
+// product computes targets = sources × panels for all its sub-products. Forward and BackwardData
+// fill it in.
 type product struct {
 	e          *Engine
 	in         view // the left operand
@@ -55,10 +57,10 @@ type product struct {
 	subs       []sub
 	accumulate bool
 	wantSums   bool
-	ep         []float32 // 3 values for each padded column, nil without epilogue
-	sums       []float64 // 2 values for each padded column, for each block, nil if not wanted
+	ep         []float32 // 3 values for each padded column; nil without epilogue
+	sums       []float64 // 2 values for each padded column, for each block; nil if not wanted
 
-	segs       []Segment                                                        // whose filters packPanel packs
+	segs       []Segment                                                        // the segments whose filters packPanel packs
 	g          Geometry                                                         // of the data gradient
 	packPanel  func(p *product, s *sub, pa *panel, from, to int, dst []float32) // packs elements [from,to) of the reduction
 	packSlices int
@@ -200,7 +202,7 @@ func (p *product) run(task, worker int) {
 		return
 	}
 	for i := to - from; i%p.e.kern.rows != 0; i++ {
-		l.rows[i] = l.rows[0] // a tile's missing rows compute something that is not stored
+		l.rows[i] = l.rows[0] // the missing rows of a tile compute values that are not stored
 	}
 	ld := -1
 	for pi := range panels {
@@ -214,7 +216,8 @@ func (p *product) run(task, worker int) {
 	}
 }
 
-// finish returns a panel's epilogue and its sums for a block, or nil.
+// finish returns the epilogue of a panel and its sums for a block, or nil for each that does not
+// exist.
 func (p *product) finish(pa *panel, block int) (ep *float32, sums *float64) {
 	if p.ep != nil {
 		ep = &p.ep[3*pa.at]

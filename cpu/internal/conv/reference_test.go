@@ -8,8 +8,8 @@ import (
 // unit is the largest relative error of one float32 rounding.
 const unit = 1.0 / (1 << 24)
 
-// image is pixels of c channels, ld values apart, in memory whose other values are NaN. The last pixel ends where the
-// slice ends, and what follows cannot be read (guarded).
+// image is pixels of c channels, ld values apart, in memory whose other values are NaN. The last
+// pixel ends at the end of the slice; memory after it cannot be read (guarded).
 type image struct {
 	pixels, c, ld int
 	mem           []float32 // with `before` values in front
@@ -51,7 +51,7 @@ func (im image) set(x float32) {
 	}
 }
 
-// intact tells whether the values between the pixels are still NaN.
+// intact reports whether the values between the pixels are still NaN.
 func (im image) intact() bool {
 	for i, x := range im.mem {
 		at := i - before
@@ -72,8 +72,9 @@ func (r values) add(i int, a, b float32) {
 	r.abs[i] += math.Abs(float64(a) * float64(b))
 }
 
-// spread replaces each abs by the largest of its 3×3 neighbours' in an (n, h, w, c) array: a transformed tile mixes what
-// its pixels (or, in filter gradients, its taps) sum up, so a value inherits the errors of its neighbours.
+// spread replaces each abs by the largest abs among its 3×3 neighbours in an (n, h, w, c) array: a
+// transformed tile mixes the sums of its pixels (or, in filter gradients, its taps), so a value has
+// the errors of its neighbours.
 func (r values) spread(n, h, w, c int) {
 	old := append([]float64(nil), r.abs...)
 	for i := range n * h * w {
@@ -89,10 +90,10 @@ func (r values) spread(n, h, w, c int) {
 	}
 }
 
-// transformed tells whether the convolution may be computed in transformed tiles.
+// transformed reports whether the convolution may be computed in transformed tiles.
 func (g Geometry) transformed() bool { return g.R == 3 && g.S == 3 && g.StrideH == 1 && g.StrideW == 1 }
 
-// eachTap calls f(output pixel, input pixel, tap) for all that lie inside.
+// eachTap calls f(output pixel, input pixel, tap) for all taps that lie inside the image.
 func (g Geometry) eachTap(f func(out, in, tap int)) {
 	for n := range g.N {
 		for p := range g.P {

@@ -7,7 +7,7 @@ type source struct {
 	n    int
 }
 
-// view is images (n, h, w) that are read: the channels of all sources, side by side.
+// view is the images (n, h, w) that are read: the channels of all sources, side by side.
 type view struct {
 	n, h, w int
 	src     []source
@@ -21,10 +21,10 @@ func (v *view) add(data []float32, ld, n int) {
 	v.c += n
 }
 
-// patches is a grid of rows×cols patches in each image of a view: patch (p, q) has the tapsH×tapsW pixels from
-// (p·stepH+offH, q·stepW+offW) on, of which those outside the image are zero. They are read in place if direct is set;
-// else the image rows of a task's patches are first copied into a slab in the cache, with padding and with all sources'
-// channels together.
+// patches is a grid of rows×cols patches in each image of a view. Patch (p, q) has the tapsH×tapsW
+// pixels from (p·stepH+offH, q·stepW+offW) on; pixels outside the image are zero. Patches are read
+// in place if direct is set. Otherwise the image rows of a task's patches are first copied into a
+// slab in the cache, with padding and with the channels of all sources together.
 type patches struct {
 	rows, cols   int
 	tapsH, tapsW int
@@ -33,13 +33,15 @@ type patches struct {
 	direct       bool
 }
 
-// inside tells whether no patch reads outside the view's images and there is one source: direct may be set.
+// inside reports whether no patch reads outside the view's images and there is one source: then
+// direct may be set.
 func (g *patches) inside(v *view) bool {
 	return len(v.src) == 1 && g.offH >= 0 && g.offW >= 0 &&
 		(g.rows-1)*g.stepH+g.offH+g.tapsH <= v.h && (g.cols-1)*g.stepW+g.offW+g.tapsW <= v.w
 }
 
-// layout is the distances between pixels and between rows of what patches are read from, in values.
+// layout returns the distance in values between pixels, and between rows, of the memory that
+// patches are read from.
 func (g *patches) layout(v *view) (pixel, row int) {
 	if g.direct {
 		return v.src[0].ld, v.src[0].ld * v.w
@@ -47,13 +49,13 @@ func (g *patches) layout(v *view) (pixel, row int) {
 	return v.c, v.c * g.slabCols()
 }
 
-// slabCols is the width of a slab.
+// slabCols returns the width of a slab.
 func (g *patches) slabCols() int { return (g.cols-1)*g.stepW + max(g.tapsW, 1) }
 
-// slabRows is the height of a slab for patch rows from…to of an image.
+// slabRows returns the height of a slab for the patch rows from…to of an image.
 func (g *patches) slabRows(from, to int) int { return (to-from)*g.stepH + g.tapsH }
 
-// slabSize is the number of values that the slab of patches from…to−1 takes.
+// slabSize returns the number of values in the slab of patches from…to−1.
 func (g *patches) slabSize(v *view, from, to int) int {
 	if g.direct {
 		return 0
@@ -67,8 +69,8 @@ func (g *patches) slabSize(v *view, from, to int) int {
 	return rows * g.slabCols() * v.c
 }
 
-// gather makes patches from…to−1 ready: it sets l.rows to the byte offsets of their first pixels from the returned
-// address, and fills the slab if they are not read in place.
+// gather prepares patches from…to−1. It sets l.rows to the byte offsets of their first pixels from
+// the returned address, and fills the slab if they are not read in place.
 func (g *patches) gather(v *view, from, to int, l *local) *float32 {
 	image := g.rows * g.cols
 	pixel, line := g.layout(v)
@@ -107,7 +109,7 @@ func (g *patches) gather(v *view, from, to int, l *local) *float32 {
 	return &l.slab[0]
 }
 
-// fillSlab copies rows top … top+rows−1 of image n to a slab; what lies outside the image is zero.
+// fillSlab copies rows top … top+rows−1 of image n to a slab. Values outside the image are zero.
 func (g *patches) fillSlab(v *view, n, top, rows int, slab []float32) {
 	cols, c := g.slabCols(), v.c
 	left := min(max(-g.offW, 0), cols)        // columns of zeros on the left
@@ -130,7 +132,7 @@ func (g *patches) fillSlab(v *view, n, top, rows int, slab []float32) {
 	}
 }
 
-// copyPixels copies n values of each of a row of pixels.
+// copyPixels copies n values of each pixel of a row.
 func copyPixels(dst []float32, ldd int, src []float32, lds, n, pixels int) {
 	if ldd == n && lds == n {
 		copy(dst[:n*pixels], src[:n*pixels])

@@ -1,16 +1,18 @@
 package conv
 
-// 3×3 convolutions of stride 1 are computed as F(2×2, 3×3) of Lavin and Gray, "Fast Algorithms for Convolutional Neural
-// Networks" (2016), where channels fill vectors: an output tile of 2×2 pixels is the transform of the product of a
-// transformed 4×4 input tile and a transformed filter, with 16 instead of 36 multiplications. In float32 its error is
-// that of the direct sum or less, since each sum has a ninth of the terms.
+// 3×3 convolutions of stride 1 are computed as F(2×2, 3×3) of Lavin and Gray, "Fast Algorithms for
+// Convolutional Neural Networks" (2016), if the channels fill vectors. An output tile of 2×2 pixels
+// is the transform of the product of a transformed 4×4 input tile and a transformed filter, with 16
+// instead of 36 multiplications. In float32 the error is at most that of the direct sum, since each
+// sum has a ninth of the terms.
 //
-// A task transforms the input of a block of tiles for all channels (planes V), and then, panel by panel, multiplies each
-// of the 16 planes with its plane of the filters (planes M) and transforms the result, both of which stay in the cache.
+// A task transforms the input of a block of tiles for all channels (planes V). Then, panel by
+// panel, it multiplies each of the 16 planes with its plane of the filters (planes M) and
+// transforms the result. Planes V and M stay in the cache.
 
 const (
 	winoTiles   = 48 // tiles of a block
-	winoDepth   = 16 // fewest channels of input and output for which it pays
+	winoDepth   = 16 // smallest number of input and output channels for which it pays
 	winoFlush   = 8  // tiles whose sums are added up in float32
 	winoDeepest = 1024
 )
@@ -49,7 +51,7 @@ func (s *sub) planTiled(in *view) {
 	s.tiled.direct = s.tiled.inside(in)
 }
 
-// reserveWino makes room for the planes of a block and for a panel's filters.
+// reserveWino allocates the planes of a block and a panel's filters.
 func (p *product) reserveWino(s *sub) {
 	w := p.e.kern.width[0]
 	for i := range p.e.locals {
@@ -124,8 +126,8 @@ func (p *product) runWino(s *sub, panels []panel, block, from, to int, l *local)
 	}
 }
 
-// locateTiles sets outs to the byte offsets of the four pixels of tiles from…to−1 in a target whose pixels are ld apart,
-// −1 for those beyond the grid.
+// locateTiles sets outs to the byte offsets of the four pixels of tiles from…to−1 in a target whose
+// pixels are ld apart, and to −1 for pixels beyond the grid.
 func (s *sub) locateTiles(from, to, ld int, outs []int) {
 	image := s.tiled.rows * s.tiled.cols
 	n, i, j := from/image, from%image/s.tiled.cols, from%s.tiled.cols

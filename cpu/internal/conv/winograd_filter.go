@@ -1,20 +1,22 @@
 package conv
 
-// The filter gradient of a 3×3 convolution in transformed tiles: DW = Gᵀ·U·G with U = Σ over tiles of (A·dY·Aᵀ)·(Bᵀ·x·B),
-// for each of 16 planes a sum of outer products over the tiles instead of nine over four times as many pixels.
+// The filter gradient of a 3×3 convolution in transformed tiles is DW = Gᵀ·U·G with U = Σ over
+// tiles of (A·dY·Aᵀ)·(Bᵀ·x·B). Each of 16 planes is a sum of outer products over the tiles, instead
+// of nine sums over four times as many pixels.
 //
-// Tiles are handled in batches small enough for the outer cache. In each, one stage of tasks transforms inputs and
-// output gradients, and another adds to the planes of U; a last stage transforms U. No sum is split between tasks.
+// Tiles are handled in batches that fit the outer cache. In each batch, one stage of tasks
+// transforms inputs and output gradients, and another adds to the planes of U. A last stage
+// transforms U. No sum is split between tasks.
 
 const (
-	winoBatchBytes = 8 << 20 // of transformed tiles of a batch
-	winoListTiles  = 256     // tiles of a list, whose values stay in the inner cache
+	winoBatchBytes = 8 << 20 // size of the transformed tiles of a batch
+	winoListTiles  = 256     // tiles of a list; their values stay in the inner cache
 	winoPlaneTasks = 2       // tasks for each plane, by filters
 	winoSliceTiles = 48      // tiles that one task transforms
 	winoFilterRows = 16      // filters whose gradients one task transforms
 )
 
-// winoFilter computes filter gradients in transformed tiles, of all segments together.
+// winoFilter computes the filter gradients of all segments together in transformed tiles.
 type winoFilter struct {
 	e          *Engine
 	g          Geometry
@@ -23,11 +25,11 @@ type winoFilter struct {
 
 	x, dy             view
 	inTiles, outTiles patches // 4×4 patches of x and 2×2 patches of dy
-	tiles, batch      int     // tiles in all and in a batch
+	tiles, batch      int     // number of tiles, and tiles of a batch
 	first, n          int     // the current batch
 	xMem, dyMem, uMem []float32
 	pairs             []pair
-	slices            int // transformation tasks of the input in a batch; of dy there are as many
+	slices            int // number of transformation tasks of the input in a batch; dy has the same number
 
 	transformTask, productTask, finishTask func(task, worker int)
 }
@@ -37,7 +39,7 @@ func (f *winoFilter) bind(e *Engine) {
 	f.transformTask, f.productTask, f.finishTask = f.transform, f.product, f.finish
 }
 
-// can tells whether a filter gradient can and should be computed in transformed tiles.
+// can reports whether a filter gradient can and should be computed in transformed tiles.
 func (f *winoFilter) can(g Geometry, segs []Segment) bool {
 	if len(f.e.kern.wino) == 0 || g.R != 3 || g.S != 3 || g.StrideH != 1 || g.StrideW != 1 || g.P < 2 || g.Q < 2 || g.C < winoDepth {
 		return false
@@ -97,7 +99,7 @@ func (f *winoFilter) reserve() {
 	}
 	slab := 0
 	for from := 0; from < f.tiles; from += winoSliceTiles {
-		// a batch's slices need not begin here, but none is larger than two of these
+		// the slices of a batch need not begin here, but no slice has more tiles than two of these
 		to := min(f.tiles, from+2*winoSliceTiles)
 		slab = max(slab, f.inTiles.slabSize(&f.x, from, to), f.outTiles.slabSize(&f.dy, from, to))
 	}

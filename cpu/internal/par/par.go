@@ -1,7 +1,7 @@
 // Package par runs numbered tasks on a fixed number of goroutines.
 //
-// Every task writes only its own output, and what a task computes depends on its number alone, never on the worker
-// that happens to take it: so results are the same bits for any number of workers.
+// Every task writes only its own output. What a task computes depends on its number alone, never on
+// the worker that runs it, so results are the same bits for any number of workers.
 package par
 
 import (
@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 )
 
-// Pool is a number of workers. The zero Pool runs everything on the calling goroutine.
+// Pool is a number of workers. The zero Pool runs all tasks on the calling goroutine.
 type Pool struct {
 	workers int
 }
@@ -23,7 +23,8 @@ func New(n int) *Pool {
 	return &Pool{workers: n}
 }
 
-// Workers is the number of goroutines that Run uses at most. Memory of a worker's own is indexed by it.
+// Workers returns the largest number of goroutines that Run uses. A worker's number indexes the
+// memory of workers.
 func (p *Pool) Workers() int {
 	if p == nil || p.workers < 1 {
 		return 1

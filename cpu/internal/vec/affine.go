@@ -1,7 +1,7 @@
 package vec
 
-// ScaleShift computes y[i,c] = x[i,c]·scale[c] + shift[c] with one rounding, then max(·, 0) if clamp: batch normalisation once
-// its statistics are folded, or a bias where scale is nil. y may be x.
+// ScaleShift computes y[i,c] = x[i,c]·scale[c] + shift[c] with one rounding, then max(·, 0) if
+// clamp is set. It is a folded batch normalisation, or a bias if scale is nil. y may be x.
 func ScaleShift[T Float](y, x Mat[T], scale, shift []T, clamp bool) {
 	y.require(x.Rows, x.Cols)
 	x.require(x.Rows, x.Cols)

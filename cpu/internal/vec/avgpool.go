@@ -1,8 +1,9 @@
 package vec
 
-// AvgPool computes rows [oy0,oy1) of the average pooling of one image: y[o] = Σ x over o's window / divisor, x is
-// (h.In·w.In)×C, y is (h.Out·w.Out)×C. The axes decide about windows and divisors (the divisor is the product of those of the
-// axes): NewAxis for ordinary pooling, AdaptiveAxis for adaptive and global pooling.
+// AvgPool computes rows [oy0,oy1) of the average pooling of one image: y[o] = Σ x over o's window /
+// divisor. x is (h.In·w.In)×C and y is (h.Out·w.Out)×C. The axes define the windows; the divisor of
+// a window is the product of the divisors of the axes. Use NewAxis for ordinary pooling,
+// AdaptiveAxis for adaptive and global pooling.
 func AvgPool[T Float](y, x Mat[T], h, w *Axis, oy0, oy1 int) {
 	y.require(h.Out*w.Out, x.Cols)
 	x.require(h.In*w.In, x.Cols)
@@ -25,7 +26,7 @@ func AvgPool[T Float](y, x Mat[T], h, w *Axis, oy0, oy1 int) {
 				}
 			}
 			first := 0
-			if len(taps) > 0 { // otherwise the window holds padding alone
+			if len(taps) > 0 { // otherwise the window has padding only
 				first = wy.lo*w.In + wx.lo
 			}
 			yr := y.Data[(oy*w.Out+r.dst)*y.Stride:]
@@ -34,8 +35,8 @@ func AvgPool[T Float](y, x Mat[T], h, w *Axis, oy0, oy1 int) {
 	}
 }
 
-// AvgPoolBackward computes rows [iy0,iy1) of one image's gradient dx = Σ dy[o] / divisor[o] over the windows o that hold the
-// input, in row-major order; if acc it is added to dx.
+// AvgPoolBackward computes rows [iy0,iy1) of one image's gradient dx = Σ dy[o] / divisor[o], over
+// the windows o that contain the input, in row-major order. If acc is set it adds to dx.
 func AvgPoolBackward[T Float](dx, dy Mat[T], h, w *Axis, iy0, iy1 int, acc bool) {
 	dx.require(h.In*w.In, dy.Cols)
 	dy.require(h.Out*w.Out, dy.Cols)

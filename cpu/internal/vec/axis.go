@@ -2,14 +2,15 @@ package vec
 
 import "unsafe"
 
-// Axis is the geometry of a pooling along one spatial dimension: which inputs each output's window holds, and back. The windows
-// of a pooling are the products of those of its two axes. An Axis is immutable and may be shared.
+// Axis is the geometry of a pooling along one spatial dimension: the inputs in each output's
+// window, and the outputs whose windows contain each input. The windows of a pooling are the
+// products of the windows of its two axes. An Axis is immutable and may be shared.
 type Axis struct {
 	In, Out int
 	kernel  int       // taps of a whole window: the base of in-window indices
-	start   []int     // where each output's window starts, which may lie in the padding
+	start   []int     // start of each output's window, which may lie in the padding
 	windows []span    // the inputs of each output's window, without padding
-	cover   []span    // the outputs whose windows hold each input
+	cover   []span    // the outputs whose windows contain each input
 	inverse []float64 // 1 / the divisor of each output's average
 	forward []run     // the outputs in runs of equal windows
 	reverse []run     // the inputs in runs of equal covers
@@ -18,13 +19,15 @@ type Axis struct {
 // span is the half-open range [lo,hi).
 type span struct{ lo, hi int }
 
-// run is a sequence of n positions that look alike: the i-th writes position dst+i·dstStep, and everything that it reads lies
-// i·srcStep after what the first one reads.
+// run is a sequence of n positions that are alike. Position i writes at dst+i·dstStep, and reads
+// i·srcStep after the positions that the first one reads.
 type run struct{ dst, n, dstStep, srcStep int }
 
-// NewAxis is the axis of windows of kernel taps, stride apart, over in elements between two margins of padding, with out outputs
-// (fewer than fit, or one more in ceil mode, whose last window is clipped). With countPad an average divides by the taps inside
-// image and padding, otherwise by those inside the image (PyTorch's count_include_pad).
+// NewAxis returns the axis for windows of kernel taps, stride apart, over in elements between two
+// margins of padding, with out outputs. out may be smaller than the number that fits, or larger by
+// one in ceil mode; then the last window is clipped. With countPad an average divides by the number
+// of taps in the image and padding, otherwise by the number in the image (PyTorch's
+// count_include_pad).
 func NewAxis(in, out, kernel, stride, before, after int, countPad bool) *Axis {
 	a := &Axis{In: in, Out: out, kernel: kernel}
 	for o := range out {
@@ -43,9 +46,9 @@ func NewAxis(in, out, kernel, stride, before, after int, countPad bool) *Axis {
 	return a
 }
 
-// AdaptiveAxis is the axis of PyTorch's adaptive pooling: output o averages the inputs from floor(o·in/out) to
-// ceil((o+1)·in/out). With out = 1 it is global pooling.
-// It serves averages only.
+// AdaptiveAxis returns the axis of PyTorch's adaptive pooling: output o averages the inputs from
+// floor(o·in/out) to ceil((o+1)·in/out). With out = 1 it is global pooling. It works for averages
+// only.
 func AdaptiveAxis(in, out int) *Axis {
 	a := &Axis{In: in, Out: out}
 	for o := range out {
@@ -59,9 +62,10 @@ func AdaptiveAxis(in, out int) *Axis {
 	return a
 }
 
-// finish derives the cover and the runs. Both ends of the windows never decrease, so the outputs that hold an input are
-// neighbours; with stride s, inputs that are s apart have covers that are one apart. In-window indices, which maxima need, keep
-// runs of inputs apart only if indexed.
+// finish derives the cover and the runs. Neither end of the windows ever decreases, so the outputs
+// that contain an input are neighbours. With stride s, inputs that are s apart have covers that are
+// one apart. If indexed is set, different in-window indices, which maxima need, separate runs of
+// inputs.
 func (a *Axis) finish(stride int, indexed bool) {
 	a.cover = make([]span, a.In)
 	for i := range a.cover {
@@ -87,8 +91,8 @@ func (a *Axis) finish(stride int, indexed bool) {
 	}
 }
 
-// sameTaps reports whether inputs i and j, with covers of equal length, have the same divisor and, if indexed, the same
-// in-window index in each window that covers them.
+// sameTaps reports whether inputs i and j, with covers of equal length, have the same divisor. If
+// indexed is set, they must also have the same in-window index in each window that covers them.
 func (a *Axis) sameTaps(i, j int, indexed bool) bool {
 	p, q := a.cover[i], a.cover[j]
 	for k := range p.hi - p.lo {
@@ -99,8 +103,8 @@ func (a *Axis) sameTaps(i, j int, indexed bool) bool {
 	return true
 }
 
-// runs splits the n positions 0, step, 2·step, ... into runs: their spans have one length and are equally far apart, and alike
-// holds between neighbours.
+// runs splits the n positions 0, step, 2·step, ... into runs. The spans of a run have equal lengths
+// and equal distances, and alike holds for neighbours.
 func runs(n, step int, spans []span, alike func(p, q int) bool) []run {
 	var out []run
 	for i := 0; i < n; {
@@ -118,15 +122,17 @@ func runs(n, step int, spans []span, alike func(p, q int) bool) []run {
 	return out
 }
 
-// tap is one source of an output: src and code elements after the output's first source and first index.
+// tap is one source of an output. src and code are its distances from the output's first source and
+// first index.
 type tap struct {
-	src, code int     // offsets into the values and into the indices (backward), in bytes for assembly
+	src, code int     // offsets into the values and into the indices (backward); in bytes for assembly
 	weight    float64 // of an average
-	weight32  float32 // the same for assembly
+	weight32  float32 // the same, for assembly
 	index     int32   // in-window index of a maximum
 }
 
-// assembly returns the kernels that can pool these taps, if any, and the taps as they want them.
+// assembly returns the kernels for these taps and the taps in the kernels' format, or nil if there
+// are none.
 func assembly[T Float](taps []tap, cols int) (*kernels, *byte) {
 	k := simd[T]()
 	if k == nil || cols < 8 {

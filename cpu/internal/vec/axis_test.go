@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// poolCase is one dimension's geometry; the tests use it for both, with different sizes.
+// poolCase is the geometry of one dimension. The tests use it for both dimensions, with different
+// sizes.
 type poolCase struct {
 	in, kernel, stride, before, after int
 	ceil, countPad                    bool
-	adaptive                          int // outputs, 0 for a window
+	adaptive                          int // number of outputs; 0 for windows
 }
 
 var poolCases = []poolCase{
@@ -46,7 +47,8 @@ func (p poolCase) axis() *Axis {
 	return NewAxis(p.in, p.out(), p.kernel, p.stride, p.before, p.after, p.countPad)
 }
 
-// window is output o's range, written as PyTorch writes it: with the padding for the divisor, and without.
+// window returns output o's range as PyTorch computes it: with the padding for the divisor, and
+// without.
 func (p poolCase) window(o int) (start, lo, hi, size int) {
 	if p.adaptive > 0 {
 		lo = int(math.Floor(float64(o*p.in) / float64(p.adaptive)))

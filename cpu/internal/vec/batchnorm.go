@@ -1,20 +1,22 @@
 package vec
 
-// Batch normalisation of x with batch statistics mean and invstd = 1/sqrt(var+eps), weight γ and bias β is
+// Batch normalisation of x with the batch statistics mean and invstd = 1/sqrt(var+eps), weight γ
+// and bias β is
 //
 //	y = relu(x·scale + shift), scale = γ·invstd, shift = β - mean·scale
 //
-// which ScaleShift computes. Its gradient needs two passes (Ioffe and Szegedy, "Batch Normalization", 2015): with
-// g = dy where x·scale+shift > 0 and N rows,
+// which ScaleShift computes. Its gradient takes two passes (Ioffe and Szegedy, "Batch
+// Normalization", 2015). With g = dy where x·scale+shift > 0, otherwise 0, and N rows:
 //
 //	dβ = Σ g, dγ = Σ g·(x-mean)·invstd                                   (BNBackwardReduce)
 //	dx = scale·(g - dβ/N - (x-mean)·invstd·dγ/N) = a·g + b·x + c         (BNBackwardApply)
 //	a = scale, b = -scale·invstd·dγ/N, c = -scale·dβ/N - b·mean
 //
-// Both recompute the sign of the forward pass's FMA from x, so neither y nor a mask is kept.
+// Both passes recompute the sign of the forward pass's FMA from x, so neither y nor a mask is
+// stored.
 
-// ChannelSums adds the columns' sums to sum and the sums of their squares to sumsq. Assembly adds at most 32
-// rows in float32 before it goes on in float64.
+// ChannelSums adds the sums of the columns to sum, and the sums of their squares to sumsq. Assembly
+// adds at most 32 rows in float32 before it adds to float64.
 func ChannelSums[T Float](x Mat[T], sum, sumsq []float64) {
 	x.require(x.Rows, x.Cols)
 	if x.empty() {
@@ -34,8 +36,9 @@ func ChannelSums[T Float](x Mat[T], sum, sumsq []float64) {
 	}
 }
 
-// BNBackwardReduce adds Σ g to dbeta and Σ g·(x-mean)·invstd to dgamma, where g = dy, or, if clamp, 0 in the places where the
-// forward pass's x·scale+shift was not above 0. scale and shift are used only if clamp.
+// BNBackwardReduce adds Σ g to dbeta and Σ g·(x-mean)·invstd to dgamma. g is dy; if clamp is set, g
+// is 0 where the forward pass's x·scale+shift is not above 0. scale and shift are used only if
+// clamp is set.
 func BNBackwardReduce[T Float](dy, x Mat[T], scale, shift, mean, invstd []T, clamp bool, dbeta, dgamma []float64) {
 	dy.require(x.Rows, x.Cols)
 	x.require(x.Rows, x.Cols)
@@ -68,8 +71,8 @@ func BNBackwardReduce[T Float](dy, x Mat[T], scale, shift, mean, invstd []T, cla
 	}
 }
 
-// BNBackwardApply computes v = a[c]·g + b[c]·x + c[c], with g as in BNBackwardReduce, and stores dx = v or, if acc, adds
-// dx += v. dx may be dy.
+// BNBackwardApply computes v = a[c]·g + b[c]·x + c[c], with g as in BNBackwardReduce. It stores dx
+// = v, or adds dx += v if acc is set. dx may be dy.
 func BNBackwardApply[T Float](dx, dy, x Mat[T], scale, shift, a, b, c []T, clamp, acc bool) {
 	dx.require(x.Rows, x.Cols)
 	dy.require(x.Rows, x.Cols)

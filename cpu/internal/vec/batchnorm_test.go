@@ -76,7 +76,7 @@ func testBNBackward[T Float](t *testing.T) {
 
 func TestMaskIsForwardsMask(t *testing.T) { each(t, testMask[float64], testMask[float32]) }
 
-// testMask puts the sign of x·scale+shift at the mercy of the last bit: shift is the rounded -x·scale.
+// testMask makes the sign of x·scale+shift depend on the last bit: shift is -x·scale, rounded.
 func testMask[T Float](t *testing.T) {
 	const rows, cols = 50, 61
 	x, scale := newFrame[T](t, rows, cols).random(), channels[T](t, cols)

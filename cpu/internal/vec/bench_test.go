@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// The benchmarks report the bytes of distinct memory that one thread reads and writes a second, on average (MB/s) and in the
-// best call (best-GB/s), which is what to look at on a shared machine. The matrices are larger than L2 (batch 8 of GoogLeNet at
-// three places). Compare with Copy of the same shape.
+// The benchmarks report how many bytes of distinct memory one thread reads and writes per second:
+// on average (MB/s) and in the best call (best-GB/s). On a shared machine, compare the best call.
+// The matrices are larger than L2 (batch 8 of GoogLeNet at three places). Compare with Copy of the
+// same shape.
 
 // bandwidth runs f, which moves n bytes.
 func bandwidth(b *testing.B, n int, f func()) {
@@ -25,7 +26,8 @@ func bandwidth(b *testing.B, n int, f func()) {
 
 var benchShapes = [][2]int{{8 * 112 * 112, 64}, {8 * 28 * 28, 480}, {8 * 56 * 56, 24}}
 
-// measure runs f on float32 matrices of each shape; passes is how many of them f reads and writes.
+// measure runs f on float32 matrices of each shape. passes is the number of them that f reads or
+// writes.
 func measure(b *testing.B, passes int, f func(m []Mat[float32], v [][]float32)) {
 	for _, shape := range benchShapes {
 		rows, cols := shape[0], shape[1]
@@ -111,7 +113,8 @@ func BenchmarkSumSquares(b *testing.B) {
 	measure(b, 1, func(m []Mat[float32], v [][]float32) { SumSquares(m[0].Data) })
 }
 
-// BenchmarkPool runs GoogLeNet's pools on one image: bytes are the input once, the output once and the indices.
+// BenchmarkPool runs GoogLeNet's pools on one image. It counts the bytes of the input, the output
+// and the indices once.
 func BenchmarkPool(b *testing.B) {
 	for _, p := range []struct{ in, out, k, stride, pad, cols int }{
 		{112, 56, 3, 2, 0, 64}, {28, 28, 3, 1, 1, 256}, {14, 14, 3, 1, 1, 512}, {7, 1, 7, 1, 0, 1024},

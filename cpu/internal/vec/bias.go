@@ -1,6 +1,6 @@
 package vec
 
-// ColumnSum adds the columns' sums to sum: the gradient of a bias.
+// ColumnSum adds the sums of the columns to sum: the gradient of a bias.
 func ColumnSum[T Float](x Mat[T], sum []float64) {
 	x.require(x.Rows, x.Cols)
 	if x.empty() {

@@ -1,6 +1,6 @@
 package vec
 
-// Compare is Σ a·b, Σ a² and Σ (a-b)² in float64. b is as long as a.
+// Compare returns Σ a·b, Σ a² and Σ (a-b)² in float64. b must be as long as a.
 func Compare[T Float](a, b []T) (dot, squares, apart float64) {
 	b = b[:len(a)]
 	if k := simd[T](); k != nil && len(a) >= k.lanes {

@@ -2,5 +2,5 @@
 
 package vec
 
-// detect finds no assembly on this architecture.
+// detect returns nil: this architecture has no assembly.
 func detect() *kernels { return nil }

@@ -2,18 +2,19 @@ package vec
 
 import "github.com/tributary-ml/tributary/graph"
 
-// Mask is which elements one dropout node keeps in one step. Element e of the node's whole output, counted without gaps
-// (e = row·C + channel), is kept if word e%4 of graph.Philox4x32({e/4 low, e/4 high, Step low, Step high}, Key) is at
-// least P·2³². The mask is a function of these numbers alone, so nothing is stored, backward replays it and every backend
-// agrees.
+// Mask says which elements one dropout node keeps in one step. Element e of the node's whole
+// output, counted without gaps (e = row·C + channel), is kept if word e%4 of graph.Philox4x32({e/4
+// low, e/4 high, Step low, Step high}, Key) is at least P·2³². The mask is a function of these
+// numbers alone, so it is not stored: the backward pass replays it, and all backends agree.
 type Mask struct {
-	P    float64   // the probability to drop an element, in [0,1]
+	P    float64   // the probability that an element is dropped, in [0,1]
 	Key  [2]uint32 // seed and graph.NodeKey
 	Step uint64
 }
 
-// Dropout computes v = x/(1-P) where an element is kept and 0 elsewhere, and stores y = v or, if acc, adds y += v. Row 0 of x is
-// row first of the node's output. Applied to dy it is its own backward pass. y may be x.
+// Dropout computes v = x/(1-P) where an element is kept and 0 elsewhere. It stores y = v, or adds y
+// += v if acc is set. Row 0 of x is row first of the node's output. Applied to dy it is the
+// backward pass. y may be x.
 func Dropout[T Float](m Mask, y, x Mat[T], first int, acc bool) {
 	y.require(x.Rows, x.Cols)
 	x.require(x.Rows, x.Cols)

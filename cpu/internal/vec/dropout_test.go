@@ -35,7 +35,7 @@ func testDropout[T Float](t *testing.T) {
 	}
 }
 
-// An element whose word is P·2³² is kept; with a P that is larger by 2⁻³² it is dropped.
+// An element whose word is P·2³² is kept. With a P larger by 2⁻³² it is dropped.
 func TestDropoutAtTheLimit(t *testing.T) {
 	x, y := Dense([]float64{1, 1, 1, 1}, 1, 4), Dense(make([]float64, 4), 1, 4)
 	for step := range uint64(8) {

@@ -11,7 +11,8 @@ import (
 	"github.com/tributary-ml/tributary/internal/guard"
 )
 
-// each runs a test for float64 (the reference path) and for float32 with every instruction set of this machine and without any.
+// each runs a test for float64 (the reference path), and for float32 without assembly and with
+// every instruction set of this machine.
 func each(t *testing.T, f64, f32 func(t *testing.T)) {
 	t.Run("float64", f64)
 	machine := active
@@ -26,14 +27,15 @@ func each(t *testing.T, f64, f32 func(t *testing.T)) {
 	}
 }
 
-// shapes are rows and columns that meet every loop of a kernel: groups of 8 rows and the rest, 1 to 4 vectors of 8 or 16 and
-// the rest.
+// shapes are rows and columns that reach every loop of a kernel: groups of 8 rows and the rest, 1
+// to 4 vectors of 8 or 16 and the rest.
 var shapes = [][2]int{{1, 1}, {3, 3}, {9, 8}, {5, 7}, {17, 16}, {8, 13}, {2, 31}, {7, 32}, {1, 33}, {33, 47}, {4, 64}, {11, 65}, {3, 127}, {13, 192}, {70, 133}, {0, 5}}
 
 // poison is the NaN around every test matrix and in every output.
 const poison = 0x7fc0dead
 
-// frame is a matrix in a wider buffer whose other elements must stay as they are. It ends where its memory ends.
+// frame is a matrix in a wider buffer whose other elements must not change. The matrix ends at the
+// end of its memory.
 type frame[T Float] struct {
 	Mat[T]
 	buffer []T
@@ -74,7 +76,7 @@ func (f *frame[T]) intact(t *testing.T) {
 	}
 }
 
-// equal compares with the values that want gives.
+// equal compares the matrix with the values that want returns.
 func (f *frame[T]) equal(t *testing.T, want func(i, c int) float64) {
 	t.Helper()
 	f.intact(t)
@@ -85,10 +87,10 @@ func (f *frame[T]) equal(t *testing.T, want func(i, c int) float64) {
 	}
 }
 
-// at reads an element as float64.
+// at returns an element as float64.
 func (f *frame[T]) at(i, c int) float64 { return float64(f.Row(i)[c]) }
 
-// clone is a copy of the matrix with a layout of its own.
+// clone returns a copy of the matrix with a layout of its own.
 func (f *frame[T]) clone(t *testing.T) *frame[T] {
 	g := newFrame[T](t, f.Rows, f.Cols)
 	for i := range f.Rows {
@@ -97,10 +99,10 @@ func (f *frame[T]) clone(t *testing.T) *frame[T] {
 	return g
 }
 
-// channels is a random vector of per-channel coefficients that ends where its memory ends.
+// channels returns a random vector of per-channel coefficients that ends at the end of its memory.
 func channels[T Float](t *testing.T, n int) []T { return newFrame[T](t, 1, n).random().Data }
 
-// tolerance is the relative error allowed to sums of a few hundred terms.
+// tolerance returns the relative error that sums of a few hundred terms may have.
 func tolerance[T Float]() float64 {
 	if unsafe.Sizeof(T(0)) == 4 {
 		return 2e-5

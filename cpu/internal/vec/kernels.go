@@ -1,11 +1,12 @@
 package vec
 
-// active is the set of assembly kernels that this machine runs, nil for none. It is chosen once, before main.
+// active is the set of assembly kernels that this machine runs, or nil. It is chosen once, before
+// main.
 var active = detect()
 
-// kernels is one instruction set's assembly. Rows, columns and counts are at least 1; steps and strides (ld) count bytes, and so
-// do the offsets in taps; pooling needs 8 columns. Arrays are indexed by bit(flag); comments name the flags, the outer index
-// first.
+// kernels is the assembly of one instruction set. Rows, columns and counts are at least 1. Steps
+// and strides (ld) are in bytes, and so are the offsets in taps. Pooling needs at least 8 columns.
+// Arrays are indexed by bit(flag); comments name the flags, the outer index first.
 type kernels struct {
 	name  string
 	lanes int // float32 in a vector

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// detect picks the widest instruction set of this machine.
+// detect returns the widest instruction set of this machine.
 func detect() *kernels {
 	if sets := instructionSets(); len(sets) > 0 {
 		return sets[len(sets)-1]

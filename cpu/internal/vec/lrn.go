@@ -13,7 +13,7 @@ type LRN struct {
 	Alpha, Beta, K float64
 }
 
-// LRNForward computes y and the bases s, which the backward pass needs. y may be x.
+// LRNForward computes y and the bases s that the backward pass needs. y may be x.
 func LRNForward[T Float](o LRN, y, s, x Mat[T]) {
 	y.require(x.Rows, x.Cols)
 	s.require(x.Rows, x.Cols)
@@ -49,7 +49,7 @@ func LRNForward[T Float](o LRN, y, s, x Mat[T]) {
 //
 //	g[c] = dy[c]·s[c]^-Beta - 2·Beta·Alpha/Size · x[c] · Σ r[j] over the channels j that have c around them
 //
-// and stores dx = g or, if acc, adds dx += g. dx may be dy.
+// and stores dx = g, or adds dx += g if acc is set. dx may be dy.
 func LRNBackward[T Float](o LRN, dx, dy, x, s Mat[T], acc bool) {
 	dx.require(x.Rows, x.Cols)
 	dy.require(x.Rows, x.Cols)
@@ -86,10 +86,10 @@ func LRNBackward[T Float](o LRN, dx, dy, x, s Mat[T], acc bool) {
 	}
 }
 
-// assembled reports whether assembly has these windows and this power.
+// assembled reports whether the assembly has this window and this power.
 func (o LRN) assembled() bool { return o.Size == 5 && o.Beta == 0.75 }
 
-// power is s^-beta. The beta of every published network, 3/4, needs only square roots.
+// power returns s^-beta. For 3/4, the beta of every published network, it needs only square roots.
 func power[T Float](s T, beta float64) T {
 	if beta != 0.75 {
 		return T(math.Pow(float64(s), -beta))

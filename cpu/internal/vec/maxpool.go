@@ -1,9 +1,11 @@
 package vec
 
-// MaxPool computes rows [oy0,oy1) of the max pooling of one image: x is (h.In·w.In)×C, y and index are (h.Out·w.Out)×C.
-// y is the maximum of each window over the image (padding never wins) and index its position in the whole window, row-major, the
-// first of equals. A NaN wins over everything (the last one, as in PyTorch). Windows have at most 256 taps. Without index.Data
-// the indices are not kept. A window that holds padding alone is 0.
+// MaxPool computes rows [oy0,oy1) of the max pooling of one image. x is (h.In·w.In)×C; y and index
+// are (h.Out·w.Out)×C. y is the maximum of each window over the image; padding is never the
+// maximum. index is the row-major position of the maximum in the whole window, the first of equal
+// values. A NaN is larger than every number (the last NaN counts, as in PyTorch). Windows have at
+// most 256 taps. If index.Data is nil, the indices are not stored. The result of a window with
+// padding only is 0.
 func MaxPool[T Float](y Mat[T], index Mat[uint8], x Mat[T], h, w *Axis, oy0, oy1 int) {
 	y.require(h.Out*w.Out, x.Cols)
 	x.require(h.In*w.In, x.Cols)
@@ -28,7 +30,7 @@ func MaxPool[T Float](y Mat[T], index Mat[uint8], x Mat[T], h, w *Axis, oy0, oy1
 					})
 				}
 			}
-			if len(taps) == 0 { // a window of padding alone
+			if len(taps) == 0 { // the window has padding only
 				Fill(y.RowRange(oy*w.Out+r.dst, oy*w.Out+r.dst+r.n), 0)
 				continue
 			}
@@ -76,9 +78,10 @@ func maxRun[T Float](y []T, yStep int, index []uint8, indexStep int, x []T, xSte
 	}
 }
 
-// MaxPoolBackward computes rows [iy0,iy1) of one image's gradient dx, (h.In·w.In)×C, from dy and the indices of the forward
-// pass: dx = Σ dy over the windows whose maximum is here, in row-major order of the windows; if acc it is added to dx. Every
-// input gathers from the windows that hold it, so rows can run in parallel.
+// MaxPoolBackward computes rows [iy0,iy1) of one image's gradient dx, (h.In·w.In)×C, from dy and
+// the indices of the forward pass. dx is the sum of dy over the windows whose maximum is at the
+// input, in row-major order of the windows; if acc is set it is added to dx. Every input gathers
+// from the windows that contain it, so rows can run in parallel.
 func MaxPoolBackward[T Float](dx, dy Mat[T], index Mat[uint8], h, w *Axis, iy0, iy1 int, acc bool) {
 	dx.require(h.In*w.In, dy.Cols)
 	dy.require(h.Out*w.Out, dy.Cols)
@@ -103,7 +106,7 @@ func MaxPoolBackward[T Float](dx, dy Mat[T], index Mat[uint8], h, w *Axis, iy0, 
 				}
 			}
 			first := 0
-			if len(taps) > 0 { // otherwise no window is here, and there may be none after it
+			if len(taps) > 0 { // otherwise no window contains the input, and first may be out of range
 				first = cy.lo*w.Out + cx.lo
 			}
 			dxr := dx.Data[(iy*w.In+r.dst)*dx.Stride:]
@@ -114,7 +117,7 @@ func MaxPoolBackward[T Float](dx, dy Mat[T], index Mat[uint8], h, w *Axis, iy0, 
 	}
 }
 
-// maxBackRun is MaxPoolBackward for n inputs that are covered alike.
+// maxBackRun is MaxPoolBackward for n inputs that windows cover in the same way.
 func maxBackRun[T Float](dx []T, dxStep int, dy []T, dyStep int, index []uint8, indexStep int, taps []tap, n, cols int, acc bool) {
 	if k, t := assembly[T](taps, cols); k != nil {
 		k.maxBackRun[bit(acc)](ptr(dx), ptr(dy), &index[0], t, len(taps), n, cols, 4*dxStep, 4*dyStep, indexStep)

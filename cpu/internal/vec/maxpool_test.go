@@ -22,7 +22,7 @@ func testMaxPool[T Float](t *testing.T) {
 		x, y, z := newFrame[T](t, h.in*w.in, cols), newFrame[T](t, h.out()*w.out(), cols), newFrame[T](t, h.out()*w.out(), cols)
 		for i := range x.Rows {
 			for c := range cols {
-				x.Row(i)[c] = T(rand.IntN(5) - 7) // many equals, all below the zero of padding
+				x.Row(i)[c] = T(rand.IntN(5) - 7) // many equal values, all below the zero of padding
 			}
 		}
 		x.Row(rand.IntN(x.Rows))[cols-1] = T(math.NaN())
@@ -77,7 +77,7 @@ func testMaxPool[T Float](t *testing.T) {
 }
 
 func TestMaxPoolOfPaddingAlone(t *testing.T) {
-	a := NewAxis(1, 3, 1, 1, 1, 1, false) // windows that hold nothing but padding are zero
+	a := NewAxis(1, 3, 1, 1, 1, 1, false) // windows with padding only are zero
 	y, index := Dense([]float32{5, 5, 5, 5, 5, 5, 5, 5, 5}, 9, 1), Dense(make([]uint8, 9), 9, 1)
 	MaxPool(y, index, Dense([]float32{2}, 1, 1), a, a, 0, 3)
 	require.Equal(t, []float32{0, 0, 0, 0, 2, 0, 0, 0, 0}, y.Data)

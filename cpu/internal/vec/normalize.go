@@ -2,8 +2,8 @@ package vec
 
 import "unsafe"
 
-// Normalize computes dst[i,c] = src[i,c]·scale[c] + shift[c] for rows×channels bytes without gaps: with
-// scale = 1/(255·std) and shift = -mean/std it is the usual (v/255-mean)/std.
+// Normalize computes dst[i,c] = src[i,c]·scale[c] + shift[c] for rows×channels bytes without gaps.
+// With scale = 1/(255·std) and shift = -mean/std it is the usual (v/255-mean)/std.
 func Normalize[T Float](dst []T, src []byte, rows, channels int, scale, shift []T) {
 	n := rows * channels
 	dst, src, scale, shift = dst[:n], src[:n], scale[:channels], shift[:channels]
@@ -18,7 +18,8 @@ func Normalize[T Float](dst []T, src []byte, rows, channels int, scale, shift []
 	}
 }
 
-// normalizeGroups runs the assembly over whole groups of three vectors and returns how many elements they are.
+// normalizeGroups runs the assembly on whole groups of three vectors and returns the number of
+// elements in them.
 func normalizeGroups(k *kernels, dst *float32, src []byte, scale, shift *float32, channels int) int {
 	var a, b [3 * 16]float32
 	group := 3 * k.lanes

@@ -2,9 +2,10 @@ package vec
 
 import "math"
 
-// Every optimizer updates a flat range of parameters w from their gradients g in one pass and, unless ema is nil, their
-// exponential moving average: ema += (1-EMADecay)·(w-ema), which is EMADecay·ema + (1-EMADecay)·w without the rounding of the
-// two factors becoming a bias. GradScale multiplies g first: 1, or less where the gradient's global norm is clipped.
+// Every optimizer updates a flat range of parameters w from their gradients g in one pass. Unless
+// ema is nil, it also updates their exponential moving average: ema += (1-EMADecay)·(w-ema). That
+// is EMADecay·ema + (1-EMADecay)·w, but here the rounding of the two factors causes no bias.
+// GradScale multiplies g first: it is 1, or less if the gradient's global norm is clipped.
 
 // SGD is torch.optim.SGD without dampening.
 type SGD struct {
@@ -13,8 +14,8 @@ type SGD struct {
 	GradScale, EMADecay       float64
 }
 
-// SGDStep computes d = GradScale·g + WeightDecay·w; buf = Momentum·buf + d; w -= LR·buf, or LR·(d + Momentum·buf) with Nesterov.
-// buf starts at zero.
+// SGDStep computes d = GradScale·g + WeightDecay·w; buf = Momentum·buf + d; w -= LR·buf, or with
+// Nesterov w -= LR·(d + Momentum·buf). buf starts at zero.
 func SGDStep[T Float](o SGD, w, g, buf, ema []T) {
 	g, buf = g[:len(w)], buf[:len(w)]
 	if ema != nil {
@@ -42,8 +43,9 @@ func SGDStep[T Float](o SGD, w, g, buf, ema []T) {
 	}
 }
 
-// RMSProp is torch.optim.RMSprop with momentum and without centring, or, with TensorFlow, the RMSProp that the Inception
-// networks were trained with, in which Eps is inside the root and the learning rate inside the momentum.
+// RMSProp is torch.optim.RMSprop with momentum and without centring. With TensorFlow set it is the
+// RMSProp that trained the Inception networks, in which Eps is inside the root and the learning
+// rate is inside the momentum.
 type RMSProp struct {
 	LR, Decay, Momentum, Eps, WeightDecay float64
 	TensorFlow                            bool
@@ -119,18 +121,18 @@ func AdamWStep[T Float](o AdamW, w, g, m, v, ema []T) {
 	}
 }
 
-// average moves ema[i] towards w. A nil ema has no average.
+// average moves ema[i] towards w. If ema is nil it does nothing.
 func average[T Float](ema []T, i int, w, mix T) {
 	if ema != nil {
 		ema[i] = fma(mix, w-ema[i], ema[i])
 	}
 }
 
-// root is the square root.
+// root returns the square root.
 func root[T Float](v T) T { return T(math.Sqrt(float64(v))) }
 
-// SumSquares is Σ g² in float64: a part of the gradient's global norm. The squares of float32 cannot overflow float64, so it is
-// finite if and only if every g is.
+// SumSquares returns Σ g² in float64, a part of the gradient's global norm. The squares of float32
+// cannot overflow float64, so the result is finite if and only if every g is.
 func SumSquares[T Float](g []T) float64 {
 	sum := 0.0
 	if k := simd[T](); k != nil && len(g) >= 2*k.lanes {

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// track runs three steps of an optimizer over ranges of many lengths and compares them with a reference that sees one
-// parameter: its state is w, ema and two numbers more.
+// track runs three steps of an optimizer over ranges of many lengths. It compares them with a
+// reference for one parameter, whose state is w, ema and two more numbers.
 func track[T Float](t *testing.T, emaDecay float64, step func(k int, w, g, s1, s2, ema []T), reference func(k int, g float64, w, s1, s2 *float64)) {
 	for _, n := range []int{0, 1, 7, 8, 15, 33, 64, 131} {
 		for _, withEMA := range flags {
@@ -109,8 +109,8 @@ func TestEMAHasNoBias(t *testing.T) {
 	each(t, testEMAHasNoBias[float64], testEMAHasNoBias[float32])
 }
 
-// testEMAHasNoBias checks that the average of a constant stays that constant, which d·ema + (1-d)·w with d = 0.9999 in float32
-// misses by 3e-4.
+// testEMAHasNoBias checks that the average of a constant stays that constant. In float32, d·ema +
+// (1-d)·w with d = 0.9999 misses it by 3e-4.
 func testEMAHasNoBias[T Float](t *testing.T) {
 	w, g, buf, ema := make([]T, 40), make([]T, 40), make([]T, 40), make([]T, 40)
 	for i := range w {

@@ -1,7 +1,7 @@
 package vec
 
-// Probe adds the columns' sums of squares, in float64 from the beginning, to squares, and to zeros how many values of each are not above
-// zero: a NaN is not.
+// Probe adds the sums of squares of the columns to squares, in float64 from the start. It adds to
+// zeros how many values of each column are not above zero; NaN is not above zero.
 func Probe[T Float](x Mat[T], squares, zeros []float64) {
 	x.require(x.Rows, x.Cols)
 	if x.empty() {

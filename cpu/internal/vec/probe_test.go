@@ -15,7 +15,7 @@ func testProbe[T Float](t *testing.T) {
 		x := newFrame[T](t, shape[0], shape[1]).random()
 		for i := range x.Rows {
 			for c, r := range x.Row(i) {
-				switch c % 4 { // far smaller than a float32 whose square is one, zeros of both signs, and a NaN
+				switch c % 4 { // values whose squares underflow in float32, zeros of both signs, and a NaN
 				case 1:
 					x.Row(i)[c] = T(float32(r) * 0x1p-120)
 				case 2:

@@ -17,8 +17,9 @@ func ReLU[T Float](y, x Mat[T]) {
 	}
 }
 
-// ReLUBackward computes g = (y <= 0 ? 0 : dy) and stores dx = g or, if acc, adds dx += g. y is the output of the forward pass
-// (its input does as well). A NaN in y lets the gradient through, as in PyTorch. dx may be dy.
+// ReLUBackward computes g = (y <= 0 ? 0 : dy). It stores dx = g, or adds dx += g if acc is set. y
+// is the output of the forward pass, or its input. Where y is NaN the gradient passes, as in
+// PyTorch. dx may be dy.
 func ReLUBackward[T Float](dx, dy, y Mat[T], acc bool) {
 	dx.require(dy.Rows, dy.Cols)
 	dy.require(dy.Rows, dy.Cols)

@@ -4,19 +4,20 @@ import "math"
 
 // CrossEntropy is the loss of one head: softmax and cross entropy against integer labels, as PyTorch's CrossEntropyLoss.
 type CrossEntropy struct {
-	Ignore    int32   // rows with this label take no part
+	Ignore    int32   // rows with this label do not count
 	Smoothing float64 // ε: the target is 1-ε at the label plus ε/K everywhere
-	GradScale float64 // factor of dlogits: the head's weight divided by the number of counted rows of the whole batch
+	GradScale float64 // factor of dlogits: the head's weight divided by the number of rows of the whole batch that count
 
-	Distill, Temperature float64 // a teacher's share λ of the loss, and its temperature
+	Distill, Temperature float64 // share λ of the loss for a teacher, and temperature of the teacher
 }
 
-// LossStats is what SoftmaxCrossEntropy counts. The loss is not weighted or averaged: the caller multiplies it.
+// LossStats is the result of SoftmaxCrossEntropy. The loss is neither weighted nor averaged: the
+// caller does both.
 type LossStats struct {
 	Loss               float64 // Σ of the rows' losses
 	Correct1, Correct5 int     // rows whose label is among the 1 or 5 highest logits
 	Counted            int     // rows that are not ignored
-	Invalid            int     // rows whose label is no class; they are treated as ignored
+	Invalid            int     // rows whose label is no class; they count as ignored
 }
 
 // SoftmaxCrossEntropy computes for every row, with K logits l, label k and the target t[c] = (1-ε)·[c=k] + ε/K,
@@ -24,13 +25,14 @@ type LossStats struct {
 //	loss = log Σ exp(l[c]) - Σ t[c]·l[c]
 //	dlogits[c] = GradScale·(softmax(l)[c] - t[c]), 0 in ignored rows
 //
-// in float64, relative to the row's maximum. With a teacher's logits u, q = softmax(u/T) and p = softmax(l/T), it is instead
+// in float64, relative to the maximum of the row. With the logits u of a teacher, q = softmax(u/T)
+// and p = softmax(l/T), it computes
 //
 //	(1-λ)·loss + λ·T²·Σ q·log(q/p),  dlogits[c] = GradScale·((1-λ)·(softmax(l)[c] - t[c]) + λ·T·(p[c] - q[c]))
 //
-// The rank of a label is the number of classes with a greater logit, or an equal one
-// and a lower number; NaN is greater than everything and never a hit. dlogits may be logits; without dlogits.Data only the
-// statistics are computed.
+// The rank of a label is the number of classes with a greater logit, or with an equal logit and a
+// lower number. NaN is greater than everything and never a hit. dlogits may be logits. If
+// dlogits.Data is nil, only the statistics are computed.
 func SoftmaxCrossEntropy[T Float](o CrossEntropy, dlogits, logits, teacher Mat[T], labels []int32) LossStats {
 	logits.require(len(labels), logits.Cols)
 	if dlogits.Data != nil {
@@ -73,7 +75,7 @@ func SoftmaxCrossEntropy[T Float](o CrossEntropy, dlogits, logits, teacher Mat[T
 	return stats
 }
 
-// softened is softmax(l/temperature).
+// softened returns softmax(l/temperature).
 func softened[T Float](l []T, temperature float64) []float64 {
 	top := math.Inf(-1)
 	for _, v := range l {
@@ -90,7 +92,7 @@ func softened[T Float](l []T, temperature float64) []float64 {
 	return p
 }
 
-// rank counts the classes that come before label. A NaN label comes after everything.
+// rank returns the number of classes that come before label. A NaN label comes after everything.
 func rank[T Float](l []T, label int) int {
 	n := 0
 	for c, v := range l {
@@ -104,11 +106,12 @@ func rank[T Float](l []T, label int) int {
 	return n
 }
 
-// crossEntropyRow returns one row's loss and writes its gradient to d unless that is nil. d may be l.
+// crossEntropyRow returns the loss of one row and writes its gradient to d unless d is nil. d may
+// be l.
 func crossEntropyRow[T Float](o CrossEntropy, d, l []T, label int) float64 {
 	top := math.Inf(-1)
 	for _, v := range l {
-		top = max(top, float64(v)) // NaN if any is
+		top = max(top, float64(v)) // NaN if any v is
 	}
 	on, off := 1-o.Smoothing, o.Smoothing/float64(len(l))
 	loss := -on * (float64(l[label]) - top)
