@@ -15,7 +15,8 @@ func (b *binder) affine(s *graph.Affine) error {
 	return b.scaleShift(s.X, s.Y, b.vector(s.Scale), shift, s.ReLU)
 }
 
-// scaleShift is y = x·scale + shift for every channel; scale is optional.
+// scaleShift launches y = x·scale + shift, with a scale and a shift for every channel. A null scale
+// counts as ones.
 func (b *binder) scaleShift(x, y graph.View, scale, shift kernels.DevicePtr, relu bool) error {
 	return b.launchOver("affine", b.overChannels(y), kernels.AffineParams{
 		X: b.view(x), Y: b.view(y), Scale: scale, Shift: shift, Rows: int32(y.Rows()), Cols: int32(y.Shape.C), ReLU: flag(relu)})

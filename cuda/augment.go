@@ -9,7 +9,8 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// augment is two passes: the images in bytes, with their brightness where contrast asks for it, then their colours.
+// augment makes two launches. The first computes the images in bytes, and the sums of their
+// brightness that adjusting contrast needs. The second adjusts colours, normalizes and stores.
 func (b *binder) augment(s *graph.AugmentStep) error {
 	in := s.Y.Shape
 	tiles, blocks := kernels.AugmentTiles(in.H, in.W), kernels.AugmentBlocks(in.H, in.W)
@@ -32,7 +33,7 @@ func (b *binder) augment(s *graph.AugmentStep) error {
 	return nil
 }
 
-// recipesOf are a feed's recipes as kernels read them, of a plan that augments.
+// recipesOf returns a feed's recipes as kernels read them, nil if the plan does not augment.
 func recipesOf(p *graph.Plan, f *graph.Feed) []kernels.AugmentRecipe {
 	if !p.Regions.Valid() {
 		return nil

@@ -31,7 +31,8 @@ func (p photos) Decode(i int, m *dataset.Image) (int32, error) {
 	return int32(i % 2), nil
 }
 
-// A loader that leaves its transforms to the plan gives the same images, byte for byte, when the GPU makes them.
+// If a loader leaves its transforms to the plan, the GPU makes the same images as the loader, byte
+// for byte.
 func TestDeferredBatches(t *testing.T) {
 	for _, p := range []graph.Precision{graph.FP32, graph.BF16} {
 		for name, tf := range map[string]dataset.Transform{

@@ -13,21 +13,25 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// Options choose the GPU and how the backend uses it. The zero value is float32 on the first GPU.
+// Options select the GPU and how the backend uses it. The zero value means float32 on the first
+// GPU.
 type Options struct {
 	Device    int             // index of the GPU (Devices)
 	Precision graph.Precision // FP32 (default), TF32 or BF16
 	Debug     Debug
 }
 
-// Debug has switches for tests and benchmarks. The zero value is what all else uses.
+// Debug has switches for tests and benchmarks. Everything else uses the zero value.
 type Debug struct {
-	// Isolated gives every buffer of a plan an allocation of its own, so that the emulator and compute-sanitizer see a kernel
-	// run over its end. It takes the memory of a plan without sharing.
+	// Isolated gives every buffer of a plan an allocation of its own, so that the emulator and
+	// compute-sanitizer detect a kernel that runs past a buffer's end. The plan then takes the
+	// memory that it would take if buffers shared none.
 	Isolated bool
-	// NoWgmma multiplies bfloat16 as on GPUs before sm_90, warp by warp, where warpgroups could (Info.Warpgroups).
+	// NoWgmma multiplies bfloat16 by warps, as GPUs before sm_90 do, where warpgroups could
+	// (Info.Warpgroups).
 	NoWgmma bool
-	// Serial runs the steps of a plan one after another, where branches and heads could run side by side.
+	// Serial runs the steps of a plan one after another. By default, branches and heads run side by
+	// side.
 	Serial bool
 }
 
@@ -40,7 +44,8 @@ type Backend struct {
 
 var _ graph.Backend = (*Backend)(nil)
 
-// New opens a GPU, if there are kernels for it. They are loaded with the plans that need them.
+// New opens a GPU. It fails if no kernels are built for the GPU. A kernel is loaded with the first
+// plan that needs it.
 func New(o Options) (*Backend, error) {
 	if o.Precision == "" {
 		o.Precision = graph.FP32
@@ -72,7 +77,7 @@ func (b *Backend) Target() graph.Target {
 	return t
 }
 
-// activation is the element type of activations and their gradients.
+// activation returns the element type of activations and their gradients.
 func (b *Backend) activation() graph.Elem {
 	if b.options.Precision == graph.BF16 {
 		return graph.BFloat16
@@ -80,7 +85,7 @@ func (b *Backend) activation() graph.Elem {
 	return graph.Float
 }
 
-// convVariant is how convolutions multiply.
+// convVariant returns the arithmetic by which convolutions multiply.
 func (b *Backend) convVariant() kernels.ConvVariant {
 	switch b.options.Precision {
 	case graph.TF32:
@@ -94,13 +99,14 @@ func (b *Backend) convVariant() kernels.ConvVariant {
 	return kernels.ConvF32
 }
 
-// Close implements graph.Backend. States and programs must have been closed before.
+// Close implements graph.Backend. Close states and programs first.
 func (b *Backend) Close() error { return errors.Join(b.library.Close(), b.device.Close()) }
 
-// CompilerLog is what the driver's compiler has said of the kernels loaded so far (Module.CompilerLog), by source.
+// CompilerLog returns what the driver's compiler said about the kernels loaded so far
+// (Module.CompilerLog), grouped by source.
 func (b *Backend) CompilerLog() string { return b.library.CompilerLog() }
 
-// Load implements graph.Backend. It names every step that no kernel runs.
+// Load implements graph.Backend. Its error names every step that no kernel runs.
 func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 	st, ok := s.(*state)
 	if !ok || st.backend != b {
@@ -133,7 +139,7 @@ func (b *Backend) Load(p *graph.Plan, s graph.State) (graph.Program, error) {
 		return nil, err
 	}
 	pr, err := newProgram(st, p)
-	if err != nil { // not return newProgram(st, p): a nil *program is no nil graph.Program
+	if err != nil { // not return newProgram(st, p): a nil *program in a graph.Program is not nil
 		return nil, err
 	}
 	return pr, nil

@@ -37,8 +37,8 @@ func network(shape graph.Shape) *graph.Graph {
 	return g
 }
 
-// pair is the same network on the GPU and on the CPU in float64, rounded as the GPU's precision rounds, with the same random
-// parameters.
+// pair is a network on the GPU and on the CPU, with the same random parameters. The CPU computes in
+// float64 and rounds where the GPU's precision rounds.
 type pair struct {
 	t         *testing.T
 	tolerance float64
@@ -91,7 +91,7 @@ func (p *pair) fill(value func() float32) {
 	}
 }
 
-// load compiles a plan for both.
+// load compiles a plan for both backends.
 func (p *pair) load(o graph.Options) {
 	p.t.Helper()
 	for i, b := range p.backends {
@@ -108,7 +108,7 @@ func (p *pair) load(o graph.Options) {
 	}
 }
 
-// feed is a random batch.
+// feed returns a random batch.
 func (p *pair) feed(step int) *graph.Feed {
 	plan := p.programs[0].Plan()
 	f := &graph.Feed{Seed: 5, Step: uint64(step), LR: 0.1, EMADecay: 0.9}
@@ -211,7 +211,7 @@ func TestTrainingAgainstCPU(t *testing.T) {
 				f := p.feed(step)
 				f.SkipUpdate, f.Accumulate = step == 2, step == 3 // two batches make one update
 				p.run(f)
-				if step > 0 { // two runs are under way before the first look
+				if step > 0 { // two runs are queued before the first result is read
 					p.wantSame("add", "concat", "bn2", "logits")
 				}
 			}
@@ -219,7 +219,8 @@ func TestTrainingAgainstCPU(t *testing.T) {
 	}
 }
 
-// Runs are queued without a look at their results: the host must not overwrite the input of one that waits.
+// Runs are queued without reading their results. The host must not overwrite the input of a run
+// that waits.
 func TestQueuedRuns(t *testing.T) {
 	p := newPair(t, Options{}, network(graph.Shape{H: 7, W: 7, C: 6}))
 	p.load(graph.Options{Batch: 2, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD, EMA: true}})
@@ -242,7 +243,7 @@ func TestEvaluationAgainstCPU(t *testing.T) {
 		p.run(f)
 		p.wantSame("logits")
 	}
-	// The larger plan has moved the memory that plans share.
+	// The larger plan moved the memory that plans share.
 	_, err := training[0].Read("logits")
 	require.ErrorContains(t, err, "the activations are gone")
 	p.programs = training
@@ -250,13 +251,14 @@ func TestEvaluationAgainstCPU(t *testing.T) {
 	p.wantSame("logits")
 }
 
-// Convolutions run forward: in evaluation with folded batch normalisation, bias and ReLU in their epilogues, siblings together.
+// Convolutions run forward. In evaluation, their epilogues have folded batch normalisation, bias
+// and ReLU, and siblings share a launch.
 func TestConvolutionsAgainstCPU(t *testing.T) {
 	g := graph.New("convolutions")
 	x := g.Input("image", graph.Shape{H: 13, W: 11, C: 3})
 	x = g.ReLU("stem/relu", g.BatchNorm("stem/bn", g.Conv("stem", x, 24, graph.Square(3, 2, 1), nil), 1e-3, 0.1))
 	var branches []*graph.Node
-	for i, filters := range []int{16, 70, 5, 3, 8, 9, 4, 6, 11} { // more than one launch takes
+	for i, filters := range []int{16, 70, 5, 3, 8, 9, 4, 6, 11} { // more siblings than one launch takes
 		name := fmt.Sprintf("branch%d", i)
 		b := g.Conv(name, x, filters, graph.Square(1, 1, 0), nil)
 		if i%2 == 0 {
@@ -276,7 +278,8 @@ func TestConvolutionsAgainstCPU(t *testing.T) {
 	}
 }
 
-// What convolutions multiply in bfloat16 is a copy of the weights: it follows the optimizer, what the host sets, and the averages.
+// In bfloat16, convolutions multiply a copy of the weights. The copy follows the optimizer, what
+// the host sets, and the averages.
 func TestWeightsInBFloat16(t *testing.T) {
 	g := graph.New("bf16")
 	x := g.Input("image", graph.Shape{H: 9, W: 8, C: 3})
@@ -319,7 +322,8 @@ func TestWeightsInBFloat16(t *testing.T) {
 	}
 }
 
-// In training, the sums for batch normalisation come from the convolution's epilogue. The plan ends with the loss.
+// In training, the convolution's epilogue computes the sums for batch normalisation. The plan ends
+// with the loss.
 func TestFusedSumsAgainstCPU(t *testing.T) {
 	g := graph.New("sums")
 	x := g.Input("image", graph.Shape{H: 16, W: 15, C: 3})
@@ -339,7 +343,8 @@ func TestFusedSumsAgainstCPU(t *testing.T) {
 	require.Contains(t, fmt.Sprint(p.programs[0].(*program).bound[0].list.Launches()), "batchnorm_finalize")
 }
 
-// Blocking launches give the same bits as a graph: the same kernels in the same order.
+// Blocking launches give the same bits as a graph, because they are the same kernels in the same
+// order.
 func TestBlockingProgram(t *testing.T) {
 	var losses [2]float64
 	for i, v := range []string{"0", "1"} {
@@ -356,7 +361,7 @@ func TestBlockingProgram(t *testing.T) {
 	require.Equal(t, losses[0], losses[1])
 }
 
-// A fault in a step comes out of the program, with what can be said about it.
+// The program reports a fault in a step, with what is known about the fault.
 func TestFaultInAStep(t *testing.T) {
 	needEmulator(t)
 	if drivertest.IsChild() {
@@ -380,7 +385,8 @@ func TestFaultInAStep(t *testing.T) {
 	}
 }
 
-// The loss of all heads is one launch, the update of all parameters one, and one for its norm.
+// One launch computes the loss of all heads, one updates all parameters, and one computes the norm
+// for the update.
 func TestLaunchesOfAStep(t *testing.T) {
 	p := newPair(t, Options{}, network(graph.Shape{H: 5, W: 5, C: 4}))
 	p.load(graph.Options{Batch: 2, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD}})
@@ -409,7 +415,7 @@ func TestStepsWithoutKernels(t *testing.T) {
 		plan.Steps[0].Kind(), plan.Steps[0].NodeName(), plan.Steps[3].Kind(), plan.Steps[3].NodeName()))
 }
 
-// What is too much for a kernel is said with its limit.
+// The error for a step that is too much for a kernel states the kernel's limit.
 func TestTooManyHeads(t *testing.T) {
 	g := graph.New("heads")
 	x := g.Input("image", graph.Shape{H: 2, W: 2, C: 3})
@@ -423,7 +429,8 @@ func TestTooManyHeads(t *testing.T) {
 	require.EqualError(t, err, "cuda: no kernel runs softmax_cross_entropy of node fc0 (it has 17 heads; at most 16 run): use the CPU backend")
 }
 
-// A plan that does not fit is refused before anything is allocated, and the batch that the error names does fit.
+// Load refuses a plan that does not fit before it allocates anything, and the batch that the error
+// names fits.
 func TestPlanTooLarge(t *testing.T) {
 	needEmulator(t)
 	if !drivertest.IsChild() {
@@ -469,7 +476,8 @@ func TestPlanTooLarge(t *testing.T) {
 	_, err = b.Load(compile(short.Largest+1), s)
 	require.ErrorAs(t, err, new(*graph.MemoryError))
 
-	// Without sharing, which the estimate does not count, the driver itself runs out of memory.
+	// Isolated buffers share no memory, and the estimate does not count that, so the driver itself
+	// runs out of memory.
 	b.options.Debug.Isolated = true
 	p, err = b.Load(compile(short.Largest), s)
 	require.ErrorIs(t, err, driver.OutOfMemory)
@@ -484,7 +492,8 @@ func ones(n int) []float32 {
 	return v
 }
 
-// Two blocks of a warpgroups' convolution fit a multiprocessor, with their shared memory: while one waits, the other multiplies.
+// Two blocks of a convolution by warpgroups fit a multiprocessor with their shared memory, so that
+// one multiplies while the other waits.
 func TestTwoBlocksOfWarpgroups(t *testing.T) {
 	b, err := New(Options{Precision: graph.BF16})
 	require.NoError(t, err)

@@ -8,7 +8,8 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// batchNormForward is two passes: the statistics, of x or of the sums that a convolution left, then y = x·scale + shift.
+// batchNormForward makes two launches. The first computes the statistics, from x or from the sums
+// that a convolution left. The second computes y = x·scale + shift.
 func (b *binder) batchNormForward(s *graph.BatchNormForward) error {
 	rows, cols := int32(s.X.Rows()), int32(s.X.Shape.C)
 	final := kernels.BatchNormFinal{
@@ -41,7 +42,8 @@ func (b *binder) batchNormForward(s *graph.BatchNormForward) error {
 	return nil
 }
 
-// batchNormBackward is two passes: the gradients of gamma and beta with the coefficients of dx, then dx.
+// batchNormBackward makes two launches. The first computes the gradients of gamma and beta, and the
+// coefficients of dx. The second computes dx.
 func (b *binder) batchNormBackward(s *graph.BatchNormBackward) error {
 	grid, partial, counters := b.reduction(s.X, 2)
 	coefficients := b.work.take(2 * 4 * int64(s.X.Shape.C))

@@ -9,8 +9,9 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// binding returns what turns a step into launches, nil where no kernel runs it: the table of what the backend can do. Each
-// operation's methods are in the file of its name.
+// binding returns the function that turns a step into launches, or nil if no kernel runs the step.
+// It is the table of what the backend can do. The methods for an operation are in the file with the
+// operation's name.
 func binding(s graph.Step) func(*binder) error {
 	if limit(s) != "" {
 		return nil
@@ -78,12 +79,13 @@ func binding(s graph.Step) func(*binder) error {
 	return nil
 }
 
-// with applies a method of binder to a step.
+// with binds a method of binder to a step.
 func with[S graph.Step](s S, method func(*binder, S) error) func(*binder) error {
 	return func(b *binder) error { return method(b, s) }
 }
 
-// limit says what of a step is more than the kernels take, "" where nothing is.
+// limit returns a remark on what the step has more of than the kernels take, "" if they take it
+// all.
 func limit(s graph.Step) string {
 	addends := 0
 	switch s := s.(type) {

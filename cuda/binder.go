@@ -10,31 +10,32 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// binder turns the steps of a plan into launches over given memory. It runs twice: once to find how much memory of their own the
-// launches need, with addresses that mean nothing, and once for good.
+// binder turns the steps of a plan into launches over given memory. It runs twice: first with
+// meaningless addresses, to find how much memory of their own the launches need, then with the real
+// addresses.
 type binder struct {
 	state         *state
 	plan          *graph.Plan
-	values        *operand // the parameters: values or moving averages
-	at            map[*graph.Buffer]kernels.DevicePtr
-	recipes       kernels.DevicePtr // AugmentRecipe, one for each image
-	run           kernels.DevicePtr // RunState
-	metrics       kernels.DevicePtr // StepMetrics
+	values        *operand                            // the parameters: values or moving averages
+	at            map[*graph.Buffer]kernels.DevicePtr // address of each buffer of the plan
+	recipes       kernels.DevicePtr                   // AugmentRecipe for each image
+	run           kernels.DevicePtr                   // RunState
+	metrics       kernels.DevicePtr                   // StepMetrics
 	schedule      []graph.StreamStep
-	counting      bool // addresses mean nothing
+	counting      bool // the first of the two runs: addresses mean nothing
 	launches      []driver.Launch
-	first         []int  // launch of each step, and the end
-	node          string // of the step at hand
-	*streamMemory        // of the step at hand
+	first         []int  // index of each step's first launch, then the number of launches
+	node          string // of the current step
+	*streamMemory        // of the current step's stream
 
 	streams  []streamMemory
-	kept     region // what a step leaves for a later one, besides the plan's buffers
+	kept     region // what a step leaves for a later step outside the plan's buffers
 	sums     map[*graph.Buffer]partialSums
-	tables   region // constant
-	constant []byte // what is in tables
+	tables   region // for constant data
+	constant []byte // the contents of tables
 }
 
-// region is memory that is handed out piece by piece.
+// region is memory that take hands out piece by piece.
 type region struct {
 	address      kernels.DevicePtr
 	next, needed int64
@@ -47,7 +48,8 @@ func (r *region) take(bytes int64) kernels.DevicePtr {
 	return at
 }
 
-// regions are what launches have of memory of their own, besides the tables. The counters come first.
+// regions returns the regions of the launches' own memory, without the tables. The counters of all
+// streams come first.
 func (b *binder) regions() []*region {
 	r := []*region{}
 	for i := range b.streams {
@@ -77,7 +79,8 @@ func (b *binder) bind() error {
 	return nil
 }
 
-// share gives a step's arithmetic and memory traffic to those of its launches that have not said themselves what they do, evenly.
+// share divides a step's arithmetic and memory traffic evenly among those of its launches for which
+// none were stated.
 func share(launches []driver.Launch, s graph.Step) {
 	var flops, bytes []*int64
 	for i := range launches {
@@ -96,7 +99,7 @@ func share(launches []driver.Launch, s graph.Step) {
 	}
 }
 
-// moves says how many bytes the last launch moves: for steps of several launches.
+// moves states how many bytes the last launch moves. Steps of several launches call it.
 func (b *binder) moves(bytes int) { b.launches[len(b.launches)-1].Bytes = int64(bytes) }
 
 // launch adds a launch.
@@ -104,20 +107,20 @@ func (b *binder) launch(kernel string, grid driver.Dim, params any) error {
 	return b.launchShared(kernel, grid, 0, params)
 }
 
-// launchOver is launch of the kernel for activations of the plan's type.
+// launchOver adds a launch of the kernel's version for the element type of the plan's activations.
 func (b *binder) launchOver(kernel string, grid driver.Dim, params any) error {
 	return b.launchOverShared(kernel, grid, 0, params)
 }
 
-// launchOverShared is launchOver with so many bytes of dynamic shared memory.
+// launchOverShared is launchOver with shared bytes of dynamic shared memory.
 func (b *binder) launchOverShared(kernel string, grid driver.Dim, shared int, params any) error {
 	return b.launchShared(kernel+elementSuffix[b.state.backend.activation()], grid, shared, params)
 }
 
-// elementSuffix ends the names of the kernels that exist for several element types.
+// elementSuffix is the end of the name of a kernel that exists for several element types.
 var elementSuffix = map[graph.Elem]string{graph.Float: "_f32", graph.BFloat16: "_bf16"}
 
-// launchShared is launch with so many bytes of dynamic shared memory.
+// launchShared is launch with shared bytes of dynamic shared memory.
 func (b *binder) launchShared(kernel string, grid driver.Dim, shared int, params any) error {
 	f, err := b.state.backend.library.Function(kernel)
 	if err != nil {
@@ -132,7 +135,7 @@ func (b *binder) launchShared(kernel string, grid driver.Dim, shared int, params
 	return nil
 }
 
-// table puts constant data into device memory.
+// table adds constant data to the tables and returns its address in device memory.
 func (b *binder) table(data []byte) kernels.DevicePtr {
 	at := b.tables.take(int64(len(data)))
 	grown := make([]byte, b.tables.next)
@@ -142,7 +145,8 @@ func (b *binder) table(data []byte) kernels.DevicePtr {
 	return at
 }
 
-// view is a view of a float or byte buffer as kernels see it. The view that a step does not have is null.
+// view converts a view of a float or byte buffer for kernels. An invalid view, of an operand that
+// the step does not have, becomes a null view.
 func (b *binder) view(v graph.View) kernels.View {
 	if !v.Valid() {
 		return kernels.View{}
@@ -150,10 +154,10 @@ func (b *binder) view(v graph.View) kernels.View {
 	return kernels.View{Data: b.at[v.Buffer] + kernels.DevicePtr(v.Offset*v.Buffer.Elem.Size()), Stride: int32(v.Stride)}
 }
 
-// vector is the address of a view of one row, 0 for none.
+// vector returns the address of a view of one row, 0 for an invalid view.
 func (b *binder) vector(v graph.View) kernels.DevicePtr { return b.view(v).Data }
 
-// param is the address of a parameter's values, 0 for none.
+// param returns the address of a parameter's values, 0 for a nil parameter.
 func (b *binder) param(p *graph.Param) kernels.DevicePtr {
 	if p == nil {
 		return 0
@@ -161,7 +165,7 @@ func (b *binder) param(p *graph.Param) kernels.DevicePtr {
 	return b.values.floats.Address + 4*kernels.DevicePtr(b.state.layout.Offset(p))
 }
 
-// weight is the address of filters as convolutions multiply them.
+// weight returns the address of filters in the element type that convolutions multiply.
 func (b *binder) weight(p *graph.Param) kernels.DevicePtr {
 	if b.state.backend.activation() == graph.Float {
 		return b.param(p)
@@ -169,7 +173,8 @@ func (b *binder) weight(p *graph.Param) kernels.DevicePtr {
 	return b.values.bf16.Address + 2*kernels.DevicePtr(b.state.layout.Offset(p))
 }
 
-// gradient is the address of a parameter's gradient, 0 for none and for what is not trained.
+// gradient returns the address of a parameter's gradient, 0 for a nil parameter and for one that is
+// not trained.
 func (b *binder) gradient(p *graph.Param) kernels.DevicePtr {
 	if p == nil || !b.state.layout.IsTrained(p) {
 		return 0
@@ -184,7 +189,7 @@ func flag(b bool) int32 {
 	return 0
 }
 
-// memoryOf is the memory of a slice of structs without pointers and padding.
+// memoryOf returns the memory of a slice of structs. The structs have no pointers and no padding.
 func memoryOf[T any](s []T) []byte {
 	var t T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(t)))

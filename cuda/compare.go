@@ -11,15 +11,16 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// comparer compares parts of a state: a table of chunks, room for the results, and a list of launches for each pair of parts.
+// comparer compares parts of a state. It keeps a table of chunks, memory for the results, and a
+// list of launches for each pair of parts.
 type comparer struct {
-	memory *driver.Arena // pieces: the table, the results
+	memory *driver.Arena // two pieces: the table, the results
 	chunks []kernels.Chunk
-	owner  []int // of each chunk: the parameter's index in the layout
+	owner  []int // for each chunk, the index of its parameter in the layout
 	lists  map[[2]graph.Part]*driver.List
 }
 
-// comparable is the memory of a part that Copy and Compare take, as far as it is in use.
+// comparable returns the memory in use of a part that Copy and Compare accept.
 func (s *state) comparable(p graph.Part) (driver.Span, error) {
 	if span, ok := s.copies[p]; ok {
 		return span, nil
@@ -96,7 +97,7 @@ func (s *state) Compare(a, b graph.Part) ([]graph.Comparison, error) {
 	return out, nil
 }
 
-// prepare makes the table, once.
+// prepare makes the table on the first call.
 func (c *comparer) prepare(s *state) (err error) {
 	if c.memory != nil {
 		return nil
@@ -115,7 +116,7 @@ func (c *comparer) prepare(s *state) (err error) {
 	return s.compute.Write(c.memory.Span(0), table)
 }
 
-// list is the launch that compares the first chunks of two parts.
+// list returns the launch that compares the first chunks of parts a and b.
 func (c *comparer) list(s *state, a, b graph.Part, chunks int) (*driver.List, error) {
 	key := [2]graph.Part{a, b}
 	if l := c.lists[key]; l != nil && l.Launches()[0].Grid.X == chunks {

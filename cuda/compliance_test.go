@@ -13,7 +13,8 @@ import (
 	"github.com/tributary-ml/tributary/graph/backendtest"
 )
 
-// The suite that every backend passes. The CPU's float64, rounded in the same places, is the model of the precisions that round.
+// TestCompliance runs the suite that every backend passes. The model of the precisions that round
+// is the CPU's float64, rounded in the same places.
 func TestCompliance(t *testing.T) {
 	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, Debug: Debug{NoWgmma: true}}} {
 		t.Run(name, func(t *testing.T) {
@@ -33,7 +34,7 @@ func TestCompliance(t *testing.T) {
 	}
 }
 
-// needEmulator skips a test of what only the emulator does.
+// needEmulator skips a test of something that only the emulator does.
 func needEmulator(t *testing.T) {
 	t.Helper()
 	if all, err := driver.Devices(); err != nil || !all[0].Emulated() {

@@ -9,13 +9,15 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// partialSums is what the epilogue of a convolution leaves for the batch normalisation behind it: sums of each tile of pixels.
+// partialSums are the sums that a convolution's epilogue leaves for the batch normalisation after
+// it, of each channel over each tile of pixels.
 type partialSums struct {
 	address kernels.DevicePtr
 	tiles   int
 }
 
-// convWindow is the geometry of a convolution. A 1×1 convolution of stride 1 is one image of one row, whatever the images are.
+// convWindow returns the geometry of a convolution. A 1×1 convolution with stride 1 becomes one
+// image of one row, whatever the size of the images.
 func convWindow(g graph.ConvGeometry) kernels.Window {
 	w := g.Win
 	if w.H == 1 && w.W == 1 && w.StrideH == 1 && w.StrideW == 1 && w.Pads == (graph.Pads{}) {
@@ -26,7 +28,8 @@ func convWindow(g graph.ConvGeometry) kernels.Window {
 		StrideH: int32(w.StrideH), StrideW: int32(w.StrideW), Top: int32(w.Top), Left: int32(w.Left)}
 }
 
-// begins numbers the filters of siblings as the kernels want it: each segment's first, and the end of the last.
+// begins numbers the filters of siblings as the kernels expect: begin has the number of each
+// segment's first filter, a multiple of 8, and cols is the end of the last segment.
 func begins(segments []graph.ConvSegment) (begin []int32, cols int) {
 	for _, s := range segments {
 		cols = (cols + 7) / 8 * 8
@@ -41,9 +44,10 @@ func (b *binder) convolve(product string, v kernels.ConvVariant, t kernels.ConvT
 	return b.launchShared(t.Name(product, v), dim(grid), t.Shared(), params)
 }
 
-// convForward is one launch for all siblings, or one for every MaxSiblings of them. Where the input has zeros behind its channels, so
-// that its pixels are whole chunks of 16 bytes, the filters get zeros there as well, in a launch of their own before. Where warpgroups
-// multiply, filters of whole chunks come by TMA.
+// convForward makes one launch for all siblings, or one for every MaxSiblings of them. If the input
+// has zeros behind its channels, so that a pixel is whole chunks of 16 bytes, a launch before
+// copies the filters and pads them likewise. Where warpgroups multiply, filters of whole chunks
+// arrive by TMA.
 func (b *binder) convForward(s *graph.ConvForward) error {
 	pixels, channels := s.N*s.Out.Pixels(), s.In.C+s.X.Zeros
 	variant := b.state.backend.convVariant()
@@ -83,7 +87,8 @@ func (b *binder) convForward(s *graph.ConvForward) error {
 	return nil
 }
 
-// paddedWeight copies filters, rows of so many channels, and puts zeros behind them.
+// paddedWeight copies filters, rows of the given number of channels, and appends zeros to each row
+// up to padded channels.
 func (b *binder) paddedWeight(p *graph.Param, rows, channels, padded int) (kernels.DevicePtr, error) {
 	size := b.elementBytes()
 	to := b.work.take(int64(rows * padded * size))
@@ -96,7 +101,8 @@ func (b *binder) paddedWeight(p *graph.Param, rows, channels, padded int) (kerne
 	return to, err
 }
 
-// convBackwardData is one launch for all siblings; with more than MaxSiblings, the later launches add.
+// convBackwardData makes one launch for all siblings. If there are more than MaxSiblings, the
+// launches after the first add to dx.
 func (b *binder) convBackwardData(s *graph.ConvBackwardData) error {
 	accumulate := s.Accumulate
 	w := convWindow(s.ConvGeometry)
@@ -114,7 +120,8 @@ func (b *binder) convBackwardData(s *graph.ConvBackwardData) error {
 	return nil
 }
 
-// convBackwardFilter is one launch for all siblings, and a second one that adds up the parts of the pixels where there are many.
+// convBackwardFilter makes one launch for all siblings. If the launch splits the pixels into parts,
+// a second launch adds up the sums of the parts.
 func (b *binder) convBackwardFilter(s *graph.ConvBackwardFilter) error {
 	taps := s.Win.H * s.Win.W
 	for segments := range slices.Chunk(s.Segments, kernels.MaxSiblings) {

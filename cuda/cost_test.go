@@ -17,10 +17,12 @@ import (
 	"github.com/tributary-ml/tributary/inception"
 )
 
-// A training step of GoogLeNet with both heads has one launch for each step of the plan, and a second one only where a sum over
-// all pixels must be known before the rest can begin, or parts of a sum are added up: statistics of a batch normalisation, its
-// gradients, the parts of a filter gradient, the norm of the whole gradient; and one pads the first layer's filters. Nothing else is
-// copied, nothing is added or filled. What the launches move is what the plan's steps must move at the least, once, and what those second launches read again.
+// A training step of GoogLeNet with both heads makes one launch for each step of the plan. A step
+// has a second launch only where a sum over all pixels must be known before the rest can begin, or
+// where parts of a sum are added up: the statistics and the gradients of a batch normalisation, the
+// parts of a filter gradient, the norm of the whole gradient. One more launch pads the first
+// layer's filters. Nothing else is copied, added or filled. The launches move what the plan's steps
+// must move at least, once, and what the second launches read again.
 func TestGoogLeNetStepIsLean(t *testing.T) {
 	for _, p := range []graph.Precision{graph.FP32, graph.BF16} {
 		t.Run(string(p), func(t *testing.T) {
@@ -68,14 +70,14 @@ func TestGoogLeNetStepIsLean(t *testing.T) {
 	}
 }
 
-// cost is what launches of one kernel need.
+// cost is what the launches of one kernel need.
 type cost struct {
 	kernel       string
 	count        int
 	flops, bytes int64
 }
 
-// costTable sums up launches by kernel, whatever the element and the tile.
+// costTable sums up launches by kernel, over all element types and tiles.
 type costTable struct {
 	rows  []cost
 	total cost
@@ -119,7 +121,7 @@ func (c *costTable) String() string {
 	return b.String()
 }
 
-// A profile has a time for each launch, in order, and the runs are steps like any others.
+// A profile has a time for each launch, in order, and its runs count as steps.
 func TestProfile(t *testing.T) {
 	p := newPair(t, Options{}, network(graph.Shape{H: 7, W: 7, C: 6}))
 	p.load(graph.Options{Batch: 2, Training: true, Optimizer: &graph.Optimizer{Rule: graph.SGD, EMA: true}})

@@ -7,7 +7,8 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Memory implements graph.Backend. What the driver takes for itself, such as a captured graph's nodes, is not in it.
+// Memory implements graph.Backend. It does not count what the driver takes for itself, such as the
+// nodes of a captured graph.
 func (b *Backend) Memory(l *graph.Layout, o graph.StateOptions, plans ...*graph.Plan) (needs, free int64, err error) {
 	_, sizes := b.stateSizes(l, o)
 	needs = driver.ArenaBytes(sizes...)
@@ -26,7 +27,7 @@ func (b *Backend) Memory(l *graph.Layout, o graph.StateOptions, plans ...*graph.
 	return needs, free, err
 }
 
-// fits returns a *graph.MemoryError if a program of the plan does not fit the memory that is free.
+// fits returns a *graph.MemoryError if a program of the plan does not fit the free memory.
 func (s *state) fits(p *graph.Plan) error {
 	return graph.FitPlan(s.backend.Name(), p, func(q *graph.Plan) (needs, free int64, err error) {
 		if needs, err = s.programBytes(q); err != nil {
@@ -39,8 +40,9 @@ func (s *state) fits(p *graph.Plan) error {
 	})
 }
 
-// programBytes is the device memory of a program of a plan, without the scratch memory that it shares with others: its transfers,
-// what launches pass to each other, and the tables of every transfer, for the values and for the averages.
+// programBytes returns the device memory of a program of a plan, without the scratch memory that it
+// shares with other programs. It counts the transfers, the memory through which launches pass data
+// to each other, and the tables of every transfer, once for the values and once for the averages.
 func (s *state) programBytes(p *graph.Plan) (int64, error) {
 	n := s.backend.streams()
 	b := &binder{state: s, plan: p, values: s.operands[graph.Value], schedule: p.AssignStreams(n), streams: make([]streamMemory, n), counting: true}

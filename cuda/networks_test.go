@@ -10,7 +10,7 @@ import (
 	"github.com/tributary-ml/tributary/graph/backendtest"
 )
 
-// Random networks, as on the CPU, but of each only some of the plans.
+// TestNetworks runs random networks, as on the CPU, but only some of the plans of each.
 func TestNetworks(t *testing.T) {
 	for name, o := range map[string]Options{"fp32": {}, "tf32": {Precision: graph.TF32}, "bf16": {Precision: graph.BF16}, "bf16_warps": {Precision: graph.BF16, Debug: Debug{NoWgmma: true}},
 		"isolated": {Debug: Debug{Isolated: true}}} {

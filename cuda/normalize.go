@@ -15,7 +15,8 @@ func (b *binder) normalize(s *graph.NormalizeStep) error {
 		Y: b.view(s.Y), Rows: int32(s.Y.Rows()), Channels: int32(s.X.Shape.C), Padded: int32(s.Y.Shape.C + s.Y.Zeros)})
 }
 
-// normalization is the tables of (x/255 - mean)/std = x·scale + shift.
+// normalization returns the tables of scale and shift with which x·scale + shift = (x/255 -
+// mean)/std.
 func (b *binder) normalization(z graph.Normalization) (scale, shift kernels.DevicePtr) {
 	scales, shifts := make([]float32, len(z.Std)), make([]float32, len(z.Std))
 	for i, std := range z.Std {

@@ -15,7 +15,7 @@ var rules = map[graph.Rule]int32{
 	graph.AdamW:     kernels.RuleAdamW,
 }
 
-// update is the norm of the gradient and one launch for all parameters.
+// update makes two launches: one computes the norm of the gradient, one updates all parameters.
 func (b *binder) update(s *graph.UpdateStep) error {
 	parts := b.state.parts
 	var all []kernels.Chunk
@@ -25,7 +25,7 @@ func (b *binder) update(s *graph.UpdateStep) error {
 		}
 	}
 	cut(s.Params, true)
-	trained := len(all) // the chunks that have a gradient come first
+	trained := len(all) // the chunks with a gradient come first
 	cut(s.Copies, false)
 	if len(all) == 0 {
 		return nil
@@ -33,7 +33,7 @@ func (b *binder) update(s *graph.UpdateStep) error {
 	table := b.table(memoryOf(all))
 	scalars := b.work.take(8)
 	if trained == 0 {
-		scalars = b.table(make([]byte, 8)) // there is no norm
+		scalars = b.table(make([]byte, 8)) // no launch computes a norm
 	}
 	norm := 0 // bytes
 	if trained > 0 {

@@ -13,15 +13,17 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// Timing is how long one launch of a step takes on the GPU, the gap to the launch before it included.
+// Timing is the time that one launch of a step takes on the GPU, including the gap after the launch
+// before it.
 type Timing struct {
 	driver.Launch
 	Time time.Duration // median over the runs
 }
 
-// Profile runs a program launch by launch, with a mark on the GPU after each, and returns the times in the order of the launches. It
-// counts as so many runs with the same feed. Where launches take less than the few microseconds that the host needs for one, the
-// times are the host's.
+// Profile runs a program launch by launch, records an event after each launch, and returns the
+// times in the order of the launches. It counts as the given number of runs with the same feed. If
+// a launch takes less than the few microseconds that the host needs to start one, its time is the
+// host's.
 func Profile(ctx context.Context, pr graph.Program, f *graph.Feed, runs int) (out []Timing, err error) {
 	p, ok := pr.(*program)
 	if !ok {
@@ -31,7 +33,7 @@ func Profile(ctx context.Context, pr graph.Program, f *graph.Feed, runs int) (ou
 		return nil, fmt.Errorf("cuda: a profile of %d runs", runs)
 	}
 	device := p.state.backend.device
-	byBound := map[*bound]*singly{} // one for each transfer
+	byBound := map[*bound]*singly{} // for each transfer
 	defer func() {
 		for _, s := range byBound {
 			err = errors.Join(err, s.close())
@@ -73,7 +75,7 @@ func Profile(ctx context.Context, pr graph.Program, f *graph.Feed, runs int) (ou
 	return out, nil
 }
 
-// singly is a list whose launches are run one by one, between marks.
+// singly runs launches one by one, with events between them.
 type singly struct {
 	lists []*driver.List
 	marks []*driver.Event

@@ -15,24 +15,25 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// program is a plan that is bound to memory. A run copies its input to one of two transfers, on the upload stream, and launches the
-// graph that was captured for the transfer: so the input of a step travels while the step before it computes.
+// program is a plan that is bound to memory. A run copies its input to one of two transfers on the
+// upload stream, and launches the graph that was captured for the transfer. So the input of a step
+// travels while the step before computes.
 type program struct {
 	plan      *graph.Plan
-	schedule  []graph.StreamStep // of its steps
+	schedule  []graph.StreamStep // of the plan's steps
 	state     *state
 	transfers [2]transfer
-	next      int           // transfer of the next run
-	own       *driver.Arena // the buffers of an isolated program
-	between   *driver.Arena // what launches pass to each other: binder.regions
-	at        map[*graph.Buffer]kernels.DevicePtr
-	version   int // of the scratch memory that at and bound are for
+	next      int                                 // index of the transfer for the next run
+	own       *driver.Arena                       // the buffers of an isolated program
+	between   *driver.Arena                       // binder.regions: through it, launches pass data to each other
+	at        map[*graph.Buffer]kernels.DevicePtr // address of each internal buffer
+	version   int                                 // of the scratch memory for which at and bound were made
 	bound     []*bound
-	launches  int            // of a run
-	metrics   *graph.Metrics // of the last run, as far as the host knows them
+	launches  int            // number in a run
+	metrics   *graph.Metrics // of the last run: the fields that the host knows
 }
 
-// bound is the launches for one transfer and one arena of parameters.
+// bound holds the launches for one transfer and one arena of parameters.
 type bound struct {
 	transfer int
 	values   *operand
@@ -69,7 +70,8 @@ func (p *program) prepare() (err error) {
 // Plan implements graph.Program.
 func (p *program) Plan() *graph.Plan { return p.plan }
 
-// bind returns the launches of a transfer over an arena of parameters.
+// bind returns the launches for a transfer and an arena of parameters. It makes them on the first
+// call.
 func (p *program) bind(transfer int, values *operand) (*bound, error) {
 	if v := p.state.scratch.version; v != p.version {
 		if err := p.unbind(); err != nil {
@@ -90,7 +92,8 @@ func (p *program) bind(transfer int, values *operand) (*bound, error) {
 	return b, nil
 }
 
-// fill makes launches, and captures them between the copies of what the step reads from the host and reports to it.
+// fill makes the launches of b and captures them, between the copies of what the step reads from
+// the host and reports to it.
 func (p *program) fill(b *bound) error {
 	s, in := p.state, &p.transfers[b.transfer]
 	at := in.addresses(p.plan)
@@ -131,7 +134,8 @@ func (p *program) fill(b *bound) error {
 	return err
 }
 
-// reserve is the memory for what launches pass to each other. Runs of a program follow one another, so they share it.
+// reserve allocates the memory through which launches pass data to each other. All launches of a
+// program share it, because its runs follow one another.
 func (p *program) reserve(bd *binder) (*driver.Arena, error) {
 	var sizes []int64
 	for _, r := range bd.regions() {
@@ -162,7 +166,7 @@ func (p *program) Run(ctx context.Context, f *graph.Feed) error {
 	})
 }
 
-// run does everything around the launches of a step.
+// run does everything around the launches of a step, which step starts.
 func (p *program) run(ctx context.Context, f *graph.Feed, step func(*bound) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -202,7 +206,7 @@ func (p *program) run(ctx context.Context, f *graph.Feed, step func(*bound) erro
 	return in.done.Record(s.compute)
 }
 
-// last is the transfer of the last run.
+// last returns the transfer of the last run.
 func (p *program) last() *transfer { return &p.transfers[1-p.next] }
 
 func newMetrics(p *graph.Plan, f *graph.Feed) *graph.Metrics {
@@ -293,7 +297,7 @@ func (p *program) ProbeResults() ([]graph.ProbeResult, error) {
 	return out, nil
 }
 
-// readable says whether the activations of the last run are still there.
+// readable returns an error unless memory still holds the activations of the last run.
 func (p *program) readable() error {
 	if p.metrics == nil || p.version != p.state.scratch.version {
 		return errors.New("cuda: the activations are gone, or not there yet: run the program, and read before other plans are loaded")

@@ -10,17 +10,17 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// scratch is the memory of the plans' arenas, shared by all plans of a state.
+// scratch is the memory of the plans' arenas. All plans of a state share it.
 type scratch struct {
 	memory  *driver.Arena
 	sizes   scratchSizes
-	version int // changes when memory has moved
+	version int // changes when the memory moves
 }
 
-// scratchSizes are the bytes of the arena of each element type.
+// scratchSizes are the sizes in bytes of the arenas, by element type.
 type scratchSizes [len(graph.Plan{}.Arena)]int64
 
-// with is the least that holds a plan, too.
+// with returns the smallest sizes that are enough for s and for the plan.
 func (s scratchSizes) with(p *graph.Plan) scratchSizes {
 	for e, n := range p.Arena {
 		s[e] = max(s[e], int64(n)*int64(graph.Elem(e).Size()))
@@ -28,14 +28,14 @@ func (s scratchSizes) with(p *graph.Plan) scratchSizes {
 	return s
 }
 
-// reserve makes the memory large enough for a plan.
+// reserve makes the memory large enough for a plan. This may move it.
 func (s *state) reserve(p *graph.Plan) error {
 	want := s.scratch.sizes.with(p)
 	if want == s.scratch.sizes {
 		return nil
 	}
 	if s.scratch.memory != nil {
-		if err := s.compute.Synchronize(); err != nil { // plans under way use it
+		if err := s.compute.Synchronize(); err != nil { // running plans use it
 			return err
 		}
 		if err := s.scratch.memory.Close(); err != nil {
@@ -51,7 +51,7 @@ func (s *state) reserve(p *graph.Plan) error {
 	return nil
 }
 
-// locate says where the buffers of a plan lie.
+// locate returns the addresses of a plan's internal buffers.
 func (s *state) locate(p *graph.Plan) map[*graph.Buffer]kernels.DevicePtr {
 	at := map[*graph.Buffer]kernels.DevicePtr{}
 	for _, b := range p.Buffers {
@@ -62,7 +62,7 @@ func (s *state) locate(p *graph.Plan) map[*graph.Buffer]kernels.DevicePtr {
 	return at
 }
 
-// isolate gives every buffer of a plan memory of its own.
+// isolate gives every internal buffer of a plan memory of its own.
 func (b *Backend) isolate(p *graph.Plan) (map[*graph.Buffer]kernels.DevicePtr, *driver.Arena, error) {
 	var sizes []int64
 	var buffers []*graph.Buffer

@@ -8,7 +8,7 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// softmaxCrossEntropy is one launch for all heads.
+// softmaxCrossEntropy makes one launch for all heads.
 func (b *binder) softmaxCrossEntropy(s *graph.SoftmaxCrossEntropy) error {
 	rows := s.Labels.Rows()
 	p := kernels.SoftmaxCrossEntropyParams{

@@ -13,8 +13,9 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// state holds the flat arenas: values of all parameters, gradients and slots of the trained ones, averages of all. The streams of
-// its programs belong to it as well: what one writes, the next one reads.
+// state holds the flat arenas: the values of all parameters, the gradients and slots of trained
+// parameters, the averages of all parameters. The streams of its programs belong to it too, because
+// one program reads what another writes.
 type state struct {
 	backend  *Backend
 	layout   *graph.Layout
@@ -22,25 +23,26 @@ type state struct {
 	ema      bool
 	memory   *driver.Arena
 	parts    map[graph.Part]driver.Span
-	operands map[graph.Part]*operand    // of Value and Average
-	copies   map[graph.Part]driver.Span // snapshots, as far as they are in use
+	operands map[graph.Part]*operand    // for Value and Average
+	copies   map[graph.Part]driver.Span // the memory in use of each snapshot
 	comparer comparer
 	scratch  scratch
-	compute  *driver.Stream   // runs, one after another
-	beside   []*driver.Stream // streams of a run besides the first
-	upload   *driver.Stream   // input of the next run, meanwhile
+	compute  *driver.Stream   // all runs, one after another
+	beside   []*driver.Stream // the other streams of a run
+	upload   *driver.Stream   // the input of the next run
 }
 
 // operand is a part that the steps of a plan read: values or moving averages.
 type operand struct {
 	floats  driver.Span
-	bf16    driver.Span  // in BF16: a copy of all, which convolutions multiply
+	bf16    driver.Span  // in BF16: a copy of floats, which convolutions multiply
 	convert *driver.List // makes the copy
-	current bool         // the copy is up to date
+	current bool         // whether the copy is up to date
 }
 
-// refresh makes the copy of an operand. The optimizer writes the one of the values along with them; this is for what came from
-// the host, and for the averages, which only evaluations read.
+// refresh updates the bfloat16 copy of an operand if it is out of date. The optimizer writes the
+// copy of the values along with them. So refresh is for values that the host set, and for the
+// averages, which only evaluations read.
 func (s *state) refresh(o *operand) error {
 	if o.convert == nil || o.current {
 		return nil
@@ -49,7 +51,7 @@ func (s *state) refresh(o *operand) error {
 	return o.convert.Run(s.compute)
 }
 
-// slotParts are the parts of optimizer slots.
+// slotParts are the parts that hold optimizer slots.
 var slotParts = []graph.Part{graph.Slot0, graph.Slot1}
 
 // NewState implements graph.Backend.
@@ -80,7 +82,8 @@ func (b *Backend) NewState(l *graph.Layout, o graph.StateOptions) (graph.State, 
 	return s, nil
 }
 
-// stateSizes are the parts of a state and the bytes of each. Behind them come the copies that convolutions multiply.
+// stateSizes returns the names of a state's parts and the size of each in bytes. After the parts,
+// sizes has those of the copies that convolutions multiply.
 func (b *Backend) stateSizes(l *graph.Layout, o graph.StateOptions) (names []graph.Part, sizes []int64) {
 	all, trained, copies := 4*int64(l.Elements), 4*int64(l.Trained), 1
 	names, sizes = []graph.Part{graph.Value, graph.Gradient}, []int64{all, trained}
@@ -101,7 +104,8 @@ func (b *Backend) stateSizes(l *graph.Layout, o graph.StateOptions) (names []gra
 	return names, sizes
 }
 
-// addOperand prepares a part for being read by steps. The copies come behind the parts in s.memory, in the same order.
+// addOperand prepares a part that steps read. In s.memory, the copies follow the parts in the same
+// order.
 func (s *state) addOperand(p graph.Part) error {
 	o := &operand{floats: s.parts[p]}
 	s.operands[p] = o
@@ -180,7 +184,7 @@ func (s *state) Close() error {
 	return err
 }
 
-// span is the memory of one part of a parameter.
+// span returns the memory of one part of a parameter.
 func (s *state) span(part graph.Part, p *graph.Param) (driver.Span, error) {
 	arena, ok := s.parts[part]
 	if !ok {
@@ -226,7 +230,7 @@ func (s *state) Set(part graph.Part, p *graph.Param, v *tensor.Dense) error {
 		for _, x := range d {
 			data = append(data, float32(x))
 		}
-	case float32: // tensor hands out a scalar for one element
+	case float32: // tensor returns a scalar for one element
 		data = []float32{d}
 	case float64:
 		data = []float32{float32(d)}

@@ -9,11 +9,12 @@ import (
 	"github.com/tributary-ml/tributary/graph"
 )
 
-// maxStreams is how many steps of a plan run side by side at the most (Plan.AssignStreams). In GoogLeNet's and Inception v3's steps, a fifth stream
-// would shorten the longest chain of steps by less than a tenth, and every stream has memory of its own.
+// maxStreams is how many steps of a plan run side by side at most (Plan.AssignStreams). For
+// GoogLeNet and Inception v3, a fifth stream would shorten the longest chain of steps by less than
+// a tenth, and every stream needs memory of its own.
 const maxStreams = 4
 
-// streams is how many steps of a plan may run side by side.
+// streams returns how many steps of a plan may run side by side.
 func (b *Backend) streams() int {
 	if b.options.Debug.Serial || b.device.Blocking {
 		return 1
@@ -21,18 +22,20 @@ func (b *Backend) streams() int {
 	return maxStreams
 }
 
-// streamMemory is the memory of launches that run one after another.
+// streamMemory is the memory for the launches of one stream, which run one after another.
 type streamMemory struct {
-	work     region // what the launches of one step pass to each other
-	counters region // of reductions: zeros before and after each launch
+	work     region // through it, the launches of one step pass data to each other
+	counters region // for reductions: zero before and after each launch
 }
 
-// capture records a run: between the copies that belong to it, the launches of every step in its stream, behind what the
-// step waits for in other streams. first are the launches of each step, as binder has them.
+// capture records a run: the copy of the run's scalars, the launches of every step in its stream,
+// and the copy of the metrics. A step waits for the steps in other streams that it depends on.
+// first is binder.first.
 func (b *bound) capture(s *state, in *transfer, schedule []graph.StreamStep, first []int) (g *driver.Graph, err error) {
 	streams := append([]*driver.Stream{s.compute}, s.beside...)
-	// Behind every step, and at the ends of all streams; that of the first stream is the begin. They are made before the capture, in which
-	// the driver may refuse it.
+	// Events: one after every step, and one at the end of every stream; the first stream's marks
+	// its beginning instead. They are made before the capture, because the driver may refuse to
+	// make events during a capture.
 	var marks []*driver.Event
 	defer func() {
 		for _, e := range marks {

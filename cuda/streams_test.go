@@ -15,8 +15,8 @@ import (
 	"github.com/tributary-ml/tributary/cuda/driver/drivertest"
 )
 
-// Steps side by side give the bits that they give one after another. With EMULATOR_SEED the emulator runs them in another order than
-// the plan's.
+// Steps that run side by side give the same bits as steps that run one after another. With
+// EMULATOR_SEED set, the emulator runs them in another order than the plan's.
 func TestStreams(t *testing.T) {
 	m, err := inception.Build("inception_small", inception.Config{Classes: 10})
 	require.NoError(t, err)

@@ -17,12 +17,15 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Ten steps of training with heads, dropout, momentum and weight decay give the losses on the GPU that they give on the CPU, and the
-// first step gives the same gradients. How far rounding carries a run away is the CPU's own answer: the yardstick is its result in
-// the same precision (float32, or float64 that rounds where the GPU does), and its distance from float64. A single float32 run may come
-// near by luck: three more start from weights whose last bits differ, and the farthest counts. Losses may be four times as far from
-// float64 as the yardsticks have been in any head by the same step, or a few roundings of the precision; all gradients together twice
-// as far. A longer run would say nothing: training at a batch that suits a test is chaotic, on the CPU as well.
+// Ten steps of training with heads, dropout, momentum and weight decay give the same losses on the
+// GPU as on the CPU, and the first step gives the same gradients. The CPU also shows how far
+// rounding carries a run away: the yardstick is the CPU's result in the same precision (float32, or
+// float64 rounded where the GPU rounds), and its distance from the result in float64. A single
+// float32 run may come near float64 by luck: three more start from weights whose last bits differ,
+// and the farthest counts. A loss may be four times as far from float64 as the yardsticks have been
+// for any head up to the same step, or a few roundings of the precision. All gradients together may
+// be twice as far. A longer run would show nothing: training with a batch small enough for a test
+// is chaotic, on the CPU too.
 func TestTrainingTrace(t *testing.T) {
 	for _, c := range []struct {
 		network     string
@@ -73,7 +76,7 @@ func TestTrainingTrace(t *testing.T) {
 	}
 }
 
-// run is what a trace leaves.
+// run is the result of a trace.
 type run struct {
 	losses   [][]float64 // of every head, before each step
 	gradient []float64   // of all parameters in the first step
@@ -89,8 +92,8 @@ func distance(a, b []float64) float64 {
 	return math.Sqrt(d / n)
 }
 
-// trace trains a network for some steps on random images. A nudge changes the last bit of half of the first weights, as its value
-// draws them.
+// trace trains a network for the given number of steps on random images. A nudge other than 0
+// changes the last bit of half of the first weights; its value chooses which.
 func trace(t *testing.T, b graph.Backend, network string, side, batch, steps int, nudge uint64) run {
 	t.Helper()
 	defer func() { require.NoError(t, b.Close()) }()

@@ -12,12 +12,13 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// transfer is what passes between host and device in one run: the input and the run's scalars on the way there, metrics on the way
-// back. There are two, so that the host fills one while the device reads the other.
+// transfer is the memory for what passes between host and device in one run: the input and the
+// run's scalars on the way to the device, metrics on the way back. A program has two, so that the
+// host fills one while the device reads the other.
 type transfer struct {
-	memory  *driver.Arena // pieces: see below
+	memory  *driver.Arena // its pieces are listed below
 	host    *driver.Pinned
-	offsets [pieces + 1]int64 // of the pieces in host
+	offsets [pieces + 1]int64 // where each piece begins in host, then the end
 	arrived *driver.Event
 	done    *driver.Event
 	used    bool
@@ -26,14 +27,14 @@ type transfer struct {
 // The pieces of a transfer.
 const (
 	pieceInput   = iota // pixels, regions or images
-	pieceRecipes        // kernels.AugmentRecipe, of a plan that augments
+	pieceRecipes        // kernels.AugmentRecipe, if the plan augments
 	pieceLabels         // int32
 	pieceRun            // kernels.RunState
 	pieceMetrics        // kernels.StepMetrics
 	pieces
 )
 
-// input is the plan's view of pieceInput.
+// input returns the plan's view of pieceInput.
 func input(p *graph.Plan) graph.View {
 	switch {
 	case p.Regions.Valid():
@@ -44,7 +45,7 @@ func input(p *graph.Plan) graph.View {
 	return p.Images
 }
 
-// inputOf is a feed's memory for pieceInput. Regions may be fewer than there is room for.
+// inputOf returns the data of a feed for pieceInput. Regions may be smaller than the piece.
 func inputOf(p *graph.Plan, f *graph.Feed) []byte {
 	switch {
 	case p.Regions.Valid():
@@ -62,7 +63,7 @@ func recipeBytes(p *graph.Plan) int64 {
 	return int64(p.Options.Batch) * int64(unsafe.Sizeof(kernels.AugmentRecipe{}))
 }
 
-// transferSizes are the bytes of a transfer's pieces.
+// transferSizes returns the sizes in bytes of a transfer's pieces.
 func transferSizes(p *graph.Plan) []int64 {
 	return []int64{int64(input(p).Bytes()), recipeBytes(p), 4 * int64(p.Options.Batch), int64(unsafe.Sizeof(kernels.RunState{})), int64(unsafe.Sizeof(kernels.StepMetrics{}))}
 }
@@ -84,10 +85,10 @@ func (s *transfer) allocate(st *state, p *graph.Plan) (err error) {
 	if s.done, err = d.NewEvent(false); err != nil {
 		return err
 	}
-	return st.compute.Fill(s.memory.Span(pieceMetrics), 0) // a plan without an update reports no norm
+	return st.compute.Fill(s.memory.Span(pieceMetrics), 0) // so that a plan without an update reports no norm
 }
 
-// addresses are those of a plan's external buffers.
+// addresses returns the addresses of a plan's external buffers.
 func (s *transfer) addresses(p *graph.Plan) map[*graph.Buffer]kernels.DevicePtr {
 	return map[*graph.Buffer]kernels.DevicePtr{
 		p.Labels:        s.memory.Span(pieceLabels).Address,
@@ -95,10 +96,11 @@ func (s *transfer) addresses(p *graph.Plan) map[*graph.Buffer]kernels.DevicePtr 
 	}
 }
 
-// piece is the host's side of a piece.
+// piece returns the host's copy of a piece.
 func (s *transfer) piece(i int) []byte { return s.host.Bytes()[s.offsets[i]:s.offsets[i+1]] }
 
-// load starts the way of a feed to the device. It waits until the run before the last one, which had the transfer, is done.
+// load starts the copy of a feed to the device. It first waits for the last run that used the
+// transfer, which is the run before the previous one.
 func (s *transfer) load(upload *driver.Stream, p *graph.Plan, f *graph.Feed) error {
 	if s.used {
 		if err := s.done.Synchronize(); err != nil {
@@ -126,7 +128,8 @@ func (s *transfer) load(upload *driver.Stream, p *graph.Plan, f *graph.Feed) err
 	return s.arrived.Record(upload)
 }
 
-// around runs a step between the copies that belong to it: the scalars before, the metrics after.
+// around runs a step between the copies that belong to it: the scalars before it, the metrics after
+// it.
 func (s *transfer) around(compute *driver.Stream, step func(*driver.Stream) error) error {
 	if err := compute.Upload(s.memory.Span(pieceRun), s.host, s.offsets[pieceRun]); err != nil {
 		return err
@@ -137,7 +140,7 @@ func (s *transfer) around(compute *driver.Stream, step func(*driver.Stream) erro
 	return compute.Download(s.host, s.offsets[pieceMetrics], s.memory.Span(pieceMetrics))
 }
 
-// metrics is what the last run with the transfer reported.
+// metrics returns what the last run with the transfer reported.
 func (s *transfer) metrics() kernels.StepMetrics {
 	return *(*kernels.StepMetrics)(unsafe.Pointer(&s.piece(pieceMetrics)[0]))
 }
@@ -158,7 +161,7 @@ func (s *transfer) close() error {
 	return err
 }
 
-// runState is a feed's scalars as kernels read them.
+// runState returns a feed's scalars as kernels read them.
 func runState(p *graph.Plan, f *graph.Feed) kernels.RunState {
 	r := kernels.RunState{Seed: f.Seed, Step: f.Step, LR: float32(f.LR), EMAMix: float32(1 - f.EMADecay), GradScale: 1,
 		Accumulate: flag(f.Accumulate), SkipUpdate: flag(f.SkipUpdate)}

@@ -276,7 +276,7 @@ func (g *Graph) AddLoss(l Loss) {
 	case !(l.Distill >= 0 && l.Distill < 1) || !(l.Temperature >= 0) || math.IsInf(l.Temperature, 0):
 		g.err = fmt.Errorf("head %q: distillation has a share of %v, which must be in [0,1), and a temperature of %v, which must not be negative", l.Name, l.Distill, l.Temperature)
 	case l.Distill > 0 && len(g.losses) == 0:
-		g.err = fmt.Errorf("head %q is the main one: it has nobody to learn from", l.Name)
+		g.err = fmt.Errorf("head %q is the main one: no head comes before it to learn from", l.Name)
 	case slices.ContainsFunc(g.losses, func(o *Loss) bool { return o.Name == l.Name }):
 		g.err = fmt.Errorf("the graph has a head %q already", l.Name)
 	default:

@@ -1,11 +1,11 @@
-// add.cu: sums with factors, and a ReLU behind them: the end of a residual block.
+// add.cu: weighted sums, optionally followed by ReLU, as at the end of a residual block.
 //
 //   add           y = factor0·x0 + factor1·x1 + ..., from left to right; with relu y < 0 ? 0 : y, so that NaN stays NaN
-//   add_backward  g = y <= 0 ? 0 : dy, or dy where y is null;  dx = factor·g or dx += factor·g, for every dx
+//   add_backward  g = y <= 0 ? 0 : dy, or dy if y is null;  dx = factor·g or dx += factor·g, for every dx
 //
-// Shapes: up to MAX_ADDENDS inputs, all (rows, cols) with strides of their own. y may be any x, one dx may be dy, and two of them may be
-// the same, of which the later one adds. Cost: every input and output once, and
-// a dx that is added to once more. Launch: 256 threads, any grid in x.
+// Shapes: up to MAX_ADDENDS inputs, all (rows, cols) with strides of their own. y may be any x. One
+// dx may be dy. Two of the dx may be the same; the later one must then add. Cost: moves every input
+// and output once, and a dx that is added to once more. Launch: 256 threads, any grid in x.
 #include "gpu/matrix.h"
 #include "params.h"
 

@@ -1,9 +1,10 @@
-// affine.cu: y = x·scale[c] + shift[c] with one rounding, then ReLU if asked for: a bias (no scale), and the second pass of batch
-// normalisation, in training with the batch's statistics and in evaluation with the running ones.
+// affine.cu: y = x·scale[c] + shift[c] with one rounding, optionally followed by ReLU. It adds a
+// bias (then there is no scale), and it is the second pass of batch normalisation, with the batch's
+// statistics in training and the running ones in evaluation.
 //
-// Shapes: x, y (rows, cols) with strides of their own, scale and shift (cols); y may be x. Cost: reads x, writes y, 8 bytes per
-// float; the parameters stay in registers, because a thread keeps its channels. Launch: 256 threads; grid.y >=
-// packs/256, any grid.x.
+// Shapes: x, y (rows, cols) with strides of their own, scale and shift (cols); y may be x. Cost:
+// reads x and writes y, 8 bytes per float; scale and shift stay in registers, because a thread
+// keeps its channels. Launch: 256 threads; grid.y >= packs/256, any grid.x.
 #include "gpu/matrix.h"
 #include "params.h"
 

@@ -5,16 +5,17 @@ import (
 	"slices"
 )
 
-// Architecture is a kind of GPU that the kernels are compiled for.
+// Architecture is a GPU architecture for which the kernels are compiled.
 type Architecture struct {
 	Name         string // the compiler's name: "sm_86" for machine code, "compute_80" for PTX
 	Major, Minor int    // compute capability
 	PTX          bool   // the cubins are PTX, which the driver compiles when it loads them
-	Exact        bool   // machine code that runs on exactly this compute capability, as that for sm_90a
+	Exact        bool   // machine code for exactly this compute capability, such as sm_90a
 }
 
-// Architectures lists what the cubins are built for. The PTX is for GPUs that no machine code here is for, above all later ones:
-// it is of the oldest architecture, because a driver compiles PTX for any GPU that is not older.
+// Architectures lists the architectures for which the cubins are built. The PTX is for GPUs that no
+// machine code here is for, above all later ones. It is for the oldest architecture, because a
+// driver compiles PTX for any GPU that is not older.
 var Architectures = []Architecture{
 	{Name: "sm_80", Major: 8, Minor: 0},
 	{Name: "sm_86", Major: 8, Minor: 6},
@@ -23,7 +24,7 @@ var Architectures = []Architecture{
 	{Name: "compute_80", Major: 8, Minor: 0, PTX: true},
 }
 
-// Extension is the usual end of the name of a cubin's file.
+// Extension returns the usual suffix of a cubin's file name.
 func (a Architecture) Extension() string {
 	if a.PTX {
 		return ".ptx"
@@ -38,9 +39,10 @@ func (a Architecture) String() string {
 	return a.Name + " machine code"
 }
 
-// RunsOn says whether a GPU of this compute capability takes the cubins. Machine code runs on GPUs of the same major and the same
-// or a higher minor version, with two exceptions: code for sm_90a and the like runs on exactly that version, and NVIDIA's promise
-// is for desktop and server GPUs, not for the systems on a chip that are 8.7 and 8.8.
+// RunsOn reports whether the cubins run on a GPU with this compute capability. Machine code runs on
+// GPUs with the same major version and the same or a higher minor version. There are two
+// exceptions: code such as that for sm_90a runs on exactly its version, and NVIDIA guarantees this
+// for desktop and server GPUs, but not for the systems on a chip with versions 8.7 and 8.8.
 func (a Architecture) RunsOn(major, minor int) bool {
 	switch {
 	case a.Major == major && a.Minor == minor:
@@ -53,8 +55,8 @@ func (a Architecture) RunsOn(major, minor int) bool {
 	return a.Major == major && a.Minor < minor
 }
 
-// ArchitectureFor chooses the cubins for a GPU by its compute capability: machine code for exactly this one, else machine code that
-// runs on it, else PTX.
+// ArchitectureFor selects the cubins for a GPU by its compute capability: machine code for exactly
+// this version, else machine code that runs on it, else PTX.
 func ArchitectureFor(major, minor int) (Architecture, error) {
 	return choose(Architectures, major, minor)
 }

@@ -26,14 +26,14 @@ func TestArchitectureFor(t *testing.T) {
 	}
 }
 
-// Machine code also runs on higher minor versions, except where it is for one version alone.
+// Machine code also runs on higher minor versions, unless it is for one version alone.
 func TestChooseAmongOthers(t *testing.T) {
 	sm80, sm86, sm90a := Architecture{Name: "sm_80", Major: 8}, Architecture{Name: "sm_86", Major: 8, Minor: 6}, Architecture{Name: "sm_90a", Major: 9, Exact: true}
 	sm100, ptx := Architecture{Name: "sm_100", Major: 10}, Architecture{Name: "compute_80", Major: 8, PTX: true}
 	for _, c := range []struct {
 		from         []Architecture
 		major, minor int
-		want         string // "" if none is good
+		want         string // "" if no cubins run
 	}{
 		{[]Architecture{ptx, sm86, sm80}, 8, 9, "sm_86"},
 		{[]Architecture{sm80, sm86, ptx}, 8, 9, "sm_86"},

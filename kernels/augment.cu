@@ -1,26 +1,32 @@
-// augment.cu: images out of regions of decoded images, as recipes say (package augment), and normalised.
+// augment.cu: makes images from regions of decoded images, as recipes say (package augment), and
+// normalises them.
 //
 //   augment_resize  pixels[y][x] = the region, cut, mirrored and resized: columns first, then rows, each rounded to a byte
-//                   sums[block]  = Σ brightness of a block's pixels as contrast finds them, where the recipe has contrast
-//   augment_store   y[row][c]    = v[c]·scale[c] + shift[c], one rounding, where v is the pixel with its colours adjusted and the patch on it
+//                   sums[block]  = Σ brightness of a block's pixels before contrast is adjusted, if the recipe has contrast
+//   augment_store   y[row][c]    = v[c]·scale[c] + shift[c], one rounding, where v is the pixel after adjusting its colours
+//                                  and painting the patch
 //
-// Everything up to v is to the bit what the CPU computes: weights of the triangle filter in double precision, rounded to units of
-// 2^-22; sums of bytes by weights in integers, in any order; colours in float, the product rounded before the sum.
+// Everything up to v is bit for bit what the CPU computes: the weights of the triangle filter in
+// double precision, rounded to units of 2^-22; sums of bytes times weights in integers, in any
+// order; colours in float, with the product rounded before the sum.
 //
-// Shapes: regions (rows.region, cols.region, channels) bytes, each at its recipe's offset; pixels (images, h, w, channels) bytes; y
-// (images·h·w, padded), channels <= padded <= a pack, as in normalize.cu. Cost: a pixel is made of about 2·max(1, cut/size) taps along
-// each axis. A thread makes rows_each pixels of a column and runs down the rows that those need, so that a row is resized less than
-// twice for each pixel; the bytes come from the caches, once from memory. augment_store reads a byte and writes sizeof(T) per element.
+// Shapes: regions (rows.region, cols.region, channels) bytes, each at its recipe's offset; pixels
+// (images, h, w, channels) bytes; y (images·h·w, padded), channels <= padded <= a pack, as in
+// normalize.cu. Cost: a pixel takes about 2·max(1, cut/size) taps along each axis. A thread makes
+// rows_each pixels of a column and walks down the rows that those need, so that a row is resized
+// less than twice for each pixel. The bytes are read once from memory, then from the caches.
+// augment_store reads a byte and writes sizeof(T) per element.
 //
-// Launch: 256 threads; augment_resize one block for each tile of each image, augment_store `blocks` for each image. Barriers: (1) all
-// taps of a tile are there before they are used; those of block_reduce, which all threads of a block reach, or none: the recipe says.
+// Launch: 256 threads; augment_resize one block for each tile of each image, augment_store `blocks`
+// for each image. Barriers: (1) all taps of a tile are in shared memory before they are used; and
+// those of block_reduce, which all threads of a block reach or none, depending on the recipe.
 #include "gpu/reduce.h"
 #include "params.h"
 
 constexpr int threads = 256, lines = AUGMENT_TILE_W + AUGMENT_TILE_H, rows_each = AUGMENT_TILE_W * AUGMENT_TILE_H / threads;
 
-// Taps are the weights of a tile's columns, and behind them of its rows, over the pixels of the region. A line keeps to its bank,
-// whichever of its taps it is at.
+// Taps are the weights of a tile's columns, then of its rows, over the pixels of the region. All
+// taps of a line are in one bank.
 struct Taps {
   int start[lines], count[lines];  // no taps: black
   int weight[AUGMENT_TAPS][(lines + 31) / 32 * 32];
@@ -47,7 +53,7 @@ GPU_FN void make_taps(Taps& taps, int line, const AugmentAxis& a, int i, int n) 
     const double exact = gpu::mul(gpu::div(triangle(a.mirror_cut ? end - 1 - k : first + k, centre, radius), sum), 4194304.0);
     const int whole = (int)exact, weight = whole + (exact - (double)whole >= 0.5), at = start + count;
     if (at < 0 || (weight == 0 && count == 0))
-      start++;  // before the region, or of no weight
+      start++;  // before the region, or weight 0
     else if (at < a.region)
       taps.weight[count++][line] = weight;
   }
@@ -68,7 +74,8 @@ template <int C> GPU_FN int luma(const int (&v)[C]) {
     return v[0];
 }
 
-// adjust applies one adjustment to a pixel: v becomes grey + factor·(v - grey), cut off and limited to a byte.
+// adjust applies one adjustment to a pixel: v becomes grey + factor·(v - grey), truncated and
+// limited to a byte.
 template <int C> GPU_FN void adjust(int (&v)[C], int op, float factor, int mean) {
   if (op == ADJUST_NONE || (op == ADJUST_SATURATION && C == 1)) return;
   const int grey = op == ADJUST_BRIGHTNESS ? 0 : op == ADJUST_CONTRAST ? mean : luma(v);
@@ -78,7 +85,8 @@ template <int C> GPU_FN void adjust(int (&v)[C], int op, float factor, int mean)
   }
 }
 
-// contrast_of is the index of contrast among a recipe's adjustments, MAX_ADJUSTMENTS without it.
+// contrast_of returns the index of contrast among a recipe's adjustments, MAX_ADJUSTMENTS if it has
+// none.
 GPU_FN int contrast_of(const AugmentRecipe& r) {
   int i = 0;
   while (i < MAX_ADJUSTMENTS && r.op[i] != ADJUST_CONTRAST) i++;
@@ -153,7 +161,7 @@ template <class T, int C> GPU_FN void store(const AugmentStoreParams& p, uint64_
     sum = gpu::block_reduce<threads>(sum, by_warp, gpu::Sum<uint64_t>());
     mean = (int)((sum + (uint64_t)area / 2) / (uint64_t)area);
   }
-  // What all pixels need stays in registers.
+  // Values that all pixels need stay in registers.
   int op[MAX_ADJUSTMENTS];
   float factor[MAX_ADJUSTMENTS], scale[C], shift[C];
   UNROLL for (int j = 0; j < MAX_ADJUSTMENTS; j++) op[j] = r.op[j], factor[j] = r.factor[j];

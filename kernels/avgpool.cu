@@ -1,18 +1,21 @@
 // avgpool.cu: average pooling, ordinary, adaptive and global, and its gradient.
 //
 //   avgpool           y = Σ x over the window / divisor
-//   avgpool_backward  dx = Σ dy/divisor over the windows that hold the pixel, in row-major order, or dx += ...
+//   avgpool_backward  dx = Σ dy/divisor over the windows that contain the pixel, in row-major order, or dx += ...
 //
-// Ordinary windows begin at o·stride - before and have k taps, clipped to the padded image; the divisor counts the taps inside
-// image and padding if include_pad is set, otherwise those inside the image. Adaptive windows reach from floor(o·in/out) to
-// ceil((o+1)·in/out). Divisors are products of one for each axis.
+// Ordinary windows begin at o·stride - before and have k taps, clipped to the padded image. The
+// divisor counts the taps inside image and padding if include_pad is set, otherwise those inside
+// the image. Adaptive windows reach from floor(o·in/out) to ceil((o+1)·in/out). A divisor is the
+// product of one factor for each axis.
 //
-// Shapes: x (n, h, w, cols), y (n, p, q, cols), strides of their own. Cost: reads the input once from memory (overlapping
-// windows hit the caches), writes the output. A thread keeps its channels. Launch: 256 threads; grid.y >= packs/256, any grid.x.
+// Shapes: x (n, h, w, cols), y (n, p, q, cols), strides of their own. Cost: reads the input once
+// from memory (overlapping windows hit the caches), writes the output. A thread keeps its channels.
+// Launch: 256 threads; grid.y >= packs/256, any grid.x.
 #include "gpu/matrix.h"
 #include "params.h"
 
-// Span is one axis of a window: the inputs [lo,hi) inside the image, and the axis's share of the divisor.
+// Span is one axis of a window: the inputs [lo,hi) inside the image, and the axis's factor of the
+// divisor.
 struct Span {
   int lo, hi, divisor;
 };
@@ -31,7 +34,7 @@ struct Axis {
     const int lo = begin > 0 ? begin : 0, hi = end < in ? end : in;
     return {lo, hi, include_pad ? end - begin : hi - lo};
   }
-  // The windows of outputs [first,end) hold input i, and no others.
+  // The windows of the outputs [first,end) contain input i, and no others do.
   GPU_FN int first(int i) const {
     if (adaptive) return (int)((unsigned)(i * out) / (unsigned)in);
     const int a = i + before - k + 1;

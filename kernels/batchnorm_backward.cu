@@ -1,19 +1,20 @@
-// batchnorm_backward.cu: the gradients of batch normalisation, with ReLU behind it if asked for.
+// batchnorm_backward.cu: the gradients of batch normalisation, optionally followed by ReLU.
 //
-// With g = dy where x·scale + shift > 0 (without ReLU everywhere), and M rows, per channel:
+// With g = dy where x·scale + shift > 0 and 0 elsewhere (without ReLU g = dy), and M rows, per
+// channel:
 //
 //   dbeta = Σ g,  dgamma = Σ g·(x-mean)·invstd
 //   dx = scale·(g - dbeta/M - (x-mean)·invstd·dgamma/M) = scale·g + b·x + c
 //   b = -scale·invstd·dgamma/M,  c = -scale·dbeta/M - b·mean
 //
-//   batchnorm_reduce  dbeta, dgamma (stored or added) and the coefficients b and c. One launch: gpu/reduce.h has the stages
-//                     and their barriers.
-//   batchnorm_apply   dx, stored or added; dx may be dy.
+//   batchnorm_reduce  computes dbeta and dgamma (stored or added) and the coefficients b and c, in one launch; gpu/reduce.h
+//                     explains the stages and their barriers.
+//   batchnorm_apply   computes dx, stored or added; dx may be dy.
 //
-// Shapes: x, dy, dx (rows, cols) with strides of their own. Cost: reads x and dy twice and writes dx once, 20 bytes per float
-// (24 to add), the least there is unless x and dy fit on the chip. The ReLU's mask is the sign of the forward pass's own
-// fused multiply-add, computed again from x: neither y nor a mask is kept. Launch: 256 threads; grid.y >= packs/256, any
-// grid.x.
+// Shapes: x, dy, dx (rows, cols) with strides of their own. Cost: reads x and dy twice and writes
+// dx once, 20 bytes per float (24 to add). This is the least unless x and dy fit on the chip. The
+// ReLU's mask is the sign of the forward pass's own fused multiply-add, computed again from x, so
+// neither y nor a mask is kept. Launch: 256 threads; grid.y >= packs/256, any grid.x.
 #include "gpu/reduce.h"
 #include "params.h"
 

@@ -1,9 +1,10 @@
-// batchnorm_fold.cu: scale and shift of every batch normalisation of an evaluation plan, in one launch:
+// batchnorm_fold.cu: computes scale and shift of every batch normalisation of an evaluation plan in
+// one launch:
 //
 //   scale = gamma/sqrt(var + eps),  shift = beta - mean·scale
 //
-// so that convolutions apply it in their epilogue. Shapes: one block for each entry of the table, cols channels each.
-// Cost: 24 bytes a channel. Launch: 256 threads, grid.x = entries.
+// so that convolutions apply them in their epilogue. Shapes: one block for each entry of the table,
+// cols channels each. Cost: 24 bytes per channel. Launch: 256 threads, grid.x = entries.
 #include "gpu/gpu.h"
 #include "params.h"
 

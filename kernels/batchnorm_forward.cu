@@ -1,14 +1,14 @@
-// batchnorm_forward.cu: the statistics of batch normalisation in training (Ioffe and Szegedy 2015). The second pass over the
-// activation, y = x·scale + shift, is affine.cu.
+// batchnorm_forward.cu: the statistics of batch normalisation in training (Ioffe and Szegedy 2015).
+// affine.cu computes the second pass over the activation, y = x·scale + shift.
 //
 // With M rows, per channel:
 //
 //   mean = Σx/M,  var = Σx²/M - mean²,  invstd = 1/sqrt(var + eps),  scale = gamma·invstd,  shift = beta - mean·scale
-//   running = (1-momentum)·running + momentum·batch, the running variance from the unbiased one, var·M/(M-1)
+//   running = (1-momentum)·running + momentum·batch; the running variance takes the unbiased variance, var·M/(M-1)
 //
-//   batchnorm_sums      takes the sums from x (rows, cols) itself, in one launch: see gpu/reduce.h for the stages and
-//                       their barriers. Cost: reads x once. 256 threads; grid.y >= packs/256, any grid.x.
-//   batchnorm_finalize  takes them from partial sums (parts, 2, cols) in float, which the epilogue of a convolution left.
+//   batchnorm_sums      sums x (rows, cols) itself, in one launch; gpu/reduce.h explains the stages and their barriers.
+//                       Cost: reads x once. 256 threads; grid.y >= packs/256, any grid.x.
+//   batchnorm_finalize  adds up partial sums (parts, 2, cols) in float, which the epilogue of a convolution left.
 //                       Cost: reads those once. The rest is as in batchnorm_sums.
 #include "gpu/reduce.h"
 #include "params.h"

@@ -1,8 +1,9 @@
-// bias_backward.cu: db[c] = Σ dy[row][c], or db += ...: the gradient of a bias that no filter gradient takes along.
+// bias_backward.cu: db[c] = Σ dy[row][c], or db += ...: the gradient of a bias that no filter
+// gradient computes along with its own.
 //
-// Shapes: dy (rows, cols), db (cols). Cost: reads dy once; partial sums of gridDim.x·cols doubles stay in the L2 cache.
-// Deterministic two-stage reduction in one launch: see gpu/reduce.h for the stages and their barriers.
-// Launch: 256 threads; grid.y >= packs/256, any grid.x.
+// Shapes: dy (rows, cols), db (cols). Cost: reads dy once; partial sums of gridDim.x·cols doubles
+// stay in the L2 cache. The reduction is deterministic, with two stages in one launch; gpu/reduce.h
+// explains the stages and their barriers. Launch: 256 threads; grid.y >= packs/256, any grid.x.
 #include "gpu/reduce.h"
 #include "params.h"
 

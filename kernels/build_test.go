@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// variant is a build of the emulator: see emulator/Makefile.
+// variant is a build of the emulator; see emulator/Makefile.
 type variant string
 
 const (
@@ -22,7 +22,7 @@ const (
 	trace   variant = "trace"
 )
 
-// dir is where a variant's programs are.
+// dir returns the folder of a variant's programs.
 func (v variant) dir() string {
 	if v == plain {
 		return "../build/emulated"
@@ -30,7 +30,8 @@ func (v variant) dir() string {
 	return filepath.Join("../build/emulated", string(v))
 }
 
-// build makes a target of a variant and returns the program. It skips the test where there is no compiler for it.
+// build makes a target of a variant and returns the path of the program. It skips the test if the
+// compiler is missing.
 func build(t *testing.T, v variant, program string) string {
 	t.Helper()
 	if runtime.GOARCH != "amd64" || runtime.GOOS != "linux" {
@@ -73,7 +74,7 @@ func hasCompiler(names ...string) bool {
 	return false
 }
 
-// watchSources opens every source, so that go test does not take an old result for one of changed kernels.
+// watchSources opens every source, so that go test reuses no result after the kernels have changed.
 func watchSources(t *testing.T) {
 	t.Helper()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -88,7 +89,8 @@ func watchSources(t *testing.T) {
 	}
 }
 
-// run runs a program and returns its exit code and what it printed, with the given settings and no others of the emulator.
+// run runs a program and returns its exit code and its output. Of the emulator's settings, only the
+// given ones are set.
 func run(t *testing.T, settings []string, program string, args ...string) (int, string) {
 	t.Helper()
 	cmd := exec.Command(program, args...)
@@ -98,7 +100,7 @@ func run(t *testing.T, settings []string, program string, args ...string) (int, 
 		}
 	}
 	symbolizer := ""
-	if path, err := exec.LookPath("addr2line"); err == nil { // of binutils: comes with every compiler
+	if path, err := exec.LookPath("addr2line"); err == nil { // of binutils, which comes with every compiler
 		symbolizer = ":external_symbolizer_path=" + path
 	}
 	cmd.Env = append(cmd.Env, "ASAN_OPTIONS=detect_leaks=0"+symbolizer, "TSAN_OPTIONS=exitcode=66"+symbolizer)

@@ -1,8 +1,10 @@
-// compare.cu: two arenas of parameters side by side: their inner product, the size of one, and how far they are apart.
+// compare.cu: compares two arenas of parameters: their inner product, the square of the first, and
+// the square of their distance.
 //
 //   y[3·chunk + 0, 1, 2] = Σ a·b, Σ a², Σ (a-b)²     in double, over the chunk's elements in a fixed order
 //
-// Shapes: the chunks of optimizer.cu. Cost: reads a and b once. Launch: 256 threads, grid.x = chunks. Barriers: those of block_reduce.
+// Shapes: the chunks of optimizer.cu. Cost: reads a and b once. Launch: 256 threads, grid.x =
+// chunks. Barriers: those of block_reduce.
 #include "gpu/reduce.h"
 #include "params.h"
 

@@ -4,18 +4,22 @@
 //
 // over the taps for which the divisions are exact and the pixel of dy exists.
 //
-// Shapes: dy (n·p·q, k) and w (k, kh, kw, c) of each segment, dx (n·h·w, c): all that conv_forward takes.
-// Strides: input pixels fall into stride_h·stride_w classes of residues of (h+top, w+left), and within a class every pixel has
-// the same taps, r = a, a + stride_h, ...: a convolution of stride 1 with a part of the window. No zero is multiplied. Classes
-// without taps, as in a 1x1 convolution of stride 2, are zero.
-// Cost: 2·n·p·q·k·kh·kw·c FLOPs (padding aside); reads as conv_forward, writes dx once, and reads it once to add.
-// Launch: 256 threads, grid.x = ceil(n·⌈h/stride_h⌉·⌈w/stride_w⌉/BM)·ceil(c/BN), grid.y = stride_h·stride_w, 384·(BM+BN)
-// bytes of dynamic shared memory. Tiles: 128x128, and 128x64 for few channels or few pixels.
+// Shapes: dy (n·p·q, k) and w (k, kh, kw, c) of each segment, dx (n·h·w, c): everything that
+// conv_forward takes.
+// Strides: input pixels fall into stride_h·stride_w classes by the residues of (h+top, w+left).
+// Within a class every pixel has the same taps, r = a, a + stride_h, ..., so a class is a
+// convolution of stride 1 with a part of the window. No zero is multiplied. Classes without taps,
+// as in a 1x1 convolution of stride 2, are zero.
+// Cost: 2·n·p·q·k·kh·kw·c FLOPs (padding aside); reads as conv_forward, writes dx once, and reads
+// it once to add.
+// Launch: 256 threads, grid.x = ceil(n·⌈h/stride_h⌉·⌈w/stride_w⌉/BM)·ceil(c/BN), grid.y =
+// stride_h·stride_w, 384·(BM+BN) bytes of dynamic shared memory. Tiles: 128x128, and 128x64 for few
+// channels or few pixels.
 // Barriers: those of gpu::gemm and gpu::Result.
 #include "gpu/conv.h"
 
-// Axis is one class of one axis: pixels first, first + stride, ...; pixel i's tap j is at i + origin - j in dy, r = residue +
-// j·stride in w.
+// Axis is one axis of one class: pixels first, first + stride, .... Tap j of pixel i is at i +
+// origin - j in dy and at r = residue + j·stride in w.
 struct Axis {
   int count, taps, first, origin;
 };
@@ -60,7 +64,8 @@ template <class M> GPU_FN void conv_backward_data(const ConvBackwardDataParams& 
     filters += gpu::whole_chunks<N>(s.k);
   }
 
-  // A thread loads one chunk of filters of PASSES pixels, and a chunk of channels of PASSES filters: two walks.
+  // A thread loads one chunk of filters for PASSES pixels, and one chunk of channels for PASSES
+  // filters. Each needs a walk of its own.
   const auto width = [&](int segment) { return segment < p.count ? gpu::whole_chunks<N>(p.segments[segment].k) : gpu::ENDLESS; };
   gpu::Walk at{0, 0, 0, 0}, line{0, 0, 0, 0};
   const int steps = (v.taps * h.taps * filters + A::DEPTH - 1) / A::DEPTH, c = n0 + B::my_chunk() * N;

@@ -1,26 +1,31 @@
-// conv_backward_filter.cu: the gradients of the filters of sibling convolutions, and of their biases, in one launch:
+// conv_backward_filter.cu: the gradients of the filters of sibling convolutions, and of their
+// biases, in one launch:
 //
 //   dw[k,r,s,c] = Σ_{n,p,q} dy[n,p,q,k] · x[n, p·stride_h+r-top, q·stride_w+s-left, c]     db[k] = Σ_{n,p,q} dy[n,p,q,k]
 //
 // stored or added, always in float.
 //
-// Shapes: all that conv_forward takes. x and dy are read as they lie, 16-byte chunks of channels: the sum goes over pixels, so
-// both operands are mn-major.
-// Split sums: there are few filters and many pixels, so gridDim.y blocks share the pixels of a tile out, `pixels` each, and
-// write a part of the sums: partial[part][weights ..., biases ...]. conv_backward_filter_reduce then adds the parts up, one
-// after the other in double: the same bits in every run. With one part the result goes straight to dw and db. A part should
-// have at most a few thousand pixels: that many products add up in one float.
-// The bias gradient comes from the tiles of dy that are in shared memory anyway, in the blocks of the first columns: a step's
-// pixels in float, the steps in double.
+// Shapes: everything that conv_forward takes. x and dy are read as memory holds them, in 16-byte
+// chunks of channels: the sum runs over pixels, so both operands are mn-major.
+// Split sums: there are few filters and many pixels. So gridDim.y blocks divide the pixels of a
+// tile, `pixels` each, and each writes a part of the sums: partial[part][weights ..., biases ...].
+// Then conv_backward_filter_reduce adds up the parts, one after the other in double, which gives
+// the same bits in every run. With one part the result goes straight to dw and db. A part should
+// have at most a few thousand pixels, because one float adds up that many products.
+// The bias gradient comes from the tiles of dy that are in shared memory anyway, in the blocks of
+// the first columns. A step's pixels are added up in float, the steps in double.
 //
-// Cost: 2·n·p·q·k·kh·kw·c FLOPs; dy is read ceil(kh·kw·c/BN) times and x kh·kw·ceil(k/BM) times, from L2 after the first time,
-// because the blocks of a part are neighbours; 8 bytes for each part of each weight.
-// Launch: 256 threads, grid.x = ceil(cols/BM)·ceil(kh·kw·c'/BN) with c' = c rounded up to 16 bytes, grid.y = parts,
-// 384·(BM+BN) bytes of dynamic shared memory. Tiles: 128x128, and 64x128 for few filters.
+// Cost: 2·n·p·q·k·kh·kw·c FLOPs; dy is read ceil(kh·kw·c/BN) times and x kh·kw·ceil(k/BM) times,
+// from L2 after the first time, because the blocks of a part are neighbours; and 8 bytes for each
+// part of each weight.
+// Launch: 256 threads, grid.x = ceil(cols/BM)·ceil(kh·kw·c'/BN) with c' = c rounded up to 16 bytes,
+// grid.y = parts, 384·(BM+BN) bytes of dynamic shared memory. Tiles: 128x128, and 64x128 for few
+// filters.
 // conv_backward_filter_reduce: 256 threads, any grid.x, grid.y = count; the same parameters.
 //
-// Barriers: those of gpu::gemm and gpu::Result. The reading of biases needs none of its own: it is part of a step, between the
-// barrier that says the stage is there and the one that lets it be overwritten.
+// Barriers: those of gpu::gemm and gpu::Result. The sums for biases need no barrier of their own:
+// they are part of a step, after the barrier that completes the stage and before the barrier that
+// lets it be overwritten.
 #include "gpu/conv.h"
 
 template <class M> GPU_FN void conv_backward_filter(const ConvBackwardFilterParams& p, unsigned char* shared) {
@@ -34,7 +39,8 @@ template <class M> GPU_FN void conv_backward_filter(const ConvBackwardFilterPara
   const int m0 = tile * BM, n0 = (blockIdx.x - tile * tiles) * BN;
   const int all = g.n * g.p * g.q, begin = blockIdx.y * p.pixels, end = all - begin < p.pixels ? all : begin + p.pixels;
 
-  // What a thread loads: one chunk of filters of PASSES pixels of dy, and one chunk of (tap, channel) of PASSES pixels of x.
+  // A thread loads one chunk of filters for PASSES pixels of dy, and one chunk of (tap, channel)
+  // for PASSES pixels of x.
   const ConvFilterSegment& mine = p.segments[gpu::segment_of(p, m0 + A::my_chunk() * N)];
   const int k = m0 + A::my_chunk() * N - mine.begin;
   const T *dy = (const T*)mine.dy.data, *x = (const T*)p.x.data;
@@ -99,7 +105,7 @@ template <class M> GPU_FN void conv_backward_filter(const ConvBackwardFilterPara
   }
 }
 
-// add_parts adds up `size` sums of all parts, in packs.
+// add_parts adds up `size` sums over all parts, pack by pack.
 GPU_FN void add_parts(const ConvBackwardFilterParams& p, float* to, const float* partial, int size, bool add) {
   const bool wide_to = gpu::aligned(to, 0), wide_from = gpu::aligned(partial, 0);
   gpu::for_each_pack<4>(1, size, [&](int, int i, int count) {

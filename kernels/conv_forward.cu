@@ -3,30 +3,37 @@
 //   y[n,p,q,k] = Σ_{r,s,c} w[k,r,s,c] · x[n, p·stride_h+r-top, q·stride_w+s-left, c]
 //   y = relu(y·scale + shift + bias), each part optional, and before that Σy and Σy² for batch normalisation
 //
-// Shapes: x (n·h·w, c), w (k, kh, kw, c), y (n·p·q, k): any window, stride and padding, any number of channels and any pixel
-// strides; a linear layer is a 1x1 convolution. 1x1 convolutions of stride 1 without padding are best given as one image of
-// one row: n = h = p = 1.
-// Cost: 2·n·p·q·k·kh·kw·c FLOPs. A tile of BM pixels reads its part of x once for each tap and BN filters, from L2 after the
-// first time: blocks with the same pixels are neighbours in the grid.
-// Launch: 256 threads, grid.x = ceil(n·p·q/BM)·ceil(cols/BN), 384·(BM+BN) bytes of dynamic shared memory.
-// Tiles: 128x128 (96 KB, and registers for one block on an SM, or two with wgmma), 128x64 (72 KB, two blocks on an SM of sm_80 or
-// sm_90) for few filters or few pixels. The kernels with wgmma or tma in their names are for sm_90a. Those with tma take the filters, where
-// c is a multiple of 8, in boxes of 8 filters and 64 of (tap, channel), by a thread for each, from the parameters' tensor maps.
+// Shapes: x (n·h·w, c), w (k, kh, kw, c), y (n·p·q, k): any window, stride and padding, any number
+// of channels and any pixel strides. A linear layer is a 1x1 convolution. 1x1 convolutions of
+// stride 1 without padding are best given as one image of one row: n = h = p = 1.
+// Cost: 2·n·p·q·k·kh·kw·c FLOPs. A tile of BM pixels reads its part of x once for each tap and BN
+// filters, from L2 after the first time, because blocks with the same pixels are neighbours in the
+// grid.
+// Launch: 256 threads, grid.x = ceil(n·p·q/BM)·ceil(cols/BN), 384·(BM+BN) bytes of dynamic shared
+// memory.
+// Tiles: 128x128 (96 KB, and registers for one block on an SM, or two with wgmma), and 128x64 (72
+// KB, two blocks on an SM of sm_80 or sm_90) for few filters or few pixels. The kernels with wgmma
+// or tma in their names are for sm_90a. For those with tma, c must be a multiple of 8: they load
+// the filters in boxes of 8 filters and 64 of (tap, channel), one thread for each box, through the
+// tensor maps in the parameters.
 //
-// The statistics are taken from the sums in float before they are rounded to the output's type: thread by thread over the
-// rows of a tile, then over the threads in order, into partial[tile][2][k], which batchnorm_finalize adds up in order.
+// The statistics are computed from the sums in float before those are rounded to the output's type:
+// each thread sums over its rows of a tile, then the threads' sums are added in order into
+// partial[tile][2][k], which batchnorm_finalize adds up in order.
 //
-// Barriers besides gpu::gemm's and gpu::Result's: (3) all threads' statistics are in shared memory before they are added up; (4) the
-// mbarriers are ready before anything arrives. A stage's mbarrier is waited for by all threads, behind the barrier (1) of its step;
-// the barrier of the step after orders those waits, and the products, before the next box goes to that stage.
+// Barriers besides those of gpu::gemm and gpu::Result: (3) all threads' statistics are in shared
+// memory before they are added up; (4) the mbarriers are ready before anything arrives. All threads
+// wait for a stage's mbarrier, after barrier (1) of its step. The barrier of the next step orders
+// those waits, and the products, before the next box goes to that stage.
 #include "gpu/conv.h"
 
-// CopiedFilters are a tile's filters, copied chunk by chunk: each thread has PASSES filters, at the same position of k.
+// CopiedFilters are a tile's filters, copied chunk by chunk: each thread has PASSES filters, at the
+// same position of k.
 template <class M> struct CopiedFilters {
   using T = typename M::T;
   using B = typename M::B;
   const ConvForwardParams& p;
-  const T* filter[B::PASSES];  // null behind the last one
+  const T* filter[B::PASSES];  // null after the last one
   bool wide = true;
 
   GPU_FN CopiedFilters(const ConvForwardParams& p, int n0, uint64_t*) : p(p) {
@@ -46,15 +53,15 @@ template <class M> struct CopiedFilters {
   GPU_FN void arrive() {}
 };
 
-// BoxedFilters come by TMA: the first threads have a box of 8 filters each, and no box is of two segments, since 8 divides where they
-// begin. full are STAGES mbarriers.
+// BoxedFilters are loaded by TMA: each of the first threads has a box of 8 filters. No box contains
+// filters of two segments, because segments begin at multiples of 8. full are STAGES mbarriers.
 template <class M> struct BoxedFilters {
   const ConvForwardParams& p;
   uint64_t* full;
   const void* map;
   int row, boxes;
-  int step = 0, stage = 0;          // to load
-  int arriving = 0, parity = 0;     // the stage to wait for
+  int step = 0, stage = 0;          // to load next
+  int arriving = 0, parity = 0;     // the stage to wait for, and its parity
 
   GPU_FN BoxedFilters(const ConvForwardParams& p, int n0, uint64_t* full) : p(p), full(full) {
     const int n = n0 + 8 * threadIdx.x, left = p.cols - n0 < M::COLS ? p.cols - n0 : M::COLS;
@@ -91,7 +98,7 @@ template <class M, class Filters = CopiedFilters<M>> GPU_FN void conv_forward(co
   const int rows = g.n * g.p * g.q, tiles = (p.cols + BN - 1) / BN, tile = blockIdx.x / tiles;
   const int m0 = tile * BM, n0 = (blockIdx.x - tile * tiles) * BN;
 
-  // What a thread loads of the image: chunks of PASSES pixels, at the same position of k.
+  // Of the image, a thread loads chunks of PASSES pixels at the same position of k.
   const T* x = (const T*)p.x.data;
   const bool wide_x = gpu::aligned(x, p.x.stride);
   gpu::Pixel pixel[A::PASSES];
@@ -147,7 +154,7 @@ template <class M, class Filters = CopiedFilters<M>> GPU_FN void conv_forward(co
   bool statistics = false;
   for (int i = 0; i < p.count; i++) statistics |= p.segments[i].partial != nullptr;
   if (!statistics) return;
-  float* sums = (float*)(shared + R::BYTES);  // 2·SLOTS rows of BN, in the order of R::at
+  float* sums = (float*)(shared + R::BYTES);  // 2·GROUPS rows of BN, in the order of R::at
   static_assert(R::BYTES + 2 * R::GROUPS * BN * 4 <= gpu::GEMM_SHARED<BM, BN>, "tile and statistics fit");
   UNROLL for (int i = 0; i < R::N; i += 4) {
     gpu::store(sums + R::at(result.group, result.col + i), gpu::Pack<float>{{sum[i], sum[i + 1], sum[i + 2], sum[i + 3]}}, 4, true);

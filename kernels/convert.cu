@@ -1,13 +1,14 @@
-// convert.cu: floats become the elements of activations, or of a copy of the weights.
+// convert.cu: converts floats to the element type of activations, or of a copy of the weights.
 //
 //   y[row][c] = x[row][c], rounded to T
 //
-// Shapes: x (rows, channels) floats without gaps; y (rows, padded), channels <= padded, where the channels beyond are 0, as in
-// normalize.cu. Cost: reads 4 bytes and writes sizeof(T) per element. Launch: 256 threads, any grid in x.
+// Shapes: x (rows, channels) floats without gaps; y (rows, padded), channels <= padded; the other
+// channels become 0, as in normalize.cu. Cost: reads 4 bytes and writes sizeof(T) per element.
+// Launch: 256 threads, any grid in x.
 #include "gpu/matrix.h"
 #include "params.h"
 
-// A thread reads 16 bytes, whatever it makes of them.
+// A thread reads 16 bytes, whatever the element type of y.
 template <class T> GPU_FN void convert(const ConvertParams& p) {
   T* y = (T*)p.y.data;
   gpu::for_each_pack<4>(p.rows, p.padded, [&](int row, int c, int count) {

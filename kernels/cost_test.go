@@ -12,17 +12,19 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// What the kernels' accesses to memory cost, as the trace build of the emulator counts them (emulator/trace.cpp) in the launches of
-// tests/traced. "go test -v -run TestCost ./kernels" prints a table of every launch.
+// These tests check what the kernels' accesses to memory cost in the launches of tests/traced, as
+// the trace build of the emulator counts it (emulator/trace.cpp). "go test -v -run TestCost
+// ./kernels" prints a table of every launch.
 
-// in tells whether a site is in a function that begins with the given name.
+// in reports whether a site is in a function whose name begins with the given one.
 func (s site) in(function string) bool {
 	return slices.ContainsFunc(s.calls, func(c call) bool {
 		return strings.HasPrefix(strings.TrimPrefix(c.function, "void "), function)
 	})
 }
 
-// excess is what the sites of a space cost beyond the least, those for which skip is true left out.
+// excess returns what the sites of a space cost beyond the least, and the least. It leaves out the
+// sites for which skip is true.
 func (l traced) excess(space string, skip func(site) bool) (excess, least int64) {
 	for _, s := range l.Sites {
 		if s.Space == space && (skip == nil || !skip(s)) {
@@ -33,7 +35,8 @@ func (l traced) excess(space string, skip func(site) bool) (excess, least int64)
 	return excess, least
 }
 
-// pointers are the pointers in a parameter struct by their offset: "Segments[1].Y.Data".
+// pointers returns the names of the pointers in a parameter struct, such as "Segments[1].Y", by
+// their offsets.
 func pointers(params any) map[int]string {
 	names := map[int]string{}
 	var walk func(t reflect.Type, at int, name string)
@@ -58,7 +61,7 @@ func pointers(params any) map[int]string {
 	return names
 }
 
-// Every kernel has a launch whose cost is looked at.
+// Every kernel has a launch whose cost is checked.
 func TestCostOfEveryKernelIsCounted(t *testing.T) {
 	launched := map[string]bool{}
 	for _, l := range launchesOf(t, nil, build(t, trace, "trace_tests")) {
@@ -73,7 +76,8 @@ func TestCostOfEveryKernelIsCounted(t *testing.T) {
 
 // ---- convolutions ------------------------------------------------------------------------------------------------------
 
-// convParams are the parameters of the convolutions' kernels, by the beginnings of their names.
+// convParams are the parameters of the convolution kernels, by the beginnings of the kernels'
+// names.
 var convParams = []struct {
 	prefix string
 	params any
@@ -83,20 +87,22 @@ var convParams = []struct {
 	{"conv_backward_filter", kernels.ConvBackwardFilterParams{}},
 }
 
-// mainLoop tells whether a site is in the loop over k.
+// mainLoop reports whether a site is in the loop over k.
 func mainLoop(s site) bool { return s.in("gpu::gemm<") }
 
-// floatsOfHalves are 8 per-channel parameters, 32 bytes, that a thread with a pack of 2-byte elements reads in two accesses: each of
-// them touches every sector and takes half of it.
+// floatsOfHalves reports whether a site reads per-channel parameters as 8 floats, 32 bytes. A
+// thread with a pack of 2-byte elements reads them in two accesses, and each access touches every
+// sector and uses half of it.
 func floatsOfHalves(s site) bool { return s.in("gpu::channel_values<8>") }
 
-// No access of the convolutions to shared memory has a bank conflict, in the main loop and behind it, and all their accesses to device
-// memory move no more sectors than hold their bytes. What they read they read whole, and what they write they write once.
+// The convolutions' accesses to shared memory have no bank conflicts, in the main loop and after
+// it. Their accesses to device memory move no more sectors than hold their bytes. They read whole
+// what they read, and write once what they write.
 func TestCostOfConvolutions(t *testing.T) {
 	program := build(t, trace, "trace_tests")
 	for _, shape := range []string{"conv_3x3", "conv_5x5", "conv_siblings", "conv_stride_2"} {
 		launches := runTraced(t, nil, program, shape)
-		if len(launches) != 4*(2*3+1)+2 { // arithmetics, tiles, products, and the reduction of filter gradients; by TMA, tiles
+		if len(launches) != 4*(2*3+1)+2 { // arithmetics · (tiles · products + the reduction of filter gradients); and tiles for TMA
 			t.Fatalf("%s: %d launches are in the trace", shape, len(launches))
 		}
 		for _, l := range launches {
@@ -114,8 +120,9 @@ func TestCostOfConvolutions(t *testing.T) {
 	}
 }
 
-// The first layer has 3 channels. Its input and its filters are padded to chunks of 16 bytes, so its accesses are as good as the
-// others', but for rows that begin inside a sector, and for the parts of its filters' gradient, 3 channels of a chunk of 4.
+// The first layer has 3 channels. Its input and its filters are padded to chunks of 16 bytes, so
+// its accesses are as good as those of other layers, with two exceptions: rows that begin inside a
+// sector, and the parts of its filters' gradient, which are 3 channels of a chunk of 4.
 func TestCostOfTheFirstConvolution(t *testing.T) {
 	program := build(t, trace, "trace_tests")
 	for _, l := range runTraced(t, nil, program, "conv_image") {
@@ -138,7 +145,7 @@ func TestCostOfTheFirstConvolution(t *testing.T) {
 	}
 }
 
-// checkConv checks what is true of every launch, and logs it.
+// checkConv checks what holds for every launch, and logs the launch.
 func checkConv(t *testing.T, shape string, l traced) {
 	t.Helper()
 	var names map[int]string
@@ -163,8 +170,9 @@ func checkConv(t *testing.T, shape string, l traced) {
 	if l.Kernel == "conv_backward_filter_reduce" {
 		return
 	}
-	// All of the main loop is seen: it fills whole stages, as many for every block, and multiplies all that it fills. What warpgroups
-	// read, and what TMA fills with B, is in an order that is the hardware's, and made for these lines.
+	// The trace sees the whole main loop: it fills whole stages, equally many in every block, and
+	// multiplies everything that it fills. The trace counts no reads by warpgroups and no filling
+	// of B by TMA: the hardware chooses their order, and this layout is made for it.
 	warpgroups, tma := strings.Contains(l.Kernel, "_wgmma_"), strings.Contains(l.Kernel, "_tma_")
 	stage := int64(0)
 	for i, part := range strings.Split(l.Kernel[strings.LastIndexByte(l.Kernel, '_')+1:], "x") { // "128x64"
@@ -194,11 +202,11 @@ func checkConv(t *testing.T, shape string, l traced) {
 
 // ---- kernels that move memory ------------------------------------------------------------------------------------------
 
-// passes says how often a launch may read and write a buffer, in times its size. Of a buffer that it reads or writes at least
-// once, it must touch every byte.
+// passes says how often a launch may read and write a buffer, as a multiple of its size. If it may
+// read or write a buffer at all, it must touch every byte.
 type passes struct{ read, written float64 }
 
-// perWarp is for what is small, and what every warp reads for itself or every block counts in.
+// perWarp is for small buffers that every warp reads for itself, or in which every block counts.
 var perWarp = passes{-1, -1}
 
 var (
@@ -213,7 +221,7 @@ type launch struct {
 	buffers map[string]passes
 }
 
-// both repeats a launch that stores with one that adds to what is there.
+// both returns a launch that stores and one that adds to what memory holds.
 func both(params any, to string, buffers map[string]passes) []launch {
 	stores, adds := maps.Clone(buffers), maps.Clone(buffers)
 	stores[to], adds[to] = out, inOut
@@ -231,10 +239,11 @@ const (
 	warpsOfABlock = kernels.Threads / 32
 )
 
-// memoryLaunches are the launches of a test of trace_tests. Where a number is not 1, its comment says why.
+// memoryLaunches returns the launches of each test of trace_tests. If a number is not 1, a comment
+// gives the reason.
 func memoryLaunches(elemBytes int) map[string][]launch {
-	// Threads keep their channels: each group of threads that has a row of the tensor reads its per-channel parameters once, and the
-	// last block of a reduction again.
+	// Threads keep their channels: each group of threads that handles a row of the tensor reads its
+	// per-channel parameters once, and the last block of a reduction reads them again.
 	groups := passes{tracedBlocks*kernels.Threads*16/float64(tracedCols*elemBytes) + 1, 0}
 	norm := func(more map[string]passes) map[string]passes {
 		m := map[string]passes{"Final.Gamma": in, "Final.Beta": in, "Final.RunningMean": inOut, "Final.RunningVar": inOut, "Final.Mean": out,
@@ -242,8 +251,9 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 		maps.Copy(m, more)
 		return m
 	}
-	// A window's inputs are read once for each window that holds them: from memory once, from the caches after that. With 3 x 3
-	// windows of stride 2, 9 reads for each of 7² outputs of 15² inputs.
+	// A window's inputs are read once for each window that contains them: from memory once, then
+	// from the caches. With 3 x 3 windows of stride 2, that is 9 reads for each of 7² outputs of
+	// 15² inputs.
 	maxpool := func(x float64, taps float64) []launch {
 		return []launch{
 			{kernels.MaxPoolParams{}, map[string]passes{"X": {x, 0}, "Y": out, "Index": out}},
@@ -260,7 +270,8 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 		{kernels.LRNParams{}, map[string]passes{"X": in, "Y": out, "Base": out}},
 		{kernels.LRNBackwardParams{}, map[string]passes{"X": in, "Base": in, "DY": in, "DX": out}},
 	}
-	// Every block counts the labels, and every warp looks for its row's. Every warp reads the logit of its row's label, too.
+	// Every block counts the labels, and every warp reads the label and the logit at that label of
+	// its row.
 	loss := func(rows, classes int, logits float64) []launch {
 		m := map[string]passes{"RowLoss": inOut, "RowRank": inOut, "Counter": perWarp, "Run": perWarp, "Metrics": perWarp,
 			"Labels": {float64(rows*lossHeads) * (1 + float64(warpsOfABlock)/float64(rows)), 0}}
@@ -314,7 +325,7 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 		"lrn_192":             lrn,
 
 		"loss_short_rows": loss(lossRows, lossClasses, 1),
-		// Registers hold half of such a row. The other half is read in each of the three passes.
+		// Registers hold half of such a row. Each of the three passes reads the other half.
 		"loss_long_rows": loss(longRows, 2*4*kernels.Threads*16/elemBytes, (1+3)/2.0),
 
 		"sgd":   optimizer(nil),
@@ -322,8 +333,8 @@ func memoryLaunches(elemBytes int) map[string][]launch {
 	}
 }
 
-// Kernels that move memory read every byte once and write every byte once, or as often as memoryLaunches says, in the least
-// number of sectors, and have no bank conflict.
+// Kernels that move memory read and write every byte once, or as often as memoryLaunches says, in
+// the least number of sectors, and have no bank conflicts.
 func TestCostOfMemoryKernels(t *testing.T) {
 	program := build(t, trace, "trace_tests")
 	for _, suffix := range []string{"_f32", "_bf16", ""} {
@@ -347,8 +358,10 @@ func TestCostOfMemoryKernels(t *testing.T) {
 	}
 }
 
-// Images are made of regions without a bank conflict, and written once. Every byte of a region is read: a row again by the next rows
-// of pixels that need it, a pixel again by the next request of its warp, on the whole less than three times, from the caches but once.
+// The kernel makes images of regions without bank conflicts, and writes them once. It reads every
+// byte of a region. It reads a row again for the next rows of pixels that need it, and a pixel
+// again in the next request of its warp. That is less than three times on the whole, all but once
+// from the caches.
 func TestCostOfAugmentation(t *testing.T) {
 	for _, l := range runTraced(t, nil, build(t, trace, "trace_tests"), "augment_resize") {
 		names := pointers(kernels.AugmentResizeParams{})
@@ -379,7 +392,7 @@ func checkMemory(t *testing.T, test string, l traced, want launch) {
 	seen := 0
 	for _, b := range l.Buffers {
 		name := b.name(names)
-		if b.Param < 0 { // of batchnorm_fold's table
+		if b.Param < 0 { // a buffer in batchnorm_fold's table
 			if b.Read+b.Written != b.Size || b.ReadOnce+b.WrittenOnce != b.Size {
 				t.Errorf("%s: a buffer of the table is moved more than once or not whole: %+v", test, b)
 			}
@@ -408,7 +421,7 @@ func checkMemory(t *testing.T, test string, l traced, want launch) {
 	if seen != len(want.buffers) {
 		t.Errorf("%s: %s touches %d buffers of %d", test, l.Kernel, seen, len(want.buffers))
 	}
-	// With 3 bytes a pixel, three accesses of a byte move the same sectors.
+	// At 3 bytes per pixel, three accesses of one byte move the same sectors.
 	pixels := func(s site) bool {
 		return (strings.HasPrefix(test, "normalize_padded") || strings.HasPrefix(test, "augment_store")) && s.Width == 1
 	}

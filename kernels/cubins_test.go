@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// The committed cubins and the table of what kernels take are what the sources compile to, byte for byte. The emulated driver takes
-// the cubins, which it does only if their parameters have the size that the sources say.
+// The committed cubins and the table of resources are what the sources compile to, byte for byte.
+// The emulated driver accepts the cubins, which it does only if their parameters have the sizes
+// that the sources declare.
 func TestCubins(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiling all kernels for GPUs is a long test")

@@ -1,16 +1,18 @@
-// dropout.cu: y = x·mask/(1-P), or y += ...; applied to dy it is its own gradient. No mask is stored: it is a function of seed,
-// step, node and element, the same on every backend (graph.DropoutStep).
+// dropout.cu: y = x·mask/(1-P), or y += .... The gradient is the same function, applied to dy. No
+// mask is stored: it is a function of seed, step, node and element, the same on every backend
+// (graph.DropoutStep).
 //
-// Element e = row·cols + c is kept if word e%4 of Philox4x32({e/4 low, e/4 high, step low, step high}, {seed low ^ seed
-// high·0x9E3779B9, node}) is at least P·2³².
+// Element e = row·cols + c is kept if word e%4 of Philox4x32({e/4 low, e/4 high, step low, step
+// high}, {seed low ^ seed high·0x9E3779B9, node}) is at least P·2³².
 //
-// Shapes: x, y (rows, cols); y may be x. Cost: 8 bytes per float (12 to add) and a quarter of a Philox, about 10 integer
-// multiplications, where cols is a multiple of 4. Launch: 256 threads, any grid in x.
+// Shapes: x, y (rows, cols); y may be x. Cost: 8 bytes per float (12 to add) and a quarter of a
+// Philox, about 10 integer multiplications, if cols is a multiple of 4. Launch: 256 threads, any
+// grid in x.
 #include "gpu/matrix.h"
 #include "gpu/philox.h"
 #include "params.h"
 
-// word_of is the word of one element: for packs that begin within a block of four.
+// word_of computes the word of one element. It is for packs that begin within a block of four.
 GPU_FN uint32_t word_of(uint64_t e, uint64_t step, uint32_t key, uint32_t node) {
   const gpu::PhiloxWords w = gpu::philox4x32((uint32_t)(e >> 2), (uint32_t)(e >> 34), (uint32_t)step, (uint32_t)(step >> 32), key, node);
   const uint32_t even = e & 2 ? w.w[2] : w.w[0], odd = e & 2 ? w.w[3] : w.w[1];

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// checkKernels runs the comparison of every kernel with its reference and expects no failure.
+// checkKernels compares every kernel with its reference and expects no failure.
 func checkKernels(t *testing.T, settings []string, program string, args ...string) {
 	t.Helper()
 	code, out := run(t, settings, program, args...)
@@ -15,7 +15,7 @@ func checkKernels(t *testing.T, settings []string, program string, args ...strin
 	}
 }
 
-// lastLines is the end of a long output, without the tests that passed.
+// lastLines returns the end of a long output without the tests that passed.
 func lastLines(s string, n int) string {
 	var lines []string
 	for l := range strings.Lines(s) {

@@ -2,14 +2,14 @@ package kernels
 
 import "fmt"
 
-// ConvTile is the tile of a convolution kernel: rows by columns of the matrix product.
+// ConvTile is the tile of a convolution kernel: rows x columns of the matrix product.
 type ConvTile struct{ Rows, Cols int }
 
-// ConvVariant is a way of multiplying, as the names of convolution kernels have it.
+// ConvVariant is an arithmetic for convolutions, as the names of their kernels spell it.
 type ConvVariant string
 
-// The variants. ConvWgmma and ConvTMA multiply bfloat16 by warpgroups, and need sm_90; ConvTMA takes filters from tensor maps, and
-// only conv_forward has it.
+// The variants. ConvWgmma and ConvTMA multiply bfloat16 by warpgroups, and need sm_90. ConvTMA
+// reads filters through tensor maps; only conv_forward has it.
 const (
 	ConvF32   ConvVariant = "f32"
 	ConvTF32  ConvVariant = "tf32"
@@ -18,19 +18,20 @@ const (
 	ConvTMA   ConvVariant = "tma"
 )
 
-// Name is the kernel's name for a product ("conv_forward", …) and a variant.
+// Name returns the name of the kernel for a product ("conv_forward", …) and a variant.
 func (t ConvTile) Name(product string, v ConvVariant) string {
 	return fmt.Sprintf("%s_%s_%dx%d", product, v, t.Rows, t.Cols)
 }
 
-// Shared is the tile's dynamic shared memory in bytes; more than 48 KiB must be allowed before
-// (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES).
+// Shared returns the tile's dynamic shared memory in bytes. A launch with more than 48 KiB needs
+// permission first (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES).
 func (t ConvTile) Shared() int { return 384 * (t.Rows + t.Cols) }
 
-// blocks is how many tiles cover a rows x cols product.
+// blocks returns how many tiles cover a rows x cols product.
 func (t ConvTile) blocks(rows, cols int) int { return ceil(rows, t.Rows) * ceil(cols, t.Cols) }
 
-// pickTile takes the large tile where both sides fill it and every multiprocessor gets a block.
+// pickTile returns the large tile if the product is larger than the small tile on both sides and
+// every multiprocessor gets a block.
 func pickTile(large, small ConvTile, rows, cols, multiprocessors int) ConvTile {
 	if rows > small.Rows && cols > small.Cols && large.blocks(rows, cols) >= multiprocessors {
 		return large
@@ -44,25 +45,29 @@ var (
 	flat      = ConvTile{64, 128}
 )
 
-// ConvForwardGrid is the tile and the grid of conv_forward for so many output pixels and filters (the last segment's begin + k).
+// ConvForwardGrid returns the tile and the grid of conv_forward. filters is the last segment's
+// begin + k.
 func ConvForwardGrid(pixels, filters, multiprocessors int) (ConvTile, Grid) {
 	t := pickTile(square128, narrow, pixels, filters, multiprocessors)
 	return t, Grid{uint32(t.blocks(pixels, filters)), 1, 1}
 }
 
-// ConvForwardParts is how many parts conv_forward's partial sums have.
+// ConvForwardParts returns how many parts conv_forward's partial sums have.
 func (t ConvTile) ConvForwardParts(pixels int) int { return ceil(pixels, t.Rows) }
 
-// ConvBackwardDataGrid is the tile and the grid of conv_backward_data for n images of h x w pixels of c channels.
+// ConvBackwardDataGrid returns the tile and the grid of conv_backward_data for n images of h x w
+// pixels with c channels.
 func ConvBackwardDataGrid(n, h, w, c, strideH, strideW, multiprocessors int) (ConvTile, Grid) {
 	pixels := n * ceil(h, strideH) * ceil(w, strideW)
 	t := pickTile(square128, narrow, pixels, c, multiprocessors)
 	return t, Grid{uint32(t.blocks(pixels, c)), uint32(strideH * strideW), 1}
 }
 
-// ConvBackwardFilterGrid is the tile and the grid of conv_backward_filter for so many output pixels, filters (the last segment's
-// begin + k), taps and channels, and how many pixels each of the grid's Y parts sums. A part has at most 4096, so that a float
-// does not add up more, and as few as keep the multiprocessors busy, but not below 256: each part costs a pass over the weights.
+// ConvBackwardFilterGrid returns the tile and the grid of conv_backward_filter, and how many pixels
+// each of the grid's Y parts sums. pixels counts output pixels, and filters is the last segment's
+// begin + k. A part has at most 4096 pixels, so that a float does not add up more. Otherwise there
+// are only as many parts as keep the multiprocessors busy, with at least 256 pixels each, because
+// each part costs a pass over the weights.
 func ConvBackwardFilterGrid(pixels, filters, taps, c, elemBytes, multiprocessors int) (t ConvTile, grid Grid, pixelsOfPart int) {
 	p := pack(elemBytes)
 	columns := taps * ceil(c, p) * p

@@ -8,7 +8,7 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// A column grid has a pack for each thread at most, and no block without rows.
+// A column grid has at most one pack for each thread, and no block without rows.
 func TestColumnGrid(t *testing.T) {
 	for _, rows := range []int{1, 2, 7, 49, 100352, 802816} {
 		for _, cols := range []int{1, 3, 4, 8, 64, 192, 1000, 1024, 1025, 2048, 9001} {

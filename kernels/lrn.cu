@@ -1,23 +1,28 @@
 // lrn.cu: local response normalisation across channels (Krizhevsky et al. 2012), and its gradient.
 //
 //   lrn           s[c] = k + alpha·Σ x[j]² over the `size` channels around c, those that exist;  y[c] = x[c]·s[c]^-beta
-//   lrn_backward  dx[c] = s[c]^-beta·dy[c] - factor·x[c]·Σ r[j] over the channels that have c around them,
+//   lrn_backward  dx[c] = s[c]^-beta·dy[c] - factor·x[c]·Σ r[j] over the channels j that have c around them,
 //                 r = dy·x·s^(-beta-1), factor = 2·alpha·beta (alpha already divided by size);  stored or added
 //
-// The channels around c are c - size/2 ... c + (size-1)/2. Shapes: all (rows, cols) with strides of their own; y may be x, dx may
-// be dy. Cost: forward reads x and writes y and s once; backward reads x, s and dy and writes dx once; per element one power
-// (backward two), by log2 and exp2. Launch: 256 threads; dynamic shared memory of 4·cols·max(1, 256/cols) bytes: the row that a
-// window slides over lies there, so neighbours are not read twice, and a thread keeps its first channel of a row in registers: of
-// rows of more than 256 channels, the rest is read again, from the cache. Any grid in x.
+// The channels around c are c - size/2 ... c + (size-1)/2. Shapes: all (rows, cols) with strides of
+// their own; y may be x, dx may be dy. Cost: forward reads x and writes y and s once; backward
+// reads x, s and dy and writes dx once. Each element takes one power (two backward), by log2 and
+// exp2. Launch: 256 threads, any grid in x, 4·cols·max(1, 256/cols) bytes of dynamic shared memory.
+// Shared memory holds the row over which a window slides, so neighbours are not read twice. A
+// thread keeps its first channel of a row in registers; the other channels of rows with more than
+// 256 are read again, from the cache.
 //
-// Barriers of both: (1) the row is complete before windows are summed; (2) they are before the next row overwrites it.
+// Barriers of both: (1) the row is complete before windows are summed; (2) windows are summed
+// before the next row overwrites this one.
 #include "gpu/gpu.h"
 #include "gpu/matrix.h"
 #include "params.h"
 
 GPU_FN float power(float s, float minus_beta) { return gpu::exp2(minus_beta * gpu::log2(s)); }
 
-// The block's groups of threads, each with a row at a time, and this thread's: with few channels a block has several rows, with many a thread has several channels.
+// RowGroups are the block's groups of threads, which work on a row each, and this thread's place
+// among them. With few channels a block works on several rows at a time. With many channels a
+// thread has several channels.
 struct RowGroups {
   int groups, group, member, width;
 };
@@ -57,7 +62,7 @@ template <class T> GPU_FN void lrn(const LRNParams& p) {
   }
 }
 
-// Inputs are what the gradient of an element needs of it.
+// Inputs are the values of an element that its gradient needs.
 struct Inputs {
   float x, s, dy;
 };

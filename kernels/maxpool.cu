@@ -3,11 +3,12 @@
 //   maxpool           y = the maximum of each window over the image; padding never wins. index (uint8) is its position in the
 //                     whole window, row-major, the first of equals. NaN wins over everything. A window of padding alone is 0.
 //   maxpool_backward  dx = Σ dy over the windows whose maximum is here, in row-major order of the windows, or dx += ...
-//                     Every input gathers from the windows that hold it: no atomics.
+//                     Every input gathers from the windows that contain it, without atomics.
 //
-// Shapes: x (n, h, w, cols), y and index (n, p, q, cols), strides of their own; windows of at most 256 taps. Cost: reads x once
-// from memory (overlapping windows hit the caches), writes 4 + 1 bytes per output; backward reads those and writes dx. A
-// thread keeps its channels. Launch: 256 threads; grid.y >= packs/256, any grid.x.
+// Shapes: x (n, h, w, cols), y and index (n, p, q, cols), strides of their own; windows of at most
+// 256 taps. Cost: reads x once from memory (overlapping windows hit the caches), writes 4 + 1 bytes
+// per output; backward reads those and writes dx. A thread keeps its channels. Launch: 256 threads;
+// grid.y >= packs/256, any grid.x.
 #include "gpu/matrix.h"
 #include "params.h"
 
@@ -47,12 +48,13 @@ template <class T> GPU_FN void maxpool(const MaxPoolParams& p) {
   }
 }
 
-// first_window is the first output whose window reaches input i: windows begin at o·stride - before and have k taps.
+// first_window returns the first output whose window reaches input i. Windows begin at o·stride -
+// before and have k taps.
 GPU_FN int first_window(int i, int before, int k, int stride) {
   const int a = i + before - k + 1;
   return a <= 0 ? 0 : (a + stride - 1) / stride;
 }
-// end_window is the output after the last one that reaches input i.
+// end_window returns the output after the last one whose window reaches input i.
 GPU_FN int end_window(int i, int before, int stride, int out) {
   const int e = (i + before) / stride + 1;
   return e < out ? e : out;

@@ -1,14 +1,15 @@
-// normalize.cu: uint8 pixels become floats.
+// normalize.cu: converts uint8 pixels to normalised activations.
 //
 //   y[row][c] = x[row][c]·scale[c] + shift[c], one rounding; scale = 1/(255·std), shift = -mean/std
 //
-// Shapes: x (rows, channels) bytes without gaps; y (rows, padded), channels <= padded, where the channels beyond are 0: tensor
-// cores want the stem's 3 channels padded. Cost: reads 1 byte and writes sizeof(T) per element, no arithmetic to speak of.
-// Launch: 256 threads, any grid in x.
+// Shapes: x (rows, channels) bytes without gaps; y (rows, padded), channels <= padded; the other
+// channels become 0, because tensor cores need the stem's 3 channels padded. Cost: reads 1 byte and
+// writes sizeof(T) per element; arithmetic is negligible. Launch: 256 threads, any grid in x.
 #include "gpu/matrix.h"
 #include "params.h"
 
-// Without gaps and padding, a thread turns a pack's worth of consecutive bytes into one pack, whatever their channels.
+// Without gaps and padding, a thread converts a pack's worth of consecutive bytes to one pack,
+// whatever their channels.
 template <class T> GPU_FN void normalize_dense(const NormalizeParams& p) {
   constexpr int N = gpu::Pack<T>::N;
   T* y = (T*)p.y.data;

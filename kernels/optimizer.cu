@@ -1,10 +1,12 @@
-// optimizer.cu: the update of all parameters in one launch, and before it the global norm of the gradient in another.
+// optimizer.cu: the update of all parameters in one launch, after the global norm of the gradient
+// in another.
 //
-// All parameters lie in one flat arena, their gradients, optimizer state and moving averages in others at the same offsets. A
-// table in device memory cuts the arena into chunks of one parameter each, which carry the parameter's factor of the
-// learning rate and its weight decay; a block updates one chunk.
+// All parameters lie in one flat arena, and their gradients, optimizer state and moving averages in
+// others at the same offsets. A table in device memory cuts the arena into chunks. A chunk belongs
+// to one parameter, and has the parameter's factor of the learning rate and its weight decay. A
+// block updates one chunk.
 //
-//   gradient_norm  norm = sqrt(Σ g²), in double; clip = max_norm/(norm + 1e-6) where norm exceeds max_norm > 0, else 1 (as
+//   gradient_norm  norm = sqrt(Σ g²), in double; clip = max_norm/(norm + 1e-6) if norm exceeds max_norm > 0, else 1 (as
 //                  torch.nn.utils.clip_grad_norm_). Two stages in one launch: each block sums its chunk, the last block adds
 //                  up the partial sums in a fixed order. 256 threads, grid.x = trained chunks.
 //   update         d = clip·g + decay·w, then with lr = learning rate · the chunk's factor
@@ -13,13 +15,15 @@
 //                    RMSProp TF  the same ms;  buf = momentum·buf + lr·d/sqrt(ms+eps);  w -= buf
 //                    AdamW       d = clip·g;  m += beta1_mix·(d-m);  v += beta2_mix·(d²-v);
 //                                w = (1-lr·decay)·w - lr/bias1 · m/(sqrt(v)/sqrt(bias2)+eps)
-//                  and average += ema_mix·(w-average), and a bf16 copy of w. Chunks that are not trained (running statistics,
-//                  frozen parameters) only do these two. 256 threads, grid.x = chunks.
+//                  then average += ema_mix·(w-average), and a bf16 copy of w. Chunks that are not trained (running statistics,
+//                  frozen parameters) have only these last two. 256 threads, grid.x = chunks.
 //
-// A gradient whose norm is not finite updates nothing: what is wrong can then be looked for, and the run goes on from its values.
-// The learning rate, the bias corrections and skip_update are read from device memory. Cost: reads the gradient once for the norm;
-// the update reads and writes value, state and average once and reads the gradient: 28 bytes a parameter for SGD with an
-// average, 36 for the others. Shapes: any; chunks begin at multiples of 4 elements, and so do packs.
+// A gradient whose norm is not finite updates nothing, so the values before it stay for the search
+// for the cause, and the run can go on from them. The learning rate, the bias corrections and
+// skip_update are read from device memory. Cost: the norm reads the gradient once; the update reads
+// and writes value, state and average once and reads the gradient: 28 bytes per parameter for SGD
+// with an average, 36 for the others. Shapes: any; chunks begin at multiples of 4 elements, and so
+// do packs.
 #include "gpu/reduce.h"
 #include "params.h"
 
@@ -50,7 +54,7 @@ KERNEL(gradient_norm, GradientNormParams, threads) {
   p.scalars->nonfinite = !(norm <= 1.7976931348623157e308);
 }
 
-// State is what an update rule reads and writes of one parameter element.
+// State is what an update rule reads and writes for one element of a parameter.
 struct State {
   float w, slot0, slot1;
 };

@@ -1,12 +1,14 @@
-// params.h: one plain struct for each kernel, passed by value as its only parameter. Kernels, tests and (by generated mirrors,
-// params_gen.go) Go share it. The generator reads this file, so it keeps to a simple form: fields of the types below, one
-// declaration a line, no padding that is not spelled out.
+// params.h: one plain struct for each kernel, which is its only parameter, passed by value.
+// Kernels, tests and Go share it; Go through generated mirrors, params_gen.go. The generator reads
+// this file, so it keeps to a simple form: fields of the types below, one declaration per line, no
+// padding without a name.
 //
-// Matrices: see gpu/matrix.h. "rows" and "cols" count pixels and channels. Optional pointers may be null.
+// gpu/matrix.h explains matrices. "rows" and "cols" count pixels and channels. Optional pointers
+// may be null.
 #pragma once
 #include <stdint.h>
 
-// View is an activation: `stride` elements lie between neighbouring pixels.
+// View is an activation: neighbouring pixels are `stride` elements apart.
 typedef struct {
   void* data;
   int32_t stride;
@@ -15,18 +17,18 @@ typedef struct {
 
 enum { MAX_HEADS = 16, MAX_ADDENDS = 8 };
 
-// RunState is what changes from step to step. It lies in device memory, so that a captured graph need not be captured again:
-// the host writes a new one before each launch.
+// RunState is what changes from step to step. It lies in device memory, where the host writes a new
+// one before each launch, so that a captured graph need not be captured again.
 typedef struct {
-  uint64_t seed;                 // of dropout
+  uint64_t seed;                 // for dropout
   uint64_t step;                 // optimizer steps so far: dropout's counter
   float lr;                      // learning rate
   float ema_mix;                 // 1 - decay of the moving averages
   float grad_scale;              // factor of every gradient
   float bias1;                   // AdamW: 1 - beta1^t
   float bias2;                   // AdamW: 1 - beta2^t
-  int32_t accumulate;            // add to the parameter gradients of the last run
-  int32_t skip_update;           // leave the optimizer out
+  int32_t accumulate;            // add to the parameter gradients from the last run
+  int32_t skip_update;           // leave out the optimizer
   float head_weight[MAX_HEADS];  // in the order of Plan.Losses
   int32_t pad;
 } RunState;
@@ -35,20 +37,20 @@ typedef struct {
 typedef struct {
   double loss;  // mean over the counted rows
   int32_t correct1;  // rows whose label is the largest logit
-  int32_t correct5;  // or among the five largest
+  int32_t correct5;  // rows whose label is among the five largest
 } HeadMetrics;
 // StepMetrics is what a step reports. It lies in device memory.
 typedef struct {
   HeadMetrics heads[MAX_HEADS];
-  double grad_norm;  // before clipping; 0 where the step had no update
-  int32_t rows;      // that counted
+  double grad_norm;  // before clipping; 0 if the step had no update
+  int32_t rows;      // counted rows
   int32_t pad;
 } StepMetrics;
 
 // ---- normalize ------------------------------------------------------------------------------------------------------
 typedef struct {
   const uint8_t* pixels;  // rows x channels without gaps
-  const float* scale;     // 1/(255·std), one for each channel
+  const float* scale;     // 1/(255·std), for each channel
   const float* shift;     // -mean/std
   View y;
   int32_t rows;
@@ -68,7 +70,8 @@ typedef struct {
 } ConvertParams;
 
 // ---- augment --------------------------------------------------------------------------------------------------------
-// AugmentAxis is augment.Axis, and AugmentRecipe is augment.Recipe: package augment says what they mean.
+// AugmentAxis mirrors augment.Axis, and AugmentRecipe mirrors augment.Recipe; package augment
+// explains them.
 typedef struct {
   int32_t region;
   int32_t at;
@@ -88,27 +91,28 @@ typedef struct {
   AugmentAxis cols;
   int32_t op[MAX_ADJUSTMENTS];
   float factor[MAX_ADJUSTMENTS];
-  int32_t y0;  // of the patch
+  int32_t y0;  // corners of the patch
   int32_t x0;
   int32_t y1;
   int32_t x1;
   uint32_t colour;  // red, green << 8, blue << 16
   int32_t pad;
 } AugmentRecipe;
-// A block of augment_resize makes a tile of an image. A recipe makes nothing smaller than a filter of AUGMENT_TAPS taps can.
+// A block of augment_resize makes a tile of an image. No recipe shrinks an image so much that a
+// filter needs more than AUGMENT_TAPS taps.
 enum { AUGMENT_TILE_W = 64, AUGMENT_TILE_H = 16, AUGMENT_TAPS = 65 };
 typedef struct {
   const uint8_t* regions;
-  const AugmentRecipe* recipes;  // one for each image
+  const AugmentRecipe* recipes;  // for each image
   uint8_t* pixels;               // images x h x w x channels
-  uint32_t* sums;                // one for each block, of brightness, where a recipe has contrast
+  uint32_t* sums;                // of brightness, for each block, if a recipe has contrast
   int32_t h;
   int32_t w;
   int32_t channels;  // 1 or 3
-  int32_t tiles;     // of an image
+  int32_t tiles;     // per image
 } AugmentResizeParams;
 typedef struct {
-  const uint8_t* pixels;  // of augment_resize
+  const uint8_t* pixels;  // from augment_resize
   const AugmentRecipe* recipes;
   const uint32_t* sums;
   const float* scale;  // as in NormalizeParams
@@ -119,7 +123,7 @@ typedef struct {
   int32_t channels;
   int32_t padded;  // channels of y; those beyond `channels` become 0
   int32_t tiles;
-  int32_t blocks;  // of an image
+  int32_t blocks;  // per image
 } AugmentStoreParams;
 
 // ---- scale ----------------------------------------------------------------------------------------------------------
@@ -220,7 +224,8 @@ typedef struct {
 } ProbeParams;
 
 // ---- batchnorm ------------------------------------------------------------------------------------------------------
-// BatchNormFinal is what follows once the sums of a batch normalisation are known.
+// BatchNormFinal is what the last block of a sum needs to finish the statistics of a batch
+// normalisation.
 typedef struct {
   const float* gamma;
   const float* beta;
@@ -293,11 +298,12 @@ typedef struct {
   int32_t pad;
 } BatchNormFoldEntry;
 typedef struct {
-  const BatchNormFoldEntry* entries;  // one for each block, in device memory
+  const BatchNormFoldEntry* entries;  // for each block, in device memory
 } BatchNormFoldParams;
 
 // ---- maxpool and avgpool --------------------------------------------------------------------------------------------
-// Window is the geometry of a pooling: n images of h x w pixels become p x q.
+// Window is the geometry of a pooling or convolution: n images of h x w pixels become images of p x
+// q.
 typedef struct {
   int32_t n;
   int32_t h;
@@ -312,7 +318,7 @@ typedef struct {
   int32_t left;
   int32_t bottom;
   int32_t right;
-  int32_t include_pad;  // averages divide by the taps inside image and padding
+  int32_t include_pad;  // averages divide by the number of taps inside image and padding
 } Window;
 typedef struct {
   View x;
@@ -333,7 +339,7 @@ typedef struct {
 typedef struct {
   View x;
   View y;
-  Window win;  // of adaptive pooling only n, h, w, p, q
+  Window win;  // adaptive pooling reads only n, h, w, p, q
   int32_t cols;
   int32_t adaptive;
 } AvgPoolParams;
@@ -376,11 +382,11 @@ typedef struct {
 typedef struct {
   View logits;
   View dlogits;  // optional
-  View teacher;  // optional: the logits that the head also learns from, not overwritten by any dlogits
+  View teacher;  // optional: the logits that the head also learns from; no dlogits overwrites them
   int32_t classes;
   float smoothing;
-  int32_t index;      // of the head in RunState.head_weight and StepMetrics.heads
-  float distill;      // share of the loss that the teacher has
+  int32_t index;      // index of the head in RunState.head_weight and StepMetrics.heads
+  float distill;      // the teacher's share of the loss
   float temperature;  // of the distillation
   int32_t pad;
 } LossHead;
@@ -389,17 +395,18 @@ typedef struct {
   const int32_t* labels;
   float* row_loss;    // heads x rows
   int32_t* row_rank;  // heads x rows
-  uint32_t* counter;  // 0 before the first launch, and 0 again after each
+  uint32_t* counter;  // 0 before the first launch and after each launch
   const RunState* run;
   StepMetrics* metrics;
-  int32_t count;  // of heads
+  int32_t count;  // heads
   int32_t rows;
-  int32_t ignore;  // the label of rows that take no part
+  int32_t ignore;  // rows with this label take no part
   int32_t pad;
 } SoftmaxCrossEntropyParams;
 
 // ---- optimizer ------------------------------------------------------------------------------------------------------
-// Chunk is a range of one parameter, which one block updates. Ranges begin at multiples of 4 elements.
+// Chunk is a range of one parameter, which one block updates. Ranges begin at multiples of 4
+// elements.
 typedef struct {
   int64_t offset;  // in the arenas
   int32_t count;
@@ -407,14 +414,14 @@ typedef struct {
   float decay;  // weight decay
   int32_t trained;  // 0: only the moving average follows the value
 } Chunk;
-// UpdateScalars pass from the norm to the update.
+// UpdateScalars pass from gradient_norm to update.
 typedef struct {
   float clip;  // factor of every gradient
   int32_t nonfinite;
 } UpdateScalars;
 typedef struct {
   const float* gradient;
-  const Chunk* chunks;  // the trained ones: one for each block
+  const Chunk* chunks;  // the trained ones, for each block
   double* partial;      // gridDim.x
   uint32_t* counter;
   const RunState* run;
@@ -427,8 +434,8 @@ typedef struct {
 typedef struct {
   const float* a;
   const float* b;
-  const Chunk* chunks;  // one for each block
-  double* y;            // 3 · gridDim.x: of each chunk the sums of a·b, a² and (a-b)²
+  const Chunk* chunks;  // for each block
+  double* y;            // 3 · gridDim.x: for each chunk the sums of a·b, a² and (a-b)²
 } CompareParams;
 enum { RULE_SGD, RULE_RMSPROP, RULE_RMSPROP_TF, RULE_ADAMW };
 typedef struct {
@@ -452,10 +459,11 @@ typedef struct {
 } UpdateParams;
 
 // ---- convolution: gpu/conv.h ----------------------------------------------------------------------------------------
-// The segments of a launch are sibling convolutions: one input, one window, filters and outputs of their own. `begin` numbers
-// the filters of all of them: a multiple of 8, at least the previous segment's begin + k. `cols` is the last one's begin + k.
-// Weights are (k, kh, kw, c) without gaps, of the same type as the activations. Of Window, bottom, right and include_pad mean
-// nothing.
+// The segments of a launch are sibling convolutions: they share the input and the window, and each
+// has its own filters and output. `begin` numbers the filters of all segments: it is a multiple of
+// 8 and at least the previous segment's begin + k. `cols` is the last segment's begin + k. Weights
+// are (k, kh, kw, c) without gaps, of the same type as the activations. bottom, right and
+// include_pad of Window are not used.
 enum { MAX_SIBLINGS = 8 };
 typedef struct {
   const void* w;
@@ -469,18 +477,19 @@ typedef struct {
   int32_t relu;
   int32_t pad;
 } ConvForwardSegment;
-// TensorMap is the driver's CUtensorMap. It lies in a kernel's parameters, which are new to the GPU with every launch: a
-// multiprocessor keeps the tensor maps that it has read by their address, and one in global memory would need a fence.
+// TensorMap is the driver's CUtensorMap. It lies in a kernel's parameters, which are new to the GPU
+// with every launch. A multiprocessor caches the tensor maps that it has read by their addresses,
+// so one in global memory would need a fence.
 typedef struct {
   alignas(64) uint64_t opaque[16];
 } TensorMap;
 typedef struct {
-  TensorMap maps[MAX_SIBLINGS];  // of each segment's w, as k rows in boxes of 64 x 8, for conv_forward_tma
+  TensorMap maps[MAX_SIBLINGS];  // each segment's w, as k rows in boxes of 64 x 8, for conv_forward_tma
   View x;
   ConvForwardSegment segments[MAX_SIBLINGS];
   Window win;
   int32_t c;
-  int32_t count;  // of segments
+  int32_t count;  // segments
   int32_t cols;
   int32_t pad[11];
 } ConvForwardParams;
@@ -503,24 +512,24 @@ typedef struct {
   View dy;
   float* dw;
   float* db;        // optional
-  int64_t weights;  // where this segment's dw is in a part of `partial`: a multiple of 4
-  int64_t biases;   // where its db is
+  int64_t weights;  // where this segment's dw begins in a part of `partial`: a multiple of 4
+  int64_t biases;   // where its db begins
   int32_t k;
   int32_t begin;
 } ConvFilterSegment;
 typedef struct {
   View x;
   ConvFilterSegment segments[MAX_SIBLINGS];
-  float* partial;  // gridDim.y parts of `part` floats; null where gridDim.y is 1
+  float* partial;  // gridDim.y parts of `part` floats; null if gridDim.y is 1
   const RunState* run;
   int64_t part;    // a multiple of 4
   Window win;
   int32_t c;
-  int32_t readable;  // channels of x that may be read: c, or more if those from c on hold zeros
+  int32_t readable;  // channels of x that may be read: c, or more if the channels from c on hold zeros
   int32_t count;
   int32_t cols;
   int32_t parts;   // gridDim.y of conv_backward_filter
-  int32_t pixels;  // of a part: the last one may have fewer
+  int32_t pixels;  // per part; the last part may have fewer
   int32_t accumulate;
   int32_t pad;
 } ConvBackwardFilterParams;

@@ -5,7 +5,7 @@ package kernels
 // DevicePtr is an address in device memory; 0 is null.
 type DevicePtr uint64
 
-// View is an activation: `stride` elements lie between neighbouring pixels.
+// View is an activation: neighbouring pixels are `stride` elements apart.
 type View struct {
 	Data   DevicePtr // void
 	Stride int32
@@ -18,18 +18,18 @@ const (
 	MaxAddends = 8
 )
 
-// RunState is what changes from step to step. It lies in device memory, so that a captured graph need not be captured again:
-// the host writes a new one before each launch.
+// RunState is what changes from step to step. It lies in device memory, where the host writes a new
+// one before each launch, so that a captured graph need not be captured again.
 type RunState struct {
-	Seed       uint64            // of dropout
+	Seed       uint64            // for dropout
 	Step       uint64            // optimizer steps so far: dropout's counter
 	LR         float32           // learning rate
 	EMAMix     float32           // 1 - decay of the moving averages
 	GradScale  float32           // factor of every gradient
 	Bias1      float32           // AdamW: 1 - beta1^t
 	Bias2      float32           // AdamW: 1 - beta2^t
-	Accumulate int32             // add to the parameter gradients of the last run
-	SkipUpdate int32             // leave the optimizer out
+	Accumulate int32             // add to the parameter gradients from the last run
+	SkipUpdate int32             // leave out the optimizer
 	HeadWeight [MaxHeads]float32 // in the order of Plan.Losses
 	_          int32
 }
@@ -38,21 +38,21 @@ type RunState struct {
 type HeadMetrics struct {
 	Loss     float64 // mean over the counted rows
 	Correct1 int32   // rows whose label is the largest logit
-	Correct5 int32   // or among the five largest
+	Correct5 int32   // rows whose label is among the five largest
 }
 
 // StepMetrics is what a step reports. It lies in device memory.
 type StepMetrics struct {
 	Heads    [MaxHeads]HeadMetrics
-	GradNorm float64 // before clipping; 0 where the step had no update
-	Rows     int32   // that counted
+	GradNorm float64 // before clipping; 0 if the step had no update
+	Rows     int32   // counted rows
 	_        int32
 }
 
 // NormalizeParams is a kernel's parameters: see params.h.
 type NormalizeParams struct {
 	Pixels   DevicePtr // uint8_t: rows x channels without gaps
-	Scale    DevicePtr // float: 1/(255·std), one for each channel
+	Scale    DevicePtr // float: 1/(255·std), for each channel
 	Shift    DevicePtr // float: -mean/std
 	Y        View
 	Rows     int32
@@ -71,7 +71,8 @@ type ConvertParams struct {
 	_        int32
 }
 
-// AugmentAxis is augment.Axis, and AugmentRecipe is augment.Recipe: package augment says what they mean.
+// AugmentAxis mirrors augment.Axis, and AugmentRecipe mirrors augment.Recipe; package augment
+// explains them.
 type AugmentAxis struct {
 	Region       int32
 	At           int32
@@ -104,7 +105,7 @@ type AugmentRecipe struct {
 	Cols   AugmentAxis
 	Op     [MaxAdjustments]int32
 	Factor [MaxAdjustments]float32
-	Y0     int32 // of the patch
+	Y0     int32 // corners of the patch
 	X0     int32
 	Y1     int32
 	X1     int32
@@ -122,18 +123,18 @@ const (
 // AugmentResizeParams is a kernel's parameters: see params.h.
 type AugmentResizeParams struct {
 	Regions  DevicePtr // uint8_t
-	Recipes  DevicePtr // AugmentRecipe: one for each image
+	Recipes  DevicePtr // AugmentRecipe: for each image
 	Pixels   DevicePtr // uint8_t: images x h x w x channels
-	Sums     DevicePtr // uint32_t: one for each block, of brightness, where a recipe has contrast
+	Sums     DevicePtr // uint32_t: of brightness, for each block, if a recipe has contrast
 	H        int32
 	W        int32
 	Channels int32 // 1 or 3
-	Tiles    int32 // of an image
+	Tiles    int32 // per image
 }
 
 // AugmentStoreParams is a kernel's parameters: see params.h.
 type AugmentStoreParams struct {
-	Pixels   DevicePtr // uint8_t: of augment_resize
+	Pixels   DevicePtr // uint8_t: from augment_resize
 	Recipes  DevicePtr // AugmentRecipe
 	Sums     DevicePtr // uint32_t
 	Scale    DevicePtr // float: as in NormalizeParams
@@ -144,7 +145,7 @@ type AugmentStoreParams struct {
 	Channels int32
 	Padded   int32 // channels of y; those beyond `channels` become 0
 	Tiles    int32
-	Blocks   int32 // of an image
+	Blocks   int32 // per image
 }
 
 // ScaleParams is a kernel's parameters: see params.h.
@@ -248,7 +249,8 @@ type ProbeParams struct {
 	Cols     int32
 }
 
-// BatchNormFinal is what follows once the sums of a batch normalisation are known.
+// BatchNormFinal is what the last block of a sum needs to finish the statistics of a batch
+// normalisation.
 type BatchNormFinal struct {
 	Gamma       DevicePtr // float
 	Beta        DevicePtr // float
@@ -333,10 +335,11 @@ type BatchNormFoldEntry struct {
 
 // BatchNormFoldParams is a kernel's parameters: see params.h.
 type BatchNormFoldParams struct {
-	Entries DevicePtr // BatchNormFoldEntry: one for each block, in device memory
+	Entries DevicePtr // BatchNormFoldEntry: for each block, in device memory
 }
 
-// Window is the geometry of a pooling: n images of h x w pixels become p x q.
+// Window is the geometry of a pooling or convolution: n images of h x w pixels become images of p x
+// q.
 type Window struct {
 	N          int32
 	H          int32
@@ -351,7 +354,7 @@ type Window struct {
 	Left       int32
 	Bottom     int32
 	Right      int32
-	IncludePad int32 // averages divide by the taps inside image and padding
+	IncludePad int32 // averages divide by the number of taps inside image and padding
 }
 
 // MaxPoolParams is a kernel's parameters: see params.h.
@@ -378,7 +381,7 @@ type MaxPoolBackwardParams struct {
 type AvgPoolParams struct {
 	X        View
 	Y        View
-	Win      Window // of adaptive pooling only n, h, w, p, q
+	Win      Window // adaptive pooling reads only n, h, w, p, q
 	Cols     int32
 	Adaptive int32
 }
@@ -425,11 +428,11 @@ type LRNBackwardParams struct {
 type LossHead struct {
 	Logits      View
 	Dlogits     View // optional
-	Teacher     View // optional: the logits that the head also learns from, not overwritten by any dlogits
+	Teacher     View // optional: the logits that the head also learns from; no dlogits overwrites them
 	Classes     int32
 	Smoothing   float32
-	Index       int32   // of the head in RunState.head_weight and StepMetrics.heads
-	Distill     float32 // share of the loss that the teacher has
+	Index       int32   // index of the head in RunState.head_weight and StepMetrics.heads
+	Distill     float32 // the teacher's share of the loss
 	Temperature float32 // of the distillation
 	_           int32
 }
@@ -440,16 +443,17 @@ type SoftmaxCrossEntropyParams struct {
 	Labels  DevicePtr // int32_t
 	RowLoss DevicePtr // float: heads x rows
 	RowRank DevicePtr // int32_t: heads x rows
-	Counter DevicePtr // uint32_t: 0 before the first launch, and 0 again after each
+	Counter DevicePtr // uint32_t: 0 before the first launch and after each launch
 	Run     DevicePtr // RunState
 	Metrics DevicePtr // StepMetrics
-	Count   int32     // of heads
+	Count   int32     // heads
 	Rows    int32
-	Ignore  int32 // the label of rows that take no part
+	Ignore  int32 // rows with this label take no part
 	_       int32
 }
 
-// Chunk is a range of one parameter, which one block updates. Ranges begin at multiples of 4 elements.
+// Chunk is a range of one parameter, which one block updates. Ranges begin at multiples of 4
+// elements.
 type Chunk struct {
 	Offset  int64 // in the arenas
 	Count   int32
@@ -458,7 +462,7 @@ type Chunk struct {
 	Trained int32   // 0: only the moving average follows the value
 }
 
-// UpdateScalars pass from the norm to the update.
+// UpdateScalars pass from gradient_norm to update.
 type UpdateScalars struct {
 	Clip      float32 // factor of every gradient
 	Nonfinite int32
@@ -467,7 +471,7 @@ type UpdateScalars struct {
 // GradientNormParams is a kernel's parameters: see params.h.
 type GradientNormParams struct {
 	Gradient DevicePtr // float
-	Chunks   DevicePtr // Chunk: the trained ones: one for each block
+	Chunks   DevicePtr // Chunk: the trained ones, for each block
 	Partial  DevicePtr // double: gridDim.x
 	Counter  DevicePtr // uint32_t
 	Run      DevicePtr // RunState
@@ -480,8 +484,8 @@ type GradientNormParams struct {
 type CompareParams struct {
 	A      DevicePtr // float
 	B      DevicePtr // float
-	Chunks DevicePtr // Chunk: one for each block
-	Y      DevicePtr // double: 3 · gridDim.x: of each chunk the sums of a·b, a² and (a-b)²
+	Chunks DevicePtr // Chunk: for each block
+	Y      DevicePtr // double: 3 · gridDim.x: for each chunk the sums of a·b, a² and (a-b)²
 }
 
 // Constants of params.h.
@@ -532,20 +536,21 @@ type ConvForwardSegment struct {
 	_       int32
 }
 
-// TensorMap is the driver's CUtensorMap. It lies in a kernel's parameters, which are new to the GPU with every launch: a
-// multiprocessor keeps the tensor maps that it has read by their address, and one in global memory would need a fence.
+// TensorMap is the driver's CUtensorMap. It lies in a kernel's parameters, which are new to the GPU
+// with every launch. A multiprocessor caches the tensor maps that it has read by their addresses,
+// so one in global memory would need a fence.
 type TensorMap struct {
 	Opaque [16]uint64
 }
 
 // ConvForwardParams is a kernel's parameters: see params.h.
 type ConvForwardParams struct {
-	Maps     [MaxSiblings]TensorMap // of each segment's w, as k rows in boxes of 64 x 8, for conv_forward_tma
+	Maps     [MaxSiblings]TensorMap // each segment's w, as k rows in boxes of 64 x 8, for conv_forward_tma
 	X        View
 	Segments [MaxSiblings]ConvForwardSegment
 	Win      Window
 	C        int32
-	Count    int32 // of segments
+	Count    int32 // segments
 	Cols     int32
 	_        [11]int32
 }
@@ -574,8 +579,8 @@ type ConvFilterSegment struct {
 	DY      View
 	Dw      DevicePtr // float
 	DB      DevicePtr // float: optional
-	Weights int64     // where this segment's dw is in a part of `partial`: a multiple of 4
-	Biases  int64     // where its db is
+	Weights int64     // where this segment's dw begins in a part of `partial`: a multiple of 4
+	Biases  int64     // where its db begins
 	K       int32
 	Begin   int32
 }
@@ -584,16 +589,16 @@ type ConvFilterSegment struct {
 type ConvBackwardFilterParams struct {
 	X          View
 	Segments   [MaxSiblings]ConvFilterSegment
-	Partial    DevicePtr // float: gridDim.y parts of `part` floats; null where gridDim.y is 1
+	Partial    DevicePtr // float: gridDim.y parts of `part` floats; null if gridDim.y is 1
 	Run        DevicePtr // RunState
 	Part       int64     // a multiple of 4
 	Win        Window
 	C          int32
-	Readable   int32 // channels of x that may be read: c, or more if those from c on hold zeros
+	Readable   int32 // channels of x that may be read: c, or more if the channels from c on hold zeros
 	Count      int32
 	Cols       int32
 	Parts      int32 // gridDim.y of conv_backward_filter
-	Pixels     int32 // of a part: the last one may have fewer
+	Pixels     int32 // per part; the last part may have fewer
 	Accumulate int32
 	_          int32
 }

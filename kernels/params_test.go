@@ -49,7 +49,7 @@ func TestParamsHaveTheSameLayoutInGoAndC(t *testing.T) {
 	}
 }
 
-// fieldNames are the fields of a struct as the header spells them, in order.
+// fieldNames returns the names of a struct's fields in the header, in order.
 func fieldNames(header, name string) []string {
 	end := strings.Index(header, "} "+name+";")
 	if end < 0 {
@@ -63,7 +63,7 @@ func fieldNames(header, name string) []string {
 	return names
 }
 
-// The generated files are what go generate would write now.
+// The generated files are what go generate would write.
 func TestGeneratedFilesAreCurrent(t *testing.T) {
 	dir := t.TempDir()
 	sources, err := filepath.Glob("*.cu")

@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// finding is one planted bug and what must be printed when it runs.
+// finding is one planted bug and the output that it must produce.
 type finding struct {
 	bug      string // an argument of planted_tests
 	settings string // EMULATOR_ variables, without the prefix
-	want     string // in the output
+	want     string // part of the output
 }
 
-// wait lets asynchronous copies happen at the wait.
+// wait delays asynchronous copies until the kernel waits for them.
 const wait = "CPASYNC=wait"
 
 // The bugs that the plain build finds, and the same programs without them.
@@ -102,8 +102,8 @@ func check(t *testing.T, program string, findings []finding) {
 
 func TestPlantedBugs(t *testing.T) { check(t, build(t, plain, "planted_tests"), plainFindings) }
 
-// Work on two streams without an event between them, and a captured graph that lacks one, run in the wrong order with some seed
-// and, with the event, with none.
+// Work on two streams without an event between them, and a captured graph without such an event,
+// run in the wrong order with some seed. With the event, they never do.
 func TestRandomOrderOfStreams(t *testing.T) {
 	program := build(t, plain, "planted_tests")
 	for _, kind := range []string{"streams", "captured"} {
@@ -153,7 +153,8 @@ func TestThreadSanitizerFindsPlantedBugs(t *testing.T) {
 	}
 }
 
-// A read-modify-write that is not atomic needs a switch between its read and its write.
+// To go wrong, a read-modify-write that is not atomic needs a switch of threads between its read
+// and its write.
 func TestPreemptionFindsPlantedBugs(t *testing.T) {
 	check(t, build(t, preempt, "planted_tests"), []finding{
 		{"count_without_atomic", "SEED=1 PREEMPT=8", "result wrong"},
@@ -163,10 +164,10 @@ func TestPreemptionFindsPlantedBugs(t *testing.T) {
 	})
 }
 
-// cost is what a kernel's accesses of one kind cost in all.
+// cost is the total cost of a kernel's accesses of one kind.
 type cost struct{ requests, cost, least, worst, bytes, again int64 }
 
-// The trace counts what wasteful kernels waste, and nothing where they do not.
+// The trace counts the waste of wasteful kernels, and no waste of others.
 func TestTraceCountsPlantedCosts(t *testing.T) {
 	program := build(t, trace, "planted_tests")
 	for _, p := range []struct {
@@ -211,7 +212,7 @@ func TestTraceCountsPlantedCosts(t *testing.T) {
 	}
 }
 
-// Only the trace build knows what accesses cost, and says so.
+// Only the trace build counts what accesses cost. Another build asks for it.
 func TestTraceNeedsItsBuild(t *testing.T) {
 	_, out := run(t, []string{"EMULATOR_TRACE=" + t.TempDir() + "/trace"}, build(t, plain, "planted_tests"), "plus_one")
 	if !strings.Contains(out, "make VARIANT=trace") {

@@ -1,10 +1,12 @@
-// probe.cu: what a tensor is like, channel by channel: the sum of squares, and how many values are not above zero.
+// probe.cu: statistics of a tensor by channel: the sum of squares, and how many values are not
+// above zero.
 //
 //   y[c] = Σ x[row][c]²,  y[cols + c] = #{rows: not x[row][c] > 0}
 //
-// A NaN makes the first NaN, and counts in the second. Squares are doubles: those of gradients that have vanished are no floats.
-// Shapes: x (rows, cols) with a stride of its own; y 2·cols doubles. Cost: reads x once.
-// One launch: gpu/reduce.h has the stages and their barriers. Launch: 256 threads; grid.y >= packs/256, any grid.x.
+// A NaN makes the first NaN, and counts in the second. Squares are doubles, because the squares of
+// vanishing gradients are too small for floats. Shapes: x (rows, cols) with a stride of its own; y
+// 2·cols doubles. Cost: reads x once. One launch; gpu/reduce.h explains the stages and their
+// barriers. Launch: 256 threads; grid.y >= packs/256, any grid.x.
 #include "gpu/reduce.h"
 #include "params.h"
 

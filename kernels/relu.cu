@@ -1,10 +1,11 @@
-// relu.cu: rectifier and its gradient, where no other step has them in its epilogue.
+// relu.cu: the rectifier and its gradient, for plans in which no other step has them in its
+// epilogue.
 //
 //   relu           y = x < 0 ? 0 : x, so that NaN stays NaN
 //   relu_backward  g = y <= 0 ? 0 : dy;  dx = g, or dx += g
 //
-// Shapes: all (rows, cols) with strides of their own; y may be x, dx may be dy. Cost: 8 bytes per float forward, 12 (16 to
-// add) backward. Launch: 256 threads, any grid in x.
+// Shapes: all (rows, cols) with strides of their own; y may be x, dx may be dy. Cost: 8 bytes per
+// float forward, 12 (16 to add) backward. Launch: 256 threads, any grid in x.
 #include "gpu/matrix.h"
 #include "params.h"
 

@@ -1,8 +1,8 @@
-// scale.cu: y = factor·x, or y += factor·x with one rounding. With factor 1 it is copy and add: the steps graph.Copy and
-// graph.ScaleStep, forward and backward.
+// scale.cu: y = factor·x, or y += factor·x with one rounding. With factor 1 it copies or adds. The
+// steps graph.Copy and graph.ScaleStep use it, forward and backward.
 //
-// Shapes: x, y (rows, cols), each with a stride of its own; y may be x. Cost: reads x (and y to add), writes y: 8 or 12 bytes
-// per float. Launch: 256 threads, any grid in x.
+// Shapes: x, y (rows, cols), each with a stride of its own; y may be x. Cost: reads x (and y to
+// add), writes y: 8 or 12 bytes per float. Launch: 256 threads, any grid in x.
 #include "gpu/matrix.h"
 #include "params.h"
 

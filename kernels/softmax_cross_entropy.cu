@@ -1,4 +1,4 @@
-// softmax_cross_entropy.cu: loss, gradient and hits of every head, in ONE launch.
+// softmax_cross_entropy.cu: loss, gradient and hits of every head in one launch.
 //
 // For each head with K classes, logits l, and label k of a row, target t[c] = (1-ε)·[c=k] + ε/K:
 //
@@ -7,18 +7,20 @@
 //   with a teacher's logits u, a share λ and a temperature T (self-distillation: Hinton et al. 2015, Zhang et al. 2019), and
 //   q = softmax(u/T), p = softmax(l/T), instead:
 //     loss = (1-λ)·(the above) + λ·T²·Σ q·log(q/p),  dlogits = weight·grad_scale/rows · ((1-λ)·(the above) + λ·T·(p - q))
-//   the teacher is a constant: nothing flows back to it
-//   hits: the label's rank, the number of classes with a greater logit, or an equal one and a lower number, is below 1 or 5;
-//   NaN comes before everything and is never a hit
+//   the teacher counts as a constant and gets no gradient
+//   hits: the label's rank is the number of classes with a greater logit, or with an equal one and a lower number; it is a
+//   hit among the first 1 or 5 if it is below 1 or 5. NaN comes before everything and is never a hit.
 //
-// The heads' weights and grad_scale are read from device memory: a schedule changes them without a new launch graph.
+// The heads' weights and grad_scale are read from device memory, so that a schedule changes them
+// without a new graph.
 //
-// Shapes: logits and dlogits (rows, classes) of each head, strides of their own; labels (rows). dlogits may be logits. Cost: reads
-// logits and writes dlogits once, one exp2 per element: a row of up to 4096 classes stays in registers between its passes,
-// a longer one is read again from the cache, and so is a teacher's row, for each of three passes. Every block counts the labels, which are few. The last block of all adds up
-// rows and heads in a fixed order.
+// Shapes: logits and dlogits (rows, classes) of each head, strides of their own; labels (rows).
+// dlogits may be logits. Cost: reads logits and writes dlogits once, one exp2 per element. A row of
+// up to 16 KiB, 4096 floats, stays in registers between its passes. The rest of a longer row, and a
+// teacher's row, are read again from the cache in each of three passes. Every block counts the
+// labels, which are few. The last block of all adds up rows and heads in a fixed order.
 //
-// Launch: 256 threads, grid (rows, heads). Barriers: those of block_reduce and last_block only.
+// Launch: 256 threads, grid (rows, heads). Barriers: only those of block_reduce and last_block.
 #include "gpu/reduce.h"
 #include "params.h"
 
@@ -34,7 +36,7 @@ struct ByWarp {
   double d[threads / 32];
 };
 
-// sum_up is the end of the launch: one block turns the rows' results into the metrics of the step.
+// sum_up ends the launch: one block turns the rows' results into the metrics of the step.
 GPU_FN void sum_up(const SoftmaxCrossEntropyParams& p, int counted, ByWarp& by_warp) {
   StepMetrics* out = p.metrics;
   for (int h = 0; h < p.count; h++) {
@@ -67,7 +69,7 @@ template <class T> GPU_FN void softmax_cross_entropy(const SoftmaxCrossEntropyPa
   const int packs = (classes + N - 1) / N;
   const float log2e = 1.4426950408889634f, ln2 = 0.6931471805599453f;
 
-  // First pass: the maximum, the label's rank, and the rows that count.
+  // First pass: the maximum, the label's rank, and the number of rows that count.
   const float own = counts ? gpu::to_float(l[label]) : 0;
   float top = -3.4e38f;
   int rank = 0, counted = 0;

@@ -31,7 +31,7 @@ type site struct {
 	calls                               []call // from the instruction outwards
 }
 
-// call is a function and a line of it, "gpu/gemm.h:209".
+// call is a function and a line in it, such as "gpu/gemm.h:209".
 type call struct{ function, line string }
 
 type buffer struct {
@@ -76,13 +76,13 @@ func launchesOf(t *testing.T, settings []string, program string, args ...string)
 	return launches
 }
 
-// locate finds the lines of a launch's sites.
+// locate looks up the source lines of a launch's sites.
 func locate(t *testing.T, l *traced) {
 	t.Helper()
 	cmd := exec.Command("addr2line", "-a", "-i", "-f", "-C", "-e", l.Module)
 	var in strings.Builder
 	for _, s := range l.Sites {
-		fmt.Fprintf(&in, "%#x\n", s.PC-1) // the instruction before the one that the call returns to
+		fmt.Fprintf(&in, "%#x\n", s.PC-1) // the instruction before the return address
 	}
 	cmd.Stdin = strings.NewReader(in.String())
 	out, err := cmd.Output()
@@ -105,7 +105,7 @@ func locate(t *testing.T, l *traced) {
 	}
 }
 
-// where names a site: the lines from the access to the kernel's own file.
+// where describes a site by the lines from the access up to the kernel's own file.
 func (s site) where() string {
 	var lines []string
 	for _, c := range s.calls {
@@ -120,7 +120,8 @@ func (s site) where() string {
 	return strings.Join(lines, " < ")
 }
 
-// table is a launch's buffers and lines in columns. Sites of one line, as unrolled loops have them, are one row.
+// table formats a launch's buffers and lines in columns. Several sites on one line, as in unrolled
+// loops, become one row.
 func (l traced) table(names map[int]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, grid %v of blocks %v\n", l.Kernel, l.Grid, l.Block)
@@ -164,7 +165,7 @@ func (l traced) table(names map[int]string) string {
 	return b.String()
 }
 
-// name is the field of the parameter struct by which a kernel finds a buffer.
+// name returns the field of the parameter struct through which a kernel finds a buffer.
 func (m buffer) name(fields map[int]string) string {
 	if n, ok := fields[m.Param]; ok {
 		return n

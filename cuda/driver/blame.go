@@ -9,10 +9,10 @@ import (
 	"sync"
 )
 
-// launched remembers the lists that work in a stream came from, each once: a fault in a kernel is reported later, by a call
-// that knows nothing of kernels.
+// launched collects the lists from which work in a stream came, each once. A fault in a kernel is
+// reported later, by a call that does not know the kernel.
 type launched struct {
-	mu    sync.Mutex // events are waited for in other goroutines than launches are made in
+	mu    sync.Mutex // one goroutine may wait for events while another launches
 	lists []*List
 }
 
@@ -32,7 +32,8 @@ func (p *launched) clear() {
 	p.lists = p.lists[:0]
 }
 
-// blame adds to the error of a fault what it can have come from: the kernel, if there was one only.
+// blame adds the possible origin of a fault to its error: the kernel, if only one was launched, and
+// otherwise the range of launches.
 func (p *launched) blame(err error) error {
 	e := (*Error)(nil)
 	if !errors.As(err, &e) || !e.Code.Lost() || e.Kernel != "" {

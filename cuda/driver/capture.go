@@ -4,7 +4,7 @@ package driver
 
 import "errors"
 
-// Graph is captured work that one call launches again.
+// Graph is captured work that one call launches.
 type Graph struct {
 	device *Device
 	exec   execHandle
@@ -33,12 +33,13 @@ func (r *recording) end() {
 	r.over = true
 }
 
-// Capture records what f puts into this stream, and into streams that are joined to it by events, instead of running it.
-// While it lasts, f must not allocate or free memory, nor wait for the GPU, and it must make all calls itself, not in other
-// goroutines.
+// Capture records what f puts into this stream, and into streams that events join to it, instead of
+// running it. During the capture, f must not allocate or free memory, and must not wait for the
+// GPU. It must make all calls in its own goroutine.
 func (s *Stream) Capture(f func() error) (*Graph, error) {
 	g := &Graph{device: s.device}
-	// A capture ends on the OS thread that it began on: call holds the thread through it.
+	// A capture must end on the OS thread on which it began. call keeps this goroutine on its
+	// thread.
 	err := s.device.call(func() error {
 		if err := failed(beginCapture(s.s), "cuStreamBeginCapture"); err != nil {
 			return err
@@ -71,7 +72,7 @@ func (g *Graph) instantiate(from graphHandle) (err error) {
 	return failed(err, "cuGraphInstantiate of %d nodes", g.nodes)
 }
 
-// Nodes is the number of launches, copies and fills in the graph.
+// Nodes returns the number of launches, copies and fills in the graph.
 func (g *Graph) Nodes() int { return g.nodes }
 
 // Launch runs the graph in a stream.
@@ -84,7 +85,7 @@ func (g *Graph) Launch(s *Stream) error {
 	return g.device.note(s.launched.blame(failed(err, "cuGraphLaunch")))
 }
 
-// Close frees the graph. The lists in it may be closed before.
+// Close frees the graph. The lists in it may be closed earlier.
 func (g *Graph) Close() error {
 	return g.device.release(func() error { return failed(g.exec.destroy(), "cuGraphExecDestroy") })
 }

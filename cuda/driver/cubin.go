@@ -10,17 +10,17 @@ import (
 	"github.com/tributary-ml/tributary/kernels/cubins"
 )
 
-// cubinSet is the cubins that a GPU takes, one for each .cu file.
+// cubinSet is the set of cubins for a GPU, one for each .cu file.
 type cubinSet struct {
-	name string // for people
+	name string // for messages
 	read func(source string) ([]byte, error)
 }
 
 // Emulated reports whether the GPU is the emulator.
 func (i Info) Emulated() bool { return strings.HasPrefix(i.Name, "Emulated ") }
 
-// cubinsFor chooses the cubins for a GPU. The emulator has its kernels in itself, and a cubin that says so: kernels run on it before
-// they are compiled for GPUs.
+// cubinsFor selects the cubins for a GPU. The emulator has the kernels built in, and takes a cubin
+// that says so. So kernels run on it before they are compiled for GPUs.
 func cubinsFor(d Info) (cubinSet, error) {
 	if d.Emulated() {
 		return cubinSet{"the emulator's own", func(string) ([]byte, error) { return []byte("tributary emulated kernels"), nil }}, nil
@@ -32,12 +32,12 @@ func cubinsFor(d Info) (cubinSet, error) {
 	return cubinsOf(a), nil
 }
 
-// cubinsOf is the cubins for an architecture.
+// cubinsOf returns the cubins for an architecture.
 func cubinsOf(a kernels.Architecture) cubinSet {
 	return cubinSet{a.String(), func(source string) ([]byte, error) { return cubins.Read(source, a) }}
 }
 
-// Kernels says which kernels a backend uses on the GPU, or why it has none.
+// Kernels describes the kernels that a backend uses on the GPU, or says why there are none.
 func (i Info) Kernels() string {
 	s, err := cubinsFor(i)
 	if err != nil {

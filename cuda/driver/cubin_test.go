@@ -48,9 +48,10 @@ func TestCheckDriver(t *testing.T) {
 		"update the NVIDIA driver to version 580 or later, or run with --device cpu")
 }
 
-// The GPU takes every cubin that is for it, machine code and PTX, finds every kernel in it, and refuses machine code for others. The
-// log has what each kernel takes, and what the driver's compiler said of the PTX; with CUDA_CACHE_DISABLE=1 it compiles each time.
-// The emulated driver takes a cubin only if the sources that it was built with have the same kernels and parameters.
+// The GPU accepts every cubin for it, machine code and PTX, finds every kernel in it, and refuses
+// machine code for other GPUs. The log has the resources of each kernel, and what the driver's
+// compiler said about the PTX; with CUDA_CACHE_DISABLE=1 it compiles each time. The emulated driver
+// accepts a cubin only if the sources that it was built with have the same kernels and parameters.
 func TestEmbeddedCubins(t *testing.T) {
 	d := open(t)
 	files := map[string]bool{}
@@ -103,7 +104,7 @@ func TestStaleCubin(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A cubin is loaded when it is needed, and once.
+// A cubin is loaded once, when it is needed.
 func TestLibrary(t *testing.T) {
 	d := open(t)
 	cubins, err := cubinsFor(d.Info)

@@ -14,19 +14,20 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Version is a version of CUDA: 1000·major + 10·minor.
+// Version is a CUDA version, encoded as 1000·major + 10·minor.
 type Version int
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) }
 
-// MinDriver is the oldest driver that takes the kernels' cubins: it knows the CUDA of the compiler that made them
-// (tools/cudatoolchain), and with it their machine code and their version of PTX. minDriverName is its own version.
+// MinDriver is the oldest driver that takes the kernels' cubins: it supports the CUDA version of
+// the compiler that made them (tools/cudatoolchain), and so their machine code and their version of
+// PTX. minDriverName is the version of that driver itself.
 const (
 	MinDriver     Version = 13000
 	minDriverName         = "580"
 )
 
-// initialise starts the driver, once in a process. Later calls give the same answer.
+// initialise starts the driver, once in a process. Later calls return the same result.
 var initialise = sync.OnceValue(func() error {
 	if err := initDriver(); err != nil {
 		return failed(err, "cuInit")
@@ -42,12 +43,12 @@ func checkDriver(v Version) error {
 	return nil
 }
 
-// DriverVersion is the newest CUDA that the installed driver knows.
+// DriverVersion returns the newest CUDA version that the installed driver supports.
 func DriverVersion() Version { return Version(cu.Version()) }
 
 // Info describes a GPU.
 type Info struct {
-	Index           int // for Open; CUDA_VISIBLE_DEVICES decides which GPUs count
+	Index           int // index for Open, among the GPUs that CUDA_VISIBLE_DEVICES selects
 	Name, UUID, PCI string
 	Memory          int64 // bytes
 	Major, Minor    int   // compute capability
@@ -56,13 +57,14 @@ type Info struct {
 	MemoryClockKHz  int
 	MemoryBusBits   int
 	L2              int // bytes
-	SharedPerBlock  int // bytes that a block may have at most (Function.AllowShared)
+	SharedPerBlock  int // bytes per block, at most (Function.AllowShared)
 }
 
-// Arch is the architecture, such as "sm_90".
+// Arch returns the architecture, such as "sm_90".
 func (i Info) Arch() string { return fmt.Sprintf("sm_%d%d", i.Major, i.Minor) }
 
-// Warpgroups says whether the GPU multiplies by warpgroups (wgmma), for which its cubins, sm_90a, have kernels of their own.
+// Warpgroups reports whether the GPU multiplies by warpgroups (wgmma). The cubins for such a GPU,
+// sm_90a, have kernels for that.
 func (i Info) Warpgroups() bool { return i.Major == 9 && i.Minor == 0 }
 
 func (i Info) String() string {
@@ -129,11 +131,12 @@ func describe(index int) (Info, cu.Device, error) {
 	return info, d, nil
 }
 
-// Device is a GPU that is open: its primary context is held until Close.
+// Device is an open GPU. It holds the GPU's primary context until Close.
 type Device struct {
 	Info
-	// Blocking says that every launch is waited for, so that a fault is reported for the launch that it came from. It is slow,
-	// and it excludes graphs. CUDA_LAUNCH_BLOCKING=1, which the driver reads too, sets it.
+	// Blocking means that the host waits for every launch, so that a fault is reported for the
+	// launch that caused it. This is slow, and it excludes graphs. CUDA_LAUNCH_BLOCKING=1, a
+	// variable that the driver reads too, sets it.
 	Blocking bool
 
 	device  cu.Device
@@ -142,7 +145,7 @@ type Device struct {
 	lost    atomic.Pointer[Error] // the fault that killed the context
 }
 
-// Open takes a GPU into use.
+// Open opens a GPU.
 func Open(index int) (*Device, error) {
 	all, err := Devices()
 	if err != nil {
@@ -174,8 +177,9 @@ func choices(all []Info) string {
 	return b.String()
 }
 
-// call runs f on an OS thread where the device's context is current. The context stays current there: it is the one that
-// all share, and the next call sets its own. Calls may be nested.
+// call runs f on an OS thread on which the device's context is current. The context stays current
+// afterwards: all users of the GPU in this process share it, and the next call makes its own
+// current. Calls may be nested.
 func (d *Device) call(f func() error) error {
 	if err := d.usable(); err != nil {
 		return err
@@ -188,7 +192,8 @@ func (d *Device) call(f func() error) error {
 	return d.note(f())
 }
 
-// usable returns why no call can succeed: after a fault, the error that was seen first, which knows most about it.
+// usable returns an error if no call can succeed. After a fault, that is the first error seen,
+// which has the most information.
 func (d *Device) usable() error {
 	if d.closed.Load() {
 		return ErrClosed
@@ -199,7 +204,7 @@ func (d *Device) usable() error {
 	return nil
 }
 
-// note remembers the first error of a fault.
+// note remembers the first error that reports a fault.
 func (d *Device) note(err error) error {
 	if e := (*Error)(nil); errors.As(err, &e) && e.Code.Lost() {
 		d.lost.CompareAndSwap(nil, e)
@@ -207,7 +212,8 @@ func (d *Device) note(err error) error {
 	return err
 }
 
-// release is call for what frees something. A context that died took everything with it.
+// release is call for a function that frees something. It does nothing once the context is lost,
+// because everything in the context is gone.
 func (d *Device) release(f func() error) error {
 	if d.lost.Load() != nil {
 		return nil
@@ -215,7 +221,8 @@ func (d *Device) release(f func() error) error {
 	return d.call(f)
 }
 
-// FreeMemory is what new allocations can have at most, and all that there is. Other programs change the former.
+// FreeMemory returns how many bytes new allocations can have at most, and the size of the GPU's
+// memory. The former changes with other programs.
 func (d *Device) FreeMemory() (free, total int64, err error) {
 	err = d.call(func() (err error) {
 		free, total, err = cu.MemInfo()
@@ -224,7 +231,7 @@ func (d *Device) FreeMemory() (free, total int64, err error) {
 	return free, total, err
 }
 
-// Close gives the GPU back. Everything made on the device must have been closed before.
+// Close releases the GPU. Close everything made on the device first.
 func (d *Device) Close() error {
 	if d.closed.Swap(true) {
 		return nil

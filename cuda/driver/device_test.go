@@ -17,7 +17,7 @@ import (
 	"github.com/tributary-ml/tributary/cuda/driver/drivertest"
 )
 
-// open takes the first GPU, or the emulated one, for a test.
+// open opens the first GPU, or the emulated one, for a test.
 func open(t testing.TB) *Device {
 	t.Helper()
 	d, err := Open(0)
@@ -50,7 +50,7 @@ func arena(t testing.TB, d *Device, sizes ...int64) *Arena {
 	return a
 }
 
-// wantError checks that an error has a code and says what it must.
+// wantError checks that an error has a code and that its message has the given parts.
 func wantError(t *testing.T, err error, code Code, says ...string) {
 	t.Helper()
 	if !errors.Is(err, code) {
@@ -63,7 +63,7 @@ func wantError(t *testing.T, err error, code Code, says ...string) {
 	}
 }
 
-// needEmulator skips a test of what only the emulator does.
+// needEmulator skips a test of something that only the emulator does.
 func needEmulator(t *testing.T) {
 	t.Helper()
 	if all, err := Devices(); err != nil || !all[0].Emulated() {
@@ -107,7 +107,7 @@ func TestFreeMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A driver may hand out memory that it had before, and other programs free theirs.
+	// A driver may return memory that it kept from before, and other programs may free theirs.
 	if now, _, err := d.FreeMemory(); err != nil || d.Emulated() && before-now != 64<<20 {
 		t.Error(before, now, err)
 	}
@@ -128,12 +128,13 @@ func TestClosedDevice(t *testing.T) {
 	}
 }
 
-// A call of cu without a context fails; through the device, goroutines that move between threads find theirs.
+// A call of cu without a context fails. Through the device, goroutines that move between threads
+// find their context.
 func TestContexts(t *testing.T) {
 	d := open(t)
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		if err := cu.SetCurrentContext(cu.CUContext{}); err != nil {
 			done <- err
 			return
@@ -157,8 +158,9 @@ func TestContexts(t *testing.T) {
 	all.Wait()
 }
 
-// Without a driver that works, the program runs and says so: gorgonia.org/cu alone would have ended it. The libraries stand in for
-// no driver at all, a toolkit's stub, and a driver that is much too old.
+// Without a working driver, the program runs and says so; gorgonia.org/cu alone would have ended
+// it. The libraries stand in for no driver at all, a toolkit's stub, and a driver that is much too
+// old.
 func TestNoDriver(t *testing.T) {
 	if drivertest.IsChild() {
 		_, err := Devices()
@@ -184,7 +186,7 @@ func TestNoDriver(t *testing.T) {
 	}
 }
 
-// Work of an urgent stream goes first.
+// Work in an urgent stream goes first.
 func TestStreamPriorities(t *testing.T) {
 	d := open(t)
 	normal := stream(t, d)

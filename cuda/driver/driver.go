@@ -13,9 +13,11 @@ typedef struct {
 	void *params;
 } tributary_launch;
 
-// A list is launched in one call from Go, which costs more than a launch. *failed is the launch that an error came from. With
-// wait, each launch is waited for. The driver copies the parameter from its address, not from a buffer of all parameters: where a
-// parameter lies in such a buffer depends on the GPU, if it is aligned to more than 16 bytes.
+// tributary_run launches a list in one call from Go, because a call from Go costs more than a
+// launch. *failed becomes the index of the launch that an error came from. With wait, the host
+// waits for each launch. The driver copies each parameter from its address. A buffer of all
+// parameters would not do: in it, the place of a parameter that is aligned to more than 16 bytes
+// depends on the GPU.
 static CUresult tributary_run(CUcontext context, CUstream stream, const tributary_launch *list, int n, int wait, int *failed)
 {
 	CUresult r = cuCtxSetCurrent(context);
@@ -30,7 +32,7 @@ static CUresult tributary_run(CUcontext context, CUstream stream, const tributar
 	return r;
 }
 
-// The map is made on the stack: Go does not align to 64 bytes.
+// The map is made on the stack, because Go's memory is not aligned to 64 bytes.
 static CUresult tributary_tensor_map(CUtensorMap *to, cuuint64_t address, const cuuint64_t *size, const cuuint64_t *stride,
 	const cuuint32_t *box, const cuuint32_t *every)
 {
@@ -58,9 +60,10 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// This file is the package's only C. Its functions return the driver's bare codes: their callers say what was attempted.
+// This file has the package's only C code. Its functions return the driver's bare codes; their
+// callers add what was attempted.
 
-// The results that this package treats apart. Any other code of the driver may occur.
+// The results that this package distinguishes. The driver may return other codes too.
 const (
 	OutOfMemory         Code = C.CUDA_ERROR_OUT_OF_MEMORY
 	Deinitialized       Code = C.CUDA_ERROR_DEINITIALIZED
@@ -96,7 +99,7 @@ const (
 	Unknown             Code = C.CUDA_ERROR_UNKNOWN
 )
 
-// result makes a Go error of a result, nil for success.
+// result converts a result to a Go error, success to nil.
 func result(r C.CUresult) error {
 	if r == C.CUDA_SUCCESS {
 		return nil
@@ -104,7 +107,7 @@ func result(r C.CUresult) error {
 	return Code(r)
 }
 
-// String is the driver's name of the code, such as CUDA_ERROR_OUT_OF_MEMORY.
+// String returns the driver's name for the code, such as CUDA_ERROR_OUT_OF_MEMORY.
 func (c Code) String() string {
 	var s *C.char
 	if C.cuGetErrorName(C.CUresult(c), &s) != C.CUDA_SUCCESS {
@@ -113,7 +116,7 @@ func (c Code) String() string {
 	return C.GoString(s)
 }
 
-// Error is the name and the driver's explanation.
+// Error returns the name of the code and the driver's explanation.
 func (c Code) Error() string {
 	var s *C.char
 	if C.cuGetErrorString(C.CUresult(c), &s) != C.CUDA_SUCCESS {
@@ -124,24 +127,26 @@ func (c Code) Error() string {
 
 func initDriver() error { return result(C.cuInit(0)) }
 
-// cu keeps most handles to itself. Its types are structs of one pointer.
+// cu does not export most of its handles. Its handle types are structs of one pointer.
 func contextHandle(c cu.CUContext) C.CUcontext  { return *(*C.CUcontext)(unsafe.Pointer(&c)) }
 func functionHandle(f cu.Function) C.CUfunction { return *(*C.CUfunction)(unsafe.Pointer(&f)) }
 func streamHandle(s cu.Stream) C.CUstream       { return C.CUstream(unsafe.Pointer(s.C())) }
 
-// The attributes of functions and devices that cu has no names for.
+// The attributes of functions and devices that cu does not name.
 const (
 	maxDynamicShared      = cu.FunctionAttribute(C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
 	maxSharedPerBlock     = cu.DeviceAttribute(C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
-	DefaultSharedPerBlock = 48 << 10 // what a launch may have without asking, on every device
+	DefaultSharedPerBlock = 48 << 10 // what a launch may have on every device without AllowShared
 )
 
 func setMaxDynamicShared(f cu.Function, bytes int) error {
 	return result(C.cuFuncSetAttribute(functionHandle(f), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes)))
 }
 
-// TensorMap describes a matrix of bfloat16 to TMA: rows of so many columns, a multiple of 8, without gaps, at an address that is a
-// multiple of 16, in boxes of 64 columns, 128 bytes, swizzled as wgmma reads them. Beyond the matrix there are zeros.
+// TensorMap returns the tensor map of a matrix of bfloat16, which describes it to TMA. The rows
+// follow each other without gaps. The number of columns is a multiple of 8, and the address a
+// multiple of 16. A box is boxRows rows of 64 columns, 128 bytes, swizzled as wgmma reads them.
+// Elements outside the matrix read as zeros.
 func (d *Device) TensorMap(address kernels.DevicePtr, columns, rows, boxRows int) (t kernels.TensorMap, err error) {
 	var m C.CUtensorMap
 	size, stride := [2]C.cuuint64_t{C.cuuint64_t(columns), C.cuuint64_t(rows)}, [1]C.cuuint64_t{2 * C.cuuint64_t(columns)}
@@ -165,7 +170,7 @@ func allocPinned(bytes int64) (unsafe.Pointer, error) {
 	return p, err
 }
 
-// launchArray is launches and their parameters in C memory.
+// launchArray holds launches and their parameters in C memory.
 type launchArray struct {
 	records *C.tributary_launch
 	n       int
@@ -199,7 +204,7 @@ func newLaunchArray(launches []Launch, params [][]byte) launchArray {
 	return a
 }
 
-// run launches those from first to end-1. It returns the launch that an error came from.
+// run starts launches first to end-1. It returns the index of the launch that an error came from.
 func (a launchArray) run(context cu.CUContext, stream cu.Stream, first, end int, wait bool) (failed int, err error) {
 	var at, w C.int
 	if wait {
@@ -232,7 +237,8 @@ func (g graphHandle) nodes() (int, error) {
 	return int(n), err
 }
 
-// instantiate makes a graph that can be launched. Its kernels have the priority of the streams that they were captured in.
+// instantiate makes a graph that can be launched. Its kernels keep the priorities of the streams in
+// which they were captured.
 func (g graphHandle) instantiate() (x execHandle, err error) {
 	err = result(C.cuGraphInstantiateWithFlags(&x.x, g.g, C.CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY))
 	return x, err

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// Code is a result of the driver, a CUresult. Compare with errors.Is(err, driver.OutOfMemory).
+// Code is a result of the driver, a CUresult. Compare it with errors.Is(err, driver.OutOfMemory).
 type Code int
 
-// Error is a call of the driver that failed.
+// Error is a failed call of the driver.
 type Error struct {
 	Code         Code
 	Call         string // what was attempted, such as "cuMemAlloc of 3.1 GiB"
-	Kernel, Node string // the launch that it came from, and the node of the network, where they are known
+	Kernel, Node string // the launch that failed and the network's node, if known
 	Detail       string // what the driver's compiler said, or which launches were under way
-	Remedy       string // what to do; empty where only the call says it
+	Remedy       string // what to do; empty if it depends on the call
 }
 
-// ErrClosed is returned by the methods of a device, and of what belongs to it, after it was closed.
+// ErrClosed is returned by the methods of a closed device, and of objects that belong to it.
 var ErrClosed = errors.New("cuda: the device is closed")
 
 func (e *Error) Error() string {
@@ -42,14 +42,15 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Lines are the lines of the message: what the driver's compiler said has several.
+// Lines returns the lines of the message. There are several if the driver's compiler printed
+// several.
 func (e *Error) Lines() []string { return strings.Split(e.Error(), "\n") }
 
-// Unwrap makes errors.Is and errors.As find the code.
+// Unwrap returns the code, so that errors.Is and errors.As find it.
 func (e *Error) Unwrap() error { return e.Code }
 
-// Lost says that the context is dead: every call that follows fails with the same code, and the process has to start again
-// from what it has saved.
+// Lost reports whether the code means that the context is dead: every later call fails with the
+// same code, and the process has to start again from what it has saved.
 func (c Code) Lost() bool {
 	switch c {
 	case Deinitialized, ECCUncorrectable, NVLinkUncorrectable, Contained, IllegalAddress, LaunchTimeout, Assert, TensorMemoryLeak,
@@ -66,7 +67,7 @@ const (
 	remedyDriver = "repair the NVIDIA driver: its library and its kernel module must be of one version (a restart is enough after an update)"
 )
 
-// remedies say what to do about codes whose cause does not depend on the call.
+// remedies say what to do about a code whose cause does not depend on the call.
 var remedies = map[Code]string{
 	OutOfMemory:        "use a smaller batch, or close other programs that use the GPU (nvidia-smi lists them)",
 	NoLibrary:          "the NVIDIA driver's library libcuda.so.1 was not found: install the driver, version " + minDriverName + " or later, or run with --device cpu",
@@ -88,7 +89,7 @@ var remedies = map[Code]string{
 	Unknown:            remedyLost + "; if cuInit says so, load the kernel module (modprobe nvidia nvidia-uvm)",
 }
 
-// codeOf finds the code in an error of cu, whose type is private to it, or of driver.go.
+// codeOf returns the code in an error of cu, whose error type is not exported, or of driver.go.
 func codeOf(err error) Code {
 	var c Code
 	if errors.As(err, &c) {
@@ -100,7 +101,8 @@ func codeOf(err error) Code {
 	return Unknown
 }
 
-// failed makes an *Error of the error of a call, nil of nil. An *Error stays what it is.
+// failed wraps the error of a call in an *Error. It returns nil for nil, and returns an *Error and
+// ErrClosed unchanged.
 func failed(err error, call string, args ...any) error {
 	if err == nil {
 		return nil
@@ -116,7 +118,7 @@ func failed(err error, call string, args ...any) error {
 	return e
 }
 
-// size prints bytes for people.
+// size formats a number of bytes for people.
 func size(bytes int64) string {
 	switch {
 	case bytes >= 1<<30:

@@ -9,16 +9,16 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Event is a mark in a stream that others can wait for.
+// Event is a mark in a stream that other streams and the host can wait for.
 type Event struct {
 	device    *Device
 	e         cu.Event
-	stream    *Stream    // where it was recorded last
-	recording *recording // of a capture
+	stream    *Stream    // where it was last recorded
+	recording *recording // the capture in which it was recorded, if any
 }
 
-// NewEvent makes an event. Only a timed one can be used with Since; the others cost a little less. Waiting for an event
-// does not occupy a processor.
+// NewEvent makes an event. Since works only with timed events; others cost a little less. A thread
+// that waits for an event does not occupy a processor.
 func (d *Device) NewEvent(timed bool) (*Event, error) {
 	e := &Event{device: d}
 	flags := cu.BlockingSyncEvent
@@ -35,7 +35,7 @@ func (d *Device) NewEvent(timed bool) (*Event, error) {
 	return e, nil
 }
 
-// Record sets the mark after the work of a stream so far.
+// Record places the mark after the work that the stream has so far.
 func (e *Event) Record(s *Stream) error {
 	e.stream, e.recording = s, s.recording
 	return s.start(func() error { return failed(e.e.Record(s.s), "cuEventRecord") })
@@ -46,7 +46,7 @@ func (e *Event) Synchronize() error {
 	return e.device.call(func() error { return e.blame(failed(e.e.Synchronize(), "cuEventSynchronize")) })
 }
 
-// Done says, without waiting, whether the work before the mark is done.
+// Done reports whether the work before the mark is done. It does not wait.
 func (e *Event) Done() (bool, error) {
 	err := e.device.call(func() error { return e.blame(failed(e.e.Query(), "cuEventQuery")) })
 	if errors.Is(err, NotReady) {
@@ -55,7 +55,7 @@ func (e *Event) Done() (bool, error) {
 	return err == nil, err
 }
 
-// Since is the time on the GPU between two marks, both of which are done.
+// Since returns the time on the GPU from one mark to another. The work before both must be done.
 func (e *Event) Since(start *Event) (time.Duration, error) {
 	var ms float64
 	err := e.device.call(func() (err error) {

@@ -1,5 +1,7 @@
-# Reads cuda.h, preprocessed, and writes a C file that defines every function of it: each looks its namesake up in the driver's
-# library when it is first called, and calls it. So a program starts where there is no driver, and finds out when it asks.
+# Reads the preprocessed cuda.h and writes a C file that defines every function declared in it. Each
+# definition looks up the function of the same name in the driver's library when it is first called,
+# and calls that. So a program starts on a machine without a driver, and learns of the lack when it
+# first calls the driver.
 BEGIN {
 	print "#include <dlfcn.h>"
 	print "#include <cuda.h>"

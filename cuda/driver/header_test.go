@@ -10,14 +10,16 @@ import (
 	"testing"
 )
 
-// toolkit is where tools/cudatoolchain/install.sh puts the headers of the toolkit.
+// toolkit is where tools/cudatoolchain/install.sh puts the toolkit's headers.
 const toolkit = "../../build/cuda/nvidia/cu13/include"
 
-// elsewhere are the types and functions of include/cuda.h whose name stands for a later version in the toolkit's header.
+// elsewhere are the types and functions of include/cuda.h whose name means a later version in the
+// toolkit's header.
 var elsewhere = map[string]bool{"CUDA_KERNEL_NODE_PARAMS": true}
 
-// What include/cuda.h declares is what the toolkit's header has, where that is installed: a C compiler that reads the toolkit's
-// header accepts every prototype again, and finds every constant and the size of every struct equal.
+// The declarations of include/cuda.h agree with the toolkit's header, if that is installed: a C
+// compiler that has read the toolkit's header accepts every prototype again, and finds every
+// constant and the size of every struct equal.
 func TestHeaderAgainstToolkit(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(toolkit, "cuda.h")); err != nil {
 		t.Skip("no toolkit: tools/cudatoolchain/install.sh")

@@ -13,12 +13,13 @@ type Dim struct{ X, Y, Z int }
 // Launch is one run of a kernel.
 type Launch struct {
 	Function *Function
-	Node     string // of the network: for errors and traces
+	Node     string // node of the network: for errors and traces
 	Grid     Dim
 	Block    Dim
 	Shared   int // bytes of dynamic shared memory
 	Params   any // the kernel's one parameter, a struct laid out as in C (PackParams)
-	// FLOPs and Bytes are what the launch's work needs at the least: the arithmetic of its definition, and every operand moved once.
+	// FLOPs and Bytes are the least that the work of the launch needs: the arithmetic of its
+	// definition, and one transfer of every operand.
 	FLOPs, Bytes int64
 }
 
@@ -26,7 +27,8 @@ func (l Launch) String() string {
 	return fmt.Sprintf("%s of %s: grid %v, block %v, %d bytes shared", l.Function.Name, l.Node, l.Grid, l.Block, l.Shared)
 }
 
-// check finds what no GPU runs. What a certain GPU or kernel does not run, the driver says.
+// check returns an error for a launch that no GPU runs. The driver itself refuses what only some
+// GPUs or kernels do not run.
 func (l Launch) check() error {
 	for _, d := range []Dim{l.Grid, l.Block} {
 		if d.X < 1 || d.Y < 1 || d.Z < 1 {
@@ -42,14 +44,15 @@ func (l Launch) check() error {
 	return nil
 }
 
-// List is launches that run one after another. Their parameters are fixed when the list is made.
+// List is a list of launches that run one after another. Their parameters are fixed when the list
+// is made.
 type List struct {
 	device   *Device
 	launches []Launch
 	array    launchArray
 }
 
-// NewList checks launches and packs them, so that running them all is one call.
+// NewList checks launches and packs them, so that one call runs them all.
 func (d *Device) NewList(launches []Launch) (*List, error) {
 	params := make([][]byte, len(launches))
 	for i, l := range launches {
@@ -67,13 +70,13 @@ func (d *Device) NewList(launches []Launch) (*List, error) {
 	return &List{device: d, launches: launches, array: newLaunchArray(launches, params)}, nil
 }
 
-// Launches is what the list runs.
+// Launches returns the launches of the list.
 func (l *List) Launches() []Launch { return l.launches }
 
 // Run puts the launches into a stream. On a blocking device it waits for each.
 func (l *List) Run(s *Stream) error { return l.RunSome(s, 0, len(l.launches)) }
 
-// RunSome is Run of the launches from first to end-1.
+// RunSome runs launches first to end-1, like Run.
 func (l *List) RunSome(s *Stream, first, end int) error {
 	if err := l.device.usable(); err != nil {
 		return err

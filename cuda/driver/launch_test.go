@@ -18,12 +18,12 @@ import (
 
 const vectorLength = 1000
 
-// vector is a numbered piece of test memory.
+// vector returns a piece of the test's memory by its index.
 func vector(a *Arena, i int) kernels.View {
 	return kernels.View{Data: a.Span(i).Address, Stride: vectorLength}
 }
 
-// scale is the launch of y = factor·x, or y += factor·x.
+// scale returns the launch of y = factor·x, or y += factor·x.
 func scale(f *Function, node string, y, x kernels.View, factor float32, accumulate bool) Launch {
 	p := kernels.ScaleParams{X: x, Y: y, Rows: 1, Cols: vectorLength, Factor: factor}
 	if accumulate {
@@ -32,7 +32,8 @@ func scale(f *Function, node string, y, x kernels.View, factor float32, accumula
 	return Launch{Function: f, Node: node, Grid: Dim{2, 1, 1}, Block: Dim{128, 1, 1}, Params: p}
 }
 
-// bench is what tests of launches need: a stream, the kernel scale_f32 and three vectors. The first holds 0, 1, 2, ...
+// bench is what tests of launches need: a stream, the kernel scale_f32 and three vectors. The first
+// vector holds 0, 1, 2, ...
 type bench struct {
 	*Device
 	stream  *Stream
@@ -113,7 +114,7 @@ func TestLaunch(t *testing.T) {
 	}
 }
 
-// A graph runs what was captured, over what is in memory then.
+// A graph runs what was captured, on the contents of memory at that time.
 func TestCapture(t *testing.T) {
 	b := newBench(t)
 	x, y, z := vector(b.arena, 0), vector(b.arena, 1), vector(b.arena, 2)
@@ -136,7 +137,8 @@ func TestCapture(t *testing.T) {
 	b.wantMultiple(t, 2, 7)
 }
 
-// A second stream takes part in a capture from an event of the first one on, until the first one waits for it.
+// A second stream takes part in a capture from when it waits for an event of the first stream until
+// the first stream waits for it.
 func TestCaptureTwoStreams(t *testing.T) {
 	b := newBench(t)
 	side := stream(t, b.Device)
@@ -184,8 +186,8 @@ func TestCaptureTwoStreams(t *testing.T) {
 	}
 }
 
-// The trace build of the emulator finds nodes of a graph that do not wait for each other and use the same memory, whatever the order
-// that they ran in. Reading the same is no race.
+// The trace build of the emulator reports nodes of a graph that use the same memory and do not wait
+// for each other, in whatever order they ran. Two reads of the same memory are no race.
 func TestRaceInAGraph(t *testing.T) {
 	if os.Getenv("VARIANT") != "trace" {
 		t.Skip("VARIANT=trace cuda/test.sh")
@@ -241,7 +243,7 @@ func TestFunctions(t *testing.T) {
 	if n, err := f.Occupancy(256, 0); err != nil || n < 1 {
 		t.Error(n, err)
 	}
-	for _, n := range []int{64 << 10, 50 << 10} { // the less does not take back the more
+	for _, n := range []int{64 << 10, 50 << 10} { // the smaller size does not take back the larger
 		if err := f.AllowShared(n); err != nil {
 			t.Error(err)
 		}
@@ -279,7 +281,8 @@ func TestBadLaunches(t *testing.T) {
 	}
 }
 
-// A fault is reported by a later call, and names what it can have come from. The emulator makes it.
+// A fault is reported by a later call, which names the possible origins. The emulator makes the
+// fault.
 func TestFault(t *testing.T) {
 	needEmulator(t)
 	if drivertest.IsChild() {

@@ -13,7 +13,8 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// Library finds kernels. The cubin of a .cu file is loaded when one of its kernels is first asked for.
+// Library finds kernels. The cubin of a .cu file is loaded when a kernel of the file is first asked
+// for.
 type Library struct {
 	device *Device
 	cubins cubinSet
@@ -23,7 +24,8 @@ type Library struct {
 	functions map[string]*Function // by the kernel's name
 }
 
-// NewLibrary returns the library of the kernels that are built for a GPU. Errors: a GPU that none are built for.
+// NewLibrary returns the library of the kernels for a GPU. It fails if no kernels are built for the
+// GPU.
 func NewLibrary(d *Device) (*Library, error) {
 	cubins, err := cubinsFor(d.Info)
 	if err != nil {
@@ -36,7 +38,7 @@ func newLibrary(d *Device, cubins cubinSet) *Library {
 	return &Library{device: d, cubins: cubins, modules: map[string]*Module{}, functions: map[string]*Function{}}
 }
 
-// Function finds a kernel, and loads its cubin where it is the first of its source.
+// Function finds a kernel. If it is the first of its source, Function loads the cubin.
 func (l *Library) Function(name string) (*Function, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +68,7 @@ func (l *Library) Function(name string) (*Function, error) {
 	return f, nil
 }
 
-// CompilerLog joins what the driver's compiler says about the modules that are loaded.
+// CompilerLog joins what the driver's compiler said about the loaded modules.
 func (l *Library) CompilerLog() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

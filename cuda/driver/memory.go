@@ -10,17 +10,17 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Alignment of every piece of an arena: that of the driver's own allocations. It is enough for 16-byte loads, for tensor maps
-// and for whole memory transactions.
+// Alignment of every piece of an arena. The driver's own allocations have it too. It is enough for
+// 16-byte loads, for tensor maps and for whole memory transactions.
 const Alignment = 256
 
-// Span is a piece of device memory. The zero Span is no memory.
+// Span is a piece of device memory. The zero Span is empty.
 type Span struct {
 	Address kernels.DevicePtr
 	Bytes   int64
 }
 
-// Sub is the piece of the given size from an offset on.
+// Sub returns the piece of the given size that begins at an offset.
 func (s Span) Sub(offset, bytes int64) (Span, error) {
 	if offset < 0 || bytes < 0 || offset > s.Bytes-bytes {
 		return Span{}, fmt.Errorf("cuda: %d bytes from offset %d are not in a piece of %d bytes", bytes, offset, s.Bytes)
@@ -36,9 +36,10 @@ type Arena struct {
 	bytes  int64
 }
 
-// NewArena allocates a piece for each size, at aligned addresses of one allocation. With isolated, each piece is an allocation
-// of its own: the emulator and compute-sanitizer then see a kernel run over its end. A size of 0 gives the zero Span. The memory
-// is not initialised.
+// NewArena allocates a piece for each size, at aligned addresses in one allocation. With isolated,
+// each piece is an allocation of its own, so that the emulator and compute-sanitizer detect a
+// kernel that runs past a piece's end. A size of 0 gives the zero Span. The memory is not
+// initialised.
 func (d *Device) NewArena(sizes []int64, isolated bool) (*Arena, error) {
 	a := &Arena{device: d, spans: make([]Span, len(sizes))}
 	for i, n := range sizes {
@@ -91,7 +92,7 @@ func (a *Arena) allocateEach() error {
 	return nil
 }
 
-// allocate gets one block. Where memory is short, the error says how much there is.
+// allocate allocates one block. If memory is short, the error says how much is free.
 func (a *Arena) allocate(bytes int64) (cu.DevicePtr, error) {
 	p, err := cu.MemAlloc(bytes)
 	if err == nil {
@@ -107,10 +108,10 @@ func (a *Arena) allocate(bytes int64) (cu.DevicePtr, error) {
 	return 0, err
 }
 
-// granule is what the driver rounds an allocation up to.
+// granule is the size of which the driver allocates multiples.
 const granule = 2 << 20
 
-// arenaBytes is what an arena of such pieces takes of the device's memory.
+// ArenaBytes returns how much of the device's memory an arena with pieces of these sizes takes.
 func ArenaBytes(sizes ...int64) int64 {
 	var n int64
 	for _, s := range sizes {
@@ -119,10 +120,10 @@ func ArenaBytes(sizes ...int64) int64 {
 	return (n + granule - 1) / granule * granule
 }
 
-// Span is the piece for the i-th size.
+// Span returns the piece for the i-th size.
 func (a *Arena) Span(i int) Span { return a.spans[i] }
 
-// Bytes is the size of the arena, with what alignment adds.
+// Bytes returns the size of the arena, including alignment.
 func (a *Arena) Bytes() int64 { return a.bytes }
 
 // Close frees the arena. It waits for work under way.

@@ -24,7 +24,7 @@ func randomBytes(n int64) []byte {
 	return b
 }
 
-// roundTrip copies random bytes to the device, there to another place, and back.
+// roundTrip copies random bytes to the device, then to other device memory, then back.
 func roundTrip(d *Device, n int64) error {
 	s, err := d.NewStream()
 	if err != nil {
@@ -108,7 +108,7 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	_, err = d.NewArena([]int64{1 << 20, 2 * d.Memory}, true)
 	wantError(t, err, OutOfMemory)
-	if after, _, err := d.FreeMemory(); err != nil || before-after > 64<<20 { // other programs and the driver take some, too
+	if after, _, err := d.FreeMemory(); err != nil || before-after > 64<<20 { // other programs and the driver allocate too
 		t.Errorf("a failed arena keeps %d bytes, %v", before-after, err)
 	}
 }
@@ -125,7 +125,8 @@ func TestSub(t *testing.T) {
 	}
 }
 
-// Copies of sizes that do not fit are refused here; a span that is not what was allocated, by the driver.
+// The package refuses copies whose sizes do not fit. The driver refuses a span that was not
+// allocated.
 func TestOversizedCopies(t *testing.T) {
 	d := open(t)
 	s := stream(t, d)
@@ -154,7 +155,8 @@ func TestOversizedCopies(t *testing.T) {
 	}
 }
 
-// Two streams, ordered by events: one brings data, the other one doubles it, as input does while a step runs.
+// Two streams, ordered by events: one uploads data, the other works on it, as when input arrives
+// during a step.
 func TestPinnedAndEvents(t *testing.T) {
 	d := open(t)
 	upload, work := stream(t, d), stream(t, d)

@@ -13,7 +13,7 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Module is an image of kernels that the driver has loaded.
+// Module is a loaded image of kernels.
 type Module struct {
 	device *Device
 	name   string
@@ -21,16 +21,16 @@ type Module struct {
 	m      cu.Module
 }
 
-// Load gives the driver an image: a cubin, a fat binary or PTX. The name is for errors.
+// Load loads an image into the driver: a cubin, a fat binary or PTX. Errors mention the name.
 func (d *Device) Load(name string, image []byte) (*Module, error) {
 	if len(image) == 0 {
 		return nil, fmt.Errorf("cuda: image %s is empty", name)
 	}
 	m := &Module{device: d, name: name}
-	said, wrong := make([]byte, 16<<10), make([]byte, 16<<10) // by the driver's compiler, of PTX
+	said, wrong := make([]byte, 16<<10), make([]byte, 16<<10) // messages and errors of the driver's compiler, which compiles PTX
 	err := d.call(func() (err error) {
 		m.m, err = cu.LoadDataEx(string(image), &cu.JITLogVerbose{Enabled: true}, &cu.JITInfoLogBuffer{Buffer: said}, &cu.JITErrorLogBuffer{Buffer: wrong})
-		runtime.KeepAlive(said) // cu hands the addresses on as numbers
+		runtime.KeepAlive(said) // cu passes the addresses on as numbers
 		runtime.KeepAlive(wrong)
 		m.log = joinText(said, wrong)
 		err = failed(err, "cuModuleLoadDataEx of image %s (%s) for %s, driver for CUDA %s", name, size(int64(len(image))), d.Arch(), DriverVersion())
@@ -45,7 +45,7 @@ func (d *Device) Load(name string, image []byte) (*Module, error) {
 	return m, nil
 }
 
-// joinText joins what is in C strings.
+// joinText joins the texts of C strings.
 func joinText(buffers ...[]byte) string {
 	var all [][]byte
 	for _, b := range buffers {
@@ -57,22 +57,23 @@ func joinText(buffers ...[]byte) string {
 	return string(bytes.Join(all, []byte("\n")))
 }
 
-// CompilerLog is what the driver's compiler said, if the image is PTX: for each kernel its registers, its shared memory and
-// whether it spills registers. It is empty for machine code, and where the driver had the result of an earlier compilation.
+// CompilerLog returns what the driver's compiler said if the image is PTX: for each kernel its
+// registers, its shared memory and whether it spills registers. The log is empty for machine code,
+// and if the driver had the result of an earlier compilation.
 func (m *Module) CompilerLog() string { return m.log }
 
-// Close unloads the module. Its functions must not be launched any more.
+// Close unloads the module. Its functions must not be launched afterwards.
 func (m *Module) Close() error {
 	return m.device.release(func() error { return failed(m.m.Unload(), "cuModuleUnload of image %s", m.name) })
 }
 
-// Function is a kernel, and what it takes of a multiprocessor.
+// Function is a kernel and the resources that it takes on a multiprocessor.
 type Function struct {
 	Name       string
-	Registers  int // of a thread
-	Spilled    int // bytes of local memory of a thread; 0 unless registers were short
-	Shared     int // bytes of static shared memory of a block
-	MaxThreads int // of a block
+	Registers  int // per thread
+	Spilled    int // bytes of local memory per thread; 0 unless registers were short
+	Shared     int // bytes of static shared memory per block
+	MaxThreads int // per block
 	ParamSize  int // bytes of its parameter struct
 	Binary     int // architecture of the machine code: 90 for sm_90
 	Arithmetic kernels.Arithmetic
@@ -81,7 +82,7 @@ type Function struct {
 	f      cu.Function
 
 	mu      sync.Mutex
-	allowed int // bytes of dynamic shared memory that AllowShared has asked for
+	allowed int // bytes of dynamic shared memory that AllowShared has obtained
 }
 
 // Function finds a kernel.
@@ -118,7 +119,8 @@ func (m *Module) Function(name string) (*Function, error) {
 	return f, nil
 }
 
-// AllowShared lets launches have at least so many bytes of dynamic shared memory. Without it they have what is left of 48 KiB.
+// AllowShared lets launches have at least the given number of bytes of dynamic shared memory.
+// Without it, they have what static shared memory leaves of 48 KiB.
 func (f *Function) AllowShared(bytes int) error {
 	if most := f.device.SharedPerBlock - f.Shared; bytes > most {
 		return &Error{Code: OutOfResources, Call: fmt.Sprintf("asking for %d bytes of dynamic shared memory", bytes), Kernel: f.Name,
@@ -138,7 +140,7 @@ func (f *Function) AllowShared(bytes int) error {
 	return err
 }
 
-// MaxShared is how much dynamic shared memory launches may have now.
+// MaxShared returns how many bytes of dynamic shared memory launches may have now.
 func (f *Function) MaxShared() (int, error) {
 	var n int
 	err := f.device.call(func() (err error) {
@@ -148,7 +150,8 @@ func (f *Function) MaxShared() (int, error) {
 	return n, err
 }
 
-// Occupancy is how many blocks of so many threads and bytes of dynamic shared memory a multiprocessor runs at once.
+// Occupancy returns how many blocks a multiprocessor runs at once, each with the given number of
+// threads and bytes of dynamic shared memory.
 func (f *Function) Occupancy(threads, shared int) (int, error) {
 	var n int
 	err := f.device.call(func() (err error) {

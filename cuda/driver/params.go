@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// PackParams copies the bytes of a struct that is the parameter of a kernel. Go and C lay out numbers alike, so the struct is
-// what C sees, if it has nothing but numbers, arrays and structs of them, and no padding that C might put elsewhere: the
-// declaration names its padding.
+// PackParams returns a copy of the bytes of a struct that is the parameter of a kernel. Go and C
+// lay out numbers alike. So C reads the same struct if it consists of numbers, arrays and structs
+// of them, without padding that C might place elsewhere. A declaration must name its padding.
 func PackParams(v any) ([]byte, error) {
 	t := reflect.TypeOf(v)
 	if t == nil || t.Kind() != reflect.Struct {
@@ -26,7 +26,7 @@ func PackParams(v any) ([]byte, error) {
 	return b, nil
 }
 
-// plain checks a type of parameters.
+// plain returns an error unless a type can be part of parameters.
 func plain(t reflect.Type, name string) error {
 	switch t.Kind() {
 	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,

@@ -8,8 +8,8 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Pinned is memory of the host that the GPU reads and writes by itself: what asynchronous copies need. It is not Go's memory,
-// so it never moves and must be closed.
+// Pinned is host memory that the GPU reads and writes by itself, as asynchronous copies require. It
+// is not Go's memory, so it never moves and must be closed.
 type Pinned struct {
 	device *Device
 	data   []byte
@@ -32,7 +32,8 @@ func (d *Device) NewPinned(bytes int64) (*Pinned, error) {
 	return p, nil
 }
 
-// Bytes is the memory. It must not be touched while a copy from or to it is under way, nor after Close.
+// Bytes returns the memory. It must not be used while a copy from or to it is under way, nor after
+// Close.
 func (p *Pinned) Bytes() []byte { return p.data }
 
 // Close frees the memory. It waits for work under way.
@@ -47,18 +48,18 @@ func (p *Pinned) Close() error {
 	})
 }
 
-// Number is an element of host memory that means the same to kernels.
+// Number is a type of elements that have the same representation in host memory and in kernels.
 type Number interface {
 	~uint8 | ~int8 | ~uint16 | ~int16 | ~uint32 | ~int32 | ~uint64 | ~int64 | ~float32 | ~float64
 }
 
-// Bytes is the memory of a slice.
+// Bytes returns the memory of a slice.
 func Bytes[T Number](s []T) []byte {
 	var t T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(t)))
 }
 
-// As is pinned memory, or any that is aligned for T, seen as numbers.
+// As returns pinned memory, or other memory that is aligned for T, as a slice of numbers.
 func As[T Number](b []byte) []T {
 	var t T
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(t)))

@@ -10,8 +10,9 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Stream is a queue of work on the GPU, done in order. It is not ordered with other streams unless it waits for their events,
-// nor with the legacy stream. One goroutine at a time puts work into a stream.
+// Stream is a queue of work on the GPU, which runs in order. Its work is not ordered with other
+// streams unless it waits for their events, nor with the legacy stream. Only one goroutine at a
+// time may put work into a stream.
 type Stream struct {
 	device    *Device
 	s         cu.Stream
@@ -22,7 +23,8 @@ type Stream struct {
 // NewStream makes a stream.
 func (d *Device) NewStream() (*Stream, error) { return d.newStream(false) }
 
-// NewUrgentStream makes a stream whose kernels go first: where those of several streams wait for room on the GPU, theirs get it.
+// NewUrgentStream makes a stream whose kernels have priority: when kernels of several streams wait
+// for room on the GPU, its kernels get it first.
 func (d *Device) NewUrgentStream() (*Stream, error) { return d.newStream(true) }
 
 func (d *Device) newStream(urgent bool) (*Stream, error) {
@@ -44,7 +46,7 @@ func (d *Device) newStream(urgent bool) (*Stream, error) {
 	return s, nil
 }
 
-// Close destroys the stream when its work is done, without waiting for that.
+// Close destroys the stream when its work is done. It does not wait for that.
 func (s *Stream) Close() error {
 	return s.device.release(func() error { return failed(s.s.Destroy(), "cuStreamDestroy") })
 }
@@ -60,7 +62,8 @@ func (s *Stream) Synchronize() error {
 	})
 }
 
-// Wait makes the work that follows on this stream wait for an event. An event of a capture joins the stream to the capture.
+// Wait makes the later work of this stream wait for an event. An event of a capture joins the
+// stream to the capture.
 func (s *Stream) Wait(e *Event) error {
 	if s.recording == nil && e.recording != nil {
 		e.recording.join(s)
@@ -68,7 +71,8 @@ func (s *Stream) Wait(e *Event) error {
 	return s.start(func() error { return failed(s.s.Wait(e.e, 0), "cuStreamWaitEvent") })
 }
 
-// Write copies host memory to the device, after all work of the stream so far, and returns when that is done.
+// Write copies host memory to the device after all earlier work of the stream, and returns when the
+// copy is done.
 func (s *Stream) Write(to Span, from []byte) error {
 	if int64(len(from)) != to.Bytes {
 		return fmt.Errorf("cuda: %d bytes do not fill a piece of %d bytes of device memory", len(from), to.Bytes)
@@ -78,7 +82,8 @@ func (s *Stream) Write(to Span, from []byte) error {
 	})
 }
 
-// Read copies device memory to the host, after all work of the stream so far, and returns when that is done.
+// Read copies device memory to the host after all earlier work of the stream, and returns when the
+// copy is done.
 func (s *Stream) Read(to []byte, from Span) error {
 	if int64(len(to)) != from.Bytes {
 		return fmt.Errorf("cuda: %d bytes do not hold a piece of %d bytes of device memory", len(to), from.Bytes)
@@ -88,7 +93,7 @@ func (s *Stream) Read(to []byte, from Span) error {
 	})
 }
 
-// copyNow runs a copy of Go's memory, which stays where it is until the stream is done.
+// copyNow runs a copy from or to Go's memory, pinned until the stream is done.
 func (s *Stream) copyNow(host []byte, copy func(unsafe.Pointer) error) error {
 	if len(host) == 0 {
 		return nil
@@ -103,7 +108,7 @@ func (s *Stream) copyNow(host []byte, copy func(unsafe.Pointer) error) error {
 	return s.Synchronize()
 }
 
-// Upload starts a copy of pinned memory, from an offset on, to the device.
+// Upload starts a copy to the device from an offset in pinned memory.
 func (s *Stream) Upload(to Span, from *Pinned, offset int64) error {
 	p, err := from.at(offset, to.Bytes)
 	if err != nil {
@@ -114,7 +119,7 @@ func (s *Stream) Upload(to Span, from *Pinned, offset int64) error {
 	})
 }
 
-// Download starts a copy of device memory to pinned memory, from an offset on.
+// Download starts a copy from the device to an offset in pinned memory.
 func (s *Stream) Download(to *Pinned, offset int64, from Span) error {
 	p, err := to.at(offset, from.Bytes)
 	if err != nil {
@@ -125,7 +130,7 @@ func (s *Stream) Download(to *Pinned, offset int64, from Span) error {
 	})
 }
 
-// Copy starts a copy from device memory to device memory.
+// Copy starts a copy within device memory.
 func (s *Stream) Copy(to, from Span) error {
 	if to.Bytes != from.Bytes {
 		return fmt.Errorf("cuda: copy of a piece of %d bytes to one of %d bytes", from.Bytes, to.Bytes)
@@ -136,7 +141,7 @@ func (s *Stream) Copy(to, from Span) error {
 	})
 }
 
-// Fill starts setting every byte.
+// Fill starts to set every byte.
 func (s *Stream) Fill(to Span, b byte) error {
 	return s.start(func() error {
 		return failed(cu.MemsetD8Async(cu.DevicePtr(to.Address), b, to.Bytes, s.s), "cuMemsetD8Async of %s", size(to.Bytes))
@@ -148,7 +153,7 @@ func (s *Stream) start(f func() error) error {
 	return s.device.call(func() error { return s.launched.blame(f()) })
 }
 
-// at is the address of bytes within pinned memory.
+// at returns the address of a range of bytes in pinned memory.
 func (p *Pinned) at(offset, bytes int64) (unsafe.Pointer, error) {
 	if offset < 0 || bytes <= 0 || offset > int64(len(p.data))-bytes {
 		return nil, fmt.Errorf("cuda: copy of %d bytes from or to offset %d of %d bytes of pinned memory", bytes, offset, len(p.data))

@@ -14,17 +14,17 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// onOtherThread runs f on an OS thread of its own, on which no context has ever been current.
+// onOtherThread runs f on a new OS thread, on which no context has ever been current.
 func onOtherThread(f func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		done <- f()
 	}()
 	return <-done
 }
 
-// Every call of the layer works on any OS thread, whatever thread made what it is about.
+// Every call of the layer works on any OS thread, whichever thread made its operands.
 func TestThreads(t *testing.T) {
 	d := open(t)
 	var wait sync.WaitGroup
@@ -39,7 +39,7 @@ func TestThreads(t *testing.T) {
 	}
 }
 
-// everyCall makes each call of the layer once, on a thread of its own.
+// everyCall makes each call of the layer once, each on a new thread.
 func everyCall(d *Device) error {
 	var (
 		s, urgent  *Stream
@@ -117,7 +117,7 @@ func everyCall(d *Device) error {
 		if err := onOtherThread(step.call); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
-		time.Sleep(time.Duration(len(step.name)) * time.Microsecond) // the goroutines of the test do not go in step
+		time.Sleep(time.Duration(len(step.name)) * time.Microsecond) // so that the goroutines of the test run out of step
 	}
 	for i, v := range read {
 		if v != 2*written[i] {

@@ -1,4 +1,4 @@
-// device.h: the wrappers of gpu.h as a GPU has them. gpu.h says what each one means.
+// device.h: the wrappers of gpu.h for GPUs. gpu.h says what each one means.
 #pragma once
 #if defined(__clang__) && !defined(__CLANG_CUDA_RUNTIME_WRAPPER_H__)  // clang without a toolkit brings no CUDA headers
 #define __device__ __attribute__((device))
@@ -34,7 +34,8 @@ struct __align__(16) uint4 { unsigned x, y, z, w; };
 #else
 #define GPU_INLINE_CALL  // nvcc inlines what a kernel calls
 #endif
-// At least 1 block on a multiprocessor: left to itself, ptxas spills registers to reach an occupancy of its own choice.
+// At least 1 block per multiprocessor: without this bound, ptxas spills registers to reach an
+// occupancy of its own choice.
 #define KERNEL(name, Params, threads) KERNEL_BLOCKS(name, Params, threads, 1)
 #define KERNEL_BLOCKS(name, Params, threads, blocks) \
   extern "C" __global__ void __launch_bounds__(threads, blocks) name(const GPU_GRID_CONSTANT Params p)
@@ -91,7 +92,7 @@ GPU_FN void syncwarp() { GPU_SYNCWARP(); }
 GPU_FN bool last_block(uint32_t* counter, uint32_t blocks) {
   __shared__ uint32_t arrived;
   GPU_FENCE();      // this thread's results before ...
-  __syncthreads();  // ... the one thread that speaks for the block says so
+  __syncthreads();  // ... the thread that speaks for the block counts it
   if (threadIdx.x == 0) {
     uint32_t old;
     asm volatile("atom.global.inc.u32 %0, [%1], %2;" : "=r"(old) : "l"(counter), "r"(blocks - 1) : "memory");  // wraps to 0
@@ -156,8 +157,9 @@ GPU_FN void mma_tile_bf16(float (&c)[MI][NI][4], const uint32_t (&a)[MI][4], con
 
 // ---- warpgroups ------------------------------------------------------------------------------------------------------
 GPU_FN void trap() { asm volatile("trap;"); }
-// The matrix descriptor of the PTX ISA ("Asynchronous warpgroup level matrix instructions"), all in units of 16 bytes: bits 0-13 the
-// address, 16-29 the leading and 32-45 the stride dimension byte offset, 62-63 the swizzle, 1 for 128 bytes.
+// The matrix descriptor of the PTX ISA ("Asynchronous warpgroup level matrix instructions"), in
+// units of 16 bytes: bits 0-13 are the address, 16-29 the leading and 32-45 the stride dimension
+// byte offset, 62-63 the swizzle, 1 for 128 bytes.
 GPU_FN uint64_t wgmma_operand(const void* start, uint32_t next, uint32_t group) {
   return (uint64_t)(shared_address(start) >> 4 & 0x3fff) | (uint64_t)(next >> 4) << 16 | (uint64_t)(group >> 4) << 32 | 1ull << 62;
 }
@@ -202,7 +204,8 @@ GPU_FN void mbarrier_init(uint64_t* bar) { asm volatile("mbarrier.init.shared::c
 GPU_FN void mbarrier_expect(uint64_t* bar, uint32_t bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(bar)), "r"(bytes) : "memory");
 }
-// A load that never comes would hang the GPU: after 2³⁴ cycles, some ten seconds, the kernel traps.
+// A load that never arrives would hang the GPU. So the kernel traps after 2³⁴ cycles, about ten
+// seconds.
 GPU_FN void mbarrier_wait(uint64_t* bar, uint32_t parity) {
   for (int64_t begin = 0;;) {
     uint32_t over;

@@ -1,30 +1,33 @@
-// gemm.h: the matrix product that every convolution is, C[m][n] = Σ_k A[m][k]·B[k][n], for one tile of C in one block of 256
-// threads, in three arithmetics: float32 with FMA, tf32 and bf16 on tensor cores, all with sums in float32. bf16 has two ways: warps
-// on any GPU, warpgroups on sm_90a.
+// gemm.h: the matrix product behind every convolution, C[m][n] = Σ_k A[m][k]·B[k][n], for one tile
+// of C in one block of 256 threads. It has three arithmetics: float32 with FMA, and tf32 and bf16
+// on tensor cores, all with sums in float32. bf16 has two implementations: by warps on any GPU, by
+// warpgroups on sm_90a.
 //
-// Memory. A and B come through a ring of STAGES stages in shared memory, filled by cp.async STAGES - 1 steps ahead of their
-// use. A step is 128 bytes of k: 32 floats or 64 bf16s. A stage holds both operands, and each of them either
+// Memory. A and B pass through a ring of STAGES stages in shared memory, which cp.async fills
+// STAGES - 1 steps ahead of their use. A step is 128 bytes of k: 32 floats or 64 bf16s. A stage
+// holds both operands, each of them either
 //
 //   k-major:   a line for every row m of A (column n of B), with the step's 128 bytes of k, or
-//   mn-major:  a line for every k of the step, with all m (or n) of the tile; of bf16s 64 to a line, and where the tile is 128 wide
-//              the lines of its second half behind those of the first
+//   mn-major:  a line for every k of the step, with all m (or n) of the tile. A line holds 64 bf16s; if the tile is 128 wide,
+//              the lines of its second half follow those of the first
 //
-// whichever of the two is contiguous in global memory, so that 16-byte chunks of it are 16-byte chunks here: nothing is ever
-// transposed by hand.
+// whichever of the two is contiguous in global memory. So its 16-byte chunks are 16-byte chunks in
+// shared memory, and no code transposes by hand.
 //
-// Banks. Chunk j of line i lies at chunk j ^ swizzle(i) of that line. The swizzle makes every access below free of bank
-// conflicts, without padding, so three stages of 128x128 fit the 99 KB of a GeForce:
+// Banks. Chunk j of line i lies at chunk j ^ swizzle(i) of that line. The swizzle makes every
+// access below free of bank conflicts without padding, so three stages of 128x128 fit the 99 KB of
+// a GeForce:
 //   cp.async        8 lanes write 8 chunks of one 128-byte group: a permutation of the group, whatever the swizzle;
 //   ldmatrix        8 lanes address one chunk of 8 consecutive lines: i & 7 sends them to 8 different groups of 4 banks;
 //   tf32 mn-major   a warp reads 8 neighbours (2 chunks) of 4 consecutive lines, 4 bytes each: 2·(i & 3) keeps those 8 chunks
-//                   apart, which i & 7 would not;
+//                   apart; i & 7 would not;
 //   float32         8 lanes read one chunk of 8 consecutive lines (k-major, i & 7), or 8 neighbouring chunks of one line
-//                   (mn-major), and the others the same addresses.
-// cost_test.go counts them in running kernels.
+//                   (mn-major), and the other lanes the same addresses.
+// cost_test.go counts the conflicts in running kernels.
 #pragma once
 #include "matrix.h"
 
-#define GPU_INLINE __attribute__((always_inline))  // for a lambda that keeps its captures in registers: clang may forget
+#define GPU_INLINE __attribute__((always_inline))  // for a lambda that must keep its captures in registers: clang may not inline it otherwise
 
 namespace gpu {
 
@@ -33,41 +36,43 @@ constexpr int GEMM_THREADS = 256, STAGES = 3;
 // GEMM_SHARED is the dynamic shared memory of a kernel: 384·(BM + BN) bytes.
 template <int BM, int BN> constexpr int GEMM_SHARED = STAGES * (BM + BN) * 128;
 
-// Operand is one operand's part of a stage: EXTENT rows of A or columns of B, and one step of k. Its chunks are shared out so
-// that thread t fills chunk t % CHUNKS of PASSES lines, STEP lines apart: neighbouring threads read neighbouring chunks of
-// global memory.
+// Operand is one operand's part of a stage: EXTENT rows of A or columns of B, and one step of k.
+// Thread t fills chunk t % CHUNKS of PASSES lines, STEP lines apart, so that neighbouring threads
+// read neighbouring chunks of global memory.
 template <class T, int EXTENT, bool K_MAJOR> struct Operand {
-  static constexpr int N = 16 / sizeof(T);         // elements of a chunk
-  static constexpr int DEPTH = 128 / sizeof(T);    // k of a step
+  static constexpr int N = 16 / sizeof(T);         // elements per chunk
+  static constexpr int DEPTH = 128 / sizeof(T);    // k per step
   static constexpr int BYTES = EXTENT * 128;
-  static constexpr int CHUNKS = (K_MAJOR ? DEPTH : EXTENT) / N;  // of all m (or n) of one k, or of all k of one m
+  static constexpr int CHUNKS = (K_MAJOR ? DEPTH : EXTENT) / N;  // for all m (or n) of one k, or for all k of one m
   static constexpr int STEP = GEMM_THREADS / CHUNKS;
   static constexpr int PASSES = (K_MAJOR ? EXTENT : DEPTH) / STEP;
 
   static GPU_FN int my_chunk() { return threadIdx.x % CHUNKS; }
   static GPU_FN int my_line(int pass) { return threadIdx.x / CHUNKS + pass * STEP; }
-  // chunk is the offset in bytes of a chunk.
+  // chunk returns the offset of a chunk in bytes.
   static GPU_FN int chunk(int line, int j) {
     if constexpr (K_MAJOR) return (line * CHUNKS + (j ^ (line & 7))) * 16;
     else if constexpr (sizeof(T) == 4) return (line * CHUNKS + (j ^ 2 * (line & 3))) * 16;
     else return j / 8 * HALF + line * 128 + (j % 8 ^ (line & 7)) * 16;
   }
-  static constexpr int HALF = DEPTH * 128;  // bytes of the lines of 64 m (or n)
-  // warpgroup describes rows m (or columns n) from mn on, a multiple of 64 if mn-major, and 16 of k.
+  static constexpr int HALF = DEPTH * 128;  // bytes of the lines for 64 m (or n)
+  // warpgroup describes rows m (or columns n) from mn on, a multiple of 64 if mn-major, for 16 of
+  // k.
   static GPU_FN uint64_t warpgroup(const unsigned char* tile, int mn, int k) {
     static_assert(sizeof(T) == 2, "wgmma takes bf16s");
     return K_MAJOR ? wgmma_operand(tile + mn * 128 + k * 2, 16, 1024) : wgmma_operand(tile + mn / 64 * HALF + k * 128, HALF, 1024);
   }
-  // at is the offset in bytes of one element.
+  // at returns the offset of one element in bytes.
   static GPU_FN int at(int mn, int k) {
     const int line = K_MAJOR ? mn : k, i = K_MAJOR ? k : mn;
     return chunk(line, i / N) + i % N * (int)sizeof(T);
   }
 };
 
-// copy_chunk fills a chunk with the first `count` elements at src, at most a chunk's worth, and zeros: in one access if `wide`
-// (then src is aligned), element by element if not. Where nothing is to be read, src may be anything; `valid` is an address
-// that is not, aligned if wide. 2-byte elements are too small for cp.async and go through registers.
+// copy_chunk fills a chunk with the first `count` elements at src, at most a chunk, and zeros after
+// them: in one access if `wide` (then src is aligned), element by element otherwise. If no element
+// is to be read, src may be any address; `valid` is always a readable address, aligned if wide.
+// 2-byte elements are too small for cp.async and go through registers.
 template <class T> GPU_FN void copy_chunk(unsigned char* to, const T* src, const T* valid, int count, bool wide) {
   constexpr int N = 16 / sizeof(T);
   if (wide && (count >= N || count <= 0)) {
@@ -85,10 +90,11 @@ template <class T> GPU_FN void copy_chunk(unsigned char* to, const T* src, const
 }
 
 // ---- arithmetic --------------------------------------------------------------------------------------------------------
-// A multiplier owns the block's sums in registers. 8 warps lie over the tile, each on a part 32 wide and WM high.
+// A multiplier keeps the block's sums in registers. Its 8 warps cover the tile, each with a part 32
+// wide and WM high.
 //
-//   multiply(a, b)  adds the products of one stage, or, if ASYNC, starts that
-//   wait()          for the products that are under way, if ASYNC
+//   multiply(a, b)  adds the products of one stage, or starts to, if ASYNC
+//   wait()          waits for the products under way, if ASYNC
 //   each(f)         calls f(m, n, sums) for this thread's sums, RUN neighbours of a row at a time; n is a multiple of RUN
 template <int BM, int BN> struct Warps {
   static constexpr int COLS = BN / 32, WM = BM * COLS / 8, WN = 32;
@@ -96,7 +102,8 @@ template <int BM, int BN> struct Warps {
   static GPU_FN int n() { return threadIdx.x / 32 % COLS * WN; }
 };
 
-// MultiplyF32: the lanes of a warp lie 8 x 4, a thread has WM/8 x 8 sums and takes 4 of k at a time, 16 bytes a read.
+// MultiplyF32: the lanes of a warp are arranged 8 x 4. A thread has WM/8 x 8 sums and takes 4 of k
+// at a time, 16 bytes per read.
 template <int BM, int BN, bool AK, bool BK> struct MultiplyF32 {
   using T = float;
   using A = Operand<T, BM, AK>;
@@ -105,14 +112,15 @@ template <int BM, int BN, bool AK, bool BK> struct MultiplyF32 {
   static constexpr int ROWS = BM, COLS = BN, TM = W::WM / 8, TN = W::WN / 4, RUN = BK ? 1 : 4;
   float sum[TM][TN] = {};
 
-  // Where the i-th row or column of a thread is, of the LANES that share them: reads of 16 bytes go along k or along m, n.
+  // index returns the i-th row or column of a lane among the LANES that share them. Reads of 16
+  // bytes go along k, or along m or n.
   template <bool K_MAJOR, int LANES> static GPU_FN int index(int lane, int i) {
     return K_MAJOR ? lane + LANES * i : 4 * (lane + LANES * (i / 4)) + i % 4;
   }
   template <class Op, bool K_MAJOR, int LANES, int COUNT>
   static GPU_FN void read(float (&v)[COUNT][4], const unsigned char* tile, int mn, int lane, int k) {
     UNROLL for (int i = 0; i < COUNT; i++) {
-      const int inner = K_MAJOR ? 0 : i % 4;  // mn-major: 4 reads for 4 of k bring 4 of m each
+      const int inner = K_MAJOR ? 0 : i % 4;  // mn-major: 4 reads, one for each of 4 k, return 4 of m each
       const uint4 u = load16(tile + (K_MAJOR ? Op::at(mn + index<true, LANES>(lane, i), k) : Op::at(mn + index<false, LANES>(lane, i - inner), k + inner)));
       const float w[4] = {as_float(u.x), as_float(u.y), as_float(u.z), as_float(u.w)};
       UNROLL for (int j = 0; j < 4; j++) {
@@ -144,10 +152,11 @@ template <int BM, int BN, bool AK, bool BK> struct MultiplyF32 {
   }
 };
 
-// MultiplyTensor: mma.sync over 16 x 8 fragments; 32 bytes of k, two chunks, at a time: m16n8k8 for tf32 (T = float, rounded to
-// nearest here, not truncated as the hardware would), m16n8k16 for bf16. ldmatrix moves 8 rows of 16 bytes and does not mind
-// whether those are 8 bfloat16s or 4 floats, so both read k-major operands alike. Transposing, it works on bfloat16s only: mn-major
-// floats are read one by one.
+// MultiplyTensor: mma.sync over 16 x 8 fragments, with 32 bytes of k, two chunks, at a time:
+// m16n8k8 for tf32 (T = float, rounded to nearest here, where the hardware would truncate),
+// m16n8k16 for bf16. ldmatrix moves 8 rows of 16 bytes, no matter whether those are 8 bfloat16s or
+// 4 floats, so both types read k-major operands alike. ldmatrix transposes bfloat16s only, so
+// mn-major floats are read one by one.
 template <class Element, int BM, int BN, bool AK, bool BK> struct MultiplyTensor {
   using T = Element;
   using A = Operand<T, BM, AK>;
@@ -208,8 +217,9 @@ template <class Element, int BM, int BN, bool AK, bool BK> struct MultiplyTensor
   }
 };
 
-// MultiplyWgmma: two warpgroups of 4 warps, one on top of the other, or side by side where the tile is 64 high, read bf16s where
-// they lie in shared memory: registers hold nothing but sums. For sm_90a, whose tensor cores only so reach their full speed.
+// MultiplyWgmma: two warpgroups of 4 warps, one above the other, or side by side if the tile is 64
+// high, read bf16s directly from shared memory, so registers hold nothing but sums. It is for
+// sm_90a, whose tensor cores reach their full speed only in this way.
 template <int BM, int BN, bool AK, bool BK> struct MultiplyWgmma {
   using T = Bf16;
   using A = Operand<T, BM, AK>;
@@ -238,14 +248,15 @@ template <int BM, int BN, bool AK, bool BK> struct MultiplyWgmma {
 
 // ---- the main loop -----------------------------------------------------------------------------------------------------
 
-// gemm runs `steps` steps. load(a, b) starts the copies of the next step into a stage; look(a) sees A of every stage that has
-// arrived. Where load starts copies that cp_async_wait does not cover, arrive() waits for those of the next step, if ASYNC.
-// Afterwards shared memory is free.
+// gemm runs `steps` steps. load(a, b) starts the copies of the next step into a stage. look(a) sees
+// A of every stage that has arrived. If load starts copies that cp_async_wait does not cover, and
+// if ASYNC, arrive() waits for those of the current step. When gemm returns, shared memory is free.
 //
-// One barrier a step, (1), does two things: every thread has waited for its own copies of this stage, so behind the barrier
-// the whole stage is there; and every thread has finished multiplying the stage before, which the load behind the barrier
-// overwrites. (2): all have finished multiplying before the caller uses the memory for something else. Products that run by
-// themselves are started before the load and waited for behind it.
+// Each step has one barrier, (1), with two purposes. Every thread has waited for its own copies of
+// this stage, so after the barrier the whole stage is there. And every thread has finished
+// multiplying the stage before, which the load after the barrier overwrites. Barrier (2): all
+// threads have finished multiplying before the caller reuses the memory. Asynchronous products are
+// started before the load and waited for after it.
 template <class M, class Load, class Look, class Arrive>
 GPU_FN void gemm(M& math, unsigned char* shared, int steps, Load load, Look look, Arrive arrive) {
   constexpr int A_BYTES = M::A::BYTES, BYTES = A_BYTES + M::B::BYTES;
@@ -260,7 +271,7 @@ GPU_FN void gemm(M& math, unsigned char* shared, int steps, Load load, Look look
     math.multiply(shared + use, shared + use + A_BYTES);
     use = use == (STAGES - 1) * BYTES ? 0 : use + BYTES;
   };
-  if constexpr (M::ASYNC) {  // what lies between start and wait may have no branch around it: the compiler would wait at once
+  if constexpr (M::ASYNC) {  // no branch may lie between the start of products and the wait: the compiler would wait at once
     _Pragma("unroll 1") for (int i = 1 - STAGES; i < 0; i++) next(i + STAGES - 1);
     for (int i = 0; i < steps; i++) {
       cp_async_wait<STAGES - 2>();
@@ -272,7 +283,7 @@ GPU_FN void gemm(M& math, unsigned char* shared, int steps, Load load, Look look
       math.wait();
     }
   } else {
-    for (int i = 1 - STAGES; i < steps; i++) {  // from step 0 on there is something to multiply; one call of load keeps it inline
+    for (int i = 1 - STAGES; i < steps; i++) {  // from step 0 on there is a stage to multiply; a single call of load keeps it inline
       if (i >= 0) {
         cp_async_wait<STAGES - 2>();
         __syncthreads();  // (1)
@@ -291,11 +302,12 @@ template <class M, class Load, class Look> GPU_FN void gemm(M& math, unsigned ch
 
 // ---- the result --------------------------------------------------------------------------------------------------------
 
-// Result is the tile of C in shared memory, in float, from where threads take it in packs of an output type T: thread t has
-// columns col ... col+N-1 of the rows group, group + GROUPS, ..., so a warp writes whole lines of memory.
+// Result is the tile of C in shared memory, in float. Threads take it from there in packs of an
+// output type T: thread t has columns col ... col+N-1 of the rows group, group + GROUPS, ..., so a
+// warp writes whole lines of memory.
 //
-// Banks. 4 columns are a chunk of 16 bytes, and chunk c of row m lies at c ^ swizzle(m) ^ (1 if bit 3 of c is set). No access has a
-// conflict:
+// Banks. 4 columns are a chunk of 16 bytes, and chunk c of row m lies at c ^ swizzle(m) ^ (1 if bit
+// 3 of c is set). No access has a conflict:
 //   tensor cores    16 lanes write 8 bytes each, 2 neighbouring chunks of rows 0-3 or 4-7 of 8. The swizzles of rows 0-3 are even
 //                   and different, those of rows 4-7 odd and different;
 //   float32         32 lanes write a chunk of 8 consecutive rows, 4 bytes each; or 8 lanes write 16 bytes each, a chunk of 8
@@ -306,12 +318,12 @@ template <class T, int BM, int BN> struct Result {
   static constexpr int BYTES = BM * BN * 4;
   float* tile;
   int col, group;
-  // at is where column n of row m lies, in floats.
+  // at returns the index of column n of row m, in floats.
   static GPU_FN int at(int m, int n) {
     const int c = n / 4, swizzle = ((m ^ m >> 3) & 3) << 1 | (m >> 2 & 1);
     return m * BN + (c ^ swizzle ^ (c >> 3 & 1)) * 4 + n % 4;
   }
-  // The barrier: all sums are in shared memory before any thread reads others'.
+  // The barrier: all sums are in shared memory before any thread reads another thread's.
   template <class M> GPU_FN Result(const M& math, unsigned char* shared) : tile((float*)shared), col(threadIdx.x % PACKS * N), group(threadIdx.x / PACKS) {
     float* to = tile;
     math.each([to](int m, int n, const float (&v)[M::RUN]) {

@@ -1,9 +1,11 @@
-// host.h: the wrappers of gpu.h for the emulator, in which a kernel is an ordinary function that runs once for each thread,
-// on a fiber. gpu.h says what each wrapper means; emulator/emulator.h is what the runtime offers.
+// host.h: the wrappers of gpu.h for the emulator, in which a kernel is an ordinary function that
+// runs once for each thread, on a fiber. gpu.h says what each wrapper means; emulator/emulator.h
+// declares the runtime.
 //
-// Whatever touches memory that kernels share (load16, cp_async, ldmatrix) is done here, in code that is compiled together
-// with the kernel, and by the thread that owns the access: so the sanitizers see it as that thread's. The runtime only
-// passes addresses and register values between lanes.
+// Every access to memory that kernels share (load16, cp_async, ldmatrix) is made here, in code that
+// is compiled together with the kernel, and by the thread that the access belongs to, so the
+// sanitizers attribute it to that thread. The runtime only passes addresses and register values
+// between lanes.
 #pragma once
 #include <math.h>
 #include <string.h>
@@ -20,8 +22,9 @@
 #define gridDim (::emu::grid.size)
 #define __syncthreads() ::emu::barrier(::emu::here())
 #if defined(EMULATOR_TRACED)
-// The trace build tells accesses apart by their addresses in the kernel's code: everything is inlined into the kernel, but for the
-// wrappers that touch memory. Those are one access each: they note it, and what they do on the host is not recorded.
+// The trace build distinguishes accesses by their addresses in the kernel's code. So everything is
+// inlined into the kernel except the wrappers that touch memory. Each wrapper is one access: it
+// notes the access, and what it does on the host is not recorded.
 #define GPU_FN inline __attribute__((always_inline))
 #define GPU_INLINE_CALL [[clang::always_inline]]
 #define EMU_ACCESS inline __attribute__((noinline, no_sanitize("coverage")))
@@ -52,7 +55,8 @@
   name##_type& name = *(name##_type*)::emu::static_shared(&name##_tag, sizeof(name##_type))
 #define DYN_SHARED(name) unsigned char* name = ::emu::dynamic_shared()
 
-// The functions that a warp's last lane runs for all lanes read and write the other lanes' stacks: no sanitizer.
+// A warp's last lane runs some functions for all lanes. They read and write the other lanes'
+// stacks, so no sanitizer checks them.
 #define EMU_UNCHECKED __attribute__((no_sanitize("address", "thread", "undefined")))
 
 namespace gpu {
@@ -200,7 +204,7 @@ template <int BYTES> EMU_ACCESS void cp_async(void* dst, const void* src, bool o
   if (!emu::defer_copy(c)) detail::perform(c);
 }
 GPU_FN void cp_async_commit() { emu::commit_copies(); }
-template <int N> EMU_ACCESS void cp_async_wait() {  // a copy was noted when it was issued
+template <int N> EMU_ACCESS void cp_async_wait() {  // a copy was noted when it was started
   emu::Copy c;
   while (emu::next_copy(N, &c)) detail::perform(c);
 }
@@ -217,8 +221,8 @@ GPU_FN float bf16_float(uint16_t v) { return as_float((uint32_t)v << 16); }
 namespace detail {
 
 struct RowAddresses {
-  const uint16_t* row;      // of the matrix row that this lane points at
-  const uint16_t* from[4];  // of the rows that its results come from, of each matrix; from2 the second row if transposed
+  const uint16_t* row;      // address of the matrix row to which this lane points
+  const uint16_t* from[4];  // addresses of the rows from which its results come, for each matrix; from2: of the second row, if transposed
   const uint16_t* from2[4];
 };
 // Lane l receives elements 2(l%4) and 2(l%4)+1 of row l/4 of each matrix.
@@ -236,11 +240,12 @@ EMU_UNCHECKED inline void pass_rows_trans(void** slots, uint32_t) {
     }
 }
 
-// What a tensor core makes of c + Σ a[k]·b[k]. In order, each sum is rounded to nearest. With EMULATOR_TRUNCATE it is as on GPUs (Fasi,
-// Higham, Mikaitis and Pranesh 2021, section 4): exact products, cut off two bits below the last bit of the largest summand, added up,
-// and the sum cut off, not rounded, to float.
+// A tensor core's result for c + Σ a[k]·b[k]. By default, the sums are computed in order, each
+// rounded to nearest. With EMULATOR_TRUNCATE they are computed as on GPUs (Fasi, Higham, Mikaitis
+// and Pranesh 2021, section 4): exact products are truncated two bits below the last bit of the
+// largest summand and added up, and the sum is truncated, not rounded, to float.
 EMU_UNCHECKED inline float truncated_sum(float c, const float* a, const float* b, int k, int stride) {
-  int exponent = -126;  // of the largest summand
+  int exponent = -126;  // exponent of the largest summand
   const auto see = [&](double v) {
     int e;
     if (v != 0) frexp(v, &e), exponent = e > exponent ? e : exponent;
@@ -361,7 +366,7 @@ GPU_FN void mma_m16n8k16_bf16(float (&d)[4], const uint32_t (&a)[4], const uint3
 // ---- warpgroups ------------------------------------------------------------------------------------------------------
 constexpr bool HAS_WGMMA = true;
 GPU_FN void trap() { emu::fatal("trap"); }
-// The address in a descriptor is that within the block's dynamic shared memory.
+// The address in a descriptor is relative to the block's dynamic shared memory.
 GPU_FN uint64_t wgmma_operand(const void* start, uint32_t next, uint32_t group) {
   const size_t at = (size_t)((const unsigned char*)start - emu::dynamic_shared());
   return (uint64_t)(at >> 4 & 0x3fff) | (uint64_t)(next >> 4) << 16 | (uint64_t)(group >> 4) << 32 | 1ull << 62;
@@ -372,11 +377,13 @@ GPU_FN void wgmma_commit() { emu::commit_multiplies(); }
 
 namespace detail {
 
-// swizzled is where the hardware puts a chunk that would be `at` bytes into dynamic shared memory.
+// swizzled returns where the hardware puts a chunk whose offset in dynamic shared memory would be
+// `at`.
 GPU_FN unsigned char* swizzled(size_t at) { return emu::dynamic_shared() + (at ^ (at >> 7 & 7) << 4); }
 
-// WarpOperand is what one lane reads of its warp's part of an operand: chunks lane, lane + 32, ... of ROWS·2. Chunk q is half q % 2 of
-// row q / 2 where lines are along k, and 8 rows from 8·(q % (ROWS/8)) at k = q / (ROWS/8) where they are along m or n.
+// WarpOperand is what one lane reads of its warp's part of an operand: chunks lane, lane + 32, ...
+// of ROWS·2 chunks. If lines are along k, chunk q is half q % 2 of row q / 2. If they are along m
+// or n, it is the 8 rows from 8·(q % (ROWS/8)) on at k = q / (ROWS/8).
 template <int ROWS, bool ALONG_MN> struct WarpOperand {
   uint16_t chunk[ROWS * 2 / 32][8];
   void read(uint64_t descriptor, int row0, emu::Site site) {
@@ -395,7 +402,7 @@ template <int ROWS, bool ALONG_MN> struct WarpOperand {
       memcpy(chunk[i], swizzled(at), 16);
     }
   }
-  // Which chunk has a row's element at k, and where in it.
+  // chunk_of returns the chunk with a row's element at k, and place_of the element's index in it.
   static constexpr int chunk_of(int row, int k) { return ALONG_MN ? k * (ROWS / 8) + row / 8 : row * 2 + k / 8; }
   static constexpr int place_of(int row, int k) { return ALONG_MN ? row % 8 : k % 8; }
 };
@@ -470,7 +477,8 @@ EMU_ACCESS void mbarrier_wait(uint64_t* bar, uint32_t parity, emu::Site site = e
   while (emu::next_load(bar, &l)) detail::perform_load(l);
   emu::mbarrier_wait(bar, parity, site);
 }
-// Of a box, the trace notes what it reads, line by line: how it gets into shared memory is the hardware's affair.
+// For a box, the trace notes what is read, line by line. How the box gets into shared memory is up
+// to the hardware.
 EMU_ACCESS void tma_load(void* dst, const void* map, int x, int y, uint64_t* bar, emu::Site site = emu::here()) {
   const emu::Load l{dst, (const emu::TensorMap*)map, x, y, bar, site};
   emu::check_load(l);

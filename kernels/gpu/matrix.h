@@ -1,11 +1,13 @@
 // matrix.h: how memory-bound kernels walk over activations.
 //
-// An activation is a matrix: a row is a pixel of the batch in NHWC order, a column a channel. A channel slice of a wider buffer
-// (a branch of a concatenation) is a matrix whose stride, the elements between rows, is larger than its number of columns.
-// Kernels never touch what lies between.
+// An activation is a matrix: a row is a pixel of the batch in NHWC order, a column is a channel. A
+// channel slice of a wider buffer (a branch of a concatenation) is a matrix whose stride, the
+// number of elements from row to row, is larger than its number of columns. Kernels never touch the
+// elements in between.
 //
-// The unit of work is a pack: 16 bytes of neighbouring channels of one row, moved in one access where pointer and stride are
-// multiples of 16 bytes ("wide"), and element by element otherwise. Arithmetic is in float whatever the element type.
+// The unit of work is a pack: 16 bytes of neighbouring channels of one row. It is moved in one
+// access if pointer and stride are multiples of 16 bytes ("wide"), and element by element
+// otherwise. Arithmetic is in float, whatever the element type.
 #pragma once
 #include "gpu.h"
 
@@ -65,7 +67,7 @@ template <class T> GPU_FN void store(T* p, const Pack<T>& r, int count, bool wid
   }
 }
 
-// store4 writes the first `count` of 4 elements, in one access where the address allows it.
+// store4 writes the first `count` of 4 elements, in one access if the address allows it.
 template <class T> GPU_FN void store4(T* p, const Pack<float>& r, int count) {
   if constexpr (sizeof(T) == 4) {
     store(p, r, count, wide(p, 4));
@@ -77,7 +79,8 @@ template <class T> GPU_FN void store4(T* p, const Pack<float>& r, int count) {
   }
 }
 
-// load_bytes and store_bytes move the N bytes that belong to a pack's elements, from an address that is a multiple of N.
+// load_bytes and store_bytes move N bytes, one for each of a pack's elements, at an address that is
+// a multiple of N.
 template <int N> GPU_FN void load_bytes(int (&out)[N], const uint8_t* p) {
   uint32_t w[2];
   if constexpr (N == 4) {
@@ -97,7 +100,8 @@ template <int N> GPU_FN void store_bytes(uint8_t* p, const int (&v)[N]) {
     store8(p, {w[0], w[1]});
 }
 
-// channel_values reads per-channel parameters, always float, for the N channels from c on.
+// channel_values reads per-channel parameters, which are always float, for the N channels from c
+// on.
 template <int N> GPU_FN void channel_values(float (&out)[N], const float* p, int c, int count) {
   if (count == N && (uintptr_t)(p + c) % 16 == 0) {
     UNROLL for (int i = 0; i < N; i += 4) {
@@ -109,9 +113,10 @@ template <int N> GPU_FN void channel_values(float (&out)[N], const float* p, int
   }
 }
 
-// ---- elementwise: every pack is alike ----------------------------------------------------------------------------------
+// ---- elementwise: all packs are treated alike ---------------------------------------------------------------------------
 
-// flatten makes one long row of a matrix without gaps, so that only its last pack can be incomplete.
+// flatten makes one long row of a matrix without gaps, so that only its last pack can be
+// incomplete.
 GPU_FN void flatten(int& rows, int& cols, bool dense) {
   if (dense && (int64_t)rows * cols <= 0x7fffffff) {
     cols *= rows;
@@ -119,7 +124,8 @@ GPU_FN void flatten(int& rows, int& cols, bool dense) {
   }
 }
 
-// for_each_pack calls f(row, first channel, channels) for every pack of a matrix, with any grid of blocks in x.
+// for_each_pack calls f(row, first channel, channels) for every pack of a matrix. The grid may have
+// any number of blocks in x.
 template <int N, class F> GPU_FN void for_each_pack(int rows, int cols, F f) {
   const uint32_t packs = (uint32_t)(cols + N - 1) / N, total = (uint32_t)rows * packs;
   const uint32_t step = gridDim.x * blockDim.x;
@@ -132,16 +138,18 @@ template <int N, class F> GPU_FN void for_each_pack(int rows, int cols, F f) {
 
 // ---- by channel: a thread keeps its channels -----------------------------------------------------------------------------
 
-// ThreadPack is a thread's pack of channels and its rows: first, first + step, ... Threads that are left over have no rows.
+// ThreadPack is a thread's pack of channels and its rows: first, first + step, ... Threads without
+// a pack have no rows.
 //
-// gridDim.y shares out the packs: blockIdx.y has `width` of them, at most as many as there are threads; a block has
-// threads/width groups of threads, each with a row at a time. Neighbouring threads have neighbouring packs, so warps read whole lines of memory.
+// gridDim.y divides the packs: each blockIdx.y has `width` packs, at most as many as there are
+// threads. A block has threads/width groups of threads, and each group works on one row at a time.
+// Neighbouring threads have neighbouring packs, so warps read whole lines of memory.
 struct ThreadPack {
-  int c, count;     // first channel, channels
-  int row, step;    // first row, distance of rows
-  int group;        // which of the block's groups
-  int groups;       // how many there are
-  int pack, width;  // which of the group's packs, how many there are
+  int c, count;     // first channel, number of channels
+  int row, step;    // first row, distance between rows
+  int group;        // index of the group in the block
+  int groups;       // number of groups
+  int pack, width;  // index of the pack in the group, number of packs
 };
 template <int N> GPU_FN ThreadPack thread_pack(int rows, int cols) {
   ThreadPack p;

@@ -1,5 +1,6 @@
-// philox.h: the Philox-4x32-10 counter-based generator (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
-// Four uniform 32-bit words that depend on counter and key alone: the same numbers as graph.Philox4x32.
+// philox.h: the Philox-4x32-10 counter-based generator (Salmon et al., "Parallel Random Numbers: As
+// Easy as 1, 2, 3", SC 2011). It returns four uniform 32-bit words that depend only on counter and
+// key: the same numbers as graph.Philox4x32.
 #pragma once
 #include "gpu.h"
 

@@ -1,13 +1,14 @@
-// reduce.h: reductions that give the same bits in every run: no floating-point atomics, and every sum in an order that depends
-// on the shapes and the grid alone.
+// reduce.h: reductions that give the same bits in every run. They use no floating-point atomics,
+// and the order of every sum depends only on the shapes and the grid.
 #pragma once
 #include "matrix.h"
 
 namespace gpu {
 
-// block_reduce combines the values of all THREADS threads, and all receive the result. f must be commutative.
-// The first barrier prevents that a warp overwrites by_warp while another still reads what an earlier call left there; the
-// second that a thread reads before every warp has written.
+// block_reduce combines the values of all THREADS threads, and returns the result in all of them. f
+// must be commutative. The first barrier keeps a warp from overwriting by_warp while another warp
+// still reads the result of an earlier call. The second keeps a thread from reading before every
+// warp has written.
 template <int THREADS, class T, class F> GPU_FN T block_reduce(T v, T (&by_warp)[THREADS / 32], F f) {
   UNROLL for (int m = 16; m; m >>= 1) v = f(v, shfl_xor(v, m));
   __syncthreads();
@@ -22,24 +23,29 @@ template <class T> struct Sum {
   GPU_FN T operator()(T a, T b) const { return a + b; }
 };
 
-// column_sums computes K sums of each column over all rows, and passes them to finish, in one launch.
+// column_sums computes K sums of each column over all rows, and passes them to finish, in one
+// launch.
 //
-// First stage: each thread sums K values per channel of its rows, at most 32 of them as V before it goes on in double; a block
-// adds up its threads and writes partial[blockIdx.x][k][column]. Second stage: the last block of each blockIdx.y to end
-// adds up what all wrote, block after block, and calls finish(column, sums) once for each of its columns.
+// First stage: each thread sums K values per channel over its rows. It sums up to 32 rows in type
+// V, and these sums in double. A block adds up the sums of its threads and writes
+// partial[blockIdx.x][k][column]. Second stage: of the blocks with one blockIdx.y, the last to end
+// adds up what all of them wrote, block after block, and calls finish(column, sums) once for each
+// of its columns.
 //
 //   rows       f(row, c, count, values): values[k][i] of the i-th channel of the pack at channel c
 //   partial    gridDim.x · K · cols doubles
-//   counters   gridDim.y of them: 0 before the first launch, and 0 again after each
+//   counters   gridDim.y counters: 0 before the first launch and after each launch
 //
-// Barriers: (1) all threads of the block have written their sums to shared memory before any adds them up; last_block has
-// its own; (2) all groups have written their share of the partial sums before they are combined.
+// Barriers: (1) all threads of the block have written their sums to shared memory before any thread
+// adds them up; last_block has barriers of its own; (2) all groups have written their part of the
+// sums before the parts are combined.
 template <class T, int K, int THREADS, class V = float, class Rows, class Finish>
 GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters, Rows values, Finish finish) {
   constexpr int N = Pack<T>::N;
   SHARED(double, sums, [K][THREADS * N]);
-  // at is where thread t's sum of its j-th channel lies. 16 lanes are served at a time: they write one j of neighbouring threads, and
-  // read all j of 16/N neighbouring threads. Neither meet in a bank.
+  // at returns the index of thread t's sum of its j-th channel. Shared memory serves 16 lanes at a
+  // time. They write one j of neighbouring threads, and read all j of 16/N neighbouring threads. In
+  // both cases no two of them meet in a bank.
   const auto at = [](int t, int j) { return j * THREADS + (t ^ j * (16 / N)); };
   const ThreadPack p = thread_pack<N>(rows, cols);
   double total[K][N] = {};
@@ -55,7 +61,7 @@ GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters,
       UNROLL for (int j = 0; j < N; j++) total[k][j] += (double)part[k][j];
   }
   const int t = threadIdx.x, first = blockIdx.y * p.width * N;
-  const int columns = cols - first < p.width * N ? cols - first : p.width * N;  // of this block; may be <= 0
+  const int columns = cols - first < p.width * N ? cols - first : p.width * N;  // for this block; may be <= 0
   UNROLL for (int k = 0; k < K; k++)
     UNROLL for (int j = 0; j < N; j++) sums[k][at(t, j)] = total[k][j];
   __syncthreads();  // (1)
@@ -66,7 +72,8 @@ GPU_FN void column_sums(int rows, int cols, double* partial, uint32_t* counters,
       partial[((size_t)blockIdx.x * K + k) * cols + first + i] = s;
     }
   if (!last_block(&counters[blockIdx.y], gridDim.x)) return;
-  // Columns go to threads; where there are fewer columns than threads, groups of threads share the partial sums out.
+  // Each thread adds up columns. If there are fewer columns than threads, groups of threads divide
+  // the partial sums.
   const int groups = columns > 0 && columns < THREADS ? THREADS / columns : 1;
   const int group = groups > 1 ? t / columns : 0;
   for (int i = t - group * columns; i < columns && group < groups; i += THREADS) {

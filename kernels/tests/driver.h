@@ -1,5 +1,5 @@
-// driver.h: the driver API as the test programs use it, declared from the documented ABI, and a few helpers around it. The
-// programs link with libcuda.so.1: the emulated one, or a GPU's.
+// driver.h: the part of the driver API that the test programs use, declared from the documented
+// ABI, and a few helpers. The programs link with libcuda.so.1: the emulated one or a GPU's.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -56,7 +56,7 @@ CUresult cuGraphExecDestroy(CUgraphExec);
 CUresult cuMemAllocManaged(CUdeviceptr*, size_t, unsigned);
 }
 
-// CHECK ends the program where a call fails.
+// CHECK ends the program if a call fails.
 #define CHECK(call)                                                                                       \
   do {                                                                                                    \
     const CUresult check_result = (call);                                                                 \
@@ -72,15 +72,14 @@ struct Grid3 {
   unsigned x = 1, y = 1, z = 1;
 };
 
-// launch passes one struct.
+// launch starts a kernel with one struct as its parameter.
 template <class P> CUresult launch(CUfunction f, Grid3 grid, unsigned threads, const P& params, unsigned shared = 0, CUstream stream = nullptr) {
   void* list[] = {(void*)&params};
   return cuLaunchKernel(f, grid.x, grid.y, grid.z, threads, 1, 1, shared, stream, list, nullptr);
 }
 
-// current_context makes the device's primary context current on this OS thread.
-// tensor_map describes a matrix of bfloat16, lines `pitch` bytes apart, to TMA: boxes of 64 columns and 8 rows, swizzled for wgmma.
-// Map is any struct of a CUtensorMap's size and alignment.
+// tensor_map describes a matrix of bfloat16 to TMA, with lines `pitch` bytes apart, in boxes of 64
+// columns and 8 rows, swizzled for wgmma. Map is any struct of a CUtensorMap's size and alignment.
 template <class Map> Map tensor_map(const void* matrix, int columns, int rows, int pitch) {
   enum { bfloat16 = 9, swizzle_128 = 3 };  // CUtensorMapDataType, CUtensorMapSwizzle
   static_assert(sizeof(Map) == 128 && alignof(Map) == 64, "Map is a CUtensorMap");
@@ -91,6 +90,7 @@ template <class Map> Map tensor_map(const void* matrix, int columns, int rows, i
   return map;
 }
 
+// current_context makes the device's primary context current on this OS thread.
 inline void current_context() {
   CUdevice device;
   CUcontext context;

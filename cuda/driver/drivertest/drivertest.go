@@ -1,5 +1,5 @@
-// Package drivertest helps tests of CUDA: it closes what they open, and runs a test again in a process of its own, where the
-// emulated driver has other settings.
+// Package drivertest helps tests of CUDA: it closes what they open, and runs a test again in a new
+// process, where the emulated driver has other settings.
 package drivertest
 
 import (
@@ -19,11 +19,12 @@ func Close(t testing.TB, all ...io.Closer) {
 	}
 }
 
-// inChild is set in the environment of a child.
+// inChild is set in the environment of a child process.
 const inChild = "CUDA_TEST_CHILD"
 
-// Child runs one test of this program again in a process of its own, with settings such as "EMULATOR_LAZY=1" in its
-// environment, and returns what it printed. The test asks IsChild which of the two it is.
+// Child runs one test of this program again in a new process, with settings such as
+// "EMULATOR_LAZY=1" in its environment, and returns what it printed. The test calls IsChild to find
+// out in which of the two processes it runs.
 func Child(t *testing.T, test string, settings ...string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v")

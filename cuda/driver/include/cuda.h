@@ -1,16 +1,15 @@
 /*
- * The part of the CUDA driver API that gorgonia.org/cu and package cuda compile against, written from the documented
- * binary interface, so that building needs a C compiler and nothing else. At run time the functions come from the
+ * The part of the CUDA driver API against which gorgonia.org/cu and package cuda/driver are compiled. It is written from
+ * the documented binary interface, so that a build needs only a C compiler. At run time the functions come from the
  * driver's libcuda.so.1, or from the emulator's.
  *
  * Where a function exists in several versions, the macros below give its documented name to the version whose
- * signature is declared here. All of them are exported by drivers from CUDA 11.4 to 13, except where a comment says
- * "since". Handles are pointers, sizes are size_t, device addresses are 64-bit integers: 64-bit systems only.
+ * signature is declared here. Drivers from CUDA 11.4 to 13 export all of them, except where a comment says "since".
+ * Handles are pointers, sizes are size_t, device addresses are 64-bit integers: 64-bit systems only.
  *
- * ../header_test.go compares all of it with the toolkit's header, where that is installed.
+ * ../header_test.go compares all of this with the toolkit's header, if that is installed.
  *
- * ../cgo.sh makes the stub library that the linker sees from the lines here that start with CUresult: one function, one
- * such line.
+ * ../../cgo.sh makes the library for the linker from the declarations here that start with CUresult.
  */
 #ifndef TRIBUTARY_CUDA_H
 #define TRIBUTARY_CUDA_H
@@ -150,9 +149,10 @@ CUresult cuInit(unsigned int flags);
 CUresult cuDriverGetVersion(int *version); /* 1000·major + 10·minor */
 
 /*
- * gorgonia.org/cu calls cuInit when its package is initialised and ends the process if that fails, before anybody can
- * say what to do or go on without a GPU. So what it calls here succeeds and does nothing; package cuda, which defines
- * CUDA_INIT_NOW, calls the driver's function when a GPU is asked for, and reports a failure as an error.
+ * gorgonia.org/cu calls cuInit when its package is initialised and ends the process if that fails, so the program
+ * could neither say what to do nor go on without a GPU. So the cuInit that it calls here succeeds and does nothing.
+ * Package cuda/driver defines CUDA_INIT_NOW, calls the driver's function when it needs a GPU, and reports a failure as
+ * an error.
  */
 #if !defined(CUDA_INIT_NOW) && !defined(__cplusplus)
 static inline CUresult cuInitLater(unsigned int flags)

@@ -15,7 +15,8 @@ import (
 	"strings"
 )
 
-// pack makes an archive. The same files always make the same bytes: sorted, and without times.
+// pack makes an archive. The same files always make the same bytes: files are sorted, and have no
+// times.
 func pack(files map[string][]byte) ([]byte, error) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
@@ -35,7 +36,7 @@ func pack(files map[string][]byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// unpack is the reverse of pack.
+// unpack reads an archive that pack made.
 func unpack(archive []byte) (map[string][]byte, error) {
 	r, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
@@ -54,7 +55,7 @@ func unpack(archive []byte) (map[string][]byte, error) {
 	return files, nil
 }
 
-// readArchives reads the archives in a folder, by source without .cu.
+// readArchives reads the archives in a folder, by the name of their source without .cu.
 func readArchives(folder string) (map[string][]byte, error) {
 	paths, err := filepath.Glob(filepath.Join(folder, "*.zip"))
 	if err != nil {
@@ -69,7 +70,8 @@ func readArchives(folder string) (map[string][]byte, error) {
 	return all, nil
 }
 
-// write brings a folder up to date. An archive whose files are the same stays as it is, whatever compressed it.
+// write brings a folder up to date. An archive with the same files stays as it is, whichever
+// compressor made it.
 func (b *cubins) write(folder string) error {
 	archives, err := readArchives(folder)
 	if err != nil {
@@ -99,7 +101,7 @@ func (b *cubins) write(folder string) error {
 	return os.WriteFile(filepath.Join(folder, "manifest.txt"), manifest(b.inputs, archives), 0o644)
 }
 
-// compare returns an error that names everything in a folder that is not what was built.
+// compare returns an error that lists everything in a folder that differs from the build.
 func (b *cubins) compare(folder string) error {
 	archives, err := readArchives(folder)
 	if err != nil {
@@ -139,7 +141,7 @@ func (b *cubins) compare(folder string) error {
 	return nil
 }
 
-// differentLines lists the lines of a text that are not as they should be.
+// differentLines lists the lines that a text lacks, or says that it has lines too many.
 func differentLines(file, got, want string) []string {
 	have := map[string]bool{}
 	for line := range strings.Lines(got) {
@@ -157,7 +159,7 @@ func differentLines(file, got, want string) []string {
 	return out
 }
 
-// summary says how much was built.
+// summary describes how much was built.
 func (b *cubins) summary() string {
 	files, size, packed := 0, 0, 0
 	for _, archive := range b.archives {

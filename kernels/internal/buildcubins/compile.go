@@ -22,11 +22,11 @@ const (
 	compilers = "build/cuda/nvidia/cu13/bin"
 )
 
-// ptxTargets are architectures that drivers will compile the PTX for. Here ptxas does, to know that it can and what the kernels
-// then take.
+// ptxTargets are architectures for which drivers will compile the PTX. Here ptxas compiles it, to
+// prove that it compiles and to find the resources that the kernels then take.
 var ptxTargets = []string{"sm_100", "sm_120"}
 
-// nvcc is the command line that compiles a source for an architecture.
+// nvcc returns the command line that compiles a source for an architecture.
 func nvcc(a kernels.Architecture, source, output string) []string {
 	kind := "-cubin"
 	if a.PTX {
@@ -36,25 +36,25 @@ func nvcc(a kernels.Architecture, source, output string) []string {
 		sources + "/" + source, "-o", output}
 }
 
-// ptxas is the command line that compiles PTX for a GPU.
+// ptxas returns the command line that compiles PTX for a GPU.
 func ptxas(target, ptx string) []string {
 	return []string{compilers + "/ptxas", "-arch=" + target, "-O3", "-v", ptx, "-o", os.DevNull}
 }
 
-// usage is what a kernel takes of a multiprocessor.
+// usage is the resources that a kernel takes on a multiprocessor.
 type usage struct {
-	registers int // of a thread
-	shared    int // bytes of static shared memory of a block
+	registers int // per thread
+	shared    int // bytes of static shared memory per block
 }
 
-// cubins are what the sources compile to.
+// cubins are the results of compiling the sources.
 type cubins struct {
 	archives map[string]map[string][]byte // by source without .cu: files by name, such as "sm_80.cubin"
 	usage    map[string]map[string]usage  // by target, such as "sm_80", and kernel
-	inputs   map[string]string            // by source without .cu: the hash of what it is compiled from
+	inputs   map[string]string            // by source without .cu: the hash of what it was compiled from
 }
 
-// build compiles every source for every architecture, as many at a time as there are processors.
+// build compiles every source for every architecture, with one compiler per processor at a time.
 func build(root string) (*cubins, error) {
 	if _, err := os.Stat(filepath.Join(root, compilers, "nvcc")); err != nil {
 		return nil, fmt.Errorf("no compiler: run tools/cudatoolchain/install.sh (%w)", err)
@@ -111,7 +111,7 @@ func build(root string) (*cubins, error) {
 	return b, errors.Join(failed...)
 }
 
-// sourceNames lists the .cu files, without .cu.
+// sourceNames lists the .cu files by their names without .cu.
 func sourceNames(root string) ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(root, sources, "*.cu"))
 	if err != nil {
@@ -126,7 +126,7 @@ func sourceNames(root string) ([]string, error) {
 	return paths, nil
 }
 
-// compile makes one cubin, and says what its kernels take, by target.
+// compile makes one cubin and returns the resources of its kernels by target.
 func compile(root string, a kernels.Architecture, name string) (data []byte, use map[string]map[string]usage, err error) {
 	output := filepath.Join("build/cubins", a.Name, name+a.Extension())
 	log, err := execute(root, nvcc(a, name+".cu", output))
@@ -157,7 +157,7 @@ func compile(root string, a kernels.Architecture, name string) (data []byte, use
 	return data, use, err
 }
 
-// execute runs a compiler and returns what it printed. Settings of nvcc in the environment do not count.
+// execute runs a compiler and returns its output. It ignores nvcc's settings in the environment.
 func execute(root string, command []string) (string, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = root
@@ -174,7 +174,7 @@ func execute(root string, command []string) (string, error) {
 	return string(out), nil
 }
 
-// The lines that ptxas -v prints. Any other line is a warning or says that something is not as it should be.
+// The lines that ptxas -v prints. Any other line is a warning or reports a problem.
 var (
 	entryLine = regexp.MustCompile(`^ptxas info    : Compiling entry function '(\w+)' for '\w+'$`)
 	usedLine  = regexp.MustCompile(`^ptxas info    : Used (\d+) registers(?:, used \d+ barriers)?(?:, (\d+) bytes smem)?(?:, \d+ bytes cmem\[\d\])*$`)
@@ -183,7 +183,7 @@ var (
 	plainLine = regexp.MustCompile(`^ptxas info    : (0 bytes gmem|Function properties for \w+|Compile time = [\d.]+ ms)$`)
 )
 
-// parseLog reads what ptxas -v printed.
+// parseLog parses the output of ptxas -v.
 func parseLog(log string) (map[string]usage, error) {
 	all := map[string]usage{}
 	var kernel string

@@ -16,15 +16,16 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// pins says which compiler is installed.
+// pins names the versions of the compiler.
 const pins = "tools/cudatoolchain/requirements.txt"
 
-// hostHeader is included by host compilers only: cubins do not depend on it.
+// hostHeader is included only by host compilers, so cubins do not depend on it.
 const hostHeader = sources + "/gpu/host.h"
 
 var includeLine = regexp.MustCompile(`(?m)^\s*#\s*include\s+"([^"]+)"`)
 
-// inputsHash is SHA-256 over all that the cubins of a source depend on: the source and its headers, the compiler and its options.
+// inputsHash returns SHA-256 over everything that a source's cubins depend on: the source and its
+// headers, the compiler and its options.
 func inputsHash(root, name string) (string, error) {
 	files := map[string][]byte{}
 	if err := readWithIncludes(root, sources+"/"+name+".cu", files); err != nil {
@@ -44,7 +45,8 @@ func inputsHash(root, name string) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)), nil
 }
 
-// readWithIncludes reads a file and the files that it includes with quotes, by their paths from the root.
+// readWithIncludes reads a file and the files that it includes with quotes. into has them by their
+// paths from the root.
 func readWithIncludes(root, file string, into map[string][]byte) error {
 	if _, ok := into[file]; ok || file == hostHeader {
 		return nil
@@ -66,12 +68,12 @@ func readWithIncludes(root, file string, into map[string][]byte) error {
 	return nil
 }
 
-// manifestHead begins manifest.txt.
+// manifestHead is the beginning of manifest.txt.
 const manifestHead = `# Written by make cubins. For each source: its name; SHA-256 of what its cubins are compiled from, which is the source, its
 # headers, the compiler's versions and its options; SHA-256 of its archive. A test compares both with what is there.
 `
 
-// manifest writes the lines of manifest.txt. Archives holds what is in the folder.
+// manifest returns the text of manifest.txt. archives are the archives in the folder.
 func manifest(inputs map[string]string, archives map[string][]byte) []byte {
 	var b strings.Builder
 	b.WriteString(manifestHead)

@@ -1,12 +1,14 @@
-// Command buildcubins compiles the kernels for GPUs and writes kernels/cubins: an archive for each source, with a cubin for each
-// architecture; resources.txt, what each kernel takes of a multiprocessor; and manifest.txt, what the archives were made from.
-// Run it with make cubins.
+// Command buildcubins compiles the kernels for GPUs and writes kernels/cubins: an archive for each
+// source, with a cubin for each architecture; resources.txt, the resources that each kernel takes
+// on a multiprocessor; and manifest.txt, which identifies the inputs of the archives. Run it with
+// make cubins.
 //
 //	buildcubins          write kernels/cubins
 //	buildcubins -check   compare kernels/cubins with what would be written
 //
-// It runs in the module's root folder and takes the compiler that tools/cudatoolchain/install.sh has installed there. The cubins
-// stay in build/cubins/ARCHITECTURE/, as files. Warnings of the compiler, spilled registers and stack frames are errors.
+// It runs in the module's root folder with the compiler that tools/cudatoolchain/install.sh
+// installs there. The cubins stay as files in build/cubins/ARCHITECTURE/. Warnings of the compiler,
+// spilled registers and stack frames are errors.
 package main
 
 import (

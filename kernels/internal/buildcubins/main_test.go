@@ -15,7 +15,8 @@ import (
 
 const root = "../../.."
 
-// The committed cubins were made from the sources that are there. This needs no compiler; TestCubins of package kernels compiles.
+// The committed cubins were made from the current sources. This test needs no compiler; TestCubins
+// of package kernels compiles.
 func TestCubinsAreUpToDate(t *testing.T) {
 	names, err := sourceNames(root)
 	require.NoError(t, err)
@@ -83,7 +84,7 @@ func TestInputs(t *testing.T) {
 	require.True(t, seen[hash()])
 }
 
-// ptxasLog is what ptxas -v prints of one kernel.
+// ptxasLog is what ptxas -v prints for one kernel.
 const ptxasLog = `ptxas info    : 0 bytes gmem
 ptxas info    : Compiling entry function 'a' for 'sm_80'
 ptxas info    : Function properties for a
@@ -117,7 +118,7 @@ func TestCheckNames(t *testing.T) {
 	require.ErrorContains(t, checkNames("scale.cu", both), "run make generate")
 }
 
-// Worked out by hand from the limits of the CUDA programming guide.
+// The numbers were computed by hand from the limits in the CUDA programming guide.
 func TestBlocks(t *testing.T) {
 	for _, c := range []struct {
 		target  string
@@ -145,7 +146,7 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-// cubinsOf is a build of one source.
+// cubinsOf returns a build of one source.
 func cubinsOf(files map[string][]byte) *cubins {
 	b := &cubins{archives: map[string]map[string][]byte{"x": files}, inputs: map[string]string{"x": "1"}, usage: map[string]map[string]usage{}}
 	for target := range multiprocessors {
@@ -172,11 +173,12 @@ func TestWriteAndCompare(t *testing.T) {
 	require.NoError(t, b.compare(dir))
 	first, table := read("x.zip"), read("resources.txt")
 
-	// The same again makes the same bytes, and an archive that another compressor made of the same files stays.
+	// Writing the same files again makes the same bytes. An archive that another compressor made of
+	// the same files stays.
 	require.NoError(t, os.Remove(filepath.Join(dir, "x.zip")))
 	require.NoError(t, b.write(dir))
 	require.Equal(t, first, read("x.zip"))
-	same := first + "\x00" // behind the end of the archive
+	same := first + "\x00" // after the end of the archive
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.zip"), []byte(same), 0o644))
 	require.NoError(t, b.write(dir))
 	require.Equal(t, same, read("x.zip"))

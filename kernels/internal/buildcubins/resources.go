@@ -7,13 +7,14 @@ import (
 	"github.com/tributary-ml/tributary/kernels"
 )
 
-// multiprocessor is what the kernels share on a multiprocessor. All have 65536 registers.
+// multiprocessor is what kernels share on a multiprocessor. Every multiprocessor has 65536
+// registers.
 type multiprocessor struct {
 	threads int
 	shared  int // KiB
 }
 
-// multiprocessors has every column of resources.txt.
+// multiprocessors has an entry for every column of resources.txt.
 var multiprocessors = map[string]multiprocessor{
 	"sm_80":  {2048, 164},
 	"sm_86":  {1536, 100},
@@ -25,8 +26,9 @@ var multiprocessors = map[string]multiprocessor{
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// blocks is how many blocks a multiprocessor holds at once. A quarter of it has a quarter of the registers and of the warps; a warp
-// gets registers in units of 256, a block shared memory in units of 128 bytes and 1 KiB more than it asks for.
+// blocks returns how many blocks a multiprocessor holds at once. A quarter of the multiprocessor
+// has a quarter of the registers and of the warps. A warp gets registers in units of 256. A block
+// gets shared memory in units of 128 bytes, and 1 KiB more than it asks for.
 func (m multiprocessor) blocks(u usage, threads int) int {
 	warps := 4 * (65536 / 4 / roundUp(32*u.registers, 256))
 	byRegisters := warps / (threads / 32)
@@ -40,7 +42,7 @@ const resourcesHead = `# Written by make cubins. For each kernel: the threads of
 # sm_100 and sm_120 are what ptxas makes of the PTX; what a driver makes of it can differ.
 `
 
-// resources writes resources.txt.
+// resources returns the text of resources.txt.
 func (b *cubins) resources() []byte {
 	var targets []string
 	for _, a := range kernels.Architectures {

@@ -1,5 +1,6 @@
-// Command genparams writes the Go mirrors of params.h and the table of kernels: params_gen.go and registry_gen.go of package
-// kernels, and for its tests layout_gen_test.go, a list of the mirrors. Run it with go generate.
+// Command genparams writes the Go mirrors of params.h, params_gen.go, and the table of kernels,
+// registry_gen.go, of package kernels, and for its tests layout_gen_test.go, a list of the mirrors.
+// Run it with go generate.
 package main
 
 import (
@@ -31,7 +32,7 @@ func main() {
 	}
 }
 
-// Generate returns the text of the generated files, from params.h and the .cu files of a folder.
+// Generate returns the generated files by name. It reads params.h and the .cu files in a folder.
 func Generate(dir string) (map[string][]byte, error) {
 	header, err := os.ReadFile(filepath.Join(dir, "params.h"))
 	if err != nil {
@@ -58,7 +59,7 @@ func Generate(dir string) (map[string][]byte, error) {
 	return out, nil
 }
 
-// layout lists one value of each struct.
+// layout generates the list with one value of each struct.
 func layout(header string) string {
 	var b strings.Builder
 	b.WriteString("import \"github.com/tributary-ml/tributary/kernels\"\n\n// mirrored are one value of each struct of params.h.\nvar mirrored = []any{\n")
@@ -70,7 +71,7 @@ func layout(header string) string {
 	return b.String() + "}\n"
 }
 
-// goTypes are the Go types of params.h's scalar types.
+// goTypes are the Go types for params.h's scalar types.
 var goTypes = map[string]string{
 	"int32_t": "int32", "int64_t": "int64", "uint32_t": "uint32", "uint64_t": "uint64", "float": "float32", "double": "float64",
 }
@@ -81,7 +82,8 @@ var (
 	endLine   = regexp.MustCompile(`^\} (\w+);$`)
 )
 
-// mirrors turns the structs and enums of params.h into Go. Whatever it does not know is an error.
+// mirrors translates the structs and enums of params.h to Go. A line that it does not know is an
+// error.
 func mirrors(header string) (string, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "// DevicePtr is an address in device memory; 0 is null.\ntype DevicePtr uint64\n\n")
@@ -162,12 +164,12 @@ func constants(b *bytes.Buffer, list string) {
 	fmt.Fprintf(b, ")\n\n")
 }
 
-// words are the parts of names that are not capitalised in the ordinary way.
+// words are the parts of names with irregular capitals.
 var words = map[string]string{
 	"lr": "LR", "relu": "ReLU", "sgd": "SGD", "rmsprop": "RMSProp", "tf": "TF", "adamw": "AdamW", "bf16": "BF16", "ema": "EMA", "db": "DB", "dx": "DX", "dy": "DY",
 }
 
-// camel turns snake_case and SNAKE_CASE into a Go name.
+// camel converts a name from snake_case or SNAKE_CASE to Go's style.
 func camel(s string) string {
 	parts := strings.Split(strings.ToLower(s), "_")
 	for i, p := range parts {
@@ -185,10 +187,11 @@ var (
 	threadsConst = regexp.MustCompile(`constexpr int threads = (\d+)`)
 )
 
-// arithmetics are the values of kernels.Arithmetic, by how the sources write them. KERNEL and KERNEL_BLOCKS write none.
+// arithmetics are the values of kernels.Arithmetic, by the words for them in the sources. KERNEL
+// and KERNEL_BLOCKS have no word.
 var arithmetics = map[string]string{"": "FMA", "TF32": "TensorTF32", "BF16": "TensorBF16"}
 
-// registry lists the KERNEL macros of all .cu files.
+// registry generates the table of the KERNEL macros in all .cu files.
 func registry(dir string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.cu"))
 	if err != nil {

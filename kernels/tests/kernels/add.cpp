@@ -1,4 +1,4 @@
-// add.cpp: sums with factors and a ReLU behind them.
+// add.cpp: weighted sums followed by ReLU.
 #include "harness.h"
 
 using namespace test;
@@ -27,7 +27,7 @@ TEST(add, 8) {
   for (auto* x : xs) delete x;
 }
 
-// One target may be dy itself, and the last two may be the same.
+// One dx may be dy itself, and the last two may be the same.
 TEST(add_backward, 12) {
   const int rows = r.range(1, 60), cols = channels(r), n = r.range(1, MAX_ADDENDS);
   const bool relu = r.coin(), in_place = r.coin(), twice = n > 2 && r.coin();

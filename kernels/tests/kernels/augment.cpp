@@ -1,13 +1,14 @@
-// augment.cpp: images out of regions and recipes.
+// augment.cpp: images from regions and recipes.
 #include "harness.h"
 
 using namespace test;
 
-// random_axis resizes up, down or not at all, a cut that has more or fewer pixels than the region, and shows n pixels of it.
+// random_axis returns an axis that resizes a cut up, down or not at all, and shows n pixels of it.
+// The cut has more or fewer pixels than the region.
 static AugmentAxis random_axis(Random& r, int n) {
   AugmentAxis a{};
   a.region = r.range(0, 70), a.cut = r.range(1, 90), a.mirror_cut = r.coin(), a.mirror_window = r.coin();
-  const int least = (a.cut + 31) / 32;  // 32 times smaller at most
+  const int least = (a.cut + 31) / 32;  // at most 32 times smaller
   a.size = r.coin() ? a.cut : r.coin() ? least : r.range(least, 120);
   a.at = r.range(-a.region, a.cut);
   a.from = r.coin() ? 0 : r.range(0, a.size);
@@ -43,7 +44,8 @@ struct Batch {
   }
   int tiles() const { return (h + AUGMENT_TILE_H - 1) / AUGMENT_TILE_H * ((w + AUGMENT_TILE_W - 1) / AUGMENT_TILE_W); }
 
-  // resized is an image before its colours change, as the definition has it: the whole cut, all of it resized, and the window.
+  // resized returns an image before its colours change, computed as the definition says: the whole
+  // cut, then all of it resized, then the window.
   std::vector<uint8_t> resized(const AugmentRecipe& r) const {
     std::vector<uint8_t> out((size_t)h * w * c);
     const AugmentAxis &rows = r.rows, &cols = r.cols;
@@ -65,7 +67,7 @@ struct Batch {
       }
     return out;
   }
-  // line resizes pixels that are `step` bytes apart.
+  // line resizes a line of pixels that are `step` bytes apart.
   void line(uint8_t* out, const uint8_t* in, int from, int to, int step) const {
     const double scale = (double)from / to, radius = scale > 1 ? scale : 1;
     for (int i = 0; i < to; i++) {
@@ -87,7 +89,7 @@ struct Batch {
     for (size_t i = 0; i < v.size(); i += (size_t)c) sum += brightness(&v[i]);
     return sum;
   }
-  // adjusted applies a recipe's adjustments, all or those before contrast.
+  // adjusted applies a recipe's adjustments: all of them, or those before contrast.
   std::vector<uint8_t> adjusted(std::vector<uint8_t> v, const AugmentRecipe& r, bool all) const {
     for (int j = 0; j < MAX_ADJUSTMENTS; j++) {
       if (r.op[j] == ADJUST_NONE) continue;

@@ -3,7 +3,7 @@
 
 using namespace test;
 
-// Span and span are one axis of an average's window, from the definition.
+// Span and span describe one axis of an average's window, computed from the definition.
 struct Span {
   int lo, hi, divisor;
 };
@@ -33,7 +33,7 @@ static Window adaptive_window(Random& r) {
   return g;
 }
 
-// each_tap calls f(input row, output row, weight) for everything that the pooling connects.
+// each_tap calls f(input row, output row, weight) for every pair of rows that the pooling connects.
 static void each_tap(const Window& g, bool adaptive, const std::function<void(int, int, double)>& f) {
   for (int n = 0; n < g.n; n++)
     for (int p = 0; p < g.p; p++)

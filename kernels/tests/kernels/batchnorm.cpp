@@ -1,9 +1,9 @@
-// batchnorm.cpp: batch normalisation, its gradient, and its folding.
+// batchnorm.cpp: batch normalisation, its gradient, and folding it for evaluation.
 #include "harness.h"
 
 using namespace test;
 
-// Norm is a batch normalisation with random parameters, and what its reference makes of a batch.
+// Norm is a batch normalisation with random parameters and its results.
 struct Norm {
   int cols;
   double eps = 1e-3, momentum = 0.1;
@@ -16,7 +16,7 @@ struct Norm {
   BatchNormFinal params() const {
     return {d_gamma.data(), d_beta.data(), running_mean.data(), running_var.data(), mean.data(), invstd.data(), scale.data(), shift.data(), eps, momentum};
   }
-  // check compares everything with the statistics of a column.
+  // check compares all results with the statistics of the columns.
   void check(int rows, const std::function<double(int, int)>& x) const {
     std::vector<double> mu((size_t)cols), var((size_t)cols);
     for (int c = 0; c < cols; c++) {

@@ -1,7 +1,9 @@
-// conv.cpp: convolution and its gradients in every arithmetic and tile size, over all kinds of shapes.
+// conv.cpp: convolution and its gradients in every arithmetic and tile size, over all kinds of
+// shapes.
 //
-// The references sum, in double, products of the numbers that the kernel multiplies: of bf16s, or of floats rounded to tf32. So
-// the bounds have to cover float sums only, in every arithmetic, and a lost or a doubled product stands out.
+// The references sum, in double, the products of the numbers that the kernel multiplies: of bf16s,
+// or of floats rounded to tf32. So in every arithmetic the bounds have to cover only the float
+// sums, and a lost or a doubled product stands out.
 #include <algorithm>
 #include <memory>
 
@@ -11,7 +13,7 @@ using namespace test;
 
 namespace {
 
-// An arithmetic: its name, its type in memory, and what it makes of a number before it multiplies.
+// An arithmetic: its name, its type in memory, and how it rounds a number before it multiplies.
 struct F32 {
   static constexpr bool TMA = false;
   using T = float;
@@ -41,7 +43,7 @@ struct B16 {
 struct Wgmma : B16 {
   static std::string name() { return "wgmma"; }
 };
-// Tma is Wgmma with filters from tensor maps, for which channels are a multiple of 8.
+// Tma is Wgmma with filters from tensor maps, which need channels in multiples of 8.
 struct Tma : B16 {
   static constexpr bool TMA = true;
   static std::string name() { return "tma"; }
@@ -61,7 +63,8 @@ template <class P> void run_tile(const std::string& name, Tile tile, Grid3 grid,
   run(name + tile.name(), grid, params, tile.shared());
 }
 
-// Shape is a random convolution: any window of the Inception family, lopsided padding, or a linear layer.
+// Shape is a random convolution: any window of the Inception family, with lopsided padding, or a
+// linear layer.
 struct Shape {
   Window win{};
   int c, in, out, taps, depth;
@@ -83,7 +86,8 @@ struct Shape {
     out = win.n * win.p * win.q;
     depth = taps * c;
   }
-  // each calls f(output pixel, input pixel, tap) for everything that the convolution connects.
+  // each calls f(output pixel, input pixel, tap) for every pair of pixels that the convolution
+  // connects.
   template <class F> void each(F f) const {
     for (int m = 0; m < out; m++)
       for (int t = 0; t < taps; t++) {
@@ -95,7 +99,7 @@ struct Shape {
 
 int filters(Random& r) { return r.coin() ? 8 * r.range(1, 12) : r.range(1, 80); }
 
-// A tensor without gaps, at any address.
+// dense returns a tensor without gaps, at any address.
 template <class T> Matrix<T> dense(Random& r, int rows, int cols) { return Matrix<T>(r, rows, cols, cols, r.coin() ? 16 : 16 + r.range(1, 5)); }
 
 template <class P, class T> std::vector<double> inputs(const Matrix<T>& x, int cols) {
@@ -105,7 +109,7 @@ template <class P, class T> std::vector<double> inputs(const Matrix<T>& x, int c
   return v;
 }
 
-// An input may be readable beyond its channels, where it holds zeros.
+// input_of returns a random input. It may be readable beyond its channels, where it holds zeros.
 template <class T> std::unique_ptr<Matrix<T>> input_of(Random& r, const Shape& s, int& readable) {
   readable = r.coin() ? s.c : up(s.c, 8);
   auto x = std::make_unique<Matrix<T>>(r, s.in, readable);
@@ -116,7 +120,8 @@ template <class T> std::unique_ptr<Matrix<T>> input_of(Random& r, const Shape& s
   return x;
 }
 
-// A float sum of depth products wanders like sqrt(depth), and so does its rounding unit: together like depth.
+// A float sum of depth products grows like sqrt(depth), and so does its rounding unit; together the
+// error grows like depth.
 double bound(int depth) { return 1e-6 + 2e-7 * depth; }
 
 // ---- forward -----------------------------------------------------------------------------------------------------------
@@ -280,13 +285,13 @@ template <class P> void backward_filter(Random& r) {
     g.db.compare("db", bound(s.out), 1e-6, [&](int, int j) {
       if (!biased) return g.db(0, j);
       double sum = add ? g.db(0, j) : 0;
-      for (int m = 0; m < s.out; m++) sum += g.dy(m, j);  // in float whatever the arithmetic
+      for (int m = 0; m < s.out; m++) sum += g.dy(m, j);  // in float in every arithmetic
       return sum;
     });
   }
 }
 
-// The tests whose names end in _wgmma are for GPUs that have it.
+// The tests with names that end in _wgmma are for GPUs that have wgmma.
 const Registration registered[] = {
     {{"conv_forward_f32", forward<F32>, 20}},         {{"conv_forward_tf32", forward<Tf32>, 20}},
     {{"conv_forward_bf16", forward<B16>, 20}},        {{"conv_forward_wgmma", forward<Wgmma>, 20}},

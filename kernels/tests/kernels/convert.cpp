@@ -1,4 +1,4 @@
-// convert.cpp: floats to the element type of activations.
+// convert.cpp: conversion of floats to the element type of activations.
 #include "harness.h"
 
 using namespace test;

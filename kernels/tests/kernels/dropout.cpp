@@ -1,9 +1,10 @@
-// dropout.cpp: dropout, and the generator that it draws with.
+// dropout.cpp: dropout and its random generator.
 #include "harness.h"
 
 using namespace test;
 
-// The generator, written again: the known answer of its authors' test vectors is checked below.
+// The generator, written a second time. It is checked below against a known answer from its
+// authors' test vectors.
 static void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
   for (int i = 0; i < 10; i++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
     const uint64_t a = 0xD2511F53ull * c[0], b = 0xCD9E8D57ull * c[2];

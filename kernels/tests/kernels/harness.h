@@ -1,8 +1,9 @@
-// harness.h: what the kernel tests share. Every test draws random shapes, runs a kernel over strided views in device memory and
-// compares it with loops in double.
+// harness.h: what the kernel tests share. Every test draws random shapes, runs a kernel over
+// strided views in device memory and compares it with loops in double.
 //
-// A view lies in an allocation of its own, at an offset that may or may not be aligned, and everything that the kernel must
-// not touch (before, after, and between the rows) holds a pattern that is checked afterwards. Outputs start as NaN.
+// A view lies in an allocation of its own, at an offset that may or may not be aligned. Everything
+// that the kernel must not touch (before, after, and between the rows) holds a pattern, which is
+// checked afterwards. Outputs start as NaN.
 #pragma once
 #include <math.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 
 namespace test {
 
-// Random is a small generator: the tests must not depend on the standard library's.
+// Random is a small generator, so that the tests do not depend on the standard library's.
 struct Random {
   uint64_t state;
   explicit Random(uint64_t seed) : state(seed * 0x9E3779B97F4A7C15ull + 1) {}
@@ -52,7 +53,8 @@ template <> inline Bf16 element<Bf16>(double v) {
   return {(uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16)};
 }
 
-// suffix is how kernels of an element type are named; precision is its relative rounding error.
+// suffix is the end of a kernel's name for an element type; precision is the type's relative
+// rounding error.
 template <class T> std::string suffix();
 template <> inline std::string suffix<float>() { return "_f32"; }
 template <> inline std::string suffix<Bf16>() { return "_bf16"; }
@@ -61,7 +63,8 @@ template <> inline double precision<float>() { return 1.0 / (1 << 24); }
 template <> inline double precision<Bf16>() { return 1.0 / (1 << 8); }
 
 // ---- device memory -------------------------------------------------------------------------------------------------------
-// Device is an array in device memory of exactly its size: what lies beyond is AddressSanitizer's.
+// Device is an array in device memory of exactly its size, so that AddressSanitizer detects
+// accesses beyond it.
 template <class T> struct Device {
   CUdeviceptr ptr = 0;
   size_t n;
@@ -79,7 +82,7 @@ template <class T> struct Device {
   T* data() const { return (T*)ptr; }
 };
 
-// fail records a failure; the first few are printed.
+// fail records a failure. It prints only the first few.
 void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // Matrix is a view of rows x cols with guard bands.
@@ -88,7 +91,7 @@ template <class T> struct Matrix {
   std::vector<T> host;  // the whole allocation
   Device<T> device;
 
-  // With Random: a slice of a wider buffer, or dense; aligned to 16 bytes, or not.
+  // With Random, the view is dense or a slice of a wider buffer, and aligned to 16 bytes or not.
   Matrix(Random& r, int rows, int cols) : Matrix(r, rows, cols, cols + (r.coin() ? 0 : slack(r)), r.coin() ? 16 : 16 + r.range(1, 5)) {}
   Matrix(Random&, int rows, int cols, int stride, int offset)
       : rows(rows), cols(cols), stride(stride), offset(offset), host((size_t)offset + (size_t)rows * stride + 16), device(host.size()) {
@@ -99,7 +102,7 @@ template <class T> struct Matrix {
   size_t at(int row, int c) const { return (size_t)offset + (size_t)row * stride + c; }
   double operator()(int row, int c) const { return value(host[at(row, c)]); }
   void set(int row, int c, double v) { host[at(row, c)] = element<T>(v); }
-  // random fills with numbers from [lo,hi).
+  // random fills the view with numbers from [lo,hi).
   void random(Random& r, double lo, double hi) {
     for (int i = 0; i < rows; i++)
       for (int c = 0; c < cols; c++) set(i, c, r.uniform(lo, hi));
@@ -107,7 +110,8 @@ template <class T> struct Matrix {
   View view() const { return {device.data() + offset, stride, 0}; }
   void upload() { device.put(host); }
 
-  // compare checks every element against want(row, column), which may be off by absolute + relative·|want|, and the guard bands.
+  // compare checks the guard bands, and every element against want(row, column), which may be off
+  // by absolute + relative·|want|.
   void compare(const char* what, double absolute, double relative, const std::function<double(int, int)>& want) const {
     const std::vector<T> now = device.get();
     std::vector<bool> mine(now.size());
@@ -131,7 +135,7 @@ inline std::vector<float> vector_of(Random& r, int n, double lo, double hi) {
   return v;
 }
 
-// compare_vector checks values of a plain array.
+// compare_vector checks the values of a plain array.
 void compare_vector(const char* what, const std::vector<float>& got, double absolute, double relative, const std::function<double(int)>& want);
 
 // ---- running -------------------------------------------------------------------------------------------------------------
@@ -147,15 +151,15 @@ template <class T> Grid3 columns_grid(Random& r, int cols) {
   const unsigned n = 16 / sizeof(T), packs = ((unsigned)cols + n - 1) / n;
   return {(unsigned)r.range(1, 4), (packs + 255) / 256 + (unsigned)r.range(0, 1), 1};
 }
-// channels is a random number of channels, often a multiple of 8.
+// channels draws a number of channels, often a multiple of 8.
 inline int channels(Random& r) { return r.coin() ? 8 * r.range(1, 12) : r.range(1, 70); }
 
-// with_specials sprinkles values at which a comparison can go wrong.
+// with_specials puts values into m at which a comparison can go wrong.
 template <class T> void with_specials(Random& r, Matrix<T>& m) {
   for (int i = 0; i < m.rows * m.cols / 8 + 1; i++) m.set(r.range(0, m.rows - 1), r.range(0, m.cols - 1), r.coin() ? 0.0 : r.coin() ? NAN : -0.0);
 }
 
-// Reduction is what deterministic two-stage reductions need.
+// Reduction holds what a deterministic two-stage reduction needs.
 struct Reduction {
   Grid3 grid;
   Device<double> partial;

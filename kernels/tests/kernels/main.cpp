@@ -1,8 +1,9 @@
-// main.cpp: runs the kernel tests whose names begin with an argument, or all.
+// main.cpp: runs the kernel tests whose names begin with an argument, or all tests.
 //
 //   kernel_tests [--seed n] [--rounds percent] [name ...]
 //
-// TRIBUTARY_CUBINS names a folder of cubin or PTX files, which a real GPU needs; without it the emulator's kernels are taken.
+// TRIBUTARY_CUBINS names a folder of cubin or PTX files, which a real GPU needs. Without it the
+// emulator's kernels run.
 #include <dirent.h>
 #include <stdarg.h>
 
@@ -45,7 +46,7 @@ CUfunction kernel(const std::string& name) {
   CUfunction& f = known[name];
   for (size_t i = 0; !f && i < modules.size(); i++) {
     const CUresult r = cuModuleGetFunction(&f, modules[i], name.c_str());
-    if (r && r != 500) CHECK(r);  // 500: in another cubin
+    if (r && r != 500) CHECK(r);  // 500: the kernel is in another cubin
   }
   if (!f) fprintf(stderr, "no cubin has kernel %s\n", name.c_str()), exit(2);
   return f;
@@ -70,7 +71,7 @@ static std::string read_file(const char* path) {
   return s;
 }
 
-// has_wgmma says whether this GPU is an sm_90, for which the cubins have sm_90a code.
+// has_wgmma reports whether this GPU is an sm_90, for which the cubins have sm_90a code.
 static bool has_wgmma() {
   const int compute_capability_major = 75, compute_capability_minor = 76;
   CUdevice d;
@@ -106,7 +107,7 @@ int main(int argc, char** argv) {
     else if (a == "--rounds" && i + 1 < argc) percent = atoi(argv[++i]);
     else names.push_back(a);
   }
-  setvbuf(stdout, nullptr, _IOLBF, 0);  // in a log, what a crash says comes after what passed
+  setvbuf(stdout, nullptr, _IOLBF, 0);  // in a log, the message of a crash then follows the tests that passed
   current_context();
   if (const char* folder = getenv("TRIBUTARY_CUBINS"))
     test::load_cubins(folder);

@@ -3,7 +3,7 @@
 
 using namespace test;
 
-// Winner is the reference of one output of max pooling.
+// Winner is the reference for one output of max pooling.
 struct Winner {
   double v;
   int tap;
@@ -27,7 +27,7 @@ TEST(maxpool, 24) {
   Matrix<T> x(r, g.n * g.h * g.w, cols), y(r, g.n * g.p * g.q, cols);
   Matrix<uint8_t> index(r, y.rows, cols);
   for (int i = 0; i < x.rows; i++)
-    for (int c = 0; c < cols; c++) x.set(i, c, r.range(0, 40) ? r.range(-3, 3) : NAN);  // many equals
+    for (int c = 0; c < cols; c++) x.set(i, c, r.range(0, 40) ? r.range(-3, 3) : NAN);  // many of them equal
   x.upload();
   y.upload();
   index.upload();

@@ -1,4 +1,4 @@
-// normalize.cpp: bytes of pixels to normalised floats.
+// normalize.cpp: conversion of pixels' bytes to normalised activations.
 #include "harness.h"
 
 using namespace test;

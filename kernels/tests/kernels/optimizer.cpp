@@ -3,7 +3,7 @@
 
 using namespace test;
 
-// Rule is one setting of the optimizer, computed element by element in double.
+// Rule is one setting of the optimizer, whose update is computed element by element in double.
 struct Rule {
   int rule;
   bool nesterov;
@@ -39,7 +39,8 @@ struct Rule {
 TEST_FLOAT(update, 24) {
   const Rule rule{r.range(0, 3), r.coin(), 0.9, 0.9, 0.9, 0.99, r.uniform(0.01, 1)};
   const bool with_average = r.coin(), with_copy = r.coin(), skip = r.range(0, 7) == 0;
-  // Chunks of several parameters, with gaps between them as in the layout, the last ones not trained.
+  // Chunks of several parameters, with gaps between them as in the layout. The last ones are not
+  // trained.
   std::vector<Chunk> chunks;
   int64_t elements = 0;
   const int trained = r.range(1, 6), all = trained + r.range(0, 2);

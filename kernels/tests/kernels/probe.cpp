@@ -1,4 +1,4 @@
-// probe.cpp: sums of squares, and how many values are not above zero.
+// probe.cpp: sums of squares, and numbers of values that are not above zero.
 #include "harness.h"
 
 using namespace test;
@@ -8,7 +8,7 @@ TEST(probe, 16) {
   Matrix<T> x(r, rows, cols);
   x.random(r, -1, 1);
   for (int i = 0; i < rows; i++) x.set(i, r.range(0, cols - 1), r.coin() ? 0.0 : -0.0);
-  for (int c = 0; c < cols; c++)  // gradients that have vanished, or are about to
+  for (int c = 0; c < cols; c++)  // gradients that have vanished, or nearly
     if (const double scale = r.coin() ? 1 : pow(2, -r.range(1, 115)); scale < 1)
       for (int i = 0; i < rows; i++) x.set(i, c, x(i, c) * scale);
   const int odd = r.coin() ? r.range(0, cols - 1) : -1;

@@ -1,9 +1,9 @@
-// softmax_cross_entropy.cpp: softmax and cross entropy of all heads.
+// softmax_cross_entropy.cpp: softmax and cross-entropy of all heads.
 #include "harness.h"
 
 using namespace test;
 
-// Wanted is the reference of one head.
+// Wanted is the reference for one head.
 struct Wanted {
   double loss = 0;
   int correct1 = 0, correct5 = 0;
@@ -60,7 +60,7 @@ TEST(softmax_cross_entropy, 10) {
   state.grad_scale = r.coin() ? 1 : 0.5f;
   for (float& w : state.head_weight) w = (float)r.uniform(0.1, 1);
   std::vector<int> classes;
-  const bool alike = r.coin();  // then the first teaches the others
+  const bool alike = r.coin();  // then the first head teaches the others
   for (int h = 0; h < heads; h++) classes.push_back(alike && h ? classes[0] : r.pick({2, 7, 10, 100, 250, 1000, 4099, 9001}));
   int smallest = 1 << 30, counted = 0;
   for (int k : classes) smallest = k < smallest ? k : smallest;
@@ -82,7 +82,7 @@ TEST(softmax_cross_entropy, 10) {
     Matrix<T>* l = new Matrix<T>(r, rows, classes[h]);
     Matrix<T>* d = new Matrix<T>(r, rows, classes[h]);
     for (int i = 0; i < rows; i++)
-      for (int c = 0; c < classes[h]; c++) l->set(i, c, r.range(0, 3) ? r.uniform(-8, 8) : r.range(-4, 4));  // some are equal
+      for (int c = 0; c < classes[h]; c++) l->set(i, c, r.range(0, 3) ? r.uniform(-8, 8) : r.range(-4, 4));  // some of them equal
     l->upload();
     d->upload();
     logits.push_back(l);
@@ -112,7 +112,7 @@ TEST(softmax_cross_entropy, 10) {
   }
 }
 
-// Gradients may overwrite the logits, and a NaN is no hit and spoils its row alone.
+// Gradients may overwrite the logits. A NaN is no hit, and spoils only its own row.
 TEST_FLOAT(softmax_in_place_with_nan, 2) {
   const int rows = 3, classes = r.coin() ? 1000 : 6000;
   Matrix<float> l(r, rows, classes);

@@ -4,7 +4,7 @@
 
 namespace test {
 
-// random_window draws a geometry with padding of at most half the window, in ceil mode or not.
+// random_window draws a geometry whose padding is at most half the window, in ceil mode or not.
 inline Window random_window(Random& r) {
   Window g{};
   g.n = r.range(1, 3);

@@ -1,5 +1,6 @@
-// planted.cpp: runs one planted bug (see planted.cu) or one misuse of the driver, named on the command line, and prints
-// "result right" or "result wrong". What the emulator or a sanitizer says about it goes to stderr; a Go test reads both.
+// planted.cpp: runs one planted bug (see planted.cu) or one misuse of the driver, named on the
+// command line, and prints "result right" or "result wrong". The messages of the emulator or a
+// sanitizer go to stderr. A Go test reads both.
 #include <math.h>
 #include <string.h>
 
@@ -64,7 +65,7 @@ int kernel(const std::string& name) {
 
 // ---- tensor cores ------------------------------------------------------------------------------------------------------
 
-float rounded(float v, int bits) {  // to so many bits of mantissa, to nearest
+float rounded(float v, int bits) {  // to the given number of bits of mantissa, to nearest
   uint32_t u;
   memcpy(&u, &v, 4);
   const uint32_t unit = 1u << (23 - bits);
@@ -93,7 +94,7 @@ int gemm(const char* name, bool bf16) {
       double sum = 0;
       for (int q = 0; q < k; q++) sum += (double)a[i * k + q] * b[q * 16 + j];
       const double e = fabs(sum - output[i * 16 + j]);
-      worst = e <= worst ? worst : e;  // NaN stays
+      worst = e <= worst ? worst : e;  // NaN stays NaN
     }
   return report(worst < 1e-5);
 }
@@ -114,7 +115,8 @@ int wgmma(const char* name) {
   return report(right);
 }
 
-// A matrix of 6 rows and 56 columns in lines of 128 bytes: a box from (2, 8) on reaches over its end both ways.
+// A matrix of 6 rows and 56 columns in lines of 128 bytes. A box from (2, 8) on reaches beyond its
+// end in both directions.
 int tma(const char* name) {
   std::vector<uint16_t> matrix(16 * 64);
   for (size_t i = 0; i < matrix.size(); i++) {
@@ -140,7 +142,7 @@ int tma(const char* name) {
 
 // ---- misuses of the driver -------------------------------------------------------------------------------------------
 
-// A stream that is not waited for: the pinned buffer is read too early.
+// The host does not wait for the stream, so it reads the pinned buffer too early.
 int forgotten_synchronisation(bool ok) {
   CUstream s;
   float* host;
@@ -153,7 +155,8 @@ int forgotten_synchronisation(bool ok) {
   return report(host[3] == input[3] + 1);
 }
 
-// Two kernels on two streams, the second of which needs the first's result; captured if asked for.
+// Two kernels on two streams. The second kernel needs the first one's result. With capture, both
+// are captured.
 int two_streams(bool wait, bool capture) {
   CUstream a, b;
   CUevent begin, done, end;

@@ -1,10 +1,12 @@
-// planted.cu: kernels with one bug or one wasteful access each, and the same kernels without it (name_ok). The emulator's tests run
-// them and expect each to be found, with the right message or number, by the tool that claims to find it, and nothing in the
-// others.
+// planted.cu: kernels with one bug or one wasteful access each, and the same kernels without it
+// (name_ok). The emulator's tests run them. They expect the tool that claims to find a bug or a
+// waste to report it, with the right message or number, and to report nothing about the other
+// kernels.
 #include "gpu/gpu.h"
 #include "params.h"
 
-// Thread 0 passes a value to the whole block. The barrier prevents that the others read before it has written.
+// Thread 0 passes a value to the whole block. The barrier keeps other threads from reading before
+// thread 0 has written.
 template <bool OK> GPU_FN void broadcast(const PlantedParams& p) {
   SHARED(float, value, [1]);
   if (threadIdx.x == 0) value[0] = p.x[0];
@@ -14,8 +16,9 @@ template <bool OK> GPU_FN void broadcast(const PlantedParams& p) {
 KERNEL(broadcast_ok, PlantedParams, 128) { broadcast<true>(p); }
 KERNEL(broadcast_no_barrier, PlantedParams, 128) { broadcast<false>(p); }
 
-// The sum of 32 values by a tree in shared memory. The first syncwarp of a round prevents that a lane reads before its
-// neighbour has written in the round before; the second that it writes what its neighbour has yet to read.
+// The sum of 32 values by a tree in shared memory. The first syncwarp of a round keeps a lane from
+// reading before its neighbour has written in the round before. The second keeps it from
+// overwriting what its neighbour has yet to read.
 template <bool OK> GPU_FN void warp_tree(const PlantedParams& p) {
   SHARED(float, s, [64]);
   const int t = threadIdx.x;
@@ -32,7 +35,7 @@ template <bool OK> GPU_FN void warp_tree(const PlantedParams& p) {
 KERNEL(warp_tree_ok, PlantedParams, 32) { warp_tree<true>(p); }
 KERNEL(warp_tree_no_syncwarp, PlantedParams, 32) { warp_tree<false>(p); }
 
-// Counts its threads. Only an atomic, or last_block, may do so.
+// Counts its threads. Only an atomic, or last_block, can do that correctly.
 KERNEL(count_without_atomic, PlantedParams, 128) {
   volatile float* y = p.y;
   *y = *y + 1;
@@ -50,7 +53,7 @@ KERNEL(shared_out_of_bounds, PlantedParams, 64) {
   p.y[threadIdx.x] = s[64 - threadIdx.x];  // thread 0 reads s[64]
 }
 
-// Copies through shared memory asynchronously. WAITS tells when the wait comes.
+// Copies through shared memory asynchronously. WAIT says when the kernel waits.
 enum Wait { before_the_read, after_the_read, never };
 template <Wait WAIT> GPU_FN void async_copy(const PlantedParams& p) {
   SHARED(float, s, [512]);
@@ -90,12 +93,13 @@ KERNEL(warp_divergence, PlantedParams, 32) {
 }
 KERNEL(misaligned, PlantedParams, 32) { gpu::store16(p.y + 1, gpu::load16(p.x)); }
 
-// y = x + 1, and a slow-looking kernel to order work by.
+// y = x + 1: short work for the tests of streams and launches.
 KERNEL(plus_one, PlantedParams, 128) {
   const int i = blockIdx.x * 128 + threadIdx.x;
   if (i < p.n) p.y[i] = p.x[i] + 1;
 }
-// 12 KiB of static shared memory beside the most that a launch can ask for.
+// 12 KiB of static shared memory in addition to the most dynamic shared memory that a launch can
+// ask for.
 KERNEL(shared_too_large, PlantedParams, 32) {
   DYN_SHARED(memory);
   SHARED(float, s, [3072]);
@@ -103,9 +107,9 @@ KERNEL(shared_too_large, PlantedParams, 32) {
   p.y[threadIdx.x] = s[threadIdx.x];
 }
 
-// What follows is right and costs more than it must. The trace build counts the cost.
+// The kernels below are correct but cost more than they must. The trace build counts the cost.
 
-// A warp reads the columns of a tile of 32 rows. Rows of 32 floats put a column into one bank.
+// A warp reads the columns of a tile of 32 rows. In rows of 32 floats, a column lies in one bank.
 template <int LENGTH> GPU_FN void columns_of_tile(const PlantedParams& p) {
   SHARED(float, tile, [32][LENGTH]);
   const int t = threadIdx.x;
@@ -118,7 +122,8 @@ template <int LENGTH> GPU_FN void columns_of_tile(const PlantedParams& p) {
 KERNEL(columns_of_tile_ok, PlantedParams, 32) { columns_of_tile<33>(p); }
 KERNEL(columns_of_tile, PlantedParams, 32) { columns_of_tile<32>(p); }
 
-// The 8 rows of an 8 x 8 matrix lie LENGTH chunks of 16 bytes apart: with 8 chunks all begin in one bank.
+// The 8 rows of an 8 x 8 matrix are LENGTH chunks of 16 bytes apart. With LENGTH 8, all begin in
+// the same bank.
 template <int LENGTH> GPU_FN void rows_of_matrix(const PlantedParams& p) {
   SHARED(uint4, rows, [32 * LENGTH]);
   const int t = threadIdx.x;
@@ -131,7 +136,7 @@ template <int LENGTH> GPU_FN void rows_of_matrix(const PlantedParams& p) {
 KERNEL(rows_of_matrix_ok, PlantedParams, 32) { rows_of_matrix<9>(p); }
 KERNEL(rows_of_matrix, PlantedParams, 32) { rows_of_matrix<8>(p); }
 
-// Reads every 16th float, by half of the lanes.
+// Every second lane reads; their floats are 32 floats apart.
 KERNEL(strided, PlantedParams, 32) {
   if (threadIdx.x % 2 == 0) p.y[threadIdx.x] = p.x[16 * threadIdx.x];
 }
@@ -141,7 +146,8 @@ KERNEL(read_twice, PlantedParams, 128) {
   __syncthreads();
   p.y[threadIdx.x] = first + p.x[threadIdx.x];
 }
-// Lanes leave the inner loop at different times, and the barrier brings them together again: every request writes neighbours.
+// Lanes leave the inner loop at different times, and the barrier brings them together again, so
+// that every request writes neighbours.
 KERNEL(uneven_loop_ok, PlantedParams, 32) {
   const int t = threadIdx.x;
   for (int round = 0; round < 2; round++) {
@@ -154,5 +160,5 @@ KERNEL(last_block_ok, PlantedParams, 32) {
   if (gpu::last_block((uint32_t*)p.y, gridDim.x) && threadIdx.x == 0) p.y[1] = 1;
 }
 
-// A block of 512 threads of 200 registers is more than a multiprocessor has.
+// A block of 512 threads with 200 registers each needs more than a multiprocessor has.
 static ::emu::Registration too_many_registers{{"too_many_registers", sizeof(PlantedParams), alignof(PlantedParams), 512, [](const void*) {}, nullptr, 200}};

@@ -1,6 +1,7 @@
-// tensor_core.cu: the wrappers that no kernel of the emulator's own tests uses otherwise, at work as a convolution would use them:
-// cp.async in two stages, ldmatrix with and without transposition, mma. One warp computes d = a·b for a of 16 x k and b of k x 16,
-// k a multiple of 16. The same program on a GPU proves that the emulator has the fragments right.
+// tensor_core.cu: the wrappers that the emulator's own tests do not use otherwise, used as in a
+// convolution: cp.async in two stages, ldmatrix with and without transposition, mma. One warp
+// computes d = a·b for a of 16 x k and b of k x 16, k a multiple of 16. The same program on a GPU
+// proves that the emulator's fragments are right.
 #include "gpu/gpu.h"
 #include "params.h"
 
@@ -11,8 +12,8 @@ GPU_FN void store_tile(float* d, const float (&c)[1][2][4]) {
     for (int q = 0; q < 4; q++) d[(g + q / 2 * 8) * 16 + j * 8 + t * 2 + q % 2] = c[0][j][q];
 }
 
-// The barriers: (1) every lane's part of the stage has arrived before any lane reads it; (2) all have read it before the
-// copies of the round after next overwrite it.
+// The barriers: (1) every lane's part of the stage has arrived before any lane reads it; (2) all
+// lanes have read the stage before the copies of the round after next overwrite it.
 KERNEL(gemm_bf16, GemmParams, 32) {
   constexpr int ld = 24;  // elements: 48 bytes, so that 8 rows hit 8 different groups of banks
   SHARED(uint4, stages, [2][2][16 * ld / 8]);
@@ -58,7 +59,7 @@ KERNEL(gemm_tf32, GemmParams, 32) {
   store_tile(p.d, c);
 }
 
-// The sums over a warp and over the lanes that a ballot names.
+// The sums over a warp and over the lanes that a ballot selects.
 KERNEL(warp_collectives, PlantedParams, 64) {
   const int t = threadIdx.x;
   double sum = (double)p.x[t];

@@ -1,11 +1,13 @@
-// tma.cu: TMA with one step left out, and with none (tma_ok). A warp loads a box of 8 rows and 64 columns of the matrix that the tensor map
-// describes, from column 8 of row 2 on, and stores it as floats.
+// tma.cu: TMA with one step left out, and with none left out (tma_ok). A warp loads a box of 8 rows
+// and 64 columns of the matrix that the tensor map describes, from column 8 of row 2 on, and stores
+// it as floats.
 #include "gpu/gpu.h"
 #include "params.h"
 
 enum Step { NONE, INIT, INIT_FENCE, MEETING, EXPECT, WAIT, WAIT_BEFORE_READ, PARAMETER };
 
-// The syncwarps: (1) the mbarrier is ready before anything arrives; (2) the load has been started before anybody waits for it.
+// The syncwarps: (1) the mbarrier is ready before anything arrives; (2) the load has been started
+// before any lane waits for it.
 template <Step LEFT_OUT> GPU_FN void tma(const TmaParams& p, unsigned char* shared, uint64_t* bar) {
   const int t = threadIdx.x;
   if (t == 0 && LEFT_OUT != INIT) {

@@ -1,11 +1,13 @@
-// warpgroup.cu: wgmma with one step left out, and with none (wgmma_ok). A warpgroup computes d = a·b for a of 64 x 16 and b of 16 x 64,
-// whose elements are x[16·m + k] and x[16·n + k + 1], and stores the first 8 rows of d.
+// warpgroup.cu: wgmma with one step left out, and with none left out (wgmma_ok). A warpgroup
+// computes d = a·b for a of 64 x 16 and b of 16 x 64, whose elements are x[16·m + k] and x[16·n + k
+// + 1], and stores the first 8 rows of d.
 #include "gpu/gpu.h"
 #include "params.h"
 
 enum Step { NONE, BARRIER, FENCE_ASYNC, STORE_AFTER_FENCE, FENCE, COMMIT, WAIT, WAIT_BEFORE_READ, WAIT_BEFORE_OVERWRITE };
 
-// The barriers: (1) all have filled the operands before any multiplies; (2) all have multiplied before the operands are overwritten.
+// The barriers: (1) all threads have filled the operands before any thread multiplies; (2) all have
+// multiplied before the operands are overwritten.
 template <Step LEFT_OUT> GPU_FN void wgmma(const PlantedParams& p, unsigned char* shared) {
   const int t = threadIdx.x, row = t % 64;
   unsigned char* operand = shared + t / 64 * 8192;  // threads 0-63 fill a, the others b

@@ -5,7 +5,7 @@ using namespace traced;
 
 namespace {
 
-// Images of 72 x 96 pixels out of cuts of 100 x 130, mirrored, with all colours.
+// Images of 72 x 96 pixels from cuts of 100 x 130 pixels, mirrored, with all colours.
 const int image_h = 72, image_w = 96;
 AugmentRecipe recipe(int i) {
   AugmentRecipe r{};

@@ -1,4 +1,5 @@
-// conv.cpp: the convolutions: every shape in every arithmetic and every tile, forward and both gradients.
+// conv.cpp: the convolutions: every shape in every arithmetic and every tile, forward and both
+// gradients.
 #include <memory>
 
 #include "tensor.h"
@@ -9,11 +10,11 @@ namespace {
 
 struct Shape {
   Window win;
-  int c, readable;           // channels of x, and those that may be read
-  std::vector<int> filters;  // of siblings
+  int c, readable;           // channels of x, and the channels that may be read
+  std::vector<int> filters;  // of each sibling
 };
 
-// square is a convolution of n images of size x size pixels with a k x k window.
+// square is the geometry of a convolution of n images of size x size pixels with a k x k window.
 Window square(int n, int size, int k, int stride, int pad) {
   const int out = (size + 2 * pad - k) / stride + 1;
   return {n, size, size, out, out, k, k, stride, stride, pad, pad, pad, pad, 0};
@@ -27,7 +28,7 @@ template <class P> void run_tile(const std::string& name, int m, int n, Grid3 gr
   run(full, grid, params, shared);
 }
 
-// products runs all products of a shape: of an image, the first layer's input, no gradient is wanted.
+// products runs all products of a shape. The first layer's input is an image and needs no gradient.
 template <class T> void products(const Shape& s, const std::string& arithmetic) {
   const Window& g = s.win;
   const bool image = s.c < 4;
@@ -68,7 +69,7 @@ template <class T> void products(const Shape& s, const std::string& arithmetic) 
   run("conv_backward_filter_reduce", {4, (unsigned)b.count}, b);
 }
 
-// all runs a shape in every arithmetic. x can be read in whole chunks of 16 bytes.
+// all runs a shape in every arithmetic. x is readable in whole chunks of 16 bytes.
 void all(const Window& win, int c, const std::vector<int>& filters) {
   const Shape floats{win, c, up(c, 4), filters}, bf16s{win, c, up(c, 8), filters};
   products<float>(floats, "f32");

@@ -1,5 +1,5 @@
-// memory.h: what the launches of kernels that move memory share. Activations are 2 images of 14 x 14 pixels and 192 channels unless
-// a kernel needs something else.
+// memory.h: what the launches of memory-bound kernels share. Activations are 2 images of 14 x 14
+// pixels and 192 channels, unless a kernel needs something else.
 #pragma once
 #include "tensor.h"
 
@@ -7,10 +7,10 @@ namespace traced {
 
 const int images = 2, side = 14, rows = images * side * side, cols = 192;
 
-// columns_grid has 4 blocks for each part of the channels that its threads keep.
+// columns_grid has 4 blocks for each part of the channels.
 template <class T> Grid3 columns_grid(int cols) { return {4, (unsigned)blocks(cols * (int)sizeof(T), 16 * 256)}; }
 
-// TracedReduction is what two-stage reductions need.
+// TracedReduction holds what a two-stage reduction needs.
 struct TracedReduction {
   Grid3 grid;
   Tensor<double> partial;
@@ -19,7 +19,7 @@ struct TracedReduction {
   TracedReduction(Grid3 grid, int sums, int cols) : grid(grid), partial((int)grid.x, sums * cols), counters((int)grid.y), run(1) {}
 };
 
-// window is a pooling of images of size x size pixels.
+// window is the geometry of a pooling of images of size x size pixels.
 inline Window window(int size, int k, int stride, int pad) {
   const int out = (size + 2 * pad - k) / stride + 1;
   return {images, size, size, out, out, k, k, stride, stride, pad, pad, pad, pad, 0};

@@ -21,7 +21,7 @@ template <class T> void loss(int rows, int classes) {
   run("softmax_cross_entropy" + suffix<T>(), {(unsigned)rows, (unsigned)heads}, p);
 }
 TRACED(loss_short_rows) { loss<T>(32, 1008); }
-// Twice as many classes as a block keeps in registers.
+// The rows have twice as many classes as a block keeps in registers.
 TRACED(loss_long_rows) { loss<T>(4, 2 * 4 * 256 * 16 / (int)sizeof(T)); }
 
 }  // namespace

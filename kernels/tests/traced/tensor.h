@@ -1,5 +1,6 @@
-// tensor.h: what the traced launches share. They are launches of fixed shapes, as GoogLeNet has them, over aligned tensors without
-// gaps: a Go test reads from the trace (emulator/trace.cpp) what they cost. What they compute is checked elsewhere.
+// tensor.h: what the traced launches share. The launches have fixed shapes from GoogLeNet, over
+// aligned tensors without gaps. A Go test reads from the trace (emulator/trace.cpp) what they cost.
+// Other tests check what they compute.
 #pragma once
 #include "../kernels/harness.h"
 
@@ -7,7 +8,7 @@ namespace traced {
 
 using namespace test;
 
-// Tensor is an allocation of its own, full of zeros.
+// Tensor is an allocation of its own, filled with zeros.
 template <class T> struct Tensor : Device<T> {
   int cols;
   Tensor(int rows, int cols) : Device<T>((size_t)rows * cols), cols(cols) { this->zero(); }
@@ -15,7 +16,7 @@ template <class T> struct Tensor : Device<T> {
   View view() const { return {this->data(), cols, 0}; }
 };
 
-// TRACED registers launches for both element types, TRACED_FLOAT for one.
+// TRACED registers launches for both element types, TRACED_FLOAT for float alone.
 #define TRACED(name)                                                                                             \
   template <class T> static void name();                                                                         \
   static Registration register_##name##_f32{{#name "_f32", [](Random&) { name<float>(); }, 1}};                  \
