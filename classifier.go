@@ -20,6 +20,7 @@ type Classifier struct {
 	Config     train.Config // the run's configuration after Options.Change
 	Model      *inception.Model
 	options    Options
+	closed     bool
 }
 
 // findCheckpoint returns the checkpoint for the name of a run: its last, or its best.
@@ -61,7 +62,13 @@ func Load(run string, o Options) (*Classifier, error) {
 }
 
 // Close closes the checkpoint.
-func (c *Classifier) Close() error { return c.Checkpoint.Close() }
+func (c *Classifier) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	return c.Checkpoint.Close()
+}
 
 // Classes returns the names of the classes, by label.
 func (c *Classifier) Classes() []string { return c.Checkpoint.Data.Classes }
@@ -76,7 +83,11 @@ func (o *Options) openWhole(path string) (*train.Checkpoint, error) {
 	c := ck.Config
 	m, err := o.modelOf(ck, &c)
 	if err != nil {
-		err = &train.CheckpointError{Path: path, Err: fmt.Errorf("its config: %w", err), Remedy: "the file is not as a run writes it: use another, or a copy"}
+		remedy := "the file is not as a run writes it: use another, or a copy"
+		if o.Network == nil && o.Heads == nil {
+			remedy += "; or the run had a network or heads of a program's own: then give the Options that it was trained with"
+		}
+		err = &train.CheckpointError{Path: path, Err: fmt.Errorf("its config: %w", err), Remedy: remedy}
 	} else {
 		err = ck.Check(m.Graph)
 	}
@@ -140,12 +151,35 @@ func (c *Classifier) On(ctx context.Context, t TestOptions) (*Evaluation, error)
 		}
 		o.Note(e.parts.Data.Notes...)
 	}
+	test := e.parts.Data.Test
+	if o.Data != nil {
+		test, err = part(o.Data, t.Part)
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
 	if e.parts.Backend, err = OpenDevice(&config, e.parts.Data.Cache); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	e.Evaluation = train.Evaluation{Graph: c.Model.Graph, Backend: e.parts.Backend, Test: e.parts.Data.Test, Checkpoint: c.Checkpoint, Config: config,
+	e.Evaluation = train.Evaluation{Graph: c.Model.Graph, Backend: e.parts.Backend, Test: test, Checkpoint: c.Checkpoint, Config: config,
 		Heads: t.Heads, Report: o.report}
 	return e, nil
+}
+
+// part returns the images of one part of a set of the program's own.
+func part(s *dataset.Set, name string) (dataset.Source, error) {
+	images := s.Test
+	switch name {
+	case "", "test":
+	case "train":
+		images = s.Train
+	default:
+		return nil, &ConfigError{fmt.Errorf("part: %q is no part of Options.Data: it has train and test", name)}
+	}
+	if images == nil {
+		return nil, &ConfigError{errors.New("Options.Data: it has no such images to measure")}
+	}
+	return images, nil
 }
 
 // Close closes the device and the images.
@@ -176,7 +210,7 @@ type Prediction struct {
 	File    string       `json:"file"`
 	Exit    string       `json:"exit"`    // the head that answers
 	Classes []Likelihood `json:"classes"` // the most likely first
-	Err     error        `json:"-"`       // why the image could not be read; then the rest is unset
+	Err     error        `json:"-"`       // why the image could not be read; then Exit and Classes are unset
 }
 
 // Likelihood is a class with its probability.
@@ -239,9 +273,9 @@ func (c *Classifier) predict(ctx context.Context, paths []string, p PredictOptio
 	o.Note(fmt.Sprintf("images are prepared for %s; %s", in, turned))
 	list := files.Info().Classes
 	err = e.Predict(ctx, cascade, p.Rule, func(a train.Answer) error {
-		x := Prediction{Err: a.Err}
+		x := Prediction{File: list[a.Image], Err: a.Err}
 		if a.Err == nil {
-			x = Prediction{File: list[a.Image], Exit: cascade.Exits[a.Exit].Name, Classes: likeliest(a.Probabilities, c.Classes(), p.Top)}
+			x.Exit, x.Classes = cascade.Exits[a.Exit].Name, likeliest(a.Probabilities, c.Classes(), p.Top)
 		}
 		if !yield(x) {
 			return errStopped

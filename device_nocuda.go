@@ -12,7 +12,6 @@ var errNoCUDA = errors.New("device cuda: this binary was built without CUDA; use
 
 func openCUDA(int, graph.Precision) (graph.Backend, error) { return nil, configError(errNoCUDA) }
 
-// ErrNoCUDA says that the program was built without the build tag cuda.
-var ErrNoCUDA = errors.New("not in this binary (make cuda builds one with it)")
-
-func cudaDevices() ([]Device, error) { return nil, ErrNoCUDA }
+func cudaDevices() ([]Device, error) {
+	return nil, errors.New("not in this binary (make cuda builds one with it)")
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -125,11 +126,14 @@ func (o *Options) buildOwn(c *train.Config, classes, channels int, heads []auxhe
 			Smoothing: c.LabelSmoothing, Distill: c.Distill, Temperature: c.Temperature}}
 	images := m.Graph.Input("input", graph.Shape{H: c.ImageSize, W: c.ImageSize, C: channels})
 	if logits := o.Network(m.Graph, images, classes); logits != nil {
+		if have := logits.Shape().C; m.Graph.Err() == nil && have != classes {
+			return nil, &ConfigError{fmt.Errorf("%s: Options.Network returned %d logits for %d classes", c.Model, have, classes)}
+		}
 		m.Graph.AddLoss(graph.Loss{Name: auxhead.Main, Logits: logits, Weight: 1, Smoothing: c.LabelSmoothing})
 	}
 	err := m.Graph.Err()
 	if err == nil && m.Graph.MainLoss() == nil {
-		err = errors.New("Options.Network returned no logits")
+		err = &ConfigError{errors.New("Options.Network returned no logits")}
 	}
 	if err == nil {
 		m.Heads, err = auxhead.Attach(m.Graph, heads, auxhead.Options{Classes: classes, Smoothing: c.LabelSmoothing,
@@ -172,6 +176,12 @@ func (o *Options) Defaults(c *train.Config) (auxhead.Defaults, error) {
 // Complete completes the names of the network and the data in a configuration, and checks that its
 // settings are possible. It reports a train.Note if it takes a folder for a data set.
 func (o *Options) Complete(c *train.Config) error {
+	if o.Data != nil && (o.Data.Train == nil || o.Data.Test == nil) {
+		return &ConfigError{errors.New("Options.Data: it needs images for training and images for testing")}
+	}
+	if o.Network != nil && (c.Model == "" || c.Model != filepath.Base(c.Model)) {
+		return &ConfigError{fmt.Errorf("model: %q cannot be the name of a network and of folders", c.Model)}
+	}
 	if o.Network == nil {
 		n, err := inception.Lookup(c.Model)
 		if err != nil {
@@ -223,6 +233,9 @@ func ownHeads(specs []auxhead.Spec) string {
 
 // OpenNetwork builds the network of a configuration for the classes and images of its data, without reading an image.
 func OpenNetwork(ctx context.Context, c train.Config, o Options) (*graph.Graph, error) {
+	if err := o.Complete(&c); err != nil {
+		return nil, err
+	}
 	p, err := o.openNetwork(ctx, &c)
 	if err != nil {
 		return nil, err

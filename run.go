@@ -153,6 +153,9 @@ func (o *Options) change(c *train.Config) error {
 // run saves a checkpoint, and the error is a *train.InterruptedError that names it. The error for a
 // run that diverges is a *train.DivergedError.
 func (r *Run) Train(ctx context.Context) (*train.Summary, error) {
+	if r.trainer == nil {
+		return nil, errors.New("the run is closed")
+	}
 	if r.Folder == nil {
 		r.Config.Resolve()
 		var err error

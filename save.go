@@ -1,7 +1,6 @@
 package tributary
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +40,7 @@ func (c *Classifier) Save(path string, exits []string) (*inception.Model, error)
 	if exits == nil && ending == ".onnx" {
 		exits = []string{c.Model.Graph.MainLoss().Name}
 	}
-	specs, err := c.options.chosenHeads(c.Model, exits)
+	specs, err := chosenHeads(c.Model, exits)
 	if err != nil {
 		return nil, err
 	}
@@ -58,18 +57,12 @@ func (c *Classifier) Save(path string, exits []string) (*inception.Model, error)
 
 // chosenHeads returns the specs of a network's named heads; nil names mean all heads. The main head
 // is always included, and may be named.
-func (o *Options) chosenHeads(m *inception.Model, names []string) ([]auxhead.Spec, error) {
+func chosenHeads(m *inception.Model, names []string) ([]auxhead.Spec, error) {
 	specs, known := []auxhead.Spec{}, []string{m.Graph.MainLoss().Name}
 	for _, h := range m.Heads {
 		known = append(known, h.Name)
 		if names == nil || slices.Contains(names, h.Name) {
-			s := auxhead.Spec{At: h.At, Kind: h.Kind, Weight: h.Weight, Name: h.Name}
-			for _, own := range o.Heads {
-				if own.Build != nil && cmp.Or(own.Kind, "custom") == h.Kind {
-					s.Build = own.Build
-				}
-			}
-			specs = append(specs, s)
+			specs = append(specs, auxhead.Spec{At: h.At, Kind: h.Kind, Weight: h.Weight, Name: h.Name, Build: h.Build})
 		}
 	}
 	for _, n := range names {

@@ -158,3 +158,77 @@ func TestOwnPartsAreNeededAgain(t *testing.T) {
 	_, err = tributary.Load(run, tributary.Options{Network: tiny})
 	require.ErrorContains(t, err, `unknown kind of head "custom"`)
 }
+
+// Two heads of one's own stay what they are in a saved file, though their shapes are the same.
+func TestSaveKeepsEachHead(t *testing.T) {
+	c, o := tinyRun(t)
+	o.Network = func(g *graph.Graph, images *graph.Node, classes int) *graph.Node {
+		x := g.Mark("first", layers.ConvBN(1e-3, 0.1, nil)(g, "first", images, 4, graph.Square(3, 2, 1)))
+		x = g.Mark("second", layers.ConvBN(1e-3, 0.1, nil)(g, "second", x, 4, graph.Square(3, 1, 1)))
+		return layers.FC(g, "fc", g.GlobalAvgPool("avgpool", x), classes, nil, layers.Bias{})
+	}
+	head := func(pool func(g *graph.Graph, name string, x *graph.Node) *graph.Node) auxhead.Builder {
+		return func(g *graph.Graph, name string, x *graph.Node, classes int) *graph.Node {
+			return g.Linear(name+"/fc", g.GlobalAvgPool(name+"/global", pool(g, name, x)), classes, nil)
+		}
+	}
+	o.Heads = []auxhead.Spec{
+		{At: "first", Weight: 0.3, Name: "largest", Build: head(func(g *graph.Graph, name string, x *graph.Node) *graph.Node {
+			return g.MaxPool(name+"/pool", x, graph.Square(2, 2, 0))
+		})},
+		{At: "second", Weight: 0.3, Name: "mean", Build: head(func(g *graph.Graph, name string, x *graph.Node) *graph.Node {
+			return g.AvgPool(name+"/pool", x, graph.Square(2, 2, 0), false)
+		})},
+	}
+	_, err := tributary.Train(t.Context(), c, o)
+	require.NoError(t, err)
+	k, err := tributary.Load(filepath.Join(c.Out, c.Name), o)
+	require.NoError(t, err)
+	defer k.Close()
+	m, err := k.Save(filepath.Join(c.Out, "own.safetensors"), nil)
+	require.NoError(t, err)
+	for name, kind := range map[string]string{"largest": "maxpool", "mean": "avgpool"} {
+		n, err := m.Graph.Find(name + "/pool")
+		require.NoError(t, err)
+		require.Equal(t, kind, n.Op().Kind())
+	}
+}
+
+// What cannot be is an error, not a panic, whichever part of one's own it is about.
+func TestMissingParts(t *testing.T) {
+	c, o := tinyRun(t)
+	whole := o.Data
+	o.Data = &dataset.Set{Train: stripes(64)}
+	_, err := tributary.New(t.Context(), c, o)
+	require.ErrorContains(t, err, "images for training and images for testing")
+
+	o.Data = whole
+	r, err := tributary.New(t.Context(), c, o)
+	require.NoError(t, err)
+	_, err = r.Train(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.NoError(t, r.Close())
+	_, err = r.Train(t.Context())
+	require.ErrorContains(t, err, "closed")
+
+	k, err := tributary.Load(filepath.Join(c.Out, c.Name), o)
+	require.NoError(t, err)
+	for part, images := range map[string]int{"": 20, "test": 20, "train": 64} {
+		result, err := k.Evaluate(t.Context(), tributary.TestOptions{Part: part})
+		require.NoError(t, err)
+		require.Equal(t, images, result.Images, part)
+	}
+	_, err = k.Evaluate(t.Context(), tributary.TestOptions{Part: "bogus"})
+	require.ErrorContains(t, err, "bogus")
+	require.NoError(t, k.Close())
+	require.NoError(t, k.Close())
+
+	o.Network = func(g *graph.Graph, images *graph.Node, _ int) *graph.Node { return tiny(g, images, 3) }
+	c.Name = "three"
+	_, err = tributary.New(t.Context(), c, o)
+	require.ErrorContains(t, err, "3 logits for 2 classes")
+	c.Model = "my/net"
+	_, err = tributary.New(t.Context(), c, o)
+	require.ErrorContains(t, err, `"my/net"`)
+}

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -388,4 +389,34 @@ func TestFirstBelow(t *testing.T) {
 	require.Equal(t, 0.5, run.firstBelow(0.55), "the mean of 1 and 0.1")
 	require.Equal(t, 1.5, run.firstBelow(0.45))
 	require.Zero(t, run.firstBelow(0.3))
+}
+
+// An ablation's heads are its variants: heads of the program's own would be in all of them.
+func TestNewRefusesHeads(t *testing.T) {
+	b := newBench(t)
+	o := b.options()
+	o.Heads = []auxhead.Spec{{At: "conv1", Weight: 0.3}}
+	_, err := New(t.Context(), baseConfig(), Options{Variants: "conv1:0.1:gap", Seeds: "1"}, b.folder, o)
+	require.ErrorContains(t, err, "takes the heads from its variants")
+}
+
+// Notes about the data come once, however many runs read them.
+func TestNotesComeOnce(t *testing.T) {
+	b := newBench(t)
+	o := b.options()
+	o.Data.Notes = []string{"about the data"}
+	var notes []string
+	o.Report = func(e train.Event) {
+		if n, ok := e.(train.Note); ok {
+			notes = append(notes, n.Text)
+		}
+	}
+	c := baseConfig()
+	c.Epochs = 1
+	a, err := New(t.Context(), c, Options{Variants: "conv1:0.1:gap", Seeds: "1"}, b.folder, o)
+	require.NoError(t, err)
+	_, err = a.Run(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, len(slices.DeleteFunc(slices.Clone(notes), func(s string) bool { return s != "about the data" })))
+	require.Len(t, notes, 2, "and one that the last batch is not filled")
 }

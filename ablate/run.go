@@ -42,14 +42,18 @@ type Ablation struct {
 	Show func(*Results) error
 	// Warn is called with the error if the figure cannot be drawn; nil: no warnings. The other
 	// files are written in any case.
-	Warn func(error)
-	draw func(*Results) ([]byte, error) // set by tests; nil: Results.Figure
+	Warn  func(error)
+	noted map[string]bool                // notes that were reported
+	draw  func(*Results) ([]byte, error) // set by tests; nil: Results.Figure
 }
 
 // New plans an ablation of a configuration in a folder. An empty folder stands for one in
 // Config.Out that is named after the network and the data. New reports every possible error of a
 // variant. For that it opens the data and the device, and closes them again.
 func New(ctx context.Context, c train.Config, options Options, folder string, o tributary.Options) (_ *Ablation, err error) {
+	if o.Heads != nil {
+		return nil, &tributary.ConfigError{Err: errors.New("Options.Heads: an ablation takes the heads from its variants: name them there")}
+	}
 	if err := o.Complete(&c); err != nil {
 		return nil, err
 	}
@@ -75,6 +79,9 @@ func New(ctx context.Context, c train.Config, options Options, folder string, o 
 	}
 	info := p.Data.Train.Info()
 	a := &Ablation{Plan: plan, Folder: folder, Classes: len(info.Classes), Options: o}
+	for _, n := range notes {
+		a.note(n)
+	}
 	if a.Folder == "" {
 		a.Folder = filepath.Join(c.Out, cmp.Or(c.Name, plan.Name()))
 	}
@@ -216,6 +223,7 @@ func (a *Ablation) train(ctx context.Context, r *Run) (err error) {
 func (a *Ablation) open(ctx context.Context, r *Run) (*tributary.Run, error) {
 	o := a.Options
 	o.GradNorms = stem
+	o.Report = a.once(o.Report)
 	if err := a.inputOfOthers(r); err != nil {
 		return nil, err
 	}
@@ -244,6 +252,28 @@ func (a *Ablation) open(ctx context.Context, r *Run) (*tributary.Run, error) {
 	}
 	r.Folder = run.Folder
 	return run, nil
+}
+
+// once returns a reporter that passes every note on once, as all runs read the same data.
+func (a *Ablation) once(report train.Reporter) train.Reporter {
+	return func(e train.Event) {
+		n, ok := e.(train.Note)
+		if report == nil || ok && a.noted[n.Text] {
+			return
+		}
+		if ok {
+			a.note(n.Text)
+		}
+		report(e)
+	}
+}
+
+// note remembers a note that was reported.
+func (a *Ablation) note(text string) {
+	if a.noted == nil {
+		a.noted = map[string]bool{}
+	}
+	a.noted[text] = true
 }
 
 func (a *Ablation) begin(r *Run) {

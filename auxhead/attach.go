@@ -25,6 +25,7 @@ type Head struct {
 	Weight float64
 	Node   *graph.Node // the node that the head reads
 	Logits *graph.Node
+	Build  Builder // of a head of the program's own; nil for one of Kinds
 }
 
 // TooSmallError says that a feature map is too small for a kind of head.
@@ -88,7 +89,7 @@ func attach(g *graph.Graph, specs []Spec, o Options) ([]Head, error) {
 		if err := g.Err(); err != nil {
 			return nil, fmt.Errorf("head %s at %s: %w", name, s.spec.At, err)
 		}
-		heads = append(heads, Head{name, s.spec.At, s.kind.Name, s.spec.Weight, s.node, logits})
+		heads = append(heads, Head{name, s.spec.At, s.kind.Name, s.spec.Weight, s.node, logits, s.spec.Build})
 	}
 	return heads, nil
 }

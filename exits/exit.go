@@ -1,6 +1,7 @@
 package exits
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -95,7 +96,7 @@ func lookupCriterion(name string) (criterion, error) {
 // Rule says at which exit an image leaves: the first, in order of depth, that is sure enough,
 // otherwise the main classifier.
 type Rule struct {
-	Criterion  Criterion
+	Criterion  Criterion // empty: Entropy
 	Thresholds []float64 // one for each exit except the main one, or one for all of them; empty: no image leaves early
 }
 
@@ -114,7 +115,7 @@ func (r Rule) Check(c *Cascade, classes int) error {
 	if len(r.Thresholds) == 0 {
 		return nil
 	}
-	m, err := lookupCriterion(string(r.Criterion))
+	m, err := lookupCriterion(string(cmp.Or(r.Criterion, Entropy)))
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (r Rule) Leaves(exit int, g Guess) bool {
 	if len(r.Thresholds) == 0 {
 		return false
 	}
-	m, err := lookupCriterion(string(r.Criterion))
+	m, err := lookupCriterion(string(cmp.Or(r.Criterion, Entropy)))
 	t := r.Thresholds[0]
 	if len(r.Thresholds) > 1 {
 		t = r.Thresholds[exit]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -30,7 +31,10 @@ func FileEndings() []string { return slices.Sorted(maps.Keys(formats)) }
 
 // File returns the report in the format of a file name's ending: .csv, .json or .svg.
 func (r *Report) File(name string) ([]byte, error) {
-	f, ok := formats[filepath.Ext(name)]
+	if len(r.Points) == 0 {
+		return nil, errors.New("a curve of early exits without points")
+	}
+	f, ok := formats[strings.ToLower(filepath.Ext(name))]
 	if !ok {
 		return nil, fmt.Errorf("%s: the points of a curve are written to a file that ends in %s", name, strings.Join(FileEndings(), ", "))
 	}

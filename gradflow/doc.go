@@ -5,4 +5,8 @@
 // vanish, dominate or fight. Choose places heads by the flows of a short run. Conflicts (PCGrad, Yu
 // et al. 2020) and Uncertainty (Kendall et al. 2018) balance the heads' weights by the
 // measurements.
+//
+// A training measures with train.Config.GradflowEvery and reports each Flow as a train.Flowed;
+// train.Folder.ReadFlows reads those of a run. Print writes one as a table, WriteReport all of them
+// as a page.
 package gradflow

@@ -3,6 +3,7 @@ package gradflow
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"math"
@@ -260,6 +261,9 @@ type reportEdge struct {
 
 // WriteReport writes the report to a single file that needs no others.
 func WriteReport(path, run string, network *Network, flows []*Flow) error {
+	if len(flows) == 0 {
+		return errors.New("a report on gradient flow needs a measurement")
+	}
 	d := network.Draw(flows, len(flows)-1)
 	d.Title = "" // what changes with the measurement stands beside the drawing
 	for k := range d.Nodes {

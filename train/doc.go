@@ -1,4 +1,5 @@
-// Package train trains networks with auxiliary heads. It has the configuration, the optimizers and
+// Package train trains networks with auxiliary heads. The root package tributary is the front door
+// to it: it opens the data, the network and the device that a training needs. This package has the configuration, the optimizers and
 // schedules, the loop over batches and epochs, evaluation, checkpoints that resume bit for bit, and
 // the folder that a run writes.
 //

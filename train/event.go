@@ -95,7 +95,7 @@ type Saved struct {
 // Warning is something that the user should know. The run goes on.
 type Warning struct {
 	Step    int    `json:"step"`
-	Kind    string `json:"warning"` // dead_trunk, skipped_image, decoder, checkpoint, log, last, lock, data, or an auxhead.Alarm's kind
+	Kind    string `json:"warning"` // dead_trunk, skipped_image, decoder, checkpoint, log, last, lock, data, or a gradflow.Alarm's kind
 	Message string `json:"message"`
 }
 

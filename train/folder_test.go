@@ -53,7 +53,7 @@ func TestRunsOfOneSecond(t *testing.T) {
 	require.ErrorContains(t, err, "is at work in")
 	_, err = FindCheckpoint(filepath.Join(c.Out, "mine"), false)
 	require.ErrorAs(t, err, new(*LockedError))
-	require.ErrorContains(t, err, "has no checkpoint yet: process ")
+	require.ErrorContains(t, err, "has no checkpoint yet: this process ")
 }
 
 // A run that fails before it has logged anything leaves no folder, and the previous run stays the

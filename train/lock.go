@@ -35,6 +35,9 @@ func (e *LockedError) Error() string {
 	if e.PID == 0 {
 		return fmt.Sprintf("another process is at work in %s: wait until it ends; nothing was changed", e.Folder)
 	}
+	if host, err := os.Hostname(); err == nil && e.PID == os.Getpid() && e.Host == host {
+		return fmt.Sprintf("this process is at work in %s already: close that run first; nothing was changed", e.Folder)
+	}
 	return fmt.Sprintf("process %d on %s is at work in %s since %s: wait until it ends, or stop it there with kill %d, which makes it save; nothing was changed",
 		e.PID, e.Host, e.Folder, e.Since.Local().Format(time.DateTime), e.PID)
 }

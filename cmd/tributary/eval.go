@@ -128,7 +128,7 @@ func (f *evalFlags) check(early *exits.Request) error {
 		return fmt.Errorf("--heads %s: early exits choose their heads with --exits", f.heads)
 	case f.out != "" && (early == nil || !early.Curve):
 		return fmt.Errorf("--out goes with --early-exit curve, whose points it writes")
-	case f.out != "" && !slices.Contains(exits.FileEndings(), filepath.Ext(f.out)):
+	case f.out != "" && !slices.Contains(exits.FileEndings(), strings.ToLower(filepath.Ext(f.out))):
 		return &train.ValueError{Key: "out", Value: f.out, Allowed: "the file's name ends in one of " + strings.Join(exits.FileEndings(), ", ")}
 	}
 	return nil

@@ -22,7 +22,7 @@ func TestCubins(t *testing.T) {
 			cubin, err := Read(k.File, a)
 			require.NoError(t, err)
 			if a.PTX {
-				// PTX ISA 9.0 is what CUDA 13.0 brought, and cuda.MinDriver knows: a newer one would need a newer driver.
+				// PTX ISA 9.0 is what CUDA 13.0 brought, and driver.MinDriver knows: a newer one would need a newer driver.
 				require.Contains(t, string(cubin), ".version 9.0\n.target sm_80\n")
 				require.Contains(t, string(cubin), ".visible .entry "+k.Name+"(")
 				continue
