@@ -25,6 +25,9 @@ var Architectures = []Architecture{
 // PTX says that the cubins are PTX, which the driver compiles when it loads them.
 func (a Architecture) PTX() bool { return strings.HasPrefix(a.Name, "compute_") }
 
+// Warpgroups says that the cubins have the kernels that multiply by warpgroups.
+func (a Architecture) Warpgroups() bool { return a.Name == "sm_90a" }
+
 // Extension is the usual end of the name of a cubin's file.
 func (a Architecture) Extension() string {
 	if a.PTX() {

@@ -6,7 +6,7 @@
 //	buildcubins -check   compare kernels/cubins with what would be written
 //
 // It runs in the module's root folder and takes the compiler that tools/cudatoolchain/install.sh has installed there. The cubins
-// stay in build/cubins/ARCHITECTURE/, as files. Warnings of the compiler, spilled registers and stack frames are errors.
+// stay in build/cubins/ARCHITECTURE/, as files, those of sm_90a with the PTX that they were made of. Warnings of the compiler, spilled registers and stack frames are errors.
 package main
 
 import (
