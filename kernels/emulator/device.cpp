@@ -11,7 +11,8 @@ const Device& device() {
   return h100;
 }
 
-// Every allocation is a heap allocation of its own, so that an access beyond its end is AddressSanitizer's.
+// Every allocation is a heap allocation of its own, so that an access beyond its end is
+// AddressSanitizer's.
 void* allocate(size_t n) {
   void* p;
   if (posix_memalign(&p, 256, n)) return nullptr;

@@ -1,5 +1,5 @@
-// control.cpp: branches, ends, barriers of a block, and fences of global memory. The scheduler does what concerns the order of
-// instructions; here is how they are decoded.
+// control.cpp: branches, ends, barriers of a block, and fences of global memory. The scheduler does
+// what concerns the order of instructions; here is how they are decoded.
 #include "forms.h"
 
 namespace ptx {

@@ -20,7 +20,8 @@ template <class D> struct Truncate {
   }
 };
 bool is_nan(uint32_t u) { return (u & 0x7fffffff) > 0x7f800000; }
-// .rna: the nearest of 10 bits of mantissa, and of two that are equally near the one away from zero.
+// .rna: the nearest of 10 bits of mantissa, and of two that are equally near the one away from
+// zero.
 struct ToTf32 {
   static uint32_t f(float a) {
     const uint32_t u = bits<uint32_t>(a);

@@ -1,4 +1,5 @@
-// copy.cpp: cp.async. A copy lands when its thread waits for it: until then its destination cannot be read, and must not be written.
+// copy.cpp: cp.async. A copy lands when its thread waits for it: until then its destination cannot
+// be read, and must not be written.
 #include <algorithm>
 
 #include "forms.h"

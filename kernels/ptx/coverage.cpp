@@ -1,4 +1,5 @@
-// coverage.cpp: how often each instruction was executed, at the end of the process (PTX_COVERAGE): kernel, line, count, instruction.
+// coverage.cpp: how often each instruction was executed, at the end of the process (PTX_COVERAGE):
+// kernel, line, count, instruction.
 #include <stdio.h>
 
 #include "machine.h"

@@ -1,6 +1,7 @@
 // decode.cpp: from instructions to what the machine executes.
 //
-// Registers and constants lie in one file, 32 values for each, so that an operand is an offset whatever it is.
+// Registers and constants lie in one file, 32 values for each, so that an operand is an offset
+// whatever it is.
 #include <set>
 
 #include "forms.h"

@@ -1,5 +1,5 @@
-// float.cpp: arithmetic of floats. The host rounds to nearest even, as .rn does, which is the default; nothing flushes subnormal
-// numbers but what has .ftz.
+// float.cpp: arithmetic of floats. The host rounds to nearest even, as .rn does, which is the
+// default; nothing flushes subnormal numbers but what has .ftz.
 #include <math.h>
 
 #include <limits>
@@ -34,7 +34,8 @@ struct Max {
 };
 
 float flush(float x) { return fabsf(x) < std::numeric_limits<float>::min() ? copysignf(0, x) : x; }
-// The error of an approximation is a function of its operand, as on a GPU: here it is as large as it may be, up or down.
+// The error of an approximation is a function of its operand, as on a GPU: here it is as large as
+// it may be, up or down.
 double error(float x) { return (bits<uint32_t>(x) * 0x9E3779B1u >> 17 & 1 ? 1 : -1) * 0x1p-22; }
 
 // ex2.approx.ftz.f32: a relative error of at most 2^-22.

@@ -1,6 +1,8 @@
-// flow.cpp: what must hold on every path through a kernel, whatever its data are. It is checked when a module is loaded.
+// flow.cpp: what must hold on every path through a kernel, whatever its data are. It is checked
+// when a module is loaded.
 //
-//   - between a write of an accumulator and the wgmma that takes it comes a wgmma.fence, unless a wgmma of the same accumulators wrote it
+//   - between a write of an accumulator and the wgmma that takes it comes a wgmma.fence, unless a
+//     wgmma of the same accumulators wrote it
 //   - nothing reads or writes the accumulators of a wgmma before a wgmma.wait_group
 #include <algorithm>
 
@@ -35,7 +37,8 @@ struct Flow {
     throw Error("kernel " + c.entry->name + ", line " + std::to_string(in.line) + ": " + in.text.substr(0, 160) + ": " + why);
   }
 
-  // walk visits what comes after, or before, an instruction, until visit says that a path need not be followed.
+  // walk visits what comes after, or before, an instruction, until visit says that a path need not
+  // be followed.
   template <class F> void walk(uint32_t from, const std::vector<std::vector<uint32_t>>& edges, F visit) const {
     std::vector<bool> seen(c.ops.size());
     std::vector<uint32_t> todo = edges[from];

@@ -1,5 +1,5 @@
-// forms.h: the table of instruction forms. Each family of instructions has a file, and each file puts its forms into the table, by
-// their complete names.
+// forms.h: the table of instruction forms. Each family of instructions has a file, and each file
+// puts its forms into the table, by their complete names.
 #pragma once
 #include <initializer_list>
 
@@ -25,7 +25,8 @@ struct Decoder {
   uint32_t destination(const Operand& o, Type t);
   uint32_t source(const Operand& o, Type t);
   uint32_t optional(const Operand& o, Type t);  // a destination, or _
-  // list puts the offsets of a vector's elements into the code's lists; count is what its length must be.
+  // list puts the offsets of a vector's elements into the code's lists; count is what its length
+  // must be.
   uint32_t list(const Operand& o, Type t, bool is_destination, size_t count);
   uint32_t names(const Operand& o);  // the registers of a vector, as Op::names has them
   uint32_t immediate(const Operand& o, uint32_t most) const;
@@ -43,7 +44,8 @@ struct Decoder {
   void run();
 };
 
-// Form says how an instruction is decoded. Most have a destination and sources of known types; the others have a function.
+// Form says how an instruction is decoded. Most have a destination and sources of known types; the
+// others have a function.
 struct Form {
   Handler execute = nullptr;
   Type d = Type::none;

@@ -1,5 +1,6 @@
-// global.cpp: device memory. Every allocation is known, with a bit for each byte that was written, so that a read of what nothing has
-// written is an error. It begins at a multiple of 256 bytes and of no more.
+// global.cpp: device memory. Every allocation is known, with a bit for each byte that was written,
+// so that a read of what nothing has written is an error. It begins at a multiple of 256 bytes and
+// of no more.
 #include <stdlib.h>
 
 #include <algorithm>

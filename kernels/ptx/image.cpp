@@ -1,5 +1,5 @@
-// image.cpp: from images to kernels. PTX is executed as it is; of a cubin the PTX is, which the compiler made on the way to it.
-// make cubins leaves both in one folder (PTX_CUBINS).
+// image.cpp: from images to kernels. PTX is executed as it is; of a cubin the PTX is, which the
+// compiler made on the way to it. make cubins leaves both in one folder (PTX_CUBINS).
 #include <dirent.h>
 #include <elf.h>
 

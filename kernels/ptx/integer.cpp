@@ -48,7 +48,8 @@ template <class T> void insert_bits(Warp& w, const Op& o) {
   });
 }
 
-// prmt: each nibble of c chooses one of the 8 bytes of {b, a}; its highest bit repeats that byte's sign.
+// prmt: each nibble of c chooses one of the 8 bytes of {b, a}; its highest bit repeats that byte's
+// sign.
 void permute(Warp& w, const Op& o) {
   auto* d = reg<uint32_t>(w, o.d);
   const auto *a = reg<uint32_t>(w, o.a), *b = reg<uint32_t>(w, o.b), *c = reg<uint32_t>(w, o.c);

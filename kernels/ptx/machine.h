@@ -1,8 +1,9 @@
 // machine.h: the machine's state, and what its parts know of each other.
 //
-// A warp is 32 lanes with a pc each. Lanes with the same pc execute an instruction together (schedule.cpp). A register is 32 values
-// in a row, of 4 or 8 bytes; a predicate is one mask. Each instruction becomes an Op when its module is loaded (decode.cpp): the
-// function that executes it and where its operands lie. A form that is not in the table (forms.h) is an error then.
+// A warp is 32 lanes with a pc each. Lanes with the same pc execute an instruction together
+// (schedule.cpp). A register is 32 values in a row, of 4 or 8 bytes; a predicate is one mask. Each
+// instruction becomes an Op when its module is loaded (decode.cpp): the function that executes it
+// and where its operands lie. A form that is not in the table (forms.h) is an error then.
 #pragma once
 #include <string.h>
 
@@ -46,14 +47,16 @@ struct Warp;
 struct Op;
 typedef void (*Handler)(Warp&, const Op&);
 
-// What the scheduler has to know of an instruction. SYNC waits for lanes: all with aligned, else those of the mask in e.
+// What the scheduler has to know of an instruction. SYNC waits for lanes: all with aligned, else
+// those of the mask in e.
 enum Kind : uint8_t { PLAIN, BRANCH, EXIT, TRAP, SYNC, BARRIER, WAIT };
 
 constexpr uint32_t NOTHING = ~0u;  // no register
 
-// What an instruction does with registers that nothing has written. A compiler may leave such values in places where they do not
-// count; so arithmetic passes them on, and what a branch, an address, another lane or global memory depends on must have been
-// written. OWN_RESULT: the instruction itself says in which lanes its result has a value.
+// What an instruction does with registers that nothing has written. A compiler may leave such
+// values in places where they do not count; so arithmetic passes them on, and what a branch, an
+// address, another lane or global memory depends on must have been written. OWN_RESULT: the
+// instruction itself says in which lanes its result has a value.
 enum Unwritten : uint8_t { FAULT, PASS_ON, PASS_ON_CHOSEN, OWN_RESULT };
 
 struct Op {
@@ -258,23 +261,26 @@ inline uint32_t address32(Warp& w, const Op& o, int i) {
 
 // global checks that an access lies in an allocation and is aligned. align is a power of two.
 uint8_t* global(Warp& w, const Op& o, int lane, uint64_t a, uint32_t bytes, uint32_t align, Allocation** allocation = nullptr);
-// read_global copies bytes as the thread sees them, and checks that they have been written; write_global writes them.
+// read_global copies bytes as the thread sees them, and checks that they have been written;
+// write_global writes them.
 void read_global(Warp& w, const Op& o, int lane, uint64_t a, uint8_t* to, uint32_t bytes, uint32_t align);
 void write_global(Warp& w, const Op& o, int lane, uint64_t a, const uint8_t* from, uint32_t bytes);
-// publish makes visible to all what the given lanes wrote, and what their block wrote before the last barrier.
+// publish makes visible to all what the given lanes wrote, and what their block wrote before the
+// last barrier.
 void publish(Warp& w, uint32_t lanes);
 
 const uint8_t* param(Warp& w, const Op& o, int lane, uint64_t offset, uint32_t bytes, uint32_t align);
 
 uint8_t* shared(Warp& w, const Op& o, int lane, uint32_t a, uint32_t bytes, uint32_t align);
-// note_read and note_write look for races. note_read says whether all the bytes have been written; note_write is told whether what
-// is written has a value.
+// note_read and note_write look for races. note_read says whether all the bytes have been written;
+// note_write is told whether what is written has a value.
 bool note_read(Warp& w, const Op& o, int lane, uint32_t a, uint32_t bytes);
 void note_write(Warp& w, const Op& o, int lane, uint32_t a, uint32_t bytes, bool known = true);
 // note_copy is a write that has begun: the bytes cannot be read until note_arrival.
 void note_copy(Warp& w, const Op& o, int lane, uint32_t a, uint32_t bytes);
 void note_arrival(Block& b, uint32_t a, uint32_t bytes);
-// check_proxy checks that an access of the async proxy comes after generic ones, with a fence and a barrier between.
+// check_proxy checks that an access of the async proxy comes after generic ones, with a fence and a
+// barrier between.
 void check_proxy(Warp& w, const Op& o, int lane, const Word& k, uint32_t a, const char* what);
 bool fenced(Block& b, int thread, uint32_t fences, int reader_warp);
 

@@ -9,8 +9,9 @@
 
 namespace ptx {
 
-// A tensor core cuts all addends off at a place that the largest of them gives, one bit below a float's, adds what is left, and cuts the
-// sum off as well ("Numerical behavior of NVIDIA tensor cores", Fasi and others, 2021).
+// A tensor core cuts all addends off at a place that the largest of them gives, one bit below a
+// float's, adds what is left, and cuts the sum off as well ("Numerical behavior of NVIDIA tensor
+// cores", Fasi and others, 2021).
 static float truncating(const float* p, int n, float c) {
   int largest = -1000;
   bool finite = std::isfinite(c);
@@ -33,7 +34,8 @@ static float truncating(const float* p, int n, float c) {
   return std::fabs((double)f) > std::fabs(sum) ? std::nextafterf(f, 0) : f;
 }
 
-// Without truncation a sum is rounded once: nothing is lost between a float's product, which is exact in double, and c.
+// Without truncation a sum is rounded once: nothing is lost between a float's product, which is
+// exact in double, and c.
 void product(int rows, int columns, int k, int step, const float* a, const float* b, float* c) {
   for (int r = 0; r < rows; r++, a += k, c += columns) {
     if (!settings().truncate) {
@@ -54,7 +56,8 @@ void product(int rows, int columns, int k, int step, const float* a, const float
 
 namespace {
 
-// Lanes 8j to 8j+7 give the rows of matrix j. Lane t gets of row t/4 the two elements from 2(t%4) on; with .trans of column t/4.
+// Lanes 8j to 8j+7 give the rows of matrix j. Lane t gets of row t/4 the two elements from 2(t%4)
+// on; with .trans of column t/4.
 void load_matrix(Warp& w, const Op& o) {
   const uint32_t* l = &w.code->lists[o.list];
   uint8_t rows[32][16];

@@ -53,7 +53,8 @@ void arrive_expect(Warp& w, const Op& o) {
   });
 }
 
-// mbarrier.try_wait.parity says whether the phase of that parity is over: the phase under way has the other parity.
+// mbarrier.try_wait.parity says whether the phase of that parity is over: the phase under way has
+// the other parity.
 void try_wait(Warp& w, const Op& o) {
   std::set<uint32_t> asked;
   each(w.m, [&](int i) { asked.insert(address32(w, o, i)); });

@@ -58,7 +58,8 @@ void decode_move(Decoder& d, const Form& f) {
   d.op->d = d.destination(to, t);
 }
 
-// cvta makes generic addresses of addresses in a window, and back. An address may lie anywhere until it is used.
+// cvta makes generic addresses of addresses in a window, and back. An address may lie anywhere
+// until it is used.
 template <bool TO_GENERIC, int WINDOW> void window(Warp& w, const Op& o) {
   auto* d = reg<uint64_t>(w, o.d);
   const auto* a = reg<uint64_t>(w, o.a);

@@ -1,5 +1,6 @@
-// parse.cpp: a scanner and a parser by recursive descent for the part of PTX's grammar that compilers write: kernels, registers in
-// nested scopes, variables in shared memory, labels and instructions.
+// parse.cpp: a scanner and a parser by recursive descent for the part of PTX's grammar that
+// compilers write: kernels, registers in nested scopes, variables in shared memory, labels and
+// instructions.
 #include "parse.h"
 
 #include <ctype.h>

@@ -1,8 +1,10 @@
 // schedule.cpp: who runs when.
 //
-// Blocks run one after another, or some side by side. A block gives each of its warps that can run a turn. In a warp, the lanes at the
-// lowest pc go first, and lanes that meet go on together, so that branches come together again where they do on a GPU at the latest.
-// With a seed all of this is random: the order of blocks and warps, how long a turn is, and, now and then, which lanes go first.
+// Blocks run one after another, or some side by side. A block gives each of its warps that can run
+// a turn. In a warp, the lanes at the lowest pc go first, and lanes that meet go on together, so
+// that branches come together again where they do on a GPU at the latest. With a seed all of this
+// is random: the order of blocks and warps, how long a turn is, and, now and then, which lanes go
+// first.
 #include <stdlib.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <mutex>
 
 #include "machine.h"
+#include "tma.h"
 
 namespace ptx {
 namespace {
@@ -45,7 +48,8 @@ struct Turn {
     return true;
   }
 
-  // wait_for_lanes returns the lanes that execute an instruction which waits for lanes, or 0 while some are not there.
+  // wait_for_lanes returns the lanes that execute an instruction which waits for lanes, or 0 while
+  // some are not there.
   uint32_t wait_for_lanes(const Op& o, uint32_t m) {
     const int first = __builtin_ctz(m);
     const uint32_t live = w.exists & ~w.exited;
@@ -250,7 +254,8 @@ void end_block(Block& b) {
   if (!b.transfers.empty()) fault(b, "the block ends while a copy of TMA is on its way");
 }
 
-// pass_barrier lets all warps go on that wait. A thread that has ended comes to no barrier any more.
+// pass_barrier lets all warps go on that wait. A thread that has ended comes to no barrier any
+// more.
 void pass_barrier(Block& b) {
   const Warp& first = *std::find_if(b.warps.begin(), b.warps.end(), [](const Warp& w) { return !w.done(); });
   for (Warp& w : b.warps) {
@@ -288,8 +293,13 @@ bool round(Block& b) {
     Turn{*w, b.code->ops.data(), random ? 1 + random_below(1u << random_below(12)) : 1 << 30}.run();
     waits &= w->waiting;
   }
-  if (!waits || b.progress || !b.transfers.empty()) b.idle = 0;
-  else if (++b.idle > 1000) fault(b, "all warps wait for mbarriers, and nothing is on its way");
+  if (!waits || b.progress) {
+    b.idle = 0;
+  } else if (!b.transfers.empty()) {  // nobody asks for them, but they arrive all the same
+    arrive_all(b);
+  } else if (++b.idle > 1000) {
+    fault(b, "all warps wait for mbarriers, and nothing is on its way");
+  }
   return false;
 }
 

@@ -1,19 +1,22 @@
-// settings.cpp: what the environment says about how to run. The driver's settings, EMULATOR_LAZY, EMULATOR_MEMORY and EMULATOR_FAULT,
-// are those of the emulator (../emulator/settings.cpp).
+// settings.cpp: what the environment says about how to run. The driver's settings, EMULATOR_LAZY,
+// EMULATOR_MEMORY and EMULATOR_FAULT, are those of the emulator (../emulator/settings.cpp).
 //
-//   EMULATOR_SEED=n         warps, lanes, blocks and nodes of graphs take turns at random, one to three blocks run side by side, and
-//                           registers begin with random bits; 0, the default: in order, block after block
-//   EMULATOR_TRUNCATE=1     tensor cores cut sums off, as GPUs do, instead of rounding them
-//   PTX_DEVICE=c            compute capability of the device: 9.0 (the default), which takes sm_90a's code, or another, such as 10.0,
-//                           for which PTX is
-//   PTX_CUBINS=folder       where the PTX of sm_90a's cubins lies, beside the cubins: make cubins leaves it in build/cubins/sm_90a
-//   PTX_APPROXIMATE=1       ex2.approx and lg2.approx are as wrong as the ISA allows
-//   PTX_WEAK=1              other blocks see what a block writes to global memory after a fence only
-//   PTX_STALE=1             a tensor map in global memory is read once, and again only after its fence
-//   PTX_LATE=n              a copy of TMA arrives when its barrier has been asked for n times; default 0, with a seed up to 3
-//   PTX_RESIDENT=n          blocks that run side by side; default 1, with a seed 1 to 3
-//   PTX_SHARED_BASE=n       address of the first variable in shared memory (default 1024)
-//   PTX_COVERAGE=file       at the end, how often each instruction was executed is appended there
+//   EMULATOR_SEED=n       warps, lanes, blocks and nodes of graphs take turns at random, one to three
+//                         blocks run side by side, and registers begin with random bits; 0, the
+//                         default: in order, block after block
+//   EMULATOR_TRUNCATE=1   tensor cores cut sums off, as GPUs do, instead of rounding them
+//   PTX_DEVICE=c          compute capability of the device: 9.0, the default, takes sm_90a's cubins;
+//                         another, such as 10.0, takes the PTX that ships
+//   PTX_CUBINS=folder     where sm_90a's cubins lie with their PTX (default build/cubins/sm_90a, where
+//                         make cubins leaves them)
+//   PTX_APPROXIMATE=1     ex2.approx and lg2.approx are as wrong as the ISA allows
+//   PTX_WEAK=1            other blocks see what a block writes to global memory after a fence only
+//   PTX_STALE=1           a tensor map in global memory is read once, and again after its fence
+//   PTX_LATE=n            a copy of TMA arrives when its mbarrier has been asked n times (default 0),
+//                         with a seed up to three times later
+//   PTX_RESIDENT=n        blocks that run side by side (default 1, with a seed 1 to 3)
+//   PTX_SHARED_BASE=n     address of the first variable in shared memory (default 1024)
+//   PTX_COVERAGE=file     at the end, how often each instruction was executed is appended there
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,12 +1,14 @@
 // shared.cpp: shared memory of a block, and who used it last.
 //
-// Two accesses race when different threads make them, one of them is a write, and neither a barrier of the block, nor, between lanes
-// of one warp, an instruction that all of them wait for lies between. A thread that arrives at an mbarrier orders its accesses too,
-// and no account is kept of who waits: what it did before is not compared with other warps' accesses. A word is what is compared;
-// writers of less than a word are not, because two threads may share it.
+// Two accesses race when different threads make them, one of them is a write, and neither a barrier
+// of the block, nor, between lanes of one warp, an instruction that all of them wait for lies
+// between. A thread that arrives at an mbarrier orders its accesses too, and no account is kept of
+// who waits: what it did before is not compared with other warps' accesses. A word is what is
+// compared; writers of less than a word are not, because two threads may share it.
 //
-// The generic proxy (ld, st, cp.async, ldmatrix) and the async proxy (wgmma, TMA) do not see each other: what a thread wrote, it must
-// fence with fence.proxy.async, and then comes the barrier after which others use it.
+// The generic proxy (ld, st, cp.async, ldmatrix) and the async proxy (wgmma, TMA) do not see each
+// other: what a thread wrote, it must fence with fence.proxy.async, and then comes the barrier
+// after which others use it.
 #include "machine.h"
 
 namespace ptx {
@@ -87,8 +89,8 @@ void note_arrival(Block& b, uint32_t a, uint32_t bytes) {
   for (uint32_t x = (a - b.base) / 4; x <= (a - b.base + bytes - 1) / 4; x++) b.words[x].written = 15, b.words[x].arriving = 0;
 }
 
-// fenced says that a thread has passed a fence of the async proxy since it had passed so many, and, for another warp, that a barrier of
-// the block came after that fence.
+// fenced says that a thread has passed a fence of the async proxy since it had passed so many, and,
+// for another warp, that a barrier of the block came after that fence.
 bool fenced(Block& b, int thread, uint32_t fences, int reader_warp) {
   const std::vector<uint32_t>& f = b.warps[(size_t)thread / 32].fences[thread % 32];
   if (f.size() <= fences) return false;

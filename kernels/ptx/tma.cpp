@@ -1,5 +1,6 @@
-// tma.cpp: cp.async.bulk.tensor, a copy of a box of a tensor into shared memory, which an mbarrier counts. It arrives when somebody
-// asks the mbarrier; until then what lies in its place is gone, and must not be written.
+// tma.cpp: cp.async.bulk.tensor, a copy of a box of a tensor into shared memory, which an mbarrier
+// counts. It arrives when somebody asks the mbarrier; until then what lies in its place is gone,
+// and must not be written.
 #include "tma.h"
 
 #include "forms.h"
@@ -22,27 +23,29 @@ int element_size(uint32_t type) {
   return sizes[type];
 }
 
-void arrive_transfers(Block& b, uint32_t mbarrier) {
-  for (size_t i = 0; i < b.transfers.size();) {
-    if (b.transfers[i].barrier != mbarrier || b.transfers[i].delay-- > 0) {
-      i++;
-      continue;
-    }
-    const Transfer t = std::move(b.transfers[i]);
-    b.transfers.erase(b.transfers.begin() + (long)i);
-    for (const auto& [to, bytes] : t.pieces) {
-      uint8_t* p = b.shared.data() + (to - b.base);
-      for (size_t k = 0; k < bytes.size(); k++)
-        if (p[k] != ON_ITS_WAY)
-          fault(b.warps[0], b.code->ops[t.op], 0, "race in shared memory: %#x was written while a copy of TMA to it was on its way", to);
-      memcpy(p, bytes.data(), bytes.size());
-      note_arrival(b, to, (uint32_t)bytes.size());
-    }
-    Mbarrier& m = b.mbarriers[t.barrier];
-    m.bytes -= t.bytes;
-    advance(b, m);
-    b.progress = true;
+static void arrive(Block& b, size_t i) {
+  const Transfer t = std::move(b.transfers[i]);
+  b.transfers.erase(b.transfers.begin() + (long)i);
+  for (const auto& [to, bytes] : t.pieces) {
+    uint8_t* p = b.shared.data() + (to - b.base);
+    for (size_t k = 0; k < bytes.size(); k++)
+      if (p[k] != ON_ITS_WAY)
+        fault(b.warps[0], b.code->ops[t.op], 0, "race in shared memory: %#x was written while a copy of TMA to it was on its way", to);
+    memcpy(p, bytes.data(), bytes.size());
+    note_arrival(b, to, (uint32_t)bytes.size());
   }
+  Mbarrier& m = b.mbarriers[t.barrier];
+  m.bytes -= t.bytes;
+  advance(b, m);
+  b.progress = true;
+}
+void arrive_transfers(Block& b, uint32_t mbarrier) {
+  for (size_t i = 0; i < b.transfers.size();)
+    if (b.transfers[i].barrier != mbarrier || b.transfers[i].delay-- > 0) i++;
+    else arrive(b, i);
+}
+void arrive_all(Block& b) {
+  while (!b.transfers.empty()) arrive(b, 0);
 }
 
 namespace {
@@ -53,7 +56,8 @@ std::map<uint64_t, TensorMap>& remembered() {
   return *m;
 }
 
-// A map may be among the parameters, which nothing changes while a kernel runs; one in global memory needs a fence.
+// A map may be among the parameters, which nothing changes while a kernel runs; one in global
+// memory needs a fence.
 TensorMap map_at(Warp& w, const Op& o, int lane, uint64_t at) {
   TensorMap m;
   if (at % 64) fault(w, o, lane, "misaligned: a tensor map at %#llx is not at a multiple of 64", (unsigned long long)at);

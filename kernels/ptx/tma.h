@@ -24,5 +24,6 @@ void advance(Block& b, Mbarrier& m);
 
 // arrive_transfers lets copies arrive for which an mbarrier is asked.
 void arrive_transfers(Block& b, uint32_t mbarrier);
+void arrive_all(Block& b);  // for whatever mbarrier, now
 
 }  // namespace ptx

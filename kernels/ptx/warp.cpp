@@ -6,7 +6,8 @@ namespace {
 
 enum Mode { BFLY, IDX };
 
-// shfl.sync d|p, a, b, c, mask: c has the highest lane of a segment and, from bit 8 on, the bits of a lane that choose the segment.
+// shfl.sync d|p, a, b, c, mask: c has the highest lane of a segment and, from bit 8 on, the bits of
+// a lane that choose the segment.
 template <Mode MODE> void shuffle(Warp& w, const Op& o) {
   uint32_t a[32], p = 0;
   memcpy(a, reg<uint32_t>(w, o.a), sizeof a);

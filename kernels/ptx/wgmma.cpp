@@ -1,8 +1,9 @@
 // wgmma.cpp: products of warpgroups.
 //
-// wgmma.mma_async takes its operands from shared memory some time between its issue and the wait for it. So they are read at both and
-// must be the same. Its accumulators hold NaNs meanwhile, which must be there at the wait. A row or column of an operand that nothing has
-// written spoils that row or column of the product and no other.
+// wgmma.mma_async takes its operands from shared memory some time between its issue and the wait
+// for it. So they are read at both and must be the same. Its accumulators hold NaNs meanwhile,
+// which must be there at the wait. A row or column of an operand that nothing has written spoils
+// that row or column of the product and no other.
 #include <algorithm>
 #include <set>
 
@@ -28,7 +29,8 @@ uint16_t read_element(Warp& w, const Op& o, uint32_t a, bool* known) {
   return v;
 }
 
-// gather reads the operands of a warp: 16 of the 64 rows, and all columns. At the issue it also says which have values throughout.
+// gather reads the operands of a warp: 16 of the 64 rows, and all columns. At the issue it also
+// says which have values throughout.
 struct Known {
   bool rows[16], columns[256];
 };
@@ -47,7 +49,8 @@ void check_descriptor(Warp& w, const Op& o, uint64_t d, char which) {
   const uint32_t start = (uint32_t)(d & 0x3fff) << 4;
   if (d & 0x3ff1c000c000c000ull) fault(w, o, 0, "descriptor %c has bits that are not defined: %#llx", which, (unsigned long long)d);
   if (d >> 49 & 7) fault(w, o, 0, "descriptor %c has a base offset, which the machine does not know", which);
-  // Without a base offset the pattern begins at a multiple of its size; the start may lie in its first line, one step of k further.
+  // Without a base offset the pattern begins at a multiple of its size; the start may lie in its
+  // first line, one step of k further.
   if (start >> 7 & ((1u << width) - 1)) fault(w, o, 0, "descriptor %c begins at %#x, not in the first line of a swizzle's pattern", which, start);
 }
 

@@ -1,5 +1,6 @@
-// executor.h: what the stand-in driver asks of the part that executes kernels. There are two of them: the emulator (..), which has
-// the kernels' sources compiled for the host, and the PTX machine (../../ptx), which executes what the compiler made of them.
+// executor.h: what the stand-in driver asks of the part that executes kernels. There are two of
+// them: the emulator (..), which has the kernels' sources compiled for the host, and the PTX
+// machine (../../ptx), which executes what the compiler made of them.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -42,7 +43,8 @@ void release(void* p);
 
 enum Access { READ, WRITE };
 
-// Footprint is the device memory that a piece of work uses: a bit for each byte that is read, and for each that is written.
+// Footprint is the device memory that a piece of work uses: a bit for each byte that is read, and
+// for each that is written.
 struct Page {
   uint64_t bits[2][64] = {};
 };
