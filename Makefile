@@ -4,7 +4,7 @@ GO ?= go
 PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build cuda emulate cubins gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu bench-loader picture generate notice fuzz clean help
+.PHONY: build cuda emulate cubins ptx ptx-long gpu-pack gpu gpu-dry test test-cuda test-long race lint data parity onnx pillow bench bench-cpu bench-loader picture generate notice fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,12 @@ emulate: ## build build/emulated/tributary: the same program with the emulator f
 cubins: ## compile the kernels for GPUs into kernels/cubins (needs g++, python3 with pip, and a network the first time)
 	tools/cudatoolchain/install.sh
 	$(GO) run ./kernels/internal/buildcubins
+
+ptx: ## execute what the compiler made of the kernels, instruction by instruction: four minutes, after make cubins (needs gcc and a C++17 compiler)
+	kernels/ptx/test.sh
+
+ptx-long: ## the same with more seeds, all tests of the backend on both codes, and all mutations: an hour
+	PTX_LONG=1 kernels/ptx/test.sh
 
 gpu-pack: ## build build/gpu/pack.tgz, the programs that make gpu runs elsewhere (needs gcc and a C++17 compiler)
 	bench/pack.sh
@@ -50,6 +56,7 @@ lint: ## gofmt, vet, staticcheck, and a build without cgo and for another machin
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	cuda/cgo.sh $(GO) vet -tags cuda ./cuda/... ./cmd/... ./bench
+	$(GO) vet -tags ptx ./kernels
 	$(GO) run $(STATICCHECK) ./...
 	CGO_ENABLED=0 $(GO) build ./...
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...

@@ -24,6 +24,9 @@ var Architectures = []Architecture{
 	{Name: "compute_80", Major: 8, Minor: 0, PTX: true},
 }
 
+// Warpgroups reports whether the cubins have the kernels that multiply by warpgroups.
+func (a Architecture) Warpgroups() bool { return a.Exact && a.Major == 9 }
+
 // Extension returns the usual suffix of a cubin's file name.
 func (a Architecture) Extension() string {
 	if a.PTX {

@@ -89,13 +89,13 @@ func watchSources(t *testing.T) {
 	}
 }
 
-// run runs a program and returns its exit code and its output. Of the emulator's settings, only the
-// given ones are set.
+// run runs a program and returns its exit code and its output. Of the settings of the emulator and
+// of the PTX machine, only the given ones are set.
 func run(t *testing.T, settings []string, program string, args ...string) (int, string) {
 	t.Helper()
 	cmd := exec.Command(program, args...)
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "EMULATOR_") && !strings.HasPrefix(kv, "ASAN_") && !strings.HasPrefix(kv, "TSAN_") {
+		if !strings.HasPrefix(kv, "EMULATOR_") && !strings.HasPrefix(kv, "PTX_") && !strings.HasPrefix(kv, "ASAN_") && !strings.HasPrefix(kv, "TSAN_") {
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}

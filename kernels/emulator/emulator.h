@@ -8,10 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <unordered_map>
+#include "driver/executor.h"
 
 struct uint3 { unsigned x, y, z; };
-struct dim3 { unsigned x, y, z; };
 struct alignas(8) uint2 { unsigned x, y; };
 struct alignas(16) uint4 { unsigned x, y, z, w; };
 
@@ -137,8 +136,6 @@ void mbarrier_wait(void* bar, unsigned parity, Site site);
 
 // ---- what the trace build records ------------------------------------------------------------------------------------
 
-enum Access { READ, WRITE };
-
 // record takes down one access of the running thread. site is an address in the kernel's code, which tells its accesses apart.
 void record(Access what, const void* p, unsigned bytes, const void* site);
 
@@ -151,32 +148,6 @@ inline void note(Access what, const void* p, unsigned bytes, const void* site) {
 #endif
 }
 
-// Footprint is the device memory that a piece of work uses: a bit for each byte that is read, and for each that is written.
-struct Page {
-  uint64_t bits[2][64] = {};
-};
-struct Footprint {
-  std::unordered_map<uintptr_t, Page> pages;
-  uintptr_t at = 0;  // the page that was used last
-  Page* page = nullptr;
-};
-
-// watching says that begin_footprint works in this build.
-#if defined(EMULATOR_TRACED)
-constexpr bool watching = true;
-#else
-constexpr bool watching = false;
-#endif
-// Between begin_footprint and end_footprint all accesses to device memory go to f.
-void begin_footprint(Footprint* f);
-void end_footprint();
-void touch(Access what, const void* p, size_t n);
-// meet returns a byte that both use and one of them writes, or null.
-const void* meet(const Footprint& a, const Footprint& b);
-
-// each_memory calls f for every allocation of device memory: the driver knows them.
-void each_memory(void (*f)(const void* p, size_t n));
-
 // ---- errors ----------------------------------------------------------------------------------------------------------
 
 // fatal prints the message with kernel, block and thread, and aborts. fatal_at adds the line.
@@ -185,15 +156,7 @@ void each_memory(void (*f)(const void* p, size_t n));
 
 // ---- kernels ---------------------------------------------------------------------------------------------------------
 
-// Kernel is a compiled kernel. The KERNEL macro makes one and puts it in the list.
-struct Kernel {
-  const char* name;
-  size_t param_size, param_align;
-  unsigned max_threads;
-  void (*call)(const void* params);
-  const Kernel* next;
-  unsigned registers = 0;  // of a thread; 0: what kernels/cubins/resources.txt says of sm_90a, or nothing known
-};
+// The KERNEL macro makes a compiled kernel and puts it in the list.
 extern const Kernel* kernels;
 const Kernel* find_kernel(const char* name);
 
@@ -205,11 +168,7 @@ struct Registration {
   }
 };
 
-// launch runs a grid to its end. Launches of several OS threads run one after another.
-void launch(const Kernel& k, dim3 size, dim3 block_size, size_t dynamic_shared, const void* params);
-
-// seed is EMULATOR_SEED: 0 means that everything runs in order.
-uint64_t seed();
+// truncates is EMULATOR_TRUNCATE.
 bool truncates();
 
 }  // namespace emu

@@ -1,5 +1,5 @@
-// device.cpp: the one device there is, an H100 SXM as its data sheet and the CUDA manual describe it. EMULATOR_MEMORY gives it less
-// memory (settings.cpp).
+// device.cpp: the one device there is, an H100 SXM as its data sheet and the CUDA manual describe it, but for what the executor says
+// of it. EMULATOR_MEMORY gives it less memory (settings.cpp).
 #include "driver.h"
 
 using namespace driver;
@@ -8,7 +8,7 @@ namespace driver {
 
 const Limits& limits() {
   static const char* const mebibytes = getenv("EMULATOR_MEMORY");
-  static const Limits h100 = {mebibytes && *mebibytes ? strtoull(mebibytes, nullptr, 10) << 20 : 80ull << 30, 1024, 48 << 10, 227 << 10, 228 << 10, 2048, 32, 65536, 132};
+  static const Limits h100 = {mebibytes && *mebibytes ? strtoull(mebibytes, nullptr, 10) << 20 : 80ull << 30, 1024, 48 << 10, 227 << 10, 228 << 10, 2048, 32, 65536, emu::device().multiprocessors};
   return h100;
 }
 
@@ -32,7 +32,7 @@ static int attribute(int a) {
       {13, 1980000},     // clock rate, kHz
       {14, 512},         // texture alignment
       {15, 1},           // gpu overlap
-      {16, 132},         // multiprocessors
+      {16, emu::device().multiprocessors},
       {19, 1},           // can map host memory
       {31, 1},           // concurrent kernels
       {36, 2619000},     // memory clock rate, kHz
@@ -41,8 +41,8 @@ static int attribute(int a) {
       {39, 2048},        // max threads per multiprocessor
       {40, 3},           // async engines
       {41, 1},           // unified addressing
-      {75, 9},           // compute capability major
-      {76, 0},           // compute capability minor
+      {75, emu::device().major},
+      {76, emu::device().minor},
       {78, 1},           // stream priorities
       {81, 228 << 10},   // max shared memory per multiprocessor
       {82, 65536},       // max registers per multiprocessor
@@ -77,7 +77,7 @@ API cuDeviceGet(int* device, int ordinal) {
 API cuDeviceGetName(char* name, int size, int device) {
   ENTER;
   DEVICE(device);
-  snprintf(name, (size_t)size, "Emulated NVIDIA H100 80GB HBM3");
+  snprintf(name, (size_t)size, "%s", emu::device().name);
   return OK;
 }
 API cuDeviceGetUuid(unsigned char* uuid, int device) {

@@ -1,9 +1,10 @@
 // driver.h: the stand-in libcuda.so.1 among its own files.
 //
 // It implements the part of CUDA's driver API that Tributary calls, from the documented ABI, without NVIDIA's headers: one
-// file for each topic, as in the manual. Kernels come from the host build that is linked into the same library. It is stricter
-// than a driver: it checks that a context is current on this OS thread, that every copy lies inside one allocation, that
-// an image was built from the same parameters, and it says on stderr what was wrong before it returns the error code.
+// file for each topic, as in the manual. What executes kernels (executor.h) is linked into the same library, and brings image.cpp and
+// tensor_map.cpp. It is stricter than a driver: it checks that a context is current on this OS thread, that every copy lies inside
+// one allocation, that an image was built from the same parameters, and it says on stderr what was wrong before it returns the error
+// code.
 //
 // One lock guards everything; work runs while it is held, so an application's threads never run kernels at the same time.
 #pragma once
@@ -21,7 +22,7 @@
 #include <string>
 #include <vector>
 
-#include "../emulator.h"
+#include "executor.h"
 #include "results.h"
 
 namespace driver {
@@ -121,12 +122,16 @@ struct Function {
 };
 Function* function_of(void* handle);
 
-// image.cpp: kernels and their parameter sizes as an image states them. opaque: the format does not say.
+// ---- image.cpp of the executor ---------------------------------------------------------------------------------------
+// Image is the kernels and their parameter sizes as an image states them. opaque: the format does not say.
 struct Image {
   bool opaque = false, ptx = false;
   std::map<std::string, size_t> kernels;
+  const void* code = nullptr;  // the executor's own
 };
 Result read_image(const void* data, Image* image);
+// find_kernel looks for a kernel of an image. It returns NOT_FOUND, without a message, where the image has no such kernel.
+Result find_kernel(const Image& image, const std::string& name, const emu::Kernel** kernel);
 
 }  // namespace driver
 

@@ -36,7 +36,7 @@ std::vector<bool> reaches(const Graph& g, std::vector<int> from) {
 }
 
 // find_race fails the context where two nodes that may run side by side use the same memory, unless both only read it.
-void find_race(const Graph& g, const std::vector<emu::Footprint>& used) {
+[[maybe_unused]] void find_race(const Graph& g, const std::vector<emu::Footprint>& used) {
   std::vector<std::vector<bool>> before;
   for (size_t i = 0; i < g.nodes.size(); i++) {
     before.push_back(reaches(g, g.nodes[i].after));
@@ -61,12 +61,12 @@ void run(const Graph& g) {
       if (!done[i] && std::all_of(g.nodes[i].after.begin(), g.nodes[i].after.end(), [&](int j) { return done[(size_t)j]; })) ready.push_back(i);
     x = x * 6364136223846793005ull + 1442695040888963407ull;
     const size_t i = ready[emu::seed() ? (x >> 33) % ready.size() : 0];
-    if (emu::watching) emu::begin_footprint(&used[i]);
+    if constexpr (emu::watching) emu::begin_footprint(&used[i]);
     if (!driver::driver().sticky) g.nodes[i].work();
-    if (emu::watching) emu::end_footprint();
+    if constexpr (emu::watching) emu::end_footprint();
     done[i] = true;
   }
-  if (emu::watching) find_race(g, used);
+  if constexpr (emu::watching) find_race(g, used);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // memory.cpp: device and pinned memory, copies and fills.
 //
-// Every device allocation is a heap allocation of its own, full of NaNs, so that an access beyond its end is AddressSanitizer's
-// and a read before the first write is visible. Device pointers are host pointers.
+// Every device allocation is one of the executor's, full of NaNs, so that a read before the first write is visible. Device pointers
+// are host pointers.
 #include "driver.h"
 
 using namespace driver;
@@ -70,9 +70,8 @@ API cuMemAlloc_v2(DevicePtr* p, size_t n) {
   if (!n) return say(INVALID_VALUE, "cuMemAlloc of 0 bytes");
   if (capturing()) return say(STREAM_CAPTURE_UNSUPPORTED, "%s while a stream is capturing", __func__);
   if (n > limits().memory - used) return OUT_OF_MEMORY;
-  void* m;
-  if (posix_memalign(&m, 256, n)) return OUT_OF_MEMORY;
-  memset(m, 0xff, n);
+  void* m = emu::allocate(n);
+  if (!m) return OUT_OF_MEMORY;
   device_memory[(DevicePtr)m] = n;
   used += n;
   *p = (DevicePtr)m;
@@ -86,7 +85,7 @@ API cuMemFree_v2(DevicePtr p) {
   if (i == device_memory.end()) return say(INVALID_VALUE, "cuMemFree: %#llx is not the beginning of an allocation", p);
   used -= i->second;
   device_memory.erase(i);
-  free((void*)p);
+  emu::release((void*)p);
   return OK;
 }
 API cuMemGetInfo_v2(size_t* available, size_t* total) {
@@ -134,7 +133,10 @@ API cuMemcpyHtoDAsync_v2(DevicePtr dst, const void* src, size_t n, void* stream)
   Stream* s = stream_of(stream);
   if (pinned(src, n) || !s || s->capture) return copy(dst, (DevicePtr)src, n, stream);
   auto staged = std::make_shared<std::vector<char>>((const char*)src, (const char*)src + n);
-  return submit(stream, [=] { memcpy((void*)dst, staged->data(), n); }, "a copy");
+  return submit(stream, [=] {
+    emu::touch(emu::WRITE, (const void*)dst, n);
+    memcpy((void*)dst, staged->data(), n);
+  }, "a copy");
 }
 API cuMemcpyDtoHAsync_v2(void* dst, DevicePtr src, size_t n, void* stream) {
   ENTER_CONTEXT;

@@ -91,13 +91,8 @@ API cuModuleGetFunction(void** function, void* module, const char* name) {
   ENTER_CONTEXT;
   Module* m = (Module*)module;
   if (!modules().count(m)) return say(INVALID_HANDLE, "%s: no such module", __func__);
-  const auto i = m->image.kernels.find(name);
-  if (!m->image.opaque && i == m->image.kernels.end()) return NOT_FOUND;  // the caller may look in another image
-  const emu::Kernel* k = emu::find_kernel(name);
-  if (!k) return say(NOT_FOUND, "the emulator was built without kernel %s", name);
-  if (!m->image.opaque && i->second != k->param_size)
-    return say(INVALID_IMAGE, "kernel %s takes %zu bytes of parameters in the image and %zu in the source: the image is stale", name,
-               i->second, k->param_size);
+  const emu::Kernel* k;
+  if (Result r = find_kernel(m->image, name, &k)) return r;
   Function& f = m->functions[name];
   f.kernel = k;
   functions().insert(&f);

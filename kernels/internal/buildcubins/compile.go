@@ -126,12 +126,27 @@ func sourceNames(root string) ([]string, error) {
 	return paths, nil
 }
 
-// compile makes one cubin and returns the resources of its kernels by target.
+// compile makes one cubin and returns the resources of its kernels by target. If the cubin has
+// kernels for warpgroups, compile leaves the PTX beside it that the cubin was made from: no PTX that
+// ships has these kernels, and the PTX machine runs them (kernels/ptx).
 func compile(root string, a kernels.Architecture, name string) (data []byte, use map[string]map[string]usage, err error) {
 	output := filepath.Join("build/cubins", a.Name, name+a.Extension())
-	log, err := execute(root, nvcc(a, name+".cu", output))
+	command := nvcc(a, name+".cu", output)
+	kept := strings.TrimSuffix(output, a.Extension())
+	if a.Warpgroups() {
+		if err := os.Mkdir(filepath.Join(root, kept), 0o755); err != nil {
+			return nil, nil, err
+		}
+		command = append(command, "--keep", "--keep-dir", kept)
+	}
+	log, err := execute(root, command)
 	if err != nil {
 		return nil, nil, err
+	}
+	if a.Warpgroups() {
+		if err := keepPTX(filepath.Join(root, kept)); err != nil {
+			return nil, nil, err
+		}
 	}
 	use = map[string]map[string]usage{}
 	if use[a.Name], err = parseLog(log); err != nil {
@@ -155,6 +170,14 @@ func compile(root string, a kernels.Architecture, name string) (data []byte, use
 	}
 	data, err = os.ReadFile(filepath.Join(root, output))
 	return data, use, err
+}
+
+// keepPTX moves the PTX out of the folder of files that the compiler kept, and removes the folder.
+func keepPTX(kept string) error {
+	if err := os.Rename(filepath.Join(kept, filepath.Base(kept)+".ptx"), kept+".ptx"); err != nil {
+		return err
+	}
+	return os.RemoveAll(kept)
 }
 
 // execute runs a compiler and returns its output. It ignores nvcc's settings in the environment.

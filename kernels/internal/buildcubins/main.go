@@ -7,8 +7,9 @@
 //	buildcubins -check   compare kernels/cubins with what would be written
 //
 // It runs in the module's root folder with the compiler that tools/cudatoolchain/install.sh
-// installs there. The cubins stay as files in build/cubins/ARCHITECTURE/. Warnings of the compiler,
-// spilled registers and stack frames are errors.
+// installs there. The cubins stay as files in build/cubins/ARCHITECTURE/, those of sm_90a with the
+// PTX that they were made from. Warnings of the compiler, spilled registers and stack frames are
+// errors.
 package main
 
 import (

@@ -199,3 +199,19 @@ func TestWriteAndCompare(t *testing.T) {
 	require.NoError(t, b.write(dir))
 	require.NoError(t, b.compare(dir))
 }
+
+// Of all that nvcc keeps, the PTX stays beside the cubin.
+func TestKeepPTX(t *testing.T) {
+	root := t.TempDir()
+	kept := filepath.Join(root, "add")
+	require.NoError(t, os.Mkdir(kept, 0o755))
+	for name, text := range map[string]string{"add.ptx": ".version 9.0", "add.cpp1.ii": "int x;"} {
+		require.NoError(t, os.WriteFile(filepath.Join(kept, name), []byte(text), 0o644))
+	}
+	require.NoError(t, keepPTX(kept))
+	got, err := os.ReadFile(filepath.Join(root, "add.ptx"))
+	require.NoError(t, err)
+	require.Equal(t, ".version 9.0", string(got))
+	require.NoDirExists(t, kept)
+	require.Error(t, keepPTX(kept), "nvcc kept nothing")
+}

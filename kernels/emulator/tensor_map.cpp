@@ -2,7 +2,8 @@
 // of bfloat16, in boxes of lines of 128 bytes.
 #include <string.h>
 
-#include "driver.h"
+#include "driver/driver.h"
+#include "emulator.h"
 
 using namespace driver;
 

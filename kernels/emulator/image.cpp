@@ -11,7 +11,8 @@
 // A fat binary is taken without a look inside.
 #include <elf.h>
 
-#include "driver.h"
+#include "driver/driver.h"
+#include "emulator.h"
 
 namespace driver {
 
@@ -80,6 +81,18 @@ Result read_image(const void* data, Image* image) {
   if (!strstr(s, ".version")) return say(INVALID_IMAGE, "the image is neither a cubin nor PTX");
   image->ptx = true;
   read_ptx(s, image);
+  return OK;
+}
+
+Result find_kernel(const Image& image, const std::string& name, const emu::Kernel** kernel) {
+  const auto i = image.kernels.find(name);
+  if (!image.opaque && i == image.kernels.end()) return NOT_FOUND;  // the caller may look in another image
+  const emu::Kernel* k = emu::find_kernel(name.c_str());
+  if (!k) return say(NOT_FOUND, "the emulator was built without kernel %s", name.c_str());
+  if (!image.opaque && i->second != k->param_size)
+    return say(INVALID_IMAGE, "kernel %s takes %zu bytes of parameters in the image and %zu in the source: the image is stale", name.c_str(),
+               i->second, k->param_size);
+  *kernel = k;
   return OK;
 }
 
