@@ -231,7 +231,8 @@ func ownHeads(specs []auxhead.Spec) string {
 	return auxhead.Format(all)
 }
 
-// OpenNetwork builds the network of a configuration for the classes and images of its data, without reading an image.
+// OpenNetwork builds the network of a configuration for the classes and images of its data, without
+// reading an image.
 func OpenNetwork(ctx context.Context, c train.Config, o Options) (*graph.Graph, error) {
 	if err := o.Complete(&c); err != nil {
 		return nil, err

@@ -226,7 +226,8 @@ class Run:
                                     "--seconds", f"{min(1.5, seconds / 60):.1f}", *["--quick"] * dry, *args]
 
         def sanitize(tool, argv):
-            # kernel_tests looks for a kernel in one image after another, so errors of the API are expected.
+            # kernel_tests looks for a kernel in one image after another, so errors of the API are
+            # expected.
             return lambda seconds: [sanitizer, "--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no", *argv(seconds)]
 
         cubins = {"TRIBUTARY_CUBINS": self.cubins}

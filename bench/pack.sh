@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds build/gpu/pack.tgz: the programs that bench/gpu.py runs on a machine with a GPU and no Go. That machine gets the pack, and
-# the sources beside it. It needs Go, gcc and a C++17 compiler.
+# Builds build/gpu/pack.tgz: the programs that bench/gpu.py runs on a machine with a GPU and no Go.
+# That machine gets the pack, and the sources beside it. It needs Go, gcc and a C++17 compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 most=60000000 # maximum bytes of the pack and the sources
@@ -13,7 +13,8 @@ done
 cuda/cgo.sh make -s -C kernels/emulator gpu-kernel-tests
 dirty=false
 [ -z "$(git status --porcelain)" ] || dirty=true
-# The newest version of glibc whose symbols the programs need. bench/gpu.py checks whether a machine has it.
+# The newest version of glibc whose symbols the programs need. bench/gpu.py checks whether a machine
+# has it.
 glibc=$(objdump -T build/pack/tributary build/pack/*.test build/pack/kernel_tests | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1 | cut -d_ -f2)
 printf '{"commit": "%s", "dirty": %s, "glibc": "%s"}\n' "$(git rev-parse --short HEAD)" "$dirty" "$glibc" >build/pack/manifest.json
 tar -C build/pack -czf build/gpu/pack.tgz tributary cuda.test driver.test bench.test kernel_tests manifest.json

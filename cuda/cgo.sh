@@ -1,9 +1,10 @@
 #!/bin/sh
-# Runs a command, such as "go build -tags cuda ./...", where gorgonia.org/cu and package cuda find our cuda.h and a
-# libcuda to link with. It needs a C compiler and nothing of NVIDIA's.
+# Runs a command, such as "go build -tags cuda ./...", where gorgonia.org/cu and package cuda find
+# our cuda.h and a libcuda to link with. It needs a C compiler and nothing of NVIDIA's.
 #
-# That library, build/driver/libcuda.a, has a function for every function of cuda.h, which looks for the driver's libcuda.so.1 when
-# it is first called (forward.awk). So one program serves machines with and without a driver.
+# That library, build/driver/libcuda.a, has a function for every function of cuda.h, which looks for
+# the driver's libcuda.so.1 when it is first called (forward.awk). So one program serves machines
+# with and without a driver.
 set -e
 root=$(cd "$(dirname "$0")/.." && pwd)
 header=$root/cuda/driver/include/cuda.h
@@ -21,7 +22,8 @@ if [ ! "$library" -nt "$header" ] || [ ! "$library" -nt "$forward" ]; then
 	rm -r "$new"
 fi
 
-# Go's build cache does not see headers and libraries outside a package: the checksum makes it build again when they change.
+# Go's build cache does not see headers and libraries outside a package: the checksum makes it build
+# again when they change.
 export CGO_ENABLED=1
 export CGO_CFLAGS="${CGO_CFLAGS:--O2 -g} -I$root/cuda/driver/include -DCUDA_H=$(cat "$header" "$forward" | cksum | cut -d' ' -f1)"
 export CGO_LDFLAGS="${CGO_LDFLAGS:--O2 -g} -L$root/build/driver -ldl"

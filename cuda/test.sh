@@ -1,5 +1,6 @@
 #!/bin/sh
-# Tests everything with the build tag cuda against the emulator's libcuda.so.1: needs gcc, make and a C++17 compiler.
+# Tests everything with the build tag cuda against the emulator's libcuda.so.1: needs gcc, make and
+# a C++17 compiler.
 #
 #	cuda/test.sh [arguments of go test]
 #	VARIANT=asan cuda/test.sh     AddressSanitizer watches the kernels and all device memory (clang only)
@@ -7,8 +8,9 @@
 #	VARIANT=tsan cuda/test.sh     ThreadSanitizer watches the threads of the kernels (clang only; minutes)
 #	VARIANT=ptx cuda/test.sh      what the compiler made of the kernels runs on the PTX machine (kernels/ptx), as on a GPU
 #
-# On a machine with a GPU, "cuda/cgo.sh go test -count=1 -tags cuda ./cuda/..." runs the same tests on it, but for those of faults.
-# The emulator reads its settings from the environment, which the go command does not see: hence -count=1.
+# On a machine with a GPU, "cuda/cgo.sh go test -count=1 -tags cuda ./cuda/..." runs the same tests
+# on it, but for those of faults. The emulator reads its settings from the environment, which the go
+# command does not see: hence -count=1.
 set -e
 cd "$(dirname "$0")/.."
 variant=${VARIANT:-plain}
@@ -27,7 +29,8 @@ trace)
 	;;
 asan | tsan)
 	LD_LIBRARY_PATH=$LD_LIBRARY_PATH/$variant
-	# The sanitizer's runtime has to be there before everything else. Go's own memory is none of its business.
+	# The sanitizer's runtime has to be there before everything else. Go's own memory is none of its
+	# business.
 	runtime=$(clang++-19 -print-file-name=libclang_rt.$variant.so)
 	[ -e "$runtime" ] || runtime=$(clang++-19 -print-file-name=libclang_rt.$variant-x86_64.so)
 	symbolizer=external_symbolizer_path=$(command -v addr2line)

@@ -12,8 +12,10 @@ import (
 // their schedule:
 //
 //   - none: they do not adapt
-//   - uncertainty: every head's weight is divided by a variance that is learnt with the network (Kendall, Gal and Cipolla 2018)
-//   - pcgrad: if the gradients of two heads conflict, each loses its part along the other (Yu et al. 2020); it costs a forward pass and a reverse sweep for each head and update
+//   - uncertainty: every head's weight is divided by a variance that is learnt with the network
+//     (Kendall, Gal and Cipolla 2018)
+//   - pcgrad: if the gradients of two heads conflict, each loses its part along the other (Yu et
+//     al. 2020); it costs a forward pass and a reverse sweep for each head and update
 func Balances() []string { return []string{"none", "uncertainty", "pcgrad"} }
 
 // mostUncertain bounds the logarithm of a variance, so that one bad loss does not switch a head

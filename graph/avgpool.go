@@ -19,8 +19,9 @@ func (o AvgPool) infer(in []Shape) (Op, Shape, error) {
 	return o, s, err
 }
 
-// AdaptiveAvgPool averages over an H×W grid of bins that cover the image: bin i of n over size s reaches from floor(i·s/n)
-// to ceil((i+1)·s/n) (PyTorch's adaptive_avg_pool2d). 1×1 is global average pooling.
+// AdaptiveAvgPool averages over an H×W grid of bins that cover the image: bin i of n over size s
+// reaches from floor(i·s/n) to ceil((i+1)·s/n) (PyTorch's adaptive_avg_pool2d). 1×1 is global
+// average pooling.
 type AdaptiveAvgPool struct{ H, W int }
 
 // Kind implements Op.

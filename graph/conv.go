@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Conv is a two-dimensional convolution (cross-correlation, as everywhere in the field) without bias, groups = 1:
+// Conv is a two-dimensional convolution (cross-correlation, as everywhere in the field) without
+// bias, groups = 1:
 //
 //	y[n,p,q,k] = Σ_{r,s,c} w[k,r,s,c] · x[n, p·stride+r-top, q·stride+s-left, c]
 type Conv struct {
@@ -164,7 +165,8 @@ func (s *ConvForward) uses() []*Param {
 // FLOPs implements Step.
 func (s *ConvForward) FLOPs() int64 { return 2 * s.macs() }
 
-// ConvBackwardData computes (or, if Accumulate is set, adds) the gradient of the input from all segments.
+// ConvBackwardData computes (or, if Accumulate is set, adds) the gradient of the input from all
+// segments.
 type ConvBackwardData struct {
 	at
 	ConvGeometry

@@ -62,8 +62,9 @@ func (g *Graph) Dropout(name string, x *Node, p float64) *Node {
 	return g.Apply(name, Dropout{p}, x)
 }
 
-// DropoutStep computes (or adds) Y = X·mask/(1-P), forward and backward. Element e = row·C + channel is kept when word e%4 of
-// Philox4x32({e/4 low, e/4 high, step low, step high}, StreamKey(seed, Key)) is at least P·2³². Y may be X.
+// DropoutStep computes (or adds) Y = X·mask/(1-P), forward and backward. Element e = row·C +
+// channel is kept when word e%4 of Philox4x32({e/4 low, e/4 high, step low, step high},
+// StreamKey(seed, Key)) is at least P·2³². Y may be X.
 type DropoutStep struct {
 	at
 	P          float64

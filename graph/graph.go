@@ -21,7 +21,8 @@ type Op interface {
 	params(in []Shape) []*Param
 	// forward emits the steps that compute a node.
 	forward(c *compiler, n *Node)
-	// backward is the gradient rule: it emits the steps that carry the gradient of a node to its inputs and parameters.
+	// backward is the gradient rule: it emits the steps that carry the gradient of a node to its
+	// inputs and parameters.
 	backward(c *compiler, n *Node)
 }
 
@@ -43,7 +44,8 @@ type (
 	}
 )
 
-// Node is one operation applied to the outputs of others. Names are paths: "inception4a/tower3x3/conv".
+// Node is one operation applied to the outputs of others. Names are paths:
+// "inception4a/tower3x3/conv".
 type Node struct {
 	name   string
 	op     Op

@@ -2,7 +2,8 @@ package graph
 
 import "fmt"
 
-// LRN is local response normalisation across channels (Krizhevsky et al. 2012, as in Caffe and PyTorch):
+// LRN is local response normalisation across channels (Krizhevsky et al. 2012, as in Caffe and
+// PyTorch):
 //
 //	s[c] = K + Alpha/Size · Σ_{|j-c| <= Size/2} x[j]²,  y[c] = x[c] · s[c]^-Beta
 type LRN struct {

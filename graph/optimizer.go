@@ -11,14 +11,15 @@ const (
 	// SGD is PyTorch's: g += decay·w; buf = Momentum·buf + g (buf = g in the first step); with
 	// Nesterov g += Momentum·buf, otherwise g = buf; w -= lr·g.
 	SGD Rule = "sgd"
-	// RMSProp is PyTorch's: g += decay·w; sq = Alpha·sq + (1-Alpha)·g²; buf = Momentum·buf + g/(sqrt(sq)+Eps); w -= lr·buf.
+	// RMSProp is PyTorch's: g += decay·w; sq = Alpha·sq + (1-Alpha)·g²; buf = Momentum·buf +
+	// g/(sqrt(sq)+Eps); w -= lr·buf.
 	RMSProp Rule = "rmsprop"
 	// RMSPropTF is TensorFlow's, which trained the networks of the Inception papers: sq starts at
 	// one and Eps is inside the root: g += decay·w; sq = Alpha·sq + (1-Alpha)·g²; buf =
 	// Momentum·buf + lr·g/sqrt(sq+Eps); w -= buf.
 	RMSPropTF Rule = "rmsprop_tf"
-	// AdamW is Loshchilov and Hutter's (2019), PyTorch's: w -= lr·decay·w; m = Beta1·m + (1-Beta1)·g;
-	// v = Beta2·v + (1-Beta2)·g²; w -= lr·(m/(1-Beta1^t))/(sqrt(v/(1-Beta2^t))+Eps).
+	// AdamW is Loshchilov and Hutter's (2019), PyTorch's: w -= lr·decay·w; m = Beta1·m +
+	// (1-Beta1)·g; v = Beta2·v + (1-Beta2)·g²; w -= lr·(m/(1-Beta1^t))/(sqrt(v/(1-Beta2^t))+Eps).
 	AdamW Rule = "adamw"
 )
 

@@ -111,8 +111,8 @@ func XavierUniform() Init {
 	}
 }
 
-// GlorotUniform draws uniformly from ±sqrt(6/(fan_in+fan_out)) (Glorot and Bengio 2010): PyTorch's xavier_uniform_ and TensorFlow's
-// default.
+// GlorotUniform draws uniformly from ±sqrt(6/(fan_in+fan_out)) (Glorot and Bengio 2010): PyTorch's
+// xavier_uniform_ and TensorFlow's default.
 func GlorotUniform() Init {
 	return func(r *Random, dims []int, dst []float32) {
 		in, out := fans(dims)

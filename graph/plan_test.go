@@ -30,7 +30,8 @@ func module(g *Graph, l layer, name string, x *Node) *Node {
 	return g.Mark(name, g.Concat(name+"/concat", a, b, c, d))
 }
 
-// inception is a stem and three modules, with a head on the first module and one on a tower of the second.
+// inception is a stem and three modules, with a head on the first module and one on a tower of the
+// second.
 func inception(l layer) *Graph {
 	g := New("test")
 	x := l(g, "stem", g.Input("image", Shape{16, 16, 3}), 8, Square(3, 1, 1))

@@ -34,12 +34,14 @@ type Window struct {
 	Ceil bool // round the output size up (ceil_mode in Caffe and torchvision): the last window may reach over the edge
 }
 
-// Square returns a window of k×k taps with the same stride and padding on both axes (PyTorch's kernel_size, stride, padding).
+// Square returns a window of k×k taps with the same stride and padding on both axes (PyTorch's
+// kernel_size, stride, padding).
 func Square(k, stride, pad int) Window {
 	return Window{H: k, W: k, StrideH: stride, StrideW: stride, Pads: Pads{pad, pad, pad, pad}}
 }
 
-// Rect returns a window of h×w taps, stride 1, padded by ph rows above and below and pw columns left and right.
+// Rect returns a window of h×w taps, stride 1, padded by ph rows above and below and pw columns
+// left and right.
 func Rect(h, w, ph, pw int) Window {
 	return Window{H: h, W: w, StrideH: 1, StrideW: 1, Pads: Pads{ph, ph, pw, pw}}
 }

@@ -36,7 +36,8 @@ func TestWindowSizes(t *testing.T) {
 	require.Equal(t, Pads{0, 1, 1, 1}, w.Pads, "the odd padding pixel is at the end")
 }
 
-// The first blocks of the known-answer test of the Random123 distribution (kat_vectors, philox 4x32 10).
+// The first blocks of the known-answer test of the Random123 distribution (kat_vectors, philox 4x32
+// 10).
 func TestPhiloxKnownAnswers(t *testing.T) {
 	require.Equal(t, [4]uint32{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}, Philox4x32([4]uint32{}, [2]uint32{}))
 	f := uint32(0xffffffff)

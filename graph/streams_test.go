@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// orderedPlans are plans with branches, heads on modules and towers, siblings, shared memory, and every kind of sweep.
+// orderedPlans are plans with branches, heads on modules and towers, siblings, shared memory, and
+// every kind of sweep.
 func orderedPlans(t *testing.T) map[string]*Plan {
 	rested, apart, perLoss, plain := training(), training(), training(), training()
 	rested.ReuseDistance = 4

@@ -45,7 +45,8 @@ func inceptionSmall(n *network) *graph.Node {
 	return layers.FC(n.g, "fc", x, n.cfg.Classes, graph.HeNormal(), layers.Bias{})
 }
 
-// smallTrunk adds the input, a stem of one convolution, the modules of a table, and the pooling before the classifier.
+// smallTrunk adds the input, a stem of one convolution, the modules of a table, and the pooling
+// before the classifier.
 func (n *network) smallTrunk(modules []smallModule) *graph.Node {
 	x := n.g.Input("input", n.cfg.shape())
 	x = n.add("conv1", x, n.scaled(16), same(3))

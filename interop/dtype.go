@@ -47,7 +47,8 @@ func readBF16(b []byte) float32 {
 	return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
 }
 
-// readF16 decodes an IEEE 754 half: 1 sign, 5 exponent and 10 mantissa bits. Every half is a float32.
+// readF16 decodes an IEEE 754 half: 1 sign, 5 exponent and 10 mantissa bits. Every half is a
+// float32.
 func readF16(b []byte) float32 {
 	h := uint32(binary.LittleEndian.Uint16(b))
 	sign, exp, frac := h>>15<<31, h>>10&0x1f, h&0x3ff

@@ -1,4 +1,5 @@
-// Package kernels holds the CUDA sources of Tributary, their parameter structs and the table of kernels.
+// Package kernels holds the CUDA sources of Tributary, their parameter structs and the table of
+// kernels.
 //
 // Each operation has one .cu file, whose head says what its kernels compute, over which shapes and
 // at which cost. params.h has one plain struct for each kernel, and params_gen.go its mirror in Go.

@@ -45,7 +45,8 @@ func TestCutChunks(t *testing.T) {
 	}
 }
 
-// The grids of the convolutions cover the product, and the parts of a filter gradient cover the pixels.
+// The grids of the convolutions cover the product, and the parts of a filter gradient cover the
+// pixels.
 func TestConvGrids(t *testing.T) {
 	for _, pixels := range []int{1, 63, 128, 129, 5000, 100352} {
 		for _, filters := range []int{1, 16, 64, 65, 192, 1000} {

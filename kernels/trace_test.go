@@ -41,7 +41,8 @@ type buffer struct {
 	WrittenOnce         int64 `json:"written_once"`
 }
 
-// runTraced runs a program of the trace build and returns its launches, with the lines of their sites.
+// runTraced runs a program of the trace build and returns its launches, with the lines of their
+// sites.
 func runTraced(t *testing.T, settings []string, program string, args ...string) []traced {
 	t.Helper()
 	if _, err := exec.LookPath("addr2line"); err != nil {

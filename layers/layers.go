@@ -47,8 +47,8 @@ func ConvBias(init graph.Init, bias Bias) Unit {
 	}
 }
 
-// FC adds a fully connected layer over all of x with a bias: the nodes NAME/linear and NAME/bias. The result has shape
-// (1, 1, features).
+// FC adds a fully connected layer over all of x with a bias: the nodes NAME/linear and NAME/bias.
+// The result has shape (1, 1, features).
 func FC(g *graph.Graph, name string, x *graph.Node, features int, init graph.Init, bias Bias) *graph.Node {
 	x = g.Linear(name+"/linear", x, features, init)
 	return bias.add(g, name+"/bias", x)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every fuzz test of the module for a number of inputs (default 100,000 each), one after another. Inputs are counted and
-# not timed: when a -fuzztime in seconds is over, Go before 1.27 may call a sound test failed, "context deadline exceeded"
-# (golang/go#75804).
+# Runs every fuzz test of the module for a number of inputs (default 100,000 each), one after
+# another. Inputs are counted and not timed: when a -fuzztime in seconds is over, Go before 1.27 may
+# call a sound test failed, "context deadline exceeded" (golang/go#75804).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for file in $(git ls-files '*_test.go' | xargs grep -l '^func Fuzz'); do

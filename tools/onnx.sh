@@ -1,5 +1,6 @@
 #!/bin/sh
-# Compares exported ONNX models with the networks, in onnxruntime, which it installs into build/onnx (about 150 MB).
+# Compares exported ONNX models with the networks, in onnxruntime, which it installs into build/onnx
+# (about 150 MB).
 set -eu
 cd "$(dirname "$0")/.."
 tools/wheels/install.sh onnx

@@ -49,8 +49,10 @@ func mirrored(info dataset.Info) dataset.Pipeline {
 //   - none: prepare images as test images
 //   - flip: mirror images if they keep their class
 //   - crop-flip: flip, and cut at random out of an image with a border of an eighth
-//   - crop-flip-cutout: crop-flip, and cover a square of a quarter of the side (DeVries and Taylor 2017)
-//   - inception: cut out a random 8 to 100 % of the image, mirror it, change its colours (Szegedy et al. 2014, section 6)
+//   - crop-flip-cutout: crop-flip, and cover a square of a quarter of the side (DeVries and Taylor
+//     2017)
+//   - inception: cut out a random 8 to 100 % of the image, mirror it, change its colours (Szegedy
+//     et al. 2014, section 6)
 func AugmentationNames() []string {
 	var names []string
 	for _, a := range augmentations {

@@ -36,10 +36,12 @@ var (
 //
 //   - constant: 1.
 //   - step: FACTOR^⌊t/EPOCHS⌋, a drop every EPOCHS epochs (Krizhevsky et al. 2012; Caffe's "step").
-//   - exponential: FACTOR^(t/EPOCHS), the same without stairs (TensorFlow's exponential_decay; Szegedy et al. 2016,
-//     section 8: "decayed every two epochs using an exponential rate of 0.94").
+//   - exponential: FACTOR^(t/EPOCHS), the same without stairs (TensorFlow's exponential_decay;
+//     Szegedy et al. 2016, section 8: "decayed every two epochs using an exponential rate of
+//     0.94").
 //   - poly: (1-t/T)^POWER (Caffe's "poly"; its quick GoogLeNet has POWER 0.5).
-//   - cosine: LEAST + (1-LEAST)·(1+cos(π·t/T))/2 (Loshchilov and Hutter 2017, SGDR, equation 5, one period).
+//   - cosine: LEAST + (1-LEAST)·(1+cos(π·t/T))/2 (Loshchilov and Hutter 2017, SGDR, equation 5, one
+//     period).
 var scheduleRules = []scheduleRule{
 	{"constant", nil, func(_ []float64, _, _ float64) float64 { return 1 }},
 	{"step", []scheduleParam{every, factor}, func(p []float64, t, _ float64) float64 { return math.Pow(p[1], math.Floor(t/p[0])) }},

@@ -57,8 +57,8 @@ func BenchmarkGorgonia(b *testing.B) {
 	report(b, 3)
 }
 
-// BenchmarkGoMLXForward measures GoMLX's pure Go backend. Version 0.27.0 cannot compile the convolution's gradient there
-// ("stride[0]=0 must be >= 1").
+// BenchmarkGoMLXForward measures GoMLX's pure Go backend. Version 0.27.0 cannot compile the
+// convolution's gradient there ("stride[0]=0 must be >= 1").
 func BenchmarkGoMLXForward(b *testing.B) {
 	backend, err := simplego.New("")
 	require.NoError(b, err)

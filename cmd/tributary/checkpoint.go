@@ -39,7 +39,8 @@ func (f *runFlags) apply(c *train.Config) {
 	}
 }
 
-// load opens the trained network that --checkpoint names: the best checkpoint of a run's folder, or a file.
+// load opens the trained network that --checkpoint names: the best checkpoint of a run's folder, or
+// a file.
 func (f *runFlags) load(cmd *cobra.Command, name string, report train.Reporter) (*tributary.Classifier, error) {
 	if name == "" {
 		return nil, usageError{fmt.Errorf("%s: name a run with --checkpoint, such as --checkpoint last or --checkpoint runs/NAME", cmd.Name())}

@@ -18,8 +18,9 @@ type operation struct {
 	make func(statement) graph.Op
 	// value is the definition in float64, as plain loops. It fills e.y, which is zero before.
 	value func(e evaluation)
-	// gradient is the reverse of value, as plain loops: it adds what s.dy sends to the gradients of the inputs and of the
-	// parameters. checkGradients compares it with finite differences of value.
+	// gradient is the reverse of value, as plain loops: it adds what s.dy sends to the gradients of
+	// the inputs and of the parameters. checkGradients compares it with finite differences of
+	// value.
 	gradient func(s sweep)
 	// refuses returns an error if a training plan cannot have the node at the batch size; nil: no
 	// node is refused.

@@ -16,8 +16,9 @@ type sweep struct {
 	gradients map[*graph.Param][]float64
 }
 
-// reverse returns the reference's own gradient of Σ weight·loss by every node's output and by every parameter. It is a reverse
-// sweep over the values of evaluate. The rules of the operations are operation.gradient.
+// reverse returns the reference's own gradient of Σ weight·loss by every node's output and by every
+// parameter. It is a reverse sweep over the values of evaluate. The rules of the operations are
+// operation.gradient.
 func (r *reference) reverse(losses []*graph.Loss, weights []float64) (nodes map[*graph.Node][]float64, params map[*graph.Param][]float64) {
 	nodes, params = map[*graph.Node][]float64{}, map[*graph.Param][]float64{}
 	all := r.g.Nodes()

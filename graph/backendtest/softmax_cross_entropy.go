@@ -42,7 +42,8 @@ func (r *reference) loss(l *graph.Loss) float64 {
 	return sum / float64(max(rows, 1))
 }
 
-// lossGradient adds the gradient of weight·loss to the gradient of the logits. The teacher is a constant.
+// lossGradient adds the gradient of weight·loss to the gradient of the logits. The teacher is a
+// constant.
 func (r *reference) lossGradient(d []float64, l *graph.Loss, weight float64) {
 	k, rows, share := l.Logits.Shape().C, 0, 0.0
 	for _, label := range r.labels {

@@ -1,8 +1,9 @@
-// Package cubins has the kernels as GPUs take them. Each .cu file has an archive with a cubin for each of kernels.Architectures.
+// Package cubins has the kernels as GPUs take them. Each .cu file has an archive with a cubin for
+// each of kernels.Architectures.
 //
-// make cubins writes the archives, with resources.txt, which says what each kernel takes of a multiprocessor, and manifest.txt, by
-// which a test finds archives that are older than their sources. Only package cuda imports this package: the program for the CPU
-// carries no cubins.
+// make cubins writes the archives, with resources.txt, which says what each kernel takes of a
+// multiprocessor, and manifest.txt, by which a test finds archives that are older than their
+// sources. Only package cuda imports this package: the program for the CPU carries no cubins.
 package cubins
 
 import (

@@ -22,7 +22,8 @@ func TestCubins(t *testing.T) {
 			cubin, err := Read(k.File, a)
 			require.NoError(t, err)
 			if a.PTX {
-				// PTX ISA 9.0 is what CUDA 13.0 brought, and driver.MinDriver knows: a newer one would need a newer driver.
+				// PTX ISA 9.0 is what CUDA 13.0 brought, and driver.MinDriver knows: a newer one
+				// would need a newer driver.
 				require.Contains(t, string(cubin), ".version 9.0\n.target sm_80\n")
 				require.Contains(t, string(cubin), ".visible .entry "+k.Name+"(")
 				continue
@@ -36,8 +37,8 @@ func TestCubins(t *testing.T) {
 	}
 }
 
-// Kernels multiply as the table says. In PTX for sm_80 those of tensor cores have mma of their type, or, where only warpgroups do the
-// work, nothing but a trap: warpgroups multiply bf16.
+// Kernels multiply as the table says. In PTX for sm_80 those of tensor cores have mma of their
+// type, or, where only warpgroups do the work, nothing but a trap: warpgroups multiply bf16.
 func TestArithmetic(t *testing.T) {
 	ptx := kernels.Architectures[slices.IndexFunc(kernels.Architectures, func(a kernels.Architecture) bool { return a.PTX })]
 	seen := map[kernels.Arithmetic]int{}

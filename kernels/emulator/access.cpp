@@ -2,9 +2,9 @@
 //     -fsanitize-coverage=trace-pc-guard,trace-loads,trace-stores
 // which calls these before every memory access.
 //
-// In the preempt build a thread may then lose the processor between the read and the write of one statement: only so a
-// forgotten atomic shows, because every other order of threads switches at waits alone. In the trace build the access is
-// recorded: see trace.cpp.
+// In the preempt build a thread may then lose the processor between the read and the write of one
+// statement: only so a forgotten atomic shows, because every other order of threads switches at
+// waits alone. In the trace build the access is recorded: see trace.cpp.
 #include "runtime.h"
 
 namespace emu {

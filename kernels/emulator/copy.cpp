@@ -1,5 +1,6 @@
-// copy.cpp: when asynchronous copies happen. A copy that is done at once hides a forgotten wait, one that is done at the wait
-// hides a buffer that is overwritten too early: tests run both, or random.
+// copy.cpp: when asynchronous copies happen. A copy that is done at once hides a forgotten wait,
+// one that is done at the wait hides a buffer that is overwritten too early: tests run both, or
+// random.
 #include "runtime.h"
 
 namespace emu {

@@ -1,9 +1,12 @@
-// emulator.h: what compiled kernels (through gpu/host.h) and the stand-in driver see of the emulator.
+// emulator.h: what compiled kernels (through gpu/host.h) and the stand-in driver see of the
+// emulator.
 //
-// A kernel launch runs block after block (or several at once, on several OS threads); within a block every GPU thread is a
-// fiber with a stack of its own, and a fiber runs until its thread waits for others: at a barrier or in a warp collective.
-// Threads run in order by default, in random order with EMULATOR_SEED, and can lose the processor at any memory access in
-// the preempt build. Nothing here is fast on purpose, but nothing is slow by neglect: a barrier costs about 10 ns a thread.
+// A kernel launch runs block after block (or several at once, on several OS threads); within a
+// block every GPU thread is a fiber with a stack of its own, and a fiber runs until its thread
+// waits for others: at a barrier or in a warp collective. Threads run in order by default, in
+// random order with EMULATOR_SEED, and can lose the processor at any memory access in the preempt
+// build. Nothing here is fast on purpose, but nothing is slow by neglect: a barrier costs about 10
+// ns a thread.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +19,8 @@ struct alignas(16) uint4 { unsigned x, y, z, w; };
 
 namespace emu {
 
-// Site is a place in a kernel's source. A barrier is known by it: compilers duplicate calls, so addresses would not do.
+// Site is a place in a kernel's source. A barrier is known by it: compilers duplicate calls, so
+// addresses would not do.
 struct Site {
   const char* file;
   int line;
@@ -45,8 +49,8 @@ extern __thread Grid grid __attribute__((tls_model("initial-exec")));
 // barrier is __syncthreads(): it waits for all threads of the block that have not returned.
 void barrier(Site site);
 
-// A Collective computes what a warp computes together. The last lane to arrive runs it for all: slots[i] is what lane i
-// passed, null where lane i takes no part.
+// A Collective computes what a warp computes together. The last lane to arrive runs it for all:
+// slots[i] is what lane i passed, null where lane i takes no part.
 typedef void (*Collective)(void** slots, uint32_t mask);
 
 // collective waits for all lanes of the warp that have not returned.
@@ -63,12 +67,13 @@ void maybe_preempt();
 
 // ---- shared memory ---------------------------------------------------------------------------------------------------
 
-// static_shared is the block's object that tag stands for: one heap allocation each, so that sanitizers see its ends.
-// Fresh shared memory holds NaNs.
+// static_shared is the block's object that tag stands for: one heap allocation each, so that
+// sanitizers see its ends. Fresh shared memory holds NaNs.
 void* static_shared(const void* tag, size_t size);
 unsigned char* dynamic_shared();
 
-// wrote notes that this thread has written to p by a plain store: wgmma sees it only behind a fence_async.
+// wrote notes that this thread has written to p by a plain store: wgmma sees it only behind a
+// fence_async.
 void wrote(const void* p);
 
 // ---- cp.async --------------------------------------------------------------------------------------------------------
@@ -82,10 +87,12 @@ struct Copy {
   Site site;
 };
 
-// defer_copy decides when a copy happens: false means at once, by the caller. EMULATOR_CPASYNC is issue, wait or random.
+// defer_copy decides when a copy happens: false means at once, by the caller. EMULATOR_CPASYNC is
+// issue, wait or random.
 bool defer_copy(const Copy& c);
 void commit_copies();
-// next_copy takes out the next deferred copy of this thread that a wait for all but the `keep` youngest groups covers.
+// next_copy takes out the next deferred copy of this thread that a wait for all but the `keep`
+// youngest groups covers.
 bool next_copy(unsigned keep, Copy* c);
 
 // ---- wgmma -----------------------------------------------------------------------------------------------------------
@@ -97,8 +104,9 @@ struct Multiply {
   Site site;
 };
 
-// defer_multiply decides when a product happens, for all lanes of a warp alike: false means at once, by the caller. It is an error
-// without the fences before it. EMULATOR_CPASYNC rules it as it does copies.
+// defer_multiply decides when a product happens, for all lanes of a warp alike: false means at
+// once, by the caller. It is an error without the fences before it. EMULATOR_CPASYNC rules it as it
+// does copies.
 bool defer_multiply(const Multiply& m);
 void fence_async();
 void fence_multiplies();
@@ -108,7 +116,8 @@ bool next_multiply(Multiply* m, Site site);
 
 // ---- TMA -------------------------------------------------------------------------------------------------------------
 
-// TensorMap is what the stand-in driver makes of a CUtensorMap: a matrix of 2-byte elements in boxes of 64 columns.
+// TensorMap is what the stand-in driver makes of a CUtensorMap: a matrix of 2-byte elements in
+// boxes of 64 columns.
 struct TensorMap {
   uint64_t magic;
   const unsigned char* address;
@@ -126,7 +135,8 @@ struct Load {
 };
 
 void check_load(const Load& l);
-// defer_load decides when a load happens, as defer_copy does; next_load takes out the next deferred one that arrives at bar.
+// defer_load decides when a load happens, as defer_copy does; next_load takes out the next deferred
+// one that arrives at bar.
 bool defer_load(const Load& l);
 bool next_load(void* bar, Load* l);
 void mbarrier_init(void* bar, Site site);
@@ -136,10 +146,12 @@ void mbarrier_wait(void* bar, unsigned parity, Site site);
 
 // ---- what the trace build records ------------------------------------------------------------------------------------
 
-// record takes down one access of the running thread. site is an address in the kernel's code, which tells its accesses apart.
+// record takes down one access of the running thread. site is an address in the kernel's code,
+// which tells its accesses apart.
 void record(Access what, const void* p, unsigned bytes, const void* site);
 
-// note is for an access that is one instruction on a GPU and something else on the host: only the trace build records it.
+// note is for an access that is one instruction on a GPU and something else on the host: only the
+// trace build records it.
 inline void note(Access what, const void* p, unsigned bytes, const void* site) {
 #if defined(EMULATOR_TRACED)
   record(what, p, bytes, site);

@@ -1,4 +1,5 @@
-// errors.cpp: an error in a kernel names the kernel, the block, the thread and the line, and ends the process.
+// errors.cpp: an error in a kernel names the kernel, the block, the thread and the line, and ends
+// the process.
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,8 +5,9 @@
 
 #include "runtime.h"
 
-// emulator_switch(save, to) stores the callee-saved registers on the running stack and its pointer in *save, then goes on
-// where the stack `to` stopped. 8 to 13 ns; swapcontext needs 234, most of it for the signal mask.
+// emulator_switch(save, to) stores the callee-saved registers on the running stack and its pointer
+// in *save, then goes on where the stack `to` stopped. 8 to 13 ns; swapcontext needs 234, most of
+// it for the signal mask.
 asm(R"(
 .text
 .globl emulator_switch
@@ -47,7 +48,8 @@ static Fiber* make_fiber(void (*entry)()) {
   if (m == MAP_FAILED) fatal("no memory for the stack of a thread");
   mprotect(m, guard_size, PROT_NONE);
   Fiber* f = new Fiber{m + guard_size, stack_size, nullptr, nullptr};
-  // Stacks start at different places in their pages, or all of them would fight for one set of the cache.
+  // Stacks start at different places in their pages, or all of them would fight for one set of the
+  // cache.
   const size_t colour = worker->made++ * 5 % 61 * 64;
   void** sp = (void**)(m + guard_size + stack_size - 128 - colour);
   *--sp = nullptr;        // where entry would return to
@@ -57,7 +59,8 @@ static Fiber* make_fiber(void (*entry)()) {
   return f;
 }
 
-// take_fiber returns a stack on which entry is about to begin, or goes on with its loop over threads.
+// take_fiber returns a stack on which entry is about to begin, or goes on with its loop over
+// threads.
 Fiber* take_fiber(Lane* l, void (*entry)()) {
   if (tsan) {
     if (!l->own) l->own = make_fiber(entry);

@@ -1,8 +1,9 @@
 // footprint.cpp: which device memory a piece of work uses.
 //
-// The trace build records every access of a kernel (access.cpp), and copies and fills say what they touch. The driver takes the
-// footprint of every node of a graph and compares those that no dependency keeps apart (driver/graph.cpp): where two of them meet,
-// there is a race on a GPU, although here one of them ran after the other.
+// The trace build records every access of a kernel (access.cpp), and copies and fills say what they
+// touch. The driver takes the footprint of every node of a graph and compares those that no
+// dependency keeps apart (driver/graph.cpp): where two of them meet, there is a race on a GPU,
+// although here one of them ran after the other.
 #include <string.h>
 
 #include <algorithm>

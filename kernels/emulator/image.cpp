@@ -1,7 +1,8 @@
 // image.cpp: which kernels an image has, and how many bytes of parameters each takes.
 //
-// The emulator runs its own host build of the kernels, so the image is not executed; but a program that would load a stale
-// image on a GPU is stopped here already. Three kinds of image are understood:
+// The emulator runs its own host build of the kernels, so the image is not executed; but a program
+// that would load a stale image on a GPU is stopped here already. Three kinds of image are
+// understood:
 //
 //   PTX      .entry name( .param .align A .b8 name_param_0[SIZE] )
 //   cubin    ELF: a section .nv.info.NAME for each kernel, in which attribute 0x19 is the size of the parameters; the flags say
@@ -28,8 +29,9 @@ static void read_ptx(const char* s, Image* image) {
   }
 }
 
-// param_size walks the attributes of one kernel: a byte of format, a byte of attribute, and then two bytes of value, or of
-// length and so many bytes. A parameter's description has its index, ordinal, offset, and from bit 18 of the last word on its size.
+// param_size walks the attributes of one kernel: a byte of format, a byte of attribute, and then
+// two bytes of value, or of length and so many bytes. A parameter's description has its index,
+// ordinal, offset, and from bit 18 of the last word on its size.
 static size_t param_size(const unsigned char* p, size_t n) {
   enum { no_value = 1, byte_value = 2, half_value = 3, sized_value = 4, parameter = 0x17 };
   for (size_t i = 0; i + 4 <= n;) {

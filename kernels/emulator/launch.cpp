@@ -99,8 +99,8 @@ void work(Job* j) {
   }
 }
 
-// block_signals keeps asynchronous signals, such as Go's preemption, off the stacks of fibers. Faults still arrive, for the
-// sanitizers to report.
+// block_signals keeps asynchronous signals, such as Go's preemption, off the stacks of fibers.
+// Faults still arrive, for the sanitizers to report.
 void block_signals(sigset_t* old) {
   sigset_t s;
   sigfillset(&s);
@@ -108,7 +108,8 @@ void block_signals(sigset_t* old) {
   pthread_sigmask(SIG_BLOCK, &s, old);
 }
 
-// The pool is never destroyed: destroying a condition variable that a detached thread waits on hangs exit().
+// The pool is never destroyed: destroying a condition variable that a detached thread waits on
+// hangs exit().
 struct Pool {
   std::mutex mutex, one_launch;
   std::condition_variable begin, end;

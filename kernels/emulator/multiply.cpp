@@ -1,5 +1,6 @@
-// multiply.cpp: when warpgroups' products happen. A product that happens at once hides a forgotten wait, one that happens at the wait
-// hides operands that are overwritten too early: tests run both, or random.
+// multiply.cpp: when warpgroups' products happen. A product that happens at once hides a forgotten
+// wait, one that happens at the wait hides operands that are overwritten too early: tests run both,
+// or random.
 #include "runtime.h"
 
 namespace emu {

@@ -1,7 +1,8 @@
 // runtime.h: the parts of the emulator among themselves.
 //
-// The runtime plays the hardware. Under ThreadSanitizer it is compiled without instrumentation and tells TSan by hand what
-// orders memory on a GPU: launches, barriers and syncwarp, and nothing else.
+// The runtime plays the hardware. Under ThreadSanitizer it is compiled without instrumentation and
+// tells TSan by hand what orders memory on a GPU: launches, barriers and syncwarp, and nothing
+// else.
 #pragma once
 #include <vector>
 
@@ -133,7 +134,8 @@ Lane* pick(Block* b);
 void suspend();                // the running lane waits: another one runs
 void run_all(Block* b);        // from the worker's own stack
 
-// barrier.cpp, collective.cpp, shared.cpp, copy.cpp, multiply.cpp, tma.cpp: what happens when a thread or a block is over
+// barrier.cpp, collective.cpp, shared.cpp, copy.cpp, multiply.cpp, tma.cpp: what happens when a
+// thread or a block is over
 void barrier_without(Block* b);
 void collective_without(Block* b, unsigned warp);
 void check_copies_done(Lane* l);

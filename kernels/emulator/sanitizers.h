@@ -1,4 +1,5 @@
-// sanitizers.h: the calls by which AddressSanitizer and ThreadSanitizer learn about fibers. Empty in the plain build.
+// sanitizers.h: the calls by which AddressSanitizer and ThreadSanitizer learn about fibers. Empty
+// in the plain build.
 #pragma once
 #include <stddef.h>
 

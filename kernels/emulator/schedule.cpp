@@ -77,8 +77,9 @@ static char launch_order, done_order;  // what TSan orders launches by
 void tsan_begin_launch() { tsan_release(&launch_order); }
 void tsan_end_launch() { tsan_acquire(&done_order); }
 
-// thread_loop is the life of a fiber: it runs a thread from beginning to end, then takes the next thread that has not begun.
-// So a kernel without barriers is a plain loop over its threads, without any switch.
+// thread_loop is the life of a fiber: it runs a thread from beginning to end, then takes the next
+// thread that has not begun. So a kernel without barriers is a plain loop over its threads, without
+// any switch.
 static void thread_loop() {
 #if defined(EMULATOR_ASAN)
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);

@@ -9,8 +9,8 @@ namespace emu {
 // What nvcc and an H100 allow.
 static const size_t max_static = 48 << 10, max_block = 227 << 10;
 
-// Each object is a heap allocation of its own: AddressSanitizer then guards both its ends. It starts as NaNs, because a GPU
-// does not clear it either.
+// Each object is a heap allocation of its own: AddressSanitizer then guards both its ends. It
+// starts as NaNs, because a GPU does not clear it either.
 static void* fresh(size_t size, size_t alignment) {
   TsanQuiet quiet;
   void* p = nullptr;

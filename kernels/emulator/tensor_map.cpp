@@ -1,5 +1,5 @@
-// tensor_map.cpp: descriptions of matrices for TMA. Of all that cuTensorMapEncodeTiled can describe, the kernels' own: two dimensions
-// of bfloat16, in boxes of lines of 128 bytes.
+// tensor_map.cpp: descriptions of matrices for TMA. Of all that cuTensorMapEncodeTiled can
+// describe, the kernels' own: two dimensions of bfloat16, in boxes of lines of 128 bytes.
 #include <string.h>
 
 #include "driver/driver.h"

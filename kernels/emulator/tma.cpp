@@ -1,5 +1,5 @@
-// tma.cpp: boxes that are copied by themselves, and the mbarriers that say when they are there. A load happens when it is issued, or
-// when somebody waits for it.
+// tma.cpp: boxes that are copied by themselves, and the mbarriers that say when they are there. A
+// load happens when it is issued, or when somebody waits for it.
 #include "runtime.h"
 
 namespace emu {
@@ -10,7 +10,8 @@ static Mbarrier* find(const void* bar) {
     if (b->mbarriers[i].address == bar) return &b->mbarriers[i];
   return nullptr;
 }
-// Another thread than its maker sees an mbarrier once the two have met: at a barrier of the block, or within a warp at a syncwarp.
+// Another thread than its maker sees an mbarrier once the two have met: at a barrier of the block,
+// or within a warp at a syncwarp.
 static Mbarrier& find(const void* bar, Site site) {
   Mbarrier* m = find(bar);
   if (!m) fatal_at(site, "mbarrier %p: no mbarrier_init has made it", bar);
@@ -50,8 +51,9 @@ void arrived(void* bar, unsigned bytes, Site site) {
   end_phase(m);
 }
 
-// A multiprocessor keeps the tensor maps that it has read, by address: one in global memory may be the old one, where no fence of the
-// tensor map proxy comes first. Those in a launch's parameters are new with every launch.
+// A multiprocessor keeps the tensor maps that it has read, by address: one in global memory may be
+// the old one, where no fence of the tensor map proxy comes first. Those in a launch's parameters
+// are new with every launch.
 static bool in_parameters(const TensorMap* m) {
   const Block* b = self()->block;
   const uintptr_t at = (uintptr_t)m - (uintptr_t)b->params;

@@ -1,13 +1,15 @@
 // trace.cpp: what the memory of a GPU would see of a launch.
 //
-// The trace build records every access of every thread to shared and to device memory. The rest of a kernel's accesses, to
-// locals, to its parameters (constant memory on a GPU) and to the emulator's own variables, is told from these by its address.
+// The trace build records every access of every thread to shared and to device memory. The rest of
+// a kernel's accesses, to locals, to its parameters (constant memory on a GPU) and to the
+// emulator's own variables, is told from these by its address.
 //
-// A GPU issues an access for the lanes of a warp together, as one request. Here each lane runs by itself, so requests are put
-// together afterwards: what a lane does at its n-th visit to a site (an address in the kernel's code) since the last barrier or
-// collective belongs to the n-th visit of the other lanes of its warp. That is what a GPU does where the lanes of a warp go the
-// same way. Where some lanes skip a site or leave a loop early, visits up to the next barrier or collective may be put together
-// differently: the bytes stay right, the number of requests may not.
+// A GPU issues an access for the lanes of a warp together, as one request. Here each lane runs by
+// itself, so requests are put together afterwards: what a lane does at its n-th visit to a site (an
+// address in the kernel's code) since the last barrier or collective belongs to the n-th visit of
+// the other lanes of its warp. That is what a GPU does where the lanes of a warp go the same way.
+// Where some lanes skip a site or leave a loop early, visits up to the next barrier or collective
+// may be put together differently: the bytes stay right, the number of requests may not.
 //
 //   shared memory   has 32 banks of 4 bytes. A request of up to 4 bytes a lane is served for all lanes at once, of 8 bytes for
 //                   16 lanes at a time, of 16 bytes (and ldmatrix) for 8. Such a group takes one wavefront if it needs no two
@@ -15,8 +17,9 @@
 //   device memory   moves in sectors of 32 bytes: a request costs the sectors that it touches, and at least as many as hold
 //                   its bytes. A byte that several lanes of a request want counts once.
 //
-// A whole training run is traced like a test, with LD_PRELOAD=build/emulated/trace/libcuda.so.1 before build/emulated/tributary.
-// EMULATOR_TRACE names a file, to which every launch appends a line of JSON:
+// A whole training run is traced like a test, with LD_PRELOAD=build/emulated/trace/libcuda.so.1
+// before build/emulated/tributary. EMULATOR_TRACE names a file, to which every launch appends a
+// line of JSON:
 //
 //   kernel, grid, block
 //   module     the file that the kernel's code is in
@@ -121,7 +124,8 @@ TracedSite& site_of(const void* pc, Access access, bool shared, unsigned width) 
   return *(cached = p.get());
 }
 
-// wavefronts is what a group of lanes that is served together costs: the most different words of one bank.
+// wavefronts is what a group of lanes that is served together costs: the most different words of
+// one bank.
 unsigned wavefronts(const Request& r, uint32_t group, unsigned width) {
   uintptr_t words[32][32];
   unsigned char count[32] = {};

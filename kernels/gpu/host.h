@@ -80,8 +80,9 @@ GPU_FN float sqrt(float x) { return ::sqrtf(x); }
 GPU_FN double sqrt(double x) { return ::sqrt(x); }
 GPU_FN float div(float a, float b) { return a / b; }
 GPU_FN double div(double a, double b) { return a / b; }
-// The fast units are not exact. approximate moves a result by a part of the error that the PTX ISA allows them, always the same for
-// the same operand: a test that needs an exact one fails. Subnormal numbers are zero (.ftz).
+// The fast units are not exact. approximate moves a result by a part of the error that the PTX ISA
+// allows them, always the same for the same operand: a test that needs an exact one fails.
+// Subnormal numbers are zero (.ftz).
 namespace detail {
 GPU_FN float flushed(float x) { return __builtin_fabsf(x) < 0x1p-126f ? x * 0.0f : x; }
 GPU_FN double part(float x) { return (int32_t)(as_uint(x) * 0x9e3779b9u) * 0x1p-31; }  // of the error: -1 to 1
@@ -275,7 +276,8 @@ template <int MI, int NI> struct MmaOperands {
   const uint32_t (*a)[4];
   const uint32_t (*b)[2];
 };
-// Gathers the fragments of all lanes into matrices, multiplies them, and scatters the result. With g = lane/4, t = lane%4:
+// Gathers the fragments of all lanes into matrices, multiplies them, and scatters the result. With
+// g = lane/4, t = lane%4:
 //
 //   tf32  a[q] = A[g + 8(q%2)][t + 4(q/2)]          b[q] = B[t + 4q][g]
 //   bf16  a[q] = A[g + 8(q%2)][2t + 8(q/2) + 0,1]   b[q] = B[2t + 8q + 0,1][g]

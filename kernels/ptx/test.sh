@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# What make ptx does, after make cubins: the kernel tests and the mutations, then the backend's tests on both codes side by side: of
-# compute_80's PTX, which ships, and of sm_90a's, which make cubins leaves. With PTX_LONG=1 all of both, in a random order as well.
+# What make ptx does, after make cubins: the kernel tests and the mutations, then the backend's
+# tests on both codes side by side: of compute_80's PTX, which ships, and of sm_90a's, which make
+# cubins leaves. With PTX_LONG=1 all of both, in a random order as well.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 go test -tags ptx -count=1 -timeout 40m ./kernels -run '^TestPTX'
 
-# backend DEVICE SETTINGS... -- ARGUMENTS: the backend's tests; what they print comes when they have ended.
+# backend DEVICE SETTINGS... -- ARGUMENTS: the backend's tests; what they print comes when they have
+# ended.
 backend() {
 	local device=$1 log
 	shift

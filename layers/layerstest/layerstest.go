@@ -10,7 +10,8 @@ import (
 	"github.com/tributary-ml/tributary/layers"
 )
 
-// Trunk returns three modules m1 to m3 of side×side×8 with two towers each, and the classifier "main" of 5 classes.
+// Trunk returns three modules m1 to m3 of side×side×8 with two towers each, and the classifier
+// "main" of 5 classes.
 func Trunk(t *testing.T, side int) *graph.Graph {
 	t.Helper()
 	g := graph.New("trunk")

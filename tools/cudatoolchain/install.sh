@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs nvcc, ptxas and their headers into build/cuda (about 250 MB), from wheels pinned by version and hash. Nothing else on the
-# system changes. The script needs python3 with pip, and a network once.
+# Installs nvcc, ptxas and their headers into build/cuda (about 250 MB), from wheels pinned by
+# version and hash. Nothing else on the system changes. The script needs python3 with pip, and a
+# network once.
 set -eu
 cd "$(dirname "$0")/../.."
 cuda=build/cuda

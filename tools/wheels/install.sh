@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the Python packages of tools/wheels/NAME.txt into build/NAME, for PYTHONPATH, unless they exist: install.sh NAME. Each package
-# is pinned by version and hash, and so are its dependencies. The script needs python3 with pip, and a network the first time.
+# Installs the Python packages of tools/wheels/NAME.txt into build/NAME, for PYTHONPATH, unless they
+# exist: install.sh NAME. Each package is pinned by version and hash, and so are its dependencies.
+# The script needs python3 with pip, and a network the first time.
 set -eu
 cd "$(dirname "$0")/../.."
 folder=build/$1

@@ -26,7 +26,8 @@ func square(n, size, c, kernel, stride int) Geometry {
 	return Geometry{N: n, H: size, W: size, C: c, R: kernel, S: kernel, StrideH: stride, StrideW: stride, PadTop: pad, PadLeft: pad, P: out, Q: out}
 }
 
-// googLeNet lists the convolutions of torchvision's GoogLeNet at 224×224, without its auxiliary heads.
+// googLeNet lists the convolutions of torchvision's GoogLeNet at 224×224, without its auxiliary
+// heads.
 func googLeNet(n int) []layer {
 	layers := []layer{
 		{"conv1-7x7/2", square(n, 224, 3, 7, 2), 3, []int{64}, []int{64}, true},

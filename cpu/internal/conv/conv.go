@@ -2,19 +2,24 @@
 //
 // All three directions are matrix products whose large operand is read in place:
 //
-//   - Forward and data gradient (product.go): a register tile holds a few output pixels × 16 or 32 output channels. Its
-//     pixels are a table of offsets into the image, so nothing is unrolled ("im2col") in memory; only where padding is
-//     needed, a task first copies the rows it reads into a small padded slab that stays in the cache. The filters are
-//     packed once per call into panels as wide as the tile.
-//   - Filter gradient (filter.go): a register tile holds a few filters × 16 or 32 of their weights and sums outer
-//     products over a list of pixels; padding is left out of the list instead of being multiplied.
-//   - 3×3 convolutions of stride 1 do either in transformed tiles, with 2.25 times fewer multiplications (winograd.go,
-//     winograd_filter.go), where the numbers of channels are multiples of a vector.
-//   - Linear layers and other convolutions of few pixels pack filters as they go (few.go), and few input channels, as
-//     an image has, change the operands' roles in filter gradients (filter_spread.go).
+//   - Forward and data gradient (product.go): a register tile holds a few output pixels × 16 or 32
+//     output channels. Its pixels are a table of offsets into the image, so nothing is unrolled
+//     ("im2col") in memory; only where padding is needed, a task first copies the rows it reads
+//     into a small padded slab that stays in the cache. The filters are packed once per call into
+//     panels as wide as the tile.
+//   - Filter gradient (filter.go): a register tile holds a few filters × 16 or 32 of their weights
+//     and sums outer products over a list of pixels; padding is left out of the list instead of
+//     being multiplied.
+//   - 3×3 convolutions of stride 1 do either in transformed tiles, with 2.25 times fewer
+//     multiplications (winograd.go, winograd_filter.go), where the numbers of channels are
+//     multiples of a vector.
+//   - Linear layers and other convolutions of few pixels pack filters as they go (few.go), and few
+//     input channels, as an image has, change the operands' roles in filter gradients
+//     (filter_spread.go).
 //
-// The data gradient of a strided convolution is split into one product for each residue of the pixel position, so no
-// zero is multiplied. A linear layer is the convolution whose kernel covers its whole input.
+// The data gradient of a strided convolution is split into one product for each residue of the
+// pixel position, so no zero is multiplied. A linear layer is the convolution whose kernel covers
+// its whole input.
 //
 // How work is cut into tasks depends only on the shapes and the instruction set, and partial sums
 // are added in a fixed order: the results are the same bits for any number of workers.
@@ -28,9 +33,10 @@ import (
 
 //go:generate go run -C ../../../tools/avo ./gemm -out ../../cpu/internal/conv/kernel_amd64.s -stubs ../../cpu/internal/conv/kernel_stubs_amd64.go -pkg conv
 
-// Geometry is the shape of one convolution with one group and no dilation: an (N, H, W, C) input, R×S kernels, and a
-// P×Q output. Output row p reads input rows p·StrideH−PadTop … +R−1, of which those outside [0,H) are zero; columns
-// likewise. The padding at the bottom and on the right is implied.
+// Geometry is the shape of one convolution with one group and no dilation: an (N, H, W, C) input,
+// R×S kernels, and a P×Q output. Output row p reads input rows p·StrideH−PadTop … +R−1, of which
+// those outside [0,H) are zero; columns likewise. The padding at the bottom and on the right is
+// implied.
 type Geometry struct {
 	N, H, W, C       int
 	R, S             int

@@ -40,8 +40,9 @@ func (e *Engine) BackwardData(g Geometry, segs []Segment, dx []float32, lddx int
 
 // addResidue adds the product for pixels h, h+StrideH, … × w, w+StrideW, ….
 //
-// With a = (h+PadTop) mod StrideH and b = (h+PadTop) div StrideH, row h+i·StrideH is read by output rows b+i−j with
-// kernel row a+j·StrideH. Counting taps by rising output row, tap t is j = taps−1−t.
+// With a = (h+PadTop) mod StrideH and b = (h+PadTop) div StrideH, row h+i·StrideH is read by output
+// rows b+i−j with kernel row a+j·StrideH. Counting taps by rising output row, tap t is j =
+// taps−1−t.
 func (p *product) addResidue(g Geometry, h, w int) {
 	s := p.addSub()
 	s.rows, s.cols = ceilDiv(g.H-h, g.StrideH), ceilDiv(g.W-w, g.StrideW)
@@ -61,7 +62,8 @@ func (p *product) addResidue(g Geometry, h, w int) {
 	s.outN, s.outOrigin, s.outH, s.outW = g.H*g.W, h*g.W+w, g.StrideH*g.W, g.StrideW
 }
 
-// packTransposed packs filters: the reduction runs over taps, segments and filters, its rows are runs of channels.
+// packTransposed packs filters: the reduction runs over taps, segments and filters, its rows are
+// runs of channels.
 func packTransposed(p *product, s *sub, pa *panel, from, to int, dst []float32) {
 	w := p.e.kern.width[pa.wide]
 	for d := from; d < to; {

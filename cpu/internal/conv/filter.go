@@ -68,8 +68,9 @@ func (f *filter) bind(e *Engine) {
 	f.runTask, f.reduceTask, f.copyTask, f.spreadTask, f.gatherTask = f.run, f.reduce, f.copyDense, f.runSpread, f.gatherSpread
 }
 
-// BackwardFilter computes the filter gradients DW (K, R, S, C) and DBias (K) of the segments from the input x
-// (N, H, W, C), whose pixels are ldx values apart, and the output gradients Y: DW = (or +=, if accumulate) Yᵀ·x.
+// BackwardFilter computes the filter gradients DW (K, R, S, C) and DBias (K) of the segments from
+// the input x (N, H, W, C), whose pixels are ldx values apart, and the output gradients Y: DW = (or
+// +=, if accumulate) Yᵀ·x.
 //
 // Cost: 2·N·P·Q·R·S·C·ΣK floating-point operations, minus those that padding saves.
 func (e *Engine) BackwardFilter(g Geometry, x []float32, ldx int, segs []Segment, accumulate bool) {

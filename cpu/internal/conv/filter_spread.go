@@ -71,7 +71,8 @@ func (f *filter) runSpread(chunk, worker int) {
 	}
 }
 
-// gatherSpread is a task of the second stage: it adds the chunks' sums of some filters and transposes them.
+// gatherSpread is a task of the second stage: it adds the chunks' sums of some filters and
+// transposes them.
 func (f *filter) gatherSpread(task, _ int) {
 	weights := f.taps * f.tapWidth
 	first := 0

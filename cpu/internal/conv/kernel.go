@@ -4,15 +4,17 @@ package conv
 // first value of a tile's row, and the number of values.
 type run = [2]int
 
-// pair is a pixel of a filter gradient: the offsets of its output gradient and of its input, in values.
+// pair is a pixel of a filter gradient: the offsets of its output gradient and of its input, in
+// values.
 type pair = [2]uint32
 
-// tileKernel computes `tiles` tiles of `rows`×`width` values (see kernels), one below the other: for each row i and
-// column j of a tile
+// tileKernel computes `tiles` tiles of `rows`×`width` values (see kernels), one below the other:
+// for each row i and column j of a tile
 //
 //	v = Σ over runs, over t in the run:  a[rows[i] + offset + t] · b[t'][j]
 //
-// where t' counts all elements of all runs, and b is packed: `width` values for each t'. Then, in this order,
+// where t' counts all elements of all runs, and b is packed: `width` values for each t'. Then, in
+// this order,
 //
 //	v += old output, if accumulate != 0
 //	sums[j] += Σ v, sums[width+j] += Σ v²  over the tile's rows (added up in float32), if sums != nil

@@ -2,7 +2,8 @@ package conv
 
 import "math"
 
-// Sizes that decide how work is cut up. They suit processors with a second-level cache of 512 KiB or more.
+// Sizes that decide how work is cut up. They suit processors with a second-level cache of 512 KiB
+// or more.
 const (
 	maxDepth    = 2304    // longest reduction at a time, in values: a panel of 32 columns takes 288 KiB
 	blockBytes  = 320e3   // of the left operand that a block of pixels reads
@@ -81,7 +82,8 @@ func (p *product) layRuns(s *sub) {
 	}
 }
 
-// locate sets outs to the byte offsets of the pixels from…to−1 in a target whose pixels are ld apart.
+// locate sets outs to the byte offsets of the pixels from…to−1 in a target whose pixels are ld
+// apart.
 func (s *sub) locate(from, to, ld int, outs []int) {
 	if s.outH == s.cols*s.outW && s.outN == s.rows*s.outH { // evenly spaced
 		off, step := 4*(s.outOrigin+from*s.outW)*ld, 4*s.outW*ld

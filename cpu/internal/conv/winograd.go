@@ -17,7 +17,8 @@ const (
 	winoDeepest = 1024
 )
 
-// winoKernels are the transforms; see tools/avo/gemm/winograd.go. Distances are in bytes, n counts vectors.
+// winoKernels are the transforms; see tools/avo/gemm/winograd.go. Distances are in bytes, n counts
+// vectors.
 type winoKernels struct {
 	lanes      int
 	input      func(dst *float32, plane int, src *float32, col, row int, n int)

@@ -32,8 +32,9 @@ func (p *Pool) Workers() int {
 	return p.workers
 }
 
-// Run calls f(task, worker) once for every task in [0,n), with worker in [0,Workers()), and returns when all are done.
-// Two calls with the same worker never overlap. A panic in a task is re-raised on the calling goroutine.
+// Run calls f(task, worker) once for every task in [0,n), with worker in [0,Workers()), and returns
+// when all are done. Two calls with the same worker never overlap. A panic in a task is re-raised
+// on the calling goroutine.
 func (p *Pool) Run(n int, f func(task, worker int)) {
 	w := min(p.Workers(), n)
 	if w <= 1 {

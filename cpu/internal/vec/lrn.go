@@ -2,7 +2,8 @@ package vec
 
 import "math"
 
-// LRN is local response normalisation across channels (Krizhevsky et al. 2012; Caffe and PyTorch divide Alpha by Size):
+// LRN is local response normalisation across channels (Krizhevsky et al. 2012; Caffe and PyTorch
+// divide Alpha by Size):
 //
 //	s[c] = K + Alpha/Size · Σ x[j]² over the Size channels around c, those that exist
 //	y[c] = x[c] · s[c]^-Beta

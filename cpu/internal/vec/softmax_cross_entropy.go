@@ -2,7 +2,8 @@ package vec
 
 import "math"
 
-// CrossEntropy is the loss of one head: softmax and cross entropy against integer labels, as PyTorch's CrossEntropyLoss.
+// CrossEntropy is the loss of one head: softmax and cross entropy against integer labels, as
+// PyTorch's CrossEntropyLoss.
 type CrossEntropy struct {
 	Ignore    int32   // rows with this label do not count
 	Smoothing float64 // ε: the target is 1-ε at the label plus ε/K everywhere
@@ -20,7 +21,8 @@ type LossStats struct {
 	Invalid            int     // rows whose label is no class; they count as ignored
 }
 
-// SoftmaxCrossEntropy computes for every row, with K logits l, label k and the target t[c] = (1-ε)·[c=k] + ε/K,
+// SoftmaxCrossEntropy computes for every row, with K logits l, label k and the target t[c] =
+// (1-ε)·[c=k] + ε/K,
 //
 //	loss = log Σ exp(l[c]) - Σ t[c]·l[c]
 //	dlogits[c] = GradScale·(softmax(l)[c] - t[c]), 0 in ignored rows

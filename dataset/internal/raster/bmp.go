@@ -39,7 +39,8 @@ func ReadBMPHeader(data []byte) (Header, error) {
 	return h, nil
 }
 
-// DecodeBMP decodes a BMP: of 1, 4, 8, 16, 24 and 32 bits, run-length coded or not, with the headers of Windows and OS/2.
+// DecodeBMP decodes a BMP: of 1, 4, 8, 16, 24 and 32 bits, run-length coded or not, with the
+// headers of Windows and OS/2.
 func DecodeBMP(data []byte, dst *Canvas) error {
 	b, err := readBMP(data)
 	if err != nil {

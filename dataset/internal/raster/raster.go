@@ -20,7 +20,8 @@ type Header struct {
 	Memory        int64 // bytes that decoding needs besides the pixels that it writes
 }
 
-// Canvas is the memory for a decoded image: H rows of W pixels of C interleaved channels, 3 (red, green, blue) or 1, their luma.
+// Canvas is the memory for a decoded image: H rows of W pixels of C interleaved channels, 3 (red,
+// green, blue) or 1, their luma.
 type Canvas struct {
 	Pix     []byte
 	W, H, C int

@@ -1,5 +1,5 @@
-// device.cpp: the one device there is, an H100 SXM as its data sheet and the CUDA manual describe it, but for what the executor says
-// of it. EMULATOR_MEMORY gives it less memory (settings.cpp).
+// device.cpp: the one device there is, an H100 SXM as its data sheet and the CUDA manual describe
+// it, but for what the executor says of it. EMULATOR_MEMORY gives it less memory (settings.cpp).
 #include "driver.h"
 
 using namespace driver;

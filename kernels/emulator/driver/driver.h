@@ -1,12 +1,14 @@
 // driver.h: the stand-in libcuda.so.1 among its own files.
 //
-// It implements the part of CUDA's driver API that Tributary calls, from the documented ABI, without NVIDIA's headers: one
-// file for each topic, as in the manual. What executes kernels (executor.h) is linked into the same library, and brings image.cpp and
-// tensor_map.cpp. It is stricter than a driver: it checks that a context is current on this OS thread, that every copy lies inside
-// one allocation, that an image was built from the same parameters, and it says on stderr what was wrong before it returns the error
-// code.
+// It implements the part of CUDA's driver API that Tributary calls, from the documented ABI,
+// without NVIDIA's headers: one file for each topic, as in the manual. What executes kernels
+// (executor.h) is linked into the same library, and brings image.cpp and tensor_map.cpp. It is
+// stricter than a driver: it checks that a context is current on this OS thread, that every copy
+// lies inside one allocation, that an image was built from the same parameters, and it says on
+// stderr what was wrong before it returns the error code.
 //
-// One lock guards everything; work runs while it is held, so an application's threads never run kernels at the same time.
+// One lock guards everything; work runs while it is held, so an application's threads never run
+// kernels at the same time.
 #pragma once
 #include <stdint.h>
 #include <stdio.h>
@@ -79,10 +81,11 @@ struct Stream {
   std::vector<int> after;  // in a capture: the nodes that the next one depends on
 };
 
-// Handles come from the application, so they are looked up: stream_of(0) is the legacy stream, null means no such stream.
+// Handles come from the application, so they are looked up: stream_of(0) is the legacy stream, null
+// means no such stream.
 Stream* stream_of(void* handle);
-// submit runs work in the order of the stream: at once, or, in lazy mode, when something waits for it; a capturing stream
-// records it instead. The name, a string that stays, is for messages.
+// submit runs work in the order of the stream: at once, or, in lazy mode, when something waits for
+// it; a capturing stream records it instead. The name, a string that stays, is for messages.
 Result submit(void* handle, Work work, const char* name);
 bool lazy();
 void drain_stream(Stream* s);
@@ -123,14 +126,16 @@ struct Function {
 Function* function_of(void* handle);
 
 // ---- image.cpp of the executor ---------------------------------------------------------------------------------------
-// Image is the kernels and their parameter sizes as an image states them. opaque: the format does not say.
+// Image is the kernels and their parameter sizes as an image states them. opaque: the format does
+// not say.
 struct Image {
   bool opaque = false, ptx = false;
   std::map<std::string, size_t> kernels;
   const void* code = nullptr;  // the executor's own
 };
 Result read_image(const void* data, Image* image);
-// find_kernel looks for a kernel of an image. It returns NOT_FOUND, without a message, where the image has no such kernel.
+// find_kernel looks for a kernel of an image. It returns NOT_FOUND, without a message, where the
+// image has no such kernel.
 Result find_kernel(const Image& image, const std::string& name, const emu::Kernel** kernel);
 
 }  // namespace driver

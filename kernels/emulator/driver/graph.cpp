@@ -1,9 +1,10 @@
 // graph.cpp: stream capture and graphs.
 //
-// A captured node depends on what its stream had captured before it and on the events that the stream waited for. A launch
-// runs the nodes in the order of capture, or, with EMULATOR_SEED, in a random order that the dependencies allow: so a wait for
-// an event that was forgotten between two streams shows. The trace build compares what nodes use that may run side by side: there
-// the forgotten wait shows whatever the order (footprint.cpp).
+// A captured node depends on what its stream had captured before it and on the events that the
+// stream waited for. A launch runs the nodes in the order of capture, or, with EMULATOR_SEED, in a
+// random order that the dependencies allow: so a wait for an event that was forgotten between two
+// streams shows. The trace build compares what nodes use that may run side by side: there the
+// forgotten wait shows whatever the order (footprint.cpp).
 #include <algorithm>
 
 #include "driver.h"
@@ -35,7 +36,8 @@ std::vector<bool> reaches(const Graph& g, std::vector<int> from) {
   return seen;
 }
 
-// find_race fails the context where two nodes that may run side by side use the same memory, unless both only read it.
+// find_race fails the context where two nodes that may run side by side use the same memory, unless
+// both only read it.
 [[maybe_unused]] void find_race(const Graph& g, const std::vector<emu::Footprint>& used) {
   std::vector<std::vector<bool>> before;
   for (size_t i = 0; i < g.nodes.size(); i++) {

@@ -1,7 +1,7 @@
 // memory.cpp: device and pinned memory, copies and fills.
 //
-// Every device allocation is one of the executor's, full of NaNs, so that a read before the first write is visible. Device pointers
-// are host pointers.
+// Every device allocation is one of the executor's, full of NaNs, so that a read before the first
+// write is visible. Device pointers are host pointers.
 #include "driver.h"
 
 using namespace driver;
@@ -125,8 +125,8 @@ API cuMemHostGetDevicePointer_v2(DevicePtr* d, void* p, unsigned) {
   return OK;
 }
 
-// Copies of pinned memory happen when the stream comes to them, so it must not be touched before. Pageable memory is read
-// before the call returns, and written before it returns, as CUDA has it.
+// Copies of pinned memory happen when the stream comes to them, so it must not be touched before.
+// Pageable memory is read before the call returns, and written before it returns, as CUDA has it.
 API cuMemcpyHtoDAsync_v2(DevicePtr dst, const void* src, size_t n, void* stream) {
   ENTER_CONTEXT;
   INSIDE(dst, n);

@@ -20,7 +20,8 @@ std::set<Function*>& functions() {
   return *s;
 }
 
-// EMULATOR_FAULT=kernel makes every launch of that kernel fail as a device fault does: asynchronously, and for good.
+// EMULATOR_FAULT=kernel makes every launch of that kernel fail as a device fault does:
+// asynchronously, and for good.
 bool faulty(const char* kernel) {
   static const char* const name = getenv("EMULATOR_FAULT");
   return name && !strcmp(name, kernel);
@@ -61,7 +62,8 @@ API cuModuleLoadData(void** module, const void* data) {
   *module = m;
   return OK;
 }
-// The options that count are the buffer for what the compiler of PTX says, and its size. A driver writes a line for each kernel.
+// The options that count are the buffer for what the compiler of PTX says, and its size. A driver
+// writes a line for each kernel.
 API cuModuleLoadDataEx(void** module, const void* data, unsigned count, int* options, void** values) {
   enum { info_log_buffer = 3, info_log_size = 4 };
   if (Result r = cuModuleLoadData(module, data)) return r;

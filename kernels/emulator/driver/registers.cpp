@@ -15,7 +15,8 @@ int registers(const emu::Kernel& k) {
   return 0;
 }
 
-// A quarter of a multiprocessor has a quarter of the registers and of the warps; a warp gets registers in units of 256.
+// A quarter of a multiprocessor has a quarter of the registers and of the warps; a warp gets
+// registers in units of 256.
 int warps_by_registers(const emu::Kernel& k) {
   const int r = registers(k), of_warp = (32 * (r ? r : 1) + 255) / 256 * 256;
   return 4 * (limits().registers_per_sm / 4 / of_warp);

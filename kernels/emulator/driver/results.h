@@ -1,4 +1,5 @@
-// results.h: CUresult. The table gives the value, the enumerator's name without CUDA_ERROR_, and the text.
+// results.h: CUresult. The table gives the value, the enumerator's name without CUDA_ERROR_, and
+// the text.
 #pragma once
 
 #define DRIVER_RESULTS(X)                                                                                   \

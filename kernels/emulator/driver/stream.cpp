@@ -1,8 +1,9 @@
 // stream.cpp: streams.
 //
-// By default work runs when it is submitted. With EMULATOR_LAZY=1 it runs when something waits for it: a synchronisation, a
-// query, or the legacy stream. So a program that forgot to synchronise reads old data. Streams take turns in an order that
-// EMULATOR_SEED decides, one operation at a time.
+// By default work runs when it is submitted. With EMULATOR_LAZY=1 it runs when something waits for
+// it: a synchronisation, a query, or the legacy stream. So a program that forgot to synchronise
+// reads old data. Streams take turns in an order that EMULATOR_SEED decides, one operation at a
+// time.
 #include "driver.h"
 
 using namespace driver;

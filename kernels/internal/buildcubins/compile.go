@@ -127,8 +127,8 @@ func sourceNames(root string) ([]string, error) {
 }
 
 // compile makes one cubin and returns the resources of its kernels by target. If the cubin has
-// kernels for warpgroups, compile leaves the PTX beside it that the cubin was made from: no PTX that
-// ships has these kernels, and the PTX machine runs them (kernels/ptx).
+// kernels for warpgroups, compile leaves the PTX beside it that the cubin was made from: no PTX
+// that ships has these kernels, and the PTX machine runs them (kernels/ptx).
 func compile(root string, a kernels.Architecture, name string) (data []byte, use map[string]map[string]usage, err error) {
 	output := filepath.Join("build/cubins", a.Name, name+a.Extension())
 	command := nvcc(a, name+".cu", output)

@@ -146,7 +146,8 @@ template <class P> void run(const std::string& name, Grid3 grid, const P& params
   CHECK(cuCtxSynchronize());
 }
 
-// columns_grid is a random grid for kernels whose threads keep their channels: enough blocks in y for all packs.
+// columns_grid is a random grid for kernels whose threads keep their channels: enough blocks in y
+// for all packs.
 template <class T> Grid3 columns_grid(Random& r, int cols) {
   const unsigned n = 16 / sizeof(T), packs = ((unsigned)cols + n - 1) / n;
   return {(unsigned)r.range(1, 4), (packs + 255) / 256 + (unsigned)r.range(0, 1), 1};
@@ -180,7 +181,8 @@ struct Reduction {
   }
 };
 
-// Test is a named test; TEST registers one that runs for both element types, with different random numbers each time.
+// Test is a named test; TEST registers one that runs for both element types, with different random
+// numbers each time.
 struct Test {
   const char* name;
   void (*f)(Random&);

@@ -2,8 +2,8 @@
 //
 // There are five kinds, each for AVX2 and AVX-512 unless noted:
 //
-//   - tile: a register tile of rows×columns of a product whose left operand is read in place, row by row, through a
-//     table of offsets (tile.go);
+//   - tile: a register tile of rows×columns of a product whose left operand is read in place, row
+//     by row, through a table of offsets (tile.go);
 //   - outer, spread: a sum of outer products over a list of pixels (outer.go);
 //   - colSum, addTo: sums of rows (sums.go);
 //   - wino…: the transforms of Winograd's convolution (winograd.go);

@@ -6,8 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// outer writes the kernel that sums outer products over a list of pixels: c[i][j] = (or +=) Σ a[pair[0]+i]·b[pair[1]+j]
-// for rows values i and vecs vectors j.
+// outer writes the kernel that sums outer products over a list of pixels: c[i][j] = (or +=) Σ
+// a[pair[0]+i]·b[pair[1]+j] for rows values i and vecs vectors j.
 func outer(s isa, rows, vecs int) {
 	name := s.name("outer", rows, vecs)
 	TEXT(name, NOSPLIT, "func(a, b *float32, pairs *[2]uint32, n int, c *float32, ldc int, accumulate int)")

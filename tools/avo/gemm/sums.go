@@ -6,7 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// colSum writes the kernel that adds the sum over n rows, ld apart, of one vector of columns to float64 values.
+// colSum writes the kernel that adds the sum over n rows, ld apart, of one vector of columns to
+// float64 values.
 func colSum(s isa) {
 	name := "colSum" + s.suffix
 	TEXT(name, NOSPLIT, "func(a *float32, ld, n int, sums *float64)")

@@ -35,8 +35,8 @@ func must(c gotypes.Component) Op {
 	return b.Addr
 }
 
-// tile writes the kernel that computes, tile by tile, rows×(vecs vectors) outputs: for every run, the sum over its
-// elements of a[row][offset] broadcast, times the next packed row of b.
+// tile writes the kernel that computes, tile by tile, rows×(vecs vectors) outputs: for every run,
+// the sum over its elements of a[row][offset] broadcast, times the next packed row of b.
 func tile(s isa, rows, vecs int) {
 	name := s.name("tile", rows, vecs)
 	TEXT(name, NOSPLIT, tileSignature)
@@ -182,8 +182,8 @@ func zero(s isa, r reg.Register) {
 	}
 }
 
-// columnSums adds the sum and the sum of squares of the accumulators of one vector column, taken over rows in float32,
-// to the float64 values at base+sumAt and base+squareAt.
+// columnSums adds the sum and the sum of squares of the accumulators of one vector column, taken
+// over rows in float32, to the float64 values at base+sumAt and base+squareAt.
 func columnSums(s isa, base reg.Register, sumAt, squareAt int, free []reg.Register, rows int, acc func(i int) reg.Register) {
 	sum, square := free[0], free[1]
 	VMOVUPS(acc(0), sum)
