@@ -23,7 +23,7 @@ cubins: ## compile the kernels for GPUs into kernels/cubins (needs g++, python3 
 	tools/cudatoolchain/install.sh
 	$(GO) run ./kernels/internal/buildcubins
 
-ptx: ## execute what the compiler made of the kernels, instruction by instruction: four minutes, after make cubins (needs gcc and a C++17 compiler)
+ptx: ## execute what the compiler made of the kernels, instruction by instruction: five minutes, after make cubins (needs gcc and a C++17 compiler)
 	kernels/ptx/test.sh
 
 ptx-long: ## the same with more seeds, all tests of the backend on both codes, and all mutations: an hour

@@ -109,7 +109,11 @@ func TestPTXKernels(t *testing.T) {
 			t.Parallel()
 			file := filepath.Join(t.TempDir(), "coverage")
 			for i, s := range ptxSettings() {
-				checkKernels(t, c.on(append(s, "PTX_COVERAGE="+file)...), program, "--seed", fmt.Sprint(i+1))
+				args := []string{"--seed", fmt.Sprint(i + 1)}
+				if i > 0 && !long() {
+					args = append(args, "--rounds", "50")
+				}
+				checkKernels(t, c.on(append(s, "PTX_COVERAGE="+file)...), program, args...)
 			}
 			if long() {
 				checkCoverage(t, name, file)
