@@ -15,6 +15,10 @@
 //	defer classifier.Close()
 //	for p, err := range classifier.Predict(ctx, []string{"cat.jpg"}, tributary.PredictOptions{}) { … }
 //
+// Classifier.Evaluate measures it on labelled images, Classifier.Save writes it as safetensors or
+// ONNX, and Classifier.Cascade cuts it at its heads for early exits, which an Evaluation (of
+// Classifier.On) runs.
+//
 // Custom data are a dataset.Source (Options.Data), custom heads an auxhead.Builder (Options.Heads),
 // and a custom network a function that builds a graph (Options.Network). Devices are the CPU and,
 // with the build tag cuda, NVIDIA GPUs (Config.Device).

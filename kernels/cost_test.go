@@ -228,7 +228,7 @@ func both(params any, to string, buffers map[string]passes) []launch {
 	return []launch{{params, stores}, {params, adds}}
 }
 
-// The shapes of tests/traced/memory.cpp.
+// The shapes of tests/traced/memory.h.
 const (
 	tracedBlocks  = 4
 	tracedCols    = 192
