@@ -64,10 +64,10 @@ func readBMP(data []byte) (*bmpFile, error) {
 	b.at = int(long(10))
 	size := int(long(14))
 	end := 14 + size // end of the header
-	colours, entry := 0, 4
+	colours, entry, bitsAt := 0, 4, 28
 	switch size {
 	case 12:
-		b.w, b.h, b.bits, entry = word(18), word(20), word(24), 3
+		b.w, b.h, b.bits, entry, bitsAt = word(18), word(20), word(24), 3, 24
 	case 40, 52, 56, 64, 108, 124:
 		if len(data) < end {
 			return nil, truncated(len(data))
@@ -102,7 +102,7 @@ func readBMP(data []byte) (*bmpFile, error) {
 		return nil, fail(18, "its header says %d×%d pixels", b.w, b.h)
 	}
 	if err := b.check(); err != nil {
-		return nil, &Error{28, err}
+		return nil, &Error{bitsAt, err}
 	}
 	if b.bits <= 8 {
 		if colours == 0 {

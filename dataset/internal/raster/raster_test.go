@@ -116,6 +116,7 @@ func TestErrors(t *testing.T) {
 		{"bmp", "2 bits a pixel in compression 0 are not read", bmp(2, 0)},
 		{"bmp", "24 bits a pixel in compression 4 are not read", bmp(24, 4)},
 		{"bmp", "are not read", bmp(16, 3)},
+		{"bmp", "3 bits a pixel", []byte("BM\x00\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x01\x00\x01\x00\x03\x00")}, // of OS/2
 		{"pnm", "is none of P1 to P6", []byte("P7\n1 1\n")},
 		{"pnm", "a largest value of 0", []byte("P5\n1 1\n0\n\x00")},
 		{"pnm", "'x' where a number should be", []byte("P2\n1 x\n")},
@@ -131,6 +132,9 @@ func TestErrors(t *testing.T) {
 			err = codecs[c.kind].decode(c.file, canvas(h, 3))
 		}
 		require.ErrorContains(t, err, c.text)
+		var e *Error
+		require.ErrorAs(t, err, &e)
+		require.LessOrEqual(t, e.Position(), len(c.file), c.text)
 	}
 }
 
