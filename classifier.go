@@ -139,8 +139,13 @@ func (c *Classifier) On(ctx context.Context, t TestOptions) (*Evaluation, error)
 	}
 	config.Data = cmp.Or(t.Data, config.Data)
 	e := &Evaluation{parts: Parts{Data: o.Data, borrowed: o.Data != nil}}
+	var test dataset.Source
 	var err error
-	if o.Data == nil {
+	if o.Data != nil {
+		if test, err = part(o.Data, t.Part); err != nil {
+			return nil, err
+		}
+	} else {
 		if config.Data, err = o.resolveData(config.Data); err != nil {
 			return nil, err
 		}
@@ -150,13 +155,7 @@ func (c *Classifier) On(ctx context.Context, t TestOptions) (*Evaluation, error)
 			return nil, err
 		}
 		o.Note(e.parts.Data.Notes...)
-	}
-	test := e.parts.Data.Test
-	if o.Data != nil {
-		test, err = part(o.Data, t.Part)
-	}
-	if err != nil {
-		return nil, errors.Join(err, e.Close())
+		test = e.parts.Data.Test
 	}
 	if e.parts.Backend, err = OpenDevice(&config, e.parts.Data.Cache); err != nil {
 		return nil, errors.Join(err, e.Close())
